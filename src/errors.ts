@@ -1,0 +1,62 @@
+/** What an error says beside its code: named facts, and for bad input the path of each fault. */
+export interface ErrorDetails {
+  /** Sentence for the person who reads the answer; the catalogue's title stands alone where it is absent. */
+  readonly detail?: string;
+  /** Each fault with the JSON path of the value that caused it. */
+  readonly faults?: readonly Fault[];
+  readonly cause?: unknown;
+}
+
+/** One fault of a request: `path` is a JSON pointer into the body (RFC 6901), or the name of a parameter. */
+export interface Fault {
+  readonly path: string;
+  readonly message: string;
+}
+
+/**
+ * Every error that Assay throws on purpose: a stable code and its title. Nothing here knows HTTP;
+ * `http/problems.ts` maps each code to a status.
+ */
+export const ERRORS = {
+  invalid_json: "The body is not valid JSON",
+  invalid_request: "The request does not fit the schema",
+  invalid_sample: "A sample has a fault",
+  unsuitable_signal: "A signal does not suit the model, the loss or the samples",
+  unsuitable_weighting: "The weighting does not suit the signals",
+  missing_label: "A signal needs a label that a sample lacks",
+  duplicate_id: "Two samples of the batch have one id",
+  body_too_large: "The body is larger than the limit",
+  unsupported_media_type: "The content type is not one that this route takes",
+  model_not_found: "No model has this name",
+  model_not_ready: "The model is not loaded",
+  model_invalid: "The model folder cannot be served",
+  dataset_not_found: "No dataset has this name",
+  sample_not_found: "The dataset has no sample with this id",
+  route_not_found: "No route has this method and path",
+  unauthorised: "A bearer key is required",
+  overloaded: "The queue is full",
+  cancelled: "The request was cancelled",
+  engine_failed: "The engine process failed",
+  store_unavailable: "The store does not answer",
+  store_corrupt: "The store holds a record that this version cannot read",
+  shutting_down: "The service is shutting down",
+  config_invalid: "The configuration is not valid",
+  input_invalid: "The input file cannot be read",
+  internal: "An unexpected error",
+} as const;
+
+/** A code of the catalogue. */
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error of the catalogue: `message` is its detail, or the title where there is none. */
+export class AssayError extends Error {
+  readonly code: ErrorCode;
+  readonly faults: readonly Fault[];
+
+  constructor(code: ErrorCode, { detail, faults = [], cause }: ErrorDetails = {}) {
+    super(detail ?? ERRORS[code], cause === undefined ? undefined : { cause });
+    this.name = "AssayError";
+    this.code = code;
+    this.faults = faults;
+  }
+}

@@ -1,0 +1,116 @@
+/** Key of an outputs record: 16 bytes of a keyed digest of everything that decides the outputs. */
+export type OutputsKey = Buffer;
+
+/** What the model said of one text, without its label. Written once a content; evictable. */
+export interface OutputsRecord {
+  /** (K) logits. */
+  readonly logits: Float32Array;
+  /** ‖h‖² of the last layer's input. */
+  readonly featureNormSquared: number;
+  /** The text was longer than the model takes and was cut. */
+  readonly truncated: boolean;
+}
+
+/** One sample's label as it was posted: a number, K probabilities, or null. */
+export type StoredLabel = number | readonly number[] | null;
+
+/** What is remembered of one sample of a dataset: its newest scoring. Durable. */
+export interface SampleRecord {
+  readonly outputsKey: OutputsKey;
+  /** Model that scored it: `name@version`. Interned per dataset, so it costs a few bytes a record. */
+  readonly model: string;
+  /** Loss that the signals were computed with. Interned like `model`. */
+  readonly loss: string;
+  readonly label: StoredLabel;
+  /** The query of pairwise and listwise losses, at most 256 bytes. */
+  readonly group: string | null;
+  /** Signal name → value in float32; NaN never occurs. */
+  readonly signals: ReadonlyMap<string, number>;
+  /** Milliseconds since the epoch. */
+  readonly scoredAtMs: number;
+}
+
+export interface DatasetSummary {
+  readonly dataset: string;
+  readonly samples: number;
+  readonly createdAtMs: number;
+  readonly updatedAtMs: number;
+  /** Distinct `name@version` of the models that scored samples written to this dataset. */
+  readonly models: readonly string[];
+  /** Newest snapshot, null before the first. */
+  readonly snapshot: SnapshotInfo | null;
+}
+
+/** Provenance of one weighting of a whole dataset. */
+export interface SnapshotInfo {
+  /** 1, 2, 3, … within the dataset. */
+  readonly version: number;
+  readonly createdAtMs: number;
+  /** Number of samples weighed. */
+  readonly samples: number;
+  /** How the weights were made (signal, scheme, parameters, model, loss, diagnostics), as the use case gave it. */
+  readonly provenance: Readonly<Record<string, unknown>>;
+}
+
+/** A page of a list: pass `cursor` to get the next one; null at the end. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly cursor: string | null;
+}
+
+/** What the store promises of an acknowledged write, in words for `/readyz` and the log. */
+export interface StoreStatus {
+  readonly kind: "embedded" | "redis";
+  readonly durability: string;
+}
+
+/**
+ * What is remembered. Three kinds of record that are never mixed: outputs by content, samples by dataset and id, snapshots
+ * of weights. Every method throws `AssayError("store_unavailable")` while the store does not answer, and resolves a write
+ * only when it is as durable as the store is set to be. Dataset names are at most 128 and ids at most 256 bytes of UTF-8;
+ * callers have checked them.
+ */
+export interface Store {
+  /** Key of the digests under which outputs are kept: 32 bytes, made once and shared by all who use the store. */
+  digestKey(): Promise<Buffer>;
+  status(): Promise<StoreStatus>;
+
+  /** In the order of `keys`; null where unknown. */
+  readOutputs(keys: readonly OutputsKey[]): Promise<(OutputsRecord | null)[]>;
+  /** Idempotent: the same key always carries the same record. */
+  writeOutputs(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
+
+  /** All or nothing; the dataset comes into being with its first sample. */
+  writeSamples(dataset: string, entries: readonly { id: string; record: SampleRecord }[]): Promise<void>;
+  /** In the order of `ids`; null where the dataset or the id is unknown. `weight` is the newest snapshot's. */
+  readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
+  /** Removes the record and its entry in every snapshot; false where there was none. */
+  deleteSample(dataset: string, id: string): Promise<boolean>;
+  /** Every sample once, in chunks, in no promised order. Samples written meanwhile may or may not appear. */
+  scanSamples(dataset: string): AsyncIterable<readonly { id: string; record: SampleRecord }[]>;
+
+  /** Ordered by name. */
+  listDatasets(cursor: string | null, limit: number): Promise<Page<DatasetSummary>>;
+  readDataset(dataset: string): Promise<DatasetSummary | null>;
+  /** Removes samples and snapshots; outputs stay, for they belong to no dataset. False where there was none. */
+  deleteDataset(dataset: string): Promise<boolean>;
+
+  /**
+   * Keeps a weighting of the dataset as its newest snapshot; readers see all of it or none. Older snapshots may be
+   * dropped. Ids deleted since the scan are left out. Throws `dataset_not_found` where the dataset is gone.
+   */
+  writeSnapshot(
+    dataset: string,
+    weights: { readonly ids: readonly string[]; readonly weights: Float64Array },
+    provenance: Readonly<Record<string, unknown>>,
+  ): Promise<SnapshotInfo>;
+
+  /** Waits for writes under way, then lets go of the store. */
+  close(): Promise<void>;
+}
+
+export interface StoredSample {
+  readonly record: SampleRecord;
+  /** The sample's weight in the newest snapshot, to float32; null before the first one or when it came later. */
+  readonly weight: number | null;
+}
