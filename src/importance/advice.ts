@@ -1,0 +1,81 @@
+import type { Diagnostics } from "./diagnostics.js";
+import type { WeighOptions } from "./weigh-options.js";
+
+/** Under this share of N an effective sample size is worth a word. */
+const EFFECTIVE_SHARE_MIN = 0.1;
+/** A sample that carries more of the weight than this is worth a look. */
+const ONE_SAMPLE_SHARE_MAX = 0.5;
+
+/**
+ * Short sentences on some weights, the gravest first; none where there is nothing to say.
+ *
+ * @param shares (N) the weights, summing to 1
+ */
+export function adviseOn(
+  figures: Omit<Diagnostics, "advice">,
+  shares: Float64Array,
+  options: WeighOptions,
+): string[] {
+  const all = [
+    onZeros(figures, options),
+    onTail(figures),
+    onEffectiveSampleSize(figures, shares),
+    onLargest(shares),
+    ...(options.role === "probability" ? [onNeverDrawn(shares), onDrawing(figures)] : []),
+  ];
+  return all.filter((sentence) => sentence !== null);
+}
+
+function onZeros({ allZero }: Omit<Diagnostics, "advice">, { scheme }: WeighOptions): string | null {
+  return allZero && scheme !== "uniform" ? "All scores are 0, so every weight is equal." : null;
+}
+
+function onTail({ pareto: { k, threshold } }: Omit<Diagnostics, "advice">): string | null {
+  if (k === null || threshold === null || k <= threshold) return null;
+  return (
+    `Pareto k̂ is ${k.toFixed(2)}, above ${threshold.toFixed(2)}: a few samples decide every average under ` +
+    "these weights. Raise smoothing or lower clip."
+  );
+}
+
+function onEffectiveSampleSize(
+  { effectiveSampleSize }: Omit<Diagnostics, "advice">,
+  shares: Float64Array,
+): string | null {
+  if (effectiveSampleSize >= EFFECTIVE_SHARE_MIN * shares.length) return null;
+  const size = effectiveSampleSize.toPrecision(2);
+  return `The ${shares.length} weighted samples are worth ${size} equal ones. Raise smoothing or lower clip.`;
+}
+
+function onLargest(shares: Float64Array): string | null {
+  const largest = shares.reduce((a, b) => Math.max(a, b));
+  // Of one or two samples, one always carries half.
+  if (shares.length <= 2 || largest <= ONE_SAMPLE_SHARE_MAX) return null;
+  return `One sample carries ${percent(largest)} of the weight. Check its label and its text.`;
+}
+
+function onNeverDrawn(shares: Float64Array): string | null {
+  const zeros = shares.reduce((count, p) => count + (p === 0 ? 1 : 0), 0);
+  if (zeros === 0) return null;
+  const who = zeros === 1 ? "One sample has" : `${zeros} samples have`;
+  return `${who} draw probability 0 and no multiplier: never drawn, whatever the loss. Set smoothing above 0.`;
+}
+
+/**
+ * Drawing pays when τ > (cB + 3b)/(3b) for B scored and b trained (Katharopoulos & Fleuret 2018, section 3.3), with c the
+ * cost of scoring in forwards: when b/B > c/(3(τ − 1)). Said for c = 1.
+ */
+function onDrawing({ tau }: Omit<Diagnostics, "advice">): string {
+  const trainedShare = 1 / (3 * (tau - 1));
+  if (!(trainedShare < 1)) {
+    return `τ is ${tau.toFixed(2)}: drawing does not repay scoring, which at one forward a sample takes τ above 1.33.`;
+  }
+  return (
+    `τ is ${tau.toFixed(2)}: drawing pays if you train on more than ${percent(trainedShare)} of the samples you ` +
+    "score, at one forward to score each."
+  );
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(0)}%`;
+}

@@ -1,0 +1,41 @@
+/**
+ * The class probabilities of one sample over C = max(2, K) classes. All three are kept because each loses its digits when
+ * it is computed from another: at a gap of 40 between two logits 1 − p is 4e-18, and 0 by subtraction.
+ */
+export interface Distribution {
+  /** (C) p. */
+  readonly probabilities: Float64Array;
+  /** (C) 1 − p. */
+  readonly complements: Float64Array;
+  /** (C) −ln p, in nats. */
+  readonly surprisals: Float64Array;
+}
+
+/**
+ * Softmax of K logits; one logit z stands for the two classes (0, z), whose second probability is sigmoid(z).
+ *
+ * With m the largest logit and R = Σ_{j≠m} e^{z_j − z_m}: p_k = e^{z_k − z_m} / (1 + R), 1 − p_m = R / (1 + R),
+ * −ln p_k = (z_m − z_k) + ln(1 + R). No term overflows and no sum cancels.
+ *
+ * @param logits (K), finite
+ */
+export function distributionOf(logits: ArrayLike<number>): Distribution {
+  const z = logits.length === 1 ? Float64Array.of(0, logits[0] as number) : Float64Array.from(logits);
+  const top = z.indexOf(z.reduce((largest, value) => Math.max(largest, value)));
+  const peak = z[top] as number;
+  const scaled = z.map((value) => Math.exp(value - peak));
+  let rest = 0;
+  for (let k = 0; k < scaled.length; k += 1) if (k !== top) rest += scaled[k] as number;
+  const total = 1 + rest;
+  const logTotal = Math.log1p(rest);
+  return {
+    probabilities: scaled.map((e) => e / total),
+    complements: scaled.map((e, k) => (k === top ? rest : total - e) / total),
+    surprisals: z.map((value) => peak - value + logTotal),
+  };
+}
+
+/** Entropy −Σ p ln p in nats, from 0 to ln C. */
+export function entropyOf({ probabilities, surprisals }: Distribution): number {
+  return probabilities.reduce((sum, p, k) => sum + p * (surprisals[k] as number), 0);
+}

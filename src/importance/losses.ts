@@ -1,0 +1,35 @@
+import type { Distribution } from "./distribution.js";
+
+/** The loss of one sample and its gradient by the logits. */
+export interface LossAtLogits {
+  readonly loss: number;
+  /** (K) r = ∂ℓ/∂z. */
+  readonly gradient: Float64Array;
+}
+
+/**
+ * Cross-entropy ℓ = −Σ_k y_k ln p_k with r = p − y. Binary cross-entropy is the same over the classes (0, z), where only
+ * the second component of r belongs to a logit. r is formed as (1 − y)p − y(1 − p), which keeps the digits of a hard
+ * label's residual.
+ *
+ * @param distribution of C = max(2, K) classes
+ * @param target (C), sums to 1
+ * @param classes K
+ */
+export function crossEntropy(
+  { probabilities, complements, surprisals }: Distribution,
+  target: Float64Array,
+  classes: number,
+): LossAtLogits {
+  const loss = target.reduce((sum, y, k) => sum + y * (surprisals[k] as number), 0);
+  const residual = target.map(
+    (y, k) => (1 - y) * (probabilities[k] as number) - y * (complements[k] as number),
+  );
+  return { loss, gradient: classes === 1 ? residual.subarray(1) : residual };
+}
+
+/** Squared error ℓ = (z − y)² of one logit, without a factor ½, with r = 2(z − y). */
+export function squaredError(logit: number, label: number): LossAtLogits {
+  const difference = logit - label;
+  return { loss: difference * difference, gradient: Float64Array.of(2 * difference) };
+}
