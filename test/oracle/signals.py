@@ -1,7 +1,7 @@
 """Every pointwise signal, from given logits and labels, in float64.
 
-Gradients (r = dl/dz) come from torch autograd. The losses are written with logsigmoid rather than with
-`log_softmax` so that a saturated sample keeps its digits: at a gap of 40 between two logits,
+Gradients (r = dl/dz) come from torch autograd. The losses are written with logsigmoid rather than
+with log_softmax so that a saturated sample keeps its digits: at a gap of 40 between two logits,
 p - 1 is -4e-18 here and 0 in the usual form, and a fixture must not punish the better answer.
 `agrees_with_torch` holds each loss and gradient against torch's own functions.
 """

@@ -97,7 +97,9 @@ def _case(
     if clip is not None:
         shares = capped(shares, clip)
     shares = shares / shares.sum()
-    expected: dict[str, Any] = {"weights": (shares * (count if normalise == "mean" else 1)).tolist()}
+    expected: dict[str, Any] = {
+        "weights": (shares * (count if normalise == "mean" else 1)).tolist()
+    }
     if normalise == "sum":
         expected["multipliers"] = [1 / (count * p) if p > 0 else None for p in shares.tolist()]
     squares = float(np.sum(shares**2))
@@ -131,7 +133,7 @@ def _scheme(scores: Vector, scheme: str, parameters: dict[str, float]) -> Vector
 
 
 def capped(shares: Vector, clip: float) -> Vector:
-    """Shares (N, summing to 1) with none above clip / N: min(cap, t w) with t chosen to sum to 1."""
+    """Shares (N, sum 1) with none above clip / N: min(cap, t w), with t such that they sum to 1."""
     count = len(shares)
     cap = clip / count
     descending = np.sort(shares)[::-1]

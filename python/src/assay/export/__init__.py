@@ -1,0 +1,1 @@
+"""The exporter: a Hugging Face sequence classification checkpoint to a model folder."""

@@ -1,0 +1,138 @@
+"""`python -m assay.export folder CHECKPOINT OUT`: a checkpoint to a model folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+from assay.export.errors import ExportError
+from assay.export.families import FAMILIES
+from assay.export.folder import Options, export_folder
+from assay.export.manifest import Provenance
+from assay.export.texts import read_texts
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command line; returns the exit status, 1 with a message if the export is refused."""
+    words = sys.argv[1:] if arguments is None else arguments
+    given = _parser().parse_args(words)
+    try:
+        manifest = export_folder(given.checkpoint, given.out, _options(given, words))
+    except ExportError as error:
+        print(f"export refused: {error}", file=sys.stderr)
+        return 1
+    print(_summary(given.out, manifest))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m assay.export", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    folder = commands.add_parser(
+        "folder",
+        help="export a checkpoint to a model folder",
+        epilog=f"Families: {', '.join(FAMILIES)}. Graphs are checked against PyTorch before the "
+        "manifest is written.",
+    )
+    add = folder.add_argument
+    add("checkpoint", type=Path, help="folder of a sequence classification checkpoint")
+    add("out", type=Path, help="the model folder to write")
+    add("--name", help="the model's name (default: the name of OUT)")
+    add("--weights", choices=("fp32", "int8"), default="fp32", help="how weights.bin holds them")
+    add(
+        "--int8-graph",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="add forward.int8.onnx (default: with --weights int8)",
+    )
+    add("--max-tokens", type=int, help="longest input (default: what model and tokeniser allow)")
+    add("--task", choices=("binary", "regression", "classification"), help="default: by the logits")
+    add("--metrics", type=Path, action="append", default=[], help="JSON to keep in the manifest")
+    add("--precision-texts", type=Path, help="JSONL of texts to measure the int8 graph on")
+    add("--base-model", help="provenance: what the checkpoint was trained from")
+    add("--recipe", help="provenance: how")
+    add("--data", action="append", default=[], metavar="NAME=LICENCE", help="provenance: on what")
+    add("--seed", type=int, help="provenance: with which seed")
+    add("--licence", default="NOASSERTION", help="SPDX identifier of the folder's licence")
+    add("--notice", action="append", default=[], help="a notice that must travel with the weights")
+    add("--replace", action="store_true", help="replace OUT if it exists")
+    return parser
+
+
+def _options(given: argparse.Namespace, words: list[str]) -> Options:
+    texts: dict[str, Any] = {}
+    if given.precision_texts is not None:
+        texts["precision_texts"] = read_texts(given.precision_texts)
+        texts["precision_on"] = given.precision_texts.name
+    return Options(
+        name=given.name or given.out.resolve().name,
+        weights=given.weights,
+        int8_graph=given.weights == "int8" if given.int8_graph is None else given.int8_graph,
+        tokens_max=given.max_tokens,
+        task=given.task,
+        provenance=Provenance(
+            base_model=given.base_model,
+            recipe=given.recipe,
+            command=_command(given, words),
+            data=[_source(entry) for entry in given.data],
+            seed=given.seed,
+        ),
+        metrics=_metrics(given.metrics),
+        licence=given.licence,
+        notices=given.notice,
+        replace=given.replace,
+        **texts,
+    )
+
+
+def _command(given: argparse.Namespace, words: list[str]) -> str:
+    """The command, with the last part of each path: a manifest must not tell of its machine."""
+    paths = [given.checkpoint, given.out, *given.metrics]
+    paths += [given.precision_texts] if given.precision_texts is not None else []
+    short = {str(path): path.name for path in paths}
+    return shlex.join(["python", "-m", "assay.export", *(short.get(word, word) for word in words)])
+
+
+def _source(entry: str) -> dict[str, str]:
+    name, found, licence = entry.partition("=")
+    if not found:
+        raise ExportError(f"--data {entry}: expected NAME=LICENCE")
+    return {"name": name, "licence": licence}
+
+
+def _metrics(files: list[Path]) -> dict[str, Any]:
+    """One file is the metrics; several are kept under their names."""
+    contents: dict[str, Any] = {}
+    for file in files:
+        contents[file.stem] = json.loads(file.read_text("utf-8"))
+        if not isinstance(contents[file.stem], dict):
+            raise ExportError(f"{file.name} holds no JSON object")
+    return next(iter(contents.values())) if len(contents) == 1 else contents
+
+
+def _summary(out: Path, manifest: dict[str, Any]) -> str:
+    """What was written, and how near it is to PyTorch."""
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    fp32 = manifest["precision"]["fp32"]
+    lines = [
+        f"{out}: {manifest['architecture']['family']}, {manifest['classes']} logit(s), "
+        f"{manifest['max_tokens']} tokens, {size / 1e6:.1f} MB",
+        f"forward.onnx: largest error of a logit {fp32['logit_error_max']:.2g} "
+        f"over {fp32['texts']} texts, against PyTorch",
+    ]
+    int8 = manifest["precision"].get("int8")
+    if int8:
+        lines.append(
+            f"forward.int8.onnx: Spearman {int8['spearman']} with forward.onnx over "
+            f"{int8['texts']} texts ({int8['on']}), shift of a probability: 99% within "
+            f"{int8['probability_shift_p99']}, largest {int8['probability_shift_max']}"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

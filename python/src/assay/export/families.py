@@ -1,0 +1,175 @@
+"""The families of encoder that the exporter knows, and what differs between them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from assay.export.errors import ExportError
+
+
+@dataclass(frozen=True)
+class Family:
+    """What the exporter must know of one family.
+
+    `head` names the last linear layer, whose input is the features. `token_types` says whether the
+    graph takes token_type_ids. `positions_after_padding`: positions count real tokens from the
+    padding id + 1 (RoBERTa) instead of 0, 1, 2, ...
+    """
+
+    name: str
+    head: str
+    token_types: bool
+    positions_after_padding: bool = False
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of the graph's inputs, each int64 (B, T)."""
+        return ["input_ids", "attention_mask", *(["token_type_ids"] if self.token_types else [])]
+
+
+FAMILIES = {
+    "bert": Family("bert", head="classifier", token_types=True),
+    "roberta": Family(
+        "roberta", head="classifier.out_proj", token_types=False, positions_after_padding=True
+    ),
+    "xlm-roberta": Family(
+        "xlm-roberta", head="classifier.out_proj", token_types=False, positions_after_padding=True
+    ),
+    "distilbert": Family("distilbert", head="classifier", token_types=False),
+    "electra": Family("electra", head="classifier.out_proj", token_types=True),
+}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A loaded checkpoint: the model in evaluation mode, in float32, with eager attention."""
+
+    model: nn.Module
+    family: Family
+    config: Any
+
+    @property
+    def classes(self) -> int:
+        """K, the number of logits."""
+        return int(self.config.num_labels)
+
+    @property
+    def head(self) -> nn.Linear:
+        """The last linear layer."""
+        module = self.model.get_submodule(self.family.head)
+        assert isinstance(module, nn.Linear)
+        return module
+
+    @property
+    def positions_max(self) -> int:
+        """The most tokens that the position table allows."""
+        rows = int(self.config.max_position_embeddings)
+        return rows - self.padding_id - 1 if self.family.positions_after_padding else rows
+
+    @property
+    def padding_id(self) -> int:
+        """The id of the padding token."""
+        return int(self.config.pad_token_id)
+
+
+def load_checkpoint(folder: Path) -> Checkpoint:
+    """Loads a sequence classification checkpoint.
+
+    Raises:
+        ExportError: the folder holds none, its family or a setting of it is not supported, or
+            weights are missing from it.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    if not (folder / "config.json").is_file():
+        raise ExportError(f"{folder} is no checkpoint: it holds no config.json")
+    config = _family_config(folder, AutoConfig)
+    family = FAMILIES[config.model_type]
+    model, report = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        config=config,
+        attn_implementation="eager",
+        dtype=torch.float32,
+        output_loading_info=True,
+    )
+    missing = sorted(report["missing_keys"])
+    if missing:
+        raise ExportError(
+            f"the checkpoint lacks weights that {family.name} needs: {', '.join(missing[:5])}"
+            f"{' and more' if len(missing) > 5 else ''}. Is it a sequence classification model?"
+        )
+    model.eval().requires_grad_(False)
+    return Checkpoint(model, family, config)
+
+
+def _family_config(folder: Path, loader: Any) -> Any:
+    supported = ", ".join(FAMILIES)
+    try:
+        config = loader.from_pretrained(folder)
+    except (ValueError, KeyError) as error:
+        raise ExportError(
+            f"transformers does not know this architecture ({error}). Supported: {supported}"
+        ) from error
+    if config.model_type not in FAMILIES:
+        raise ExportError(f'family "{config.model_type}" is not supported. Supported: {supported}')
+    positions = getattr(config, "position_embedding_type", None) or "absolute"
+    if positions != "absolute":
+        raise ExportError(f'position_embedding_type "{positions}": only "absolute" is supported')
+    if getattr(config, "is_decoder", False):
+        raise ExportError("is_decoder is set: only encoders are supported")
+    if config.problem_type == "multi_label_classification":
+        raise ExportError(
+            "multi-label models (one sigmoid a class) are not supported: "
+            "K > 1 logits are read as one softmax"
+        )
+    return config
+
+
+class Forward(nn.Module):
+    """The model as the graphs see it: ids, mask (and types) to logits (B, K), features (B, H).
+
+    The padding mask becomes a 4-D float bias and the positions are explicit, so that no branch of
+    the trace depends on data and no position is shared between the samples of a batch.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.model = checkpoint.model
+        self.family = checkpoint.family
+        self.padding_id = checkpoint.padding_id
+        self.features = _capture_input(checkpoint.head)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, *types: Tensor) -> Any:
+        """Ids, mask and types, int64 (B, T), to logits (B, K) and features (B, H)."""
+        bias = (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * -1e9
+        arguments = {
+            "input_ids": input_ids,
+            "attention_mask": bias,
+            "position_ids": self._positions(input_ids),
+        }
+        if self.family.name != "distilbert":
+            arguments["token_type_ids"] = types[0] if types else torch.zeros_like(input_ids)
+        logits = self.model(**arguments).logits
+        return logits, self.features[-1]
+
+    def _positions(self, input_ids: Tensor) -> Tensor:
+        if not self.family.positions_after_padding:
+            return torch.cumsum(torch.ones_like(input_ids), dim=1) - 1
+        real = (input_ids != self.padding_id).to(torch.int64)
+        return torch.cumsum(real, dim=1) * real + self.padding_id
+
+
+def _capture_input(module: nn.Module) -> list[Tensor]:
+    """A list that holds the input of the module's latest call."""
+    latest: list[Tensor] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        latest[:] = [inputs[0]]
+
+    module.register_forward_pre_hook(keep)
+    return latest

@@ -1,0 +1,201 @@
+"""A checkpoint to a model folder: load, trace, share the weights, check, write, rename."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import onnx
+
+from assay.export.check import (
+    compare_outputs,
+    graph_outputs,
+    int8_precision,
+    torch_outputs,
+)
+from assay.export.errors import ExportError
+from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.int8 import quantise_products
+from assay.export.manifest import Description, Provenance, write_manifest
+from assay.export.share import LOCATION, share_weights
+from assay.export.texts import Text, builtin_pairs, check_texts, self_test_texts
+from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
+from assay.export.trace import trace_forward
+from assay.export.versions import check_versions
+from assay.export.weights import Precision, Weights, pack_weights, unpack_weights
+
+TOKENS_LEAST = 8  # what the service asks of a manifest
+TOKENS_UNLIMITED = 100_000  # tokenisers without a limit claim 1e30
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user decides about a folder; the command line's help says the same.
+
+    `precision_texts` are those that the int8 graph is compared on, `precision_on` names them.
+    """
+
+    name: str
+    weights: Precision = "fp32"
+    int8_graph: bool = False
+    tokens_max: int | None = None
+    task: str | None = None
+    provenance: Provenance = field(default_factory=Provenance)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    licence: str = "NOASSERTION"
+    notices: list[str] = field(default_factory=list)
+    precision_texts: list[Text] = field(default_factory=builtin_pairs)
+    precision_on: str = "pairs of the exporter's own texts"
+    replace: bool = False
+
+
+def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
+    """Writes a model folder and returns its manifest.
+
+    Everything is made and checked in a folder beside `out`, which is renamed at the end: a failure
+    leaves nothing.
+
+    Raises:
+        ExportError: the checkpoint is not supported, or a graph differs from PyTorch.
+    """
+    check_versions()
+    if options.int8_graph and options.weights != "int8":
+        raise ExportError("the int8 graph multiplies the stored int8 weights: add --weights int8")
+    if out.exists() and not options.replace:
+        raise ExportError(f"{out} exists (--replace replaces it)")
+    checkpoint = load_checkpoint(source)
+    tokenizer = load_tokenizer(source)
+    tokens_max = _tokens_max(checkpoint, tokenizer, options.tokens_max)
+    types_max = int(checkpoint.config.type_vocab_size) if checkpoint.family.token_types else 1_000
+    check_tokenizer(tokenizer, check_texts(), tokens_max, types_max)
+    with _folder_beside(out, options.replace) as folder:
+        weights = pack_weights(checkpoint.model, options.weights, checkpoint.family.head)
+        graphs = _write_graphs(folder, checkpoint, weights, options)
+        files = {**tokenizer.files(tokens_max), "config.json": _config(checkpoint)}
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+        return _describe(folder, checkpoint, tokenizer, weights, tokens_max, graphs, options)
+
+
+def _tokens_max(checkpoint: Checkpoint, tokenizer: TextTokenizer, asked: int | None) -> int:
+    limits = [checkpoint.positions_max]
+    if tokenizer.reference.model_max_length < TOKENS_UNLIMITED:
+        limits.append(int(tokenizer.reference.model_max_length))
+    if asked is None:
+        return min(limits)
+    least = max(TOKENS_LEAST, tokenizer.template.pair.special_count + 2)
+    if not least <= asked <= checkpoint.positions_max:
+        raise ExportError(
+            f"--max-tokens {asked} is not between {least} and {checkpoint.positions_max}, "
+            "which the model's position table allows"
+        )
+    return asked
+
+
+def _config(checkpoint: Checkpoint) -> bytes:
+    """The checkpoint's configuration, from which `restore` builds the model again."""
+    config = checkpoint.config.to_dict()
+    config.pop("_name_or_path", None)  # a path of this machine
+    return (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()
+
+
+def _write_graphs(
+    folder: Path, checkpoint: Checkpoint, weights: Weights, options: Options
+) -> dict[str, str]:
+    """Writes weights.bin and the graphs; returns graph kind to file name."""
+    (folder / LOCATION).write_bytes(weights.content)
+    forward = share_weights(trace_forward(checkpoint), weights)
+    models = {"forward": forward}
+    if options.int8_graph:
+        models["forward.int8"] = quantise_products(forward, weights)
+    for kind, model in models.items():
+        path = folder / f"{kind}.onnx"
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        onnx.checker.check_model(str(path))
+    return {kind: f"{kind}.onnx" for kind in models}
+
+
+def _describe(
+    folder: Path,
+    checkpoint: Checkpoint,
+    tokenizer: TextTokenizer,
+    weights: Weights,
+    tokens_max: int,
+    graphs: dict[str, str],
+    options: Options,
+) -> dict[str, Any]:
+    """Checks the graphs, then writes the manifest."""
+    stored = unpack_weights(weights)
+    texts = check_texts()
+    expected = torch_outputs(checkpoint, stored, tokenizer, texts, tokens_max)
+    actual = graph_outputs(folder / graphs["forward"], checkpoint, tokenizer, texts, tokens_max)
+    task = _task(checkpoint, options.task)
+    precision = {"fp32": compare_outputs(expected, actual, texts)}
+    if "forward.int8" in graphs:
+        fp32, int8 = (
+            graph_outputs(
+                folder / graphs[kind], checkpoint, tokenizer, options.precision_texts, tokens_max
+            )
+            for kind in ("forward", "forward.int8")
+        )
+        precision["int8"] = int8_precision(task, fp32.logits, int8.logits, options.precision_on)
+    samples = self_test_texts()
+    logits = torch_outputs(checkpoint, stored, tokenizer, samples, tokens_max).logits
+    description = Description(
+        name=options.name,
+        task=task,
+        tokens_max=tokens_max,
+        files={file.name: _digest(file) for file in sorted(folder.iterdir())},
+        graphs=graphs,
+        precision=precision,
+        self_test=[
+            {**text.entry(), "logits": row.tolist()}
+            for text, row in zip(samples, logits, strict=True)
+        ],
+        provenance=options.provenance,
+        metrics=options.metrics,
+        licence={"spdx": options.licence, "notices": options.notices},
+    )
+    manifest = write_manifest(checkpoint, tokenizer, weights, description)
+    text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
+    (folder / "model.json").write_text(text, encoding="utf-8")
+    return manifest
+
+
+def _task(checkpoint: Checkpoint, asked: str | None) -> str:
+    if checkpoint.classes > 1:
+        if asked not in (None, "classification"):
+            raise ExportError(f"--task {asked} needs one logit; the model has {checkpoint.classes}")
+        return "classification"
+    if asked == "classification":
+        raise ExportError("--task classification needs more than one logit")
+    trained = "regression" if checkpoint.config.problem_type == "regression" else "binary"
+    return asked or trained
+
+
+def _digest(file: Path) -> dict[str, Any]:
+    content = file.read_bytes()
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+@contextlib.contextmanager
+def _folder_beside(out: Path, replace: bool) -> Iterator[Path]:
+    """A temporary folder that takes the place of `out` if the body succeeds."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    try:
+        folder = holder / "new"
+        folder.mkdir()
+        yield folder
+        if replace and out.exists():
+            out.rename(holder / "old")
+        folder.rename(out)
+    finally:
+        shutil.rmtree(holder)

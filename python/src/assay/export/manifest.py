@@ -1,0 +1,100 @@
+"""model.json, format 1: what the service reads before it opens anything else."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from assay.export.families import Checkpoint
+from assay.export.tokenizer import TextTokenizer
+from assay.export.versions import used_versions
+from assay.export.weights import Weights
+
+FORMAT = 1
+SELF_TEST_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a model comes from. `data` holds `{"name", "licence"}` of each source."""
+
+    base_model: str | None = None
+    recipe: str | None = None
+    command: str | None = None
+    data: list[dict[str, str]] = field(default_factory=list)
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Description:
+    """The parts of the manifest that are not read off the checkpoint."""
+
+    name: str
+    task: str
+    tokens_max: int
+    files: dict[str, dict[str, Any]]
+    graphs: dict[str, str]
+    precision: dict[str, Any]
+    self_test: list[dict[str, Any]]
+    provenance: Provenance
+    metrics: dict[str, Any]
+    licence: dict[str, Any]
+
+
+def write_manifest(
+    checkpoint: Checkpoint, tokenizer: TextTokenizer, weights: Weights, description: Description
+) -> dict[str, Any]:
+    """The manifest as JSON would hold it; models/README.md explains its fields."""
+    family, config = checkpoint.family, checkpoint.config
+    reference = tokenizer.reference
+    return {
+        "format": FORMAT,
+        "name": description.name,
+        "task": description.task,
+        "classes": checkpoint.classes,
+        "class_names": [str(config.id2label[k]) for k in range(checkpoint.classes)],
+        "max_tokens": description.tokens_max,
+        "architecture": {
+            "family": family.name,
+            "hidden_size": int(config.hidden_size),
+            "layers": int(config.num_hidden_layers),
+            "vocab_size": int(config.vocab_size),
+        },
+        "padding": {
+            "id": int(reference.pad_token_id),
+            "type_id": int(reference.pad_token_type_id),
+            "side": "right",
+        },
+        "inputs": family.inputs,
+        "pair": tokenizer.template.entry(),
+        "files": description.files,
+        "graphs": description.graphs,
+        "head": {
+            "weight": f"{family.head}.weight",
+            "bias": f"{family.head}.bias",
+            "features": checkpoint.head.in_features,
+        },
+        "parameters": [parameter.entry() for parameter in weights.parameters],
+        "precision": description.precision,
+        "self_test": {"tolerance": SELF_TEST_TOLERANCE, "samples": description.self_test},
+        "provenance": _provenance(description.provenance),
+        "metrics": description.metrics,
+        "licence": description.licence,
+    }
+
+
+def _provenance(provenance: Provenance) -> dict[str, Any]:
+    """Created at SOURCE_DATE_EPOCH, if set, so that a build can be repeated to the byte."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    created = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    return {
+        "base_model": provenance.base_model,
+        "recipe": provenance.recipe,
+        "command": provenance.command,
+        "data": provenance.data,
+        "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seed": provenance.seed,
+        "versions": used_versions(),
+    }

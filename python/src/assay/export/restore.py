@@ -1,0 +1,57 @@
+"""A model folder back to PyTorch, with the weights as stored: what oracles are made of."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from assay.export.check import Outputs, torch_outputs
+from assay.export.errors import ExportError
+from assay.export.families import FAMILIES, Checkpoint
+from assay.export.share import LOCATION
+from assay.export.texts import Text
+from assay.export.tokenizer import TextTokenizer, load_tokenizer
+from assay.export.weights import Parameter, Weights, unpack_weights
+
+
+@dataclass(frozen=True)
+class Restored:
+    """A model folder in PyTorch. `manifest` is model.json."""
+
+    checkpoint: Checkpoint
+    tokenizer: TextTokenizer
+    manifest: dict[str, Any]
+
+    def outputs(self, texts: list[Text]) -> Outputs:
+        """Logits (N, K) and features (N, H) of texts, by the model's own forward."""
+        stored = dict(self.checkpoint.model.named_parameters())
+        limit = int(self.manifest["max_tokens"])
+        return torch_outputs(self.checkpoint, stored, self.tokenizer, texts, limit)
+
+
+def restore_folder(folder: Path) -> Restored:
+    """Builds the model of a folder from its config.json and weights.bin, dequantised, in float32.
+
+    Raises:
+        ExportError: weights.bin does not hold every parameter of the model.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    manifest = json.loads((folder / "model.json").read_text("utf-8"))
+    parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
+    weights = Weights(parameters, (folder / LOCATION).read_bytes())
+    config = AutoConfig.from_pretrained(folder)
+    loader: Any = AutoModelForSequenceClassification
+    model = loader.from_config(config, attn_implementation="eager", dtype=torch.float32)
+    known = {name for name, _ in model.named_parameters()}
+    stored = unpack_weights(weights)
+    if known != stored.keys():
+        raise ExportError(f"{LOCATION} does not fit the model: {sorted(known ^ stored.keys())[:5]}")
+    model.load_state_dict(stored, strict=False)
+    model.eval().requires_grad_(False)
+    checkpoint = Checkpoint(model, FAMILIES[config.model_type], config)
+    return Restored(checkpoint, load_tokenizer(folder), manifest)

@@ -1,0 +1,75 @@
+"""The forward graph, traced from a copy of the model that holds a unique stamp in every weight.
+
+The tracer transposes weights, folds constants and renames them. Tracing a copy whose parameters are
+filled with distinct random numbers lets each initialiser be told by its bytes alone, even where
+a checkpoint holds two equal parameters (LayerNorm at 1, biases at 0), and makes the graph depend on
+the architecture only: a new checkpoint replaces weights.bin and nothing else.
+
+TorchScript's tracer is used because ONNX Runtime ran its graph faster than dynamo's on a CPU.
+"""
+
+from __future__ import annotations
+
+import copy
+import tempfile
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import onnx
+import torch
+from torch import Tensor, nn
+
+from assay.export.families import Checkpoint, Forward
+
+OPSET = 20
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A graph with its stamps: parameter name to the random value that stands for it."""
+
+    graph: onnx.ModelProto
+    stamps: dict[str, Tensor]
+
+
+def trace_forward(checkpoint: Checkpoint) -> Trace:
+    """Traces `forward`: logits (B, K) and features (B, H) from int64 (B, T) inputs."""
+    stamped = replace(checkpoint, model=_stamped(checkpoint.model))
+    inputs = _example(checkpoint)
+    names = checkpoint.family.inputs
+    axes = {name: {0: "batch", 1: "tokens"} for name in names}
+    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer is deprecated, and warns of constants we mean
+        path = Path(folder) / "forward.onnx"
+        torch.onnx.export(
+            Forward(stamped),
+            inputs,
+            path,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=names,
+            output_names=["logits", "features"],
+            dynamic_axes={**axes, "logits": {0: "batch"}, "features": {0: "batch"}},
+        )
+        graph = onnx.load(path)
+    return Trace(graph, dict(stamped.model.named_parameters()))
+
+
+def _stamped(model: nn.Module) -> nn.Module:
+    stamped = copy.deepcopy(model)
+    random = torch.Generator().manual_seed(0)
+    for parameter in stamped.parameters():
+        parameter.data = torch.randn(parameter.shape, generator=random)
+    return stamped
+
+
+def _example(checkpoint: Checkpoint) -> tuple[Tensor, ...]:
+    """Three rows of nine tokens, one padded: the trace must see neither shape as a constant."""
+    random = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, int(checkpoint.config.vocab_size), (3, 9), generator=random)
+    mask = torch.ones_like(ids)
+    ids[0, 6:] = checkpoint.padding_id
+    mask[0, 6:] = 0
+    types = [torch.zeros_like(ids)] if checkpoint.family.token_types else []
+    return (ids, mask, *types)

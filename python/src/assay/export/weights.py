@@ -1,0 +1,134 @@
+"""weights.bin: every parameter of the model once, 64-byte aligned, in float32 or int8.
+
+int8 is symmetric and per output channel (Linear) or per row (Embedding): q = round(w / s) with
+s = max |w| / 127 over the channel, and the stored weight is q * s. Linear weights are stored
+transposed, (in, out), the layout that both MatMul and MatMulInteger take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+ALIGNMENT = 64
+QUANTISED_MIN = 4096  # smaller tables stay float32: nothing to gain, and they are delicate
+Precision = Literal["fp32", "int8"]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Bytes of weights.bin."""
+
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter as stored. `shape` is the checkpoint's; transposed, the file holds (in, out).
+
+    `scale`, float32 with one value per row of `shape`, is there for int8 alone.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: Literal["float32", "int8"]
+    extent: Extent
+    transposed: bool
+    scale: Extent | None
+
+    @staticmethod
+    def from_entry(entry: dict[str, Any]) -> Parameter:
+        """The parameter that a manifest's entry describes."""
+        scale = entry["scale"] and Extent(entry["scale"]["offset"], entry["scale"]["length"])
+        return Parameter(
+            name=entry["name"],
+            shape=tuple(entry["shape"]),
+            dtype=entry["dtype"],
+            extent=Extent(entry["offset"], entry["length"]),
+            transposed=entry["layout"] == "transposed",
+            scale=scale,
+        )
+
+    def entry(self) -> dict[str, Any]:
+        """The parameter as the manifest writes it."""
+        scale = self.scale and {"offset": self.scale.offset, "length": self.scale.length, "axis": 0}
+        return {
+            "name": self.name,
+            "shape": list(self.shape),
+            "dtype": self.dtype,
+            "offset": self.extent.offset,
+            "length": self.extent.length,
+            "layout": "transposed" if self.transposed else "as_is",
+            "scale": scale,
+        }
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The contents of weights.bin and where each parameter lies in it."""
+
+    parameters: list[Parameter]
+    content: bytes
+
+    def array(self, extent: Extent, dtype: str) -> NDArray[Any]:
+        """The flat array at an extent."""
+        stop = extent.offset + extent.length
+        return np.frombuffer(self.content[extent.offset : stop], dtype=dtype)
+
+
+def pack_weights(model: nn.Module, precision: Precision, head: str) -> Weights:
+    """Lays out every parameter of the model; the layer named `head` stays float32."""
+    linear = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Linear)}
+    content = bytearray()
+    parameters = []
+    for name, parameter in model.named_parameters():
+        value = parameter.detach().numpy().astype("<f4")
+        transposed = name in linear
+        scale = None
+        if precision == "int8" and _is_quantised(name, value, head):
+            value, scales = quantise(value)
+            scale = _append(content, scales)
+        extent = _append(content, value.T if transposed else value)
+        dtype: Literal["float32", "int8"] = "float32" if scale is None else "int8"
+        shape = tuple(parameter.shape)
+        parameters.append(Parameter(name, shape, dtype, extent, transposed, scale))
+    return Weights(parameters, bytes(content))
+
+
+def unpack_weights(weights: Weights) -> dict[str, Tensor]:
+    """The parameters as stored, dequantised, in the checkpoint's names and shapes."""
+    state = {}
+    for parameter in weights.parameters:
+        stored = parameter.shape[::-1] if parameter.transposed else parameter.shape
+        dtype = "<f4" if parameter.dtype == "float32" else "i1"
+        value = weights.array(parameter.extent, dtype).reshape(stored)
+        value = (value.T if parameter.transposed else value).astype(np.float32)
+        if parameter.scale is not None:
+            value = value * weights.array(parameter.scale, "<f4")[:, None]
+        state[parameter.name] = torch.from_numpy(np.array(value))
+    return state
+
+
+def quantise(value: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A matrix (rows, n) to int8 of the same shape and one scale a row (rows)."""
+    scales = (np.abs(value).max(axis=1) / np.float32(127)).astype("<f4")
+    scales[scales == 0] = 1
+    levels = np.rint(value / scales[:, None])
+    return np.clip(levels, -127, 127).astype(np.int8), scales
+
+
+def _is_quantised(name: str, value: NDArray[np.float32], head: str) -> bool:
+    return value.ndim == 2 and value.size >= QUANTISED_MIN and name != f"{head}.weight"
+
+
+def _append(content: bytearray, value: NDArray[Any]) -> Extent:
+    content.extend(bytes(-len(content) % ALIGNMENT))
+    extent = Extent(len(content), value.nbytes)
+    content.extend(np.ascontiguousarray(value).tobytes())
+    return extent
