@@ -34,7 +34,7 @@ function onTail({ pareto: { k, threshold } }: Omit<Diagnostics, "advice">): stri
   if (k === null || threshold === null || k <= threshold) return null;
   return (
     `Pareto k̂ is ${k.toFixed(2)}, above ${threshold.toFixed(2)}: a few samples decide every average under ` +
-    "these weights. Raise smoothing or lower clip."
+    "these weights. Raise smoothing or set a lower clip."
   );
 }
 
@@ -44,7 +44,7 @@ function onEffectiveSampleSize(
 ): string | null {
   if (effectiveSampleSize >= EFFECTIVE_SHARE_MIN * shares.length) return null;
   const size = effectiveSampleSize.toPrecision(2);
-  return `The ${shares.length} weighted samples are worth ${size} equal ones. Raise smoothing or lower clip.`;
+  return `The ${shares.length} weighted samples are worth ${size} equal ones. Raise smoothing or set a lower clip.`;
 }
 
 function onLargest(shares: Float64Array): string | null {
@@ -68,7 +68,7 @@ function onNeverDrawn(shares: Float64Array): string | null {
 function onDrawing({ tau }: Omit<Diagnostics, "advice">): string {
   const trainedShare = 1 / (3 * (tau - 1));
   if (!(trainedShare < 1)) {
-    return `τ is ${tau.toFixed(2)}: drawing does not repay scoring, which at one forward a sample takes τ above 1.33.`;
+    return `τ is ${tau.toFixed(2)}: drawing does not repay one forward a sample to score them, which takes τ above 1.33.`;
   }
   return (
     `τ is ${tau.toFixed(2)}: drawing pays if you train on more than ${percent(trainedShare)} of the samples you ` +
