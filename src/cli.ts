@@ -1,0 +1,51 @@
+#!/usr/bin/env node
+import { Command } from "commander";
+import { printOpenApi } from "./commands/openapi.js";
+import { addScoreCommand } from "./commands/score.js";
+import { configTable, flagOf, readConfig, SETTINGS } from "./config.js";
+import { AssayError } from "./errors.js";
+import { serve } from "./main.js";
+import { packageVersion } from "./version.js";
+
+const program = new Command("assay")
+  .description("Tells a training pipeline which samples matter")
+  .version(packageVersion());
+
+const serveCommand = program.command("serve").description("Serve over HTTP");
+for (const [name, { help, preset }] of Object.entries(SETTINGS)) {
+  serveCommand.option(`--${flagOf(name)} <value>`, `${help} (${name}${preset ? `, default ${preset}` : ""})`);
+}
+serveCommand.action((_options, command: Command) => serve(readConfig(process.env, flagsOf(command))));
+
+addScoreCommand(program);
+
+program
+  .command("openapi")
+  .description("Print the OpenAPI document")
+  .action(() => printOpenApi());
+
+program
+  .command("config")
+  .description("Print the table of settings as Markdown")
+  .action(() => {
+    process.stdout.write(configTable());
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof AssayError)) throw error;
+  process.stderr.write(`assay: ${error.message}\n`);
+  process.exitCode = 1;
+}
+
+/** The flags that were given, under the names that `readConfig` knows. */
+function flagsOf(command: Command): Record<string, string> {
+  const given = command.opts<Record<string, string>>();
+  return Object.fromEntries(
+    command.options.flatMap((option) => {
+      const value = given[option.attributeName()];
+      return value === undefined ? [] : [[(option.long as string).slice(2), value]];
+    }),
+  );
+}

@@ -1,0 +1,20 @@
+import { composeApp } from "../compose.js";
+import { readConfig } from "../config.js";
+import { createLogger } from "../observe/log.js";
+import { createMetrics } from "../observe/metrics.js";
+import type { Rankers } from "../ranker/port.js";
+import type { Store } from "../store/port.js";
+
+/** Prints the OpenAPI document of the service under its default limits; no model or store is opened. */
+export async function printOpenApi(): Promise<void> {
+  // The document depends on routes and schemas alone: no port is called.
+  const app = await composeApp(readConfig({}), {
+    rankers: undefined as unknown as Rankers,
+    store: undefined as unknown as Store,
+    metrics: createMetrics(),
+    logger: createLogger("silent"),
+  });
+  await app.ready();
+  process.stdout.write(`${JSON.stringify(app.swagger(), null, 2)}\n`);
+  await app.close();
+}

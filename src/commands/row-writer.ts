@@ -1,0 +1,40 @@
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { finished } from "node:stream/promises";
+import { stringify } from "csv-stringify/sync";
+import type { SampleRow } from "../scoring/row.js";
+
+/** Writes rows one after another, to a file or standard output. */
+export interface RowWriter {
+  write(rows: readonly SampleRow[]): Promise<void>;
+  close(): Promise<void>;
+}
+
+export const ROW_FORMATS = ["ndjson", "csv"] as const;
+export type RowFormat = (typeof ROW_FORMATS)[number];
+
+/**
+ * NDJSON, a line a row; or CSV, whose columns are those of the first row, lists as JSON. `path` null: standard output.
+ */
+export function openRowWriter(path: string | null, format: RowFormat): RowWriter {
+  const stream = path === null ? process.stdout : createWriteStream(path);
+  let columns: string[] | null = null;
+
+  function render(rows: readonly SampleRow[]): string {
+    if (format === "ndjson") return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    const header = columns === null;
+    columns ??= Object.keys(rows[0] ?? {});
+    return stringify(rows as SampleRow[], { header, columns, cast: { boolean: String } });
+  }
+
+  return {
+    async write(rows) {
+      if (rows.length > 0 && !stream.write(render(rows))) await once(stream, "drain");
+    },
+    async close() {
+      if (path === null) return;
+      stream.end();
+      await finished(stream);
+    },
+  };
+}

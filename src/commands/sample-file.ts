@@ -1,0 +1,94 @@
+import { createReadStream } from "node:fs";
+import { extname } from "node:path";
+import { createInterface } from "node:readline";
+import { parse } from "csv-parse";
+import { z } from "zod";
+import { AssayError } from "../errors.js";
+import type { Sample } from "../scoring/sample.js";
+import { sampleSchema } from "../scoring/sample-schema.js";
+
+/** A sample of a file and the number of its line, from 1. */
+export interface FiledSample {
+  readonly sample: Sample;
+  readonly line: number;
+}
+
+export interface SampleFileOptions {
+  readonly textCharsMax: number;
+  /** Told how many bytes of the file have been read so far. */
+  readonly onBytes: (bytes: number) => void;
+}
+
+/**
+ * Samples of a JSON-lines or CSV file (by its ending; CSV has a header line), one after another. Throws `input_invalid`
+ * naming the line and the fault.
+ */
+export async function* readSampleFile(path: string, options: SampleFileOptions): AsyncIterable<FiledSample> {
+  const schema = sampleSchema(options.textCharsMax);
+  for await (const { value, line } of readRecords(path, options.onBytes)) {
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) {
+      throw new AssayError("input_invalid", { detail: `${path}, line ${line}: ${z.prettifyError(parsed.error)}` });
+    }
+    yield { sample: parsed.data, line };
+  }
+}
+
+interface FiledRecord {
+  readonly value: unknown;
+  readonly line: number;
+}
+
+function readRecords(path: string, onBytes: (bytes: number) => void): AsyncIterable<FiledRecord> {
+  const ending = extname(path).toLowerCase();
+  if (ending === ".csv") return readCsv(path, onBytes);
+  if (ending === ".jsonl" || ending === ".ndjson") return readJsonLines(path, onBytes);
+  throw new AssayError("input_invalid", { detail: `${path} must end in .jsonl, .ndjson or .csv` });
+}
+
+async function* readJsonLines(path: string, onBytes: (bytes: number) => void): AsyncIterable<FiledRecord> {
+  const stream = createReadStream(path);
+  let line = 0;
+  for await (const text of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+    line += 1;
+    onBytes(stream.bytesRead);
+    if (text.trim() === "") continue;
+    let value: unknown;
+    try {
+      value = JSON.parse(line === 1 ? text.replace(/^\uFEFF/, "") : text);
+    } catch (cause) {
+      throw new AssayError("input_invalid", { detail: `${path}, line ${line}: ${(cause as Error).message}`, cause });
+    }
+    yield { value, line };
+  }
+}
+
+async function* readCsv(path: string, onBytes: (bytes: number) => void): AsyncIterable<FiledRecord> {
+  const stream = createReadStream(path);
+  const parser = stream.pipe(parse({ columns: true, bom: true, skip_empty_lines: true, info: true }));
+  stream.on("error", (error) => parser.destroy(error));
+  try {
+    for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
+      onBytes(stream.bytesRead);
+      yield { value: fromCsv(record), line: info.lines };
+    }
+  } catch (cause) {
+    if (cause instanceof AssayError) throw cause;
+    throw new AssayError("input_invalid", { detail: `${path}: ${(cause as Error).message}`, cause });
+  }
+}
+
+interface CsvRecord {
+  readonly record: Readonly<Record<string, string>>;
+  readonly info: { readonly lines: number };
+}
+
+/** An empty cell is absent, but for texts, which may be empty; a label is a number. */
+function fromCsv(record: CsvRecord["record"]): Record<string, unknown> {
+  const value: Record<string, unknown> = {};
+  for (const [name, cell] of Object.entries(record)) {
+    if (cell === "" && name !== "query" && name !== "document") continue;
+    value[name] = name === "label" ? Number(cell) : cell;
+  }
+  return value;
+}

@@ -1,0 +1,157 @@
+import { statSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+import { SingleBar } from "cli-progress";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { openPorts, type Ports } from "../compose.js";
+import { type Config, readConfig } from "../config.js";
+import { AssayError } from "../errors.js";
+import { SCHEMES, type SchemeName } from "../importance/schemes.js";
+import { POINTWISE_LOSSES, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
+import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.js";
+import { weigh } from "../importance/weights.js";
+import { PRECISIONS, type Precision } from "../ranker/port.js";
+import { sampleRow, type SampleRow } from "../scoring/row.js";
+import type { Sample } from "../scoring/sample.js";
+import { scoreSamples } from "../scoring/score.js";
+import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
+import { openRowWriter, ROW_FORMATS, type RowFormat } from "./row-writer.js";
+import { readSampleFile } from "./sample-file.js";
+
+interface ScoreOptions {
+  readonly output?: string;
+  readonly format: RowFormat;
+  readonly model?: string;
+  readonly dataset?: string;
+  readonly signals?: SignalName[];
+  readonly loss?: LossName;
+  readonly precision?: Precision;
+  readonly batch: number;
+  readonly scheme?: SchemeName;
+  readonly weighBy: SignalName;
+  readonly normalise: Normalisation;
+}
+
+/** Adds `assay score FILE`: the use case of `POST /v1/score` over a file, without a server. */
+export function addScoreCommand(program: Command): void {
+  program
+    .command("score")
+    .description("Score a file of samples (.jsonl, .ndjson or .csv with a header) without a server")
+    .argument("<file>", "columns or fields: id, query and document (or text), label, group")
+    .option("-o, --output <file>", "where to write; standard output by default")
+    .addOption(new Option("-f, --format <format>", "form of the output").choices(ROW_FORMATS).default("ndjson"))
+    .option("--model <name>", "model folder; the default model where absent")
+    .option("--dataset <name>", "remember the samples in the store under this name")
+    .option("--signals <names>", `comma-separated: ${SIGNALS.join(", ")}`, signalList)
+    .addOption(new Option("--loss <name>", "the loss of the model's task where absent").choices(POINTWISE_LOSSES))
+    .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
+    .option("--batch <n>", "samples scored at once", positiveInteger, 256)
+    .addOption(new Option("--scheme <name>", "weigh the whole file; without it rows have no weight").choices(SCHEMES))
+    .addOption(new Option("--weigh-by <signal>", "signal that the scheme reads").choices(SIGNALS).default(DEFAULT_WEIGHTING.signal))
+    .addOption(new Option("--normalise <how>", "weights that sum to 1, or whose mean is 1").choices(NORMALISATIONS).default("sum"))
+    .action((file: string, options: ScoreOptions) => scoreFile(file, options));
+}
+
+async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
+  const config = readConfig(process.env);
+  const bytes = sizeOf(file);
+  const weighting: WeightingRequest | null =
+    options.scheme === undefined
+      ? null
+      : { signal: options.weighBy, scheme: options.scheme, normalise: options.normalise };
+  if (weighting !== null) weighOptions(weighting); // a fault of the options, before the model loads
+  const ports = await openPorts(config);
+  const writer = openRowWriter(options.output ?? null, options.format);
+  const bar = new SingleBar({ format: "{bar} {percentage}% | {samples} samples | {eta_formatted} left", stream: process.stderr });
+  try {
+    await untilReady(ports, options.model);
+    bar.start(bytes, 0, { samples: 0 });
+    const held: SampleRow[] = [];
+    let samples = 0;
+    for await (const batch of batches(file, config, options.batch, (read) => bar.update(read))) {
+      const rows = await scoreBatch(ports, batch, options, weighting);
+      samples += rows.length;
+      bar.update({ samples });
+      // Weights need the whole file; without them rows pass through.
+      if (weighting === null) await writer.write(rows);
+      else held.push(...rows);
+    }
+    bar.update(bytes);
+    if (weighting !== null && held.length > 0) await writer.write(weighRows(held, weighting));
+    await writer.close();
+  } finally {
+    bar.stop();
+    await ports.close();
+  }
+}
+
+async function* batches(
+  file: string,
+  { textCharsMax }: Config,
+  size: number,
+  onBytes: (bytes: number) => void,
+): AsyncIterable<Sample[]> {
+  let batch: Sample[] = [];
+  for await (const { sample } of readSampleFile(file, { textCharsMax, onBytes })) {
+    batch.push(sample);
+    if (batch.length === size) {
+      yield batch;
+      batch = [];
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+async function scoreBatch(
+  ports: Ports,
+  samples: readonly Sample[],
+  { model, dataset, signals, loss, precision }: ScoreOptions,
+  weighting: WeightingRequest | null,
+): Promise<SampleRow[]> {
+  const wanted = weighting === null || signals === undefined ? signals : [...new Set([...signals, weighting.signal])];
+  const request = { model, dataset, signals: wanted, loss, precision, weighting: null, samples };
+  const answer = await scoreSamples(ports, request, new AbortController().signal);
+  return answer.results.map(sampleRow);
+}
+
+function weighRows(rows: readonly SampleRow[], weighting: WeightingRequest): SampleRow[] {
+  const scores = Float64Array.from(rows, (row, index) => {
+    const score = row[weighting.signal];
+    if (score !== undefined) return score;
+    throw new AssayError("missing_label", { detail: `Sample ${index + 1} of the file has no ${weighting.signal}: it needs a label` });
+  });
+  const { weights, diagnostics } = weigh(scores, weighOptions(weighting));
+  for (const sentence of diagnostics.advice) process.stderr.write(`${sentence}\n`);
+  return rows.map((row, index) => ({ ...row, weight: weights[index] as number }));
+}
+
+async function untilReady({ rankers }: Ports, model: string | undefined): Promise<void> {
+  const ranker = rankers.get(model ?? rankers.defaultName);
+  for (;;) {
+    const state = ranker.state();
+    if (state.status === "ready") return;
+    if (state.status === "failed") throw new AssayError("model_not_ready", { detail: state.reason });
+    await delay(20);
+  }
+}
+
+function sizeOf(file: string): number {
+  try {
+    return statSync(file).size;
+  } catch (cause) {
+    throw new AssayError("input_invalid", { detail: (cause as Error).message, cause });
+  }
+}
+
+function signalList(text: string): SignalName[] {
+  return text.split(",").map((name) => {
+    const found = SIGNALS.find((signal) => signal === name.trim());
+    if (found === undefined) throw new InvalidArgumentError(`${name} is none of ${SIGNALS.join(", ")}`);
+    return found;
+  });
+}
+
+function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a whole number of at least 1");
+  return value;
+}

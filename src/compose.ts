@@ -1,0 +1,84 @@
+import type { FastifyInstance } from "fastify";
+import type { Config } from "./config.js";
+import { buildApp } from "./http/app.js";
+import { createLogger, type Logger } from "./observe/log.js";
+import { createMetrics, type Metrics } from "./observe/metrics.js";
+import type { Rankers } from "./ranker/port.js";
+import type { RankerObserver } from "./ranker/ranker.js";
+import { openRankers } from "./ranker/rankers.js";
+import { openEmbeddedStore } from "./store/embedded/store.js";
+import type { Store } from "./store/port.js";
+import { openRedisStore } from "./store/redis/store.js";
+import { packageVersion } from "./version.js";
+
+/** The ports of the service, opened from the configuration; `close` drains and lets go of them. */
+export interface Ports {
+  readonly rankers: Rankers;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  close(): Promise<void>;
+}
+
+/** Picks the adapters that the configuration names and opens them. */
+export async function openPorts(config: Config): Promise<Ports> {
+  const logger = createLogger(config.logLevel);
+  const metrics = createMetrics();
+  const store = openStore(config);
+  const rankers = await openRankers(config.modelsDir, config.defaultModel, {
+    precision: config.precision,
+    threads: config.threadsPerSession,
+    queueSamplesMax: config.queueSamplesMax,
+    observer: observeRankers(metrics, logger),
+  });
+  return {
+    rankers,
+    store,
+    metrics,
+    logger,
+    async close() {
+      await rankers.close();
+      await store.close();
+    },
+  };
+}
+
+/** The HTTP service over open ports. */
+export function composeApp(config: Config, { rankers, store, metrics, logger }: Omit<Ports, "close">): Promise<FastifyInstance> {
+  return buildApp({
+    rankers,
+    store,
+    metrics,
+    logger,
+    apiKeys: config.apiKeys,
+    bodyBytesMax: config.bodyBytesMax,
+    limits: { samplesMax: config.samplesMax, idsMax: config.idsMax, textCharsMax: config.textCharsMax },
+    version: packageVersion(),
+  });
+}
+
+function openStore({ redisUrl, dataDir, digestKey, outputsTtlMs }: Config): Store {
+  if (redisUrl !== undefined) return openRedisStore({ url: redisUrl, digestKey, outputsTtlMs });
+  return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs });
+}
+
+function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {
+  return {
+    batch(model, { rows, tokens, paddedTokens, inferMs }) {
+      metrics.batches.inc({ model });
+      metrics.batchRows.observe({ model }, rows);
+      metrics.batchSeconds.observe({ model }, inferMs / 1000);
+      metrics.tokens.inc({ model, kind: "text" }, tokens);
+      metrics.tokens.inc({ model, kind: "padding" }, paddedTokens - tokens);
+    },
+    state(model, state) {
+      metrics.modelReady.set({ model }, state.status === "ready" ? 1 : 0);
+      if (state.status === "failed") metrics.engineFailures.inc({ model });
+      if (state.status === "failed") logger.error({ model, reason: state.reason }, "model failed");
+      else logger.info({ model, status: state.status }, "model state");
+    },
+    queued(model, samples) {
+      metrics.queueSamples.set({ model }, samples);
+    },
+  };
+}

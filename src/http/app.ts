@@ -1,0 +1,82 @@
+import { jsonSchemaTransform, jsonSchemaTransformObject, validatorCompiler } from "@fastify/type-provider-zod";
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import type { Logger } from "../observe/log.js";
+import type { Metrics } from "../observe/metrics.js";
+import type { Rankers } from "../ranker/port.js";
+import type { Store } from "../store/port.js";
+import { requireBearerKeys } from "./plugins/bearer-keys.js";
+import { measureRequests } from "./plugins/request-metrics.js";
+import { handleErrors } from "./problems.js";
+import { datasetRoutes } from "./routes/datasets.js";
+import { healthRoutes } from "./routes/health.js";
+import { modelRoutes } from "./routes/models.js";
+import { sampleRoutes } from "./routes/samples.js";
+import { scoreRoutes } from "./routes/score.js";
+import { weightRoutes } from "./routes/weights.js";
+import { ID_BYTES_MAX } from "../scoring/names.js";
+import type { Limits } from "./schemas/limits.js";
+
+export interface AppOptions {
+  readonly rankers: Rankers;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly apiKeys: readonly string[];
+  readonly bodyBytesMax: number;
+  readonly limits: Limits;
+  readonly version: string;
+}
+
+/** The HTTP service over given ports; it neither listens nor closes them. */
+export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
+  const { rankers, store, metrics, limits } = options;
+  const loggerInstance: FastifyBaseLogger = options.logger;
+  const app: FastifyInstance = Fastify({
+    loggerInstance,
+    disableRequestLogging: true,
+    bodyLimit: options.bodyBytesMax,
+    // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
+    routerOptions: { maxParamLength: 3 * ID_BYTES_MAX },
+  });
+  app.setValidatorCompiler(validatorCompiler);
+  // Answers are built to their schema by typed code and checked against it by the tests; parsing each again would cost
+  // more than scoring from the cache.
+  app.setSerializerCompiler(() => JSON.stringify);
+  handleErrors(app);
+  measureRequests(app, metrics);
+  requireBearerKeys(app, options.apiKeys);
+
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Assay",
+        version: options.version,
+        description: "Tells a training pipeline which samples matter: per-sample loss, importance and training weights.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      tags: [
+        { name: "score", description: "Signals and weights of a batch" },
+        { name: "datasets", description: "What is remembered by sample id" },
+        { name: "models", description: "The exported rankers" },
+        { name: "operation", description: "Health and metrics" },
+      ],
+      components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
+      security: [{ bearer: [] }, {}],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: jsonSchemaTransformObject,
+  });
+  await app.register(swaggerUi, { routePrefix: "/docs" });
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+
+  await app.register(scoreRoutes({ rankers, store }, metrics, limits));
+  await app.register(datasetRoutes(store));
+  await app.register(sampleRoutes({ rankers, store }, limits));
+  await app.register(weightRoutes({ rankers, store }));
+  await app.register(modelRoutes(rankers));
+  await app.register(healthRoutes({ rankers, store }, metrics));
+  return app;
+}

@@ -1,0 +1,34 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { FastifyInstance } from "fastify";
+import { AssayError } from "../../errors.js";
+
+/** Routes that answer without a key: probes carry none, and the documentation holds no data. */
+const OPEN = ["/healthz", "/readyz", "/openapi.json", "/docs"];
+
+/**
+ * Requires `Authorization: Bearer KEY` with one of `keys` on every route but the open ones. Keys are compared by digest and
+ * in constant time, every one of them, so the time tells neither a key's length nor its place in the list.
+ */
+export function requireBearerKeys(app: FastifyInstance, keys: readonly string[]): void {
+  if (keys.length === 0) return;
+  const digests = keys.map(digest);
+  app.addHook("onRequest", async (request) => {
+    const path = request.routeOptions.url ?? request.url;
+    if (OPEN.some((open) => path === open || path.startsWith(`${open}/`))) return;
+    const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+    const found = digest(given ?? "");
+    const matches = digests.filter((known) => timingSafeEqual(known, found)).length;
+    if (given === undefined || matches === 0) {
+      throw new AssayError("unauthorised", {
+        detail:
+          given === undefined
+            ? "Send Authorization: Bearer KEY with one of ASSAY_API_KEYS"
+            : "The bearer key is not known",
+      });
+    }
+  });
+}
+
+function digest(key: string): Buffer {
+  return createHash("sha256").update(key).digest();
+}

@@ -1,0 +1,111 @@
+import { hasZodFastifySchemaValidationErrors } from "@fastify/type-provider-zod";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { AssayError, ERRORS, type ErrorCode, type Fault } from "../errors.js";
+
+/** The one place that knows which status an error of the catalogue answers. */
+export const STATUS: Readonly<Record<ErrorCode, number>> = {
+  invalid_json: 400,
+  invalid_request: 400,
+  invalid_sample: 422,
+  unsuitable_loss: 422,
+  unsuitable_label: 422,
+  unsuitable_precision: 422,
+  unsuitable_signal: 422,
+  unsuitable_weighting: 422,
+  missing_label: 422,
+  duplicate_id: 422,
+  body_too_large: 413,
+  unsupported_media_type: 415,
+  model_not_found: 404,
+  model_not_ready: 503,
+  model_invalid: 503,
+  dataset_not_found: 404,
+  sample_not_found: 404,
+  route_not_found: 404,
+  unauthorised: 401,
+  overloaded: 429,
+  cancelled: 499,
+  engine_failed: 503,
+  store_unavailable: 503,
+  store_corrupt: 500,
+  shutting_down: 503,
+  config_invalid: 500,
+  input_invalid: 400,
+  internal: 500,
+};
+
+/** Seconds after which a refused client may come back: until the queue or the model has had time to move. */
+const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
+  overloaded: 1,
+  model_not_ready: 2,
+  engine_failed: 2,
+  store_unavailable: 2,
+  shutting_down: 5,
+};
+
+/** Fastify's own errors that mean something of the catalogue. */
+const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
+  FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
+  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
+  FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: "invalid_request",
+};
+
+/** Answers every error as an RFC 9457 problem with a stable `code` and the path of each fault. */
+export function handleErrors(app: FastifyInstance): void {
+  app.setErrorHandler((error: FastifyError, request, reply) =>
+    sendProblem(asAssayError(error), request, reply),
+  );
+  app.setNotFoundHandler((request, reply) => {
+    const detail = `No route answers ${request.method} ${request.url.split("?")[0]}`;
+    return sendProblem(new AssayError("route_not_found", { detail }), request, reply);
+  });
+}
+
+function sendProblem(error: AssayError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const status = STATUS[error.code];
+  if (status >= 500) request.log.error({ err: error }, "request failed");
+  const retryAfter = RETRY_AFTER_SECONDS[error.code];
+  if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
+  if (error.code === "unauthorised") reply.header("www-authenticate", "Bearer");
+  return reply
+    .code(status)
+    .type("application/problem+json")
+    .send({
+      type: `urn:assay:problem:${error.code}`,
+      title: ERRORS[error.code],
+      status,
+      code: error.code,
+      // What went wrong inside is for the log, not for the client.
+      detail:
+        error.code === "internal" ? `Request ${request.id} failed; the log has the reason` : error.message,
+      ...(error.faults.length > 0 ? { faults: error.faults } : {}),
+    });
+}
+
+function asAssayError(error: FastifyError): AssayError {
+  if (error instanceof AssayError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const where = error.validationContext === "body" ? "" : `${error.validationContext}: `;
+    const faults: Fault[] = error.validation.map((issue) => ({
+      path: issue.instancePath,
+      message: `${where}${issue.message ?? "is not valid"}`,
+    }));
+    const first = faults[0] as Fault;
+    const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+    return new AssayError("invalid_request", {
+      detail: `${first.path || "the body"}: ${first.message}${more}`,
+      faults,
+    });
+  }
+  const code = FASTIFY_CODES[error.code];
+  if (code !== undefined) return new AssayError(code, { detail: error.message, cause: error });
+  if (error instanceof SyntaxError && error.statusCode === 400) {
+    return new AssayError("invalid_json", { detail: error.message, cause: error });
+  }
+  if (error.statusCode !== undefined && error.statusCode < 500) {
+    return new AssayError("invalid_request", { detail: error.message, cause: error });
+  }
+  return new AssayError("internal", { detail: error.message, cause: error });
+}

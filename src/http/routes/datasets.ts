@@ -1,0 +1,62 @@
+import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
+import { z } from "zod";
+import { deleteDataset, readDataset } from "../../scoring/remembered.js";
+import type { Store } from "../../store/port.js";
+import { renderDataset } from "../render.js";
+import { datasetListQuerySchema, datasetListSchema, datasetParamsSchema, datasetSummarySchema } from "../schemas/dataset.js";
+import { problems } from "../schemas/problem.js";
+
+export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      "/v1/datasets",
+      {
+        schema: {
+          operationId: "listDatasets",
+          summary: "List datasets with their counts",
+          tags: ["datasets"],
+          querystring: datasetListQuerySchema,
+          response: { 200: datasetListSchema, ...problems("invalid_request", "store_unavailable") },
+        },
+      },
+      async ({ query }) => {
+        const page = await store.listDatasets(query.cursor ?? null, query.limit);
+        return { datasets: page.items.map(renderDataset), next_cursor: page.cursor };
+      },
+    );
+
+    app.get(
+      "/v1/datasets/:dataset",
+      {
+        schema: {
+          operationId: "readDataset",
+          summary: "Count a dataset's samples",
+          tags: ["datasets"],
+          params: datasetParamsSchema,
+          response: { 200: datasetSummarySchema, ...problems("invalid_request", "dataset_not_found", "store_unavailable") },
+        },
+      },
+      async ({ params }) => renderDataset(await readDataset(store, params.dataset)),
+    );
+
+    app.delete(
+      "/v1/datasets/:dataset",
+      {
+        schema: {
+          operationId: "deleteDataset",
+          summary: "Forget a dataset with its samples and snapshots",
+          tags: ["datasets"],
+          params: datasetParamsSchema,
+          response: {
+            204: z.null().describe("Forgotten"),
+            ...problems("invalid_request", "dataset_not_found", "store_unavailable"),
+          },
+        },
+      },
+      async ({ params }, reply) => {
+        await deleteDataset(store, params.dataset);
+        return reply.code(204).send(null);
+      },
+    );
+  };
+}

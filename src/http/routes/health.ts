@@ -1,0 +1,79 @@
+import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
+import { z } from "zod";
+import { AssayError } from "../../errors.js";
+import type { Metrics } from "../../observe/metrics.js";
+import type { Rankers } from "../../ranker/port.js";
+import type { Store } from "../../store/port.js";
+
+const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
+const readinessSchema = z.object({
+  ready: z.boolean(),
+  model: partSchema.describe("The default model"),
+  store: partSchema.describe("With what an acknowledged write promises"),
+});
+
+export function healthRoutes(
+  { rankers, store }: { rankers: Rankers; store: Store },
+  { registry }: Pick<Metrics, "registry">,
+): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      "/healthz",
+      {
+        schema: {
+          operationId: "alive",
+          summary: "Whether the process answers",
+          tags: ["operation"],
+          response: { 200: z.object({ status: z.literal("alive") }) },
+        },
+      },
+      async () => ({ status: "alive" as const }),
+    );
+    app.get(
+      "/readyz",
+      {
+        schema: {
+          operationId: "ready",
+          summary: "Whether the default model is loaded and the store answers",
+          tags: ["operation"],
+          response: { 200: readinessSchema, 503: readinessSchema },
+        },
+      },
+      async (_request, reply) => {
+        const model = readinessOfModel(rankers);
+        const storePart = await readinessOfStore(store);
+        const ready = model.ready && storePart.ready;
+        return reply.code(ready ? 200 : 503).send({ ready, model, store: storePart });
+      },
+    );
+    app.get(
+      "/metrics",
+      {
+        schema: {
+          operationId: "metrics",
+          summary: "Metrics in the Prometheus text format",
+          tags: ["operation"],
+          response: { 200: z.string() },
+        },
+      },
+      async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),
+    );
+  };
+}
+
+function readinessOfModel(rankers: Rankers): z.infer<typeof partSchema> {
+  const ranker = rankers.get(rankers.defaultName);
+  const state = ranker.state();
+  if (state.status === "ready") return { ready: true, detail: `${ranker.model.name}@${ranker.model.version} is loaded` };
+  return { ready: false, detail: state.reason };
+}
+
+async function readinessOfStore(store: Store): Promise<z.infer<typeof partSchema>> {
+  try {
+    const { kind, durability } = await store.status();
+    return { ready: true, detail: `${kind}: ${durability}` };
+  } catch (error) {
+    if (!(error instanceof AssayError) || error.code !== "store_unavailable") throw error;
+    return { ready: false, detail: error.message };
+  }
+}

@@ -1,0 +1,99 @@
+import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
+import { z } from "zod";
+import type { Rankers } from "../../ranker/port.js";
+import { deleteSample, lookUpSamples, readSample } from "../../scoring/remembered.js";
+import type { DatasetSummary, Store } from "../../store/port.js";
+import { renderRemembered, renderTime } from "../render.js";
+import {
+  datasetParamsSchema,
+  lookUpAnswerSchema,
+  lookUpBodySchema,
+  sampleAnswerSchema,
+  sampleParamsSchema,
+} from "../schemas/dataset.js";
+import type { Limits } from "../schemas/limits.js";
+import { problems } from "../schemas/problem.js";
+
+export function sampleRoutes(ports: { rankers: Rankers; store: Store }, limits: Limits): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      "/v1/datasets/:dataset/lookup",
+      {
+        schema: {
+          operationId: "lookUp",
+          summary: "Look up weights and signals by sample id",
+          tags: ["datasets"],
+          params: datasetParamsSchema,
+          body: lookUpBodySchema(limits),
+          response: {
+            200: lookUpAnswerSchema,
+            ...problems("invalid_request", "dataset_not_found", "body_too_large", "store_unavailable"),
+          },
+        },
+      },
+      async ({ params, body }) => {
+        const { dataset, samples } = await lookUpSamples(ports, params.dataset, body.ids);
+        return {
+          dataset: dataset.dataset,
+          as_of: asOf(dataset),
+          snapshot: dataset.snapshot?.version ?? null,
+          results: samples.map((sample) => (sample === null ? null : renderRemembered(sample))),
+        };
+      },
+    );
+
+    app.get(
+      "/v1/datasets/:dataset/samples/:id",
+      {
+        schema: {
+          operationId: "readSample",
+          summary: "Read one sample",
+          tags: ["datasets"],
+          params: sampleParamsSchema,
+          response: {
+            200: sampleAnswerSchema,
+            ...problems("invalid_request", "sample_not_found", "store_unavailable"),
+          },
+        },
+      },
+      async ({ params }) => {
+        const { dataset, sample } = await readSample(ports, params.dataset, params.id);
+        const { record } = sample;
+        return {
+          dataset: dataset.dataset,
+          ...renderRemembered(sample),
+          as_of: asOf(dataset),
+          label: record.label === null || typeof record.label === "number" ? record.label : [...record.label],
+          group: record.group,
+          loss_name: record.loss,
+          model: record.model,
+          scored_at: renderTime(record.scoredAtMs),
+        };
+      },
+    );
+
+    app.delete(
+      "/v1/datasets/:dataset/samples/:id",
+      {
+        schema: {
+          operationId: "deleteSample",
+          summary: "Forget one sample",
+          tags: ["datasets"],
+          params: sampleParamsSchema,
+          response: {
+            204: z.null().describe("Forgotten"),
+            ...problems("invalid_request", "sample_not_found", "store_unavailable"),
+          },
+        },
+      },
+      async ({ params }, reply) => {
+        await deleteSample(ports.store, params.dataset, params.id);
+        return reply.code(204).send(null);
+      },
+    );
+  };
+}
+
+function asOf({ snapshot }: DatasetSummary): string | null {
+  return snapshot === null ? null : renderTime(snapshot.createdAtMs);
+}

@@ -1,0 +1,33 @@
+import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
+import type { Rankers } from "../../ranker/port.js";
+import { weighDataset } from "../../scoring/weigh-dataset.js";
+import type { Store } from "../../store/port.js";
+import { renderDiagnostics, renderSnapshot } from "../render.js";
+import { datasetParamsSchema, weighAnswerSchema, weighBodySchema } from "../schemas/dataset.js";
+import { problems } from "../schemas/problem.js";
+
+export function weightRoutes(ports: { rankers: Rankers; store: Store }): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.post(
+      "/v1/datasets/:dataset/weights",
+      {
+        schema: {
+          operationId: "weighDataset",
+          summary: "Weigh the whole dataset",
+          description: "Keeps the weights as the dataset's newest snapshot, which look-ups answer from then on.",
+          tags: ["datasets"],
+          params: datasetParamsSchema,
+          body: weighBodySchema,
+          response: {
+            200: weighAnswerSchema,
+            ...problems("invalid_request", "dataset_not_found", "unsuitable_signal", "store_unavailable"),
+          },
+        },
+      },
+      async ({ params, body }) => {
+        const { snapshot, diagnostics, advice } = await weighDataset(ports, params.dataset, body.weighting);
+        return { snapshot: renderSnapshot(snapshot), diagnostics: renderDiagnostics(diagnostics, advice) };
+      },
+    );
+  };
+}

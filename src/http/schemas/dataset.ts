@@ -1,0 +1,68 @@
+import { z } from "zod";
+import type { Limits } from "./limits.js";
+import { datasetSchema, idSchema } from "../../scoring/names.js";
+import { signalsSchema } from "./score.js";
+import { diagnosticsSchema, weightingSchema } from "./weighting.js";
+
+export const datasetParamsSchema = z.strictObject({ dataset: datasetSchema });
+export const sampleParamsSchema = z.strictObject({ dataset: datasetSchema, id: idSchema });
+
+const timeSchema = z.iso.datetime().describe("UTC");
+
+export const snapshotSchema = z
+  .object({
+    version: z.number().int(),
+    as_of: timeSchema,
+    samples: z.number().int(),
+    provenance: z.record(z.string(), z.unknown()).describe("Weighting, models, losses and diagnostics"),
+  })
+  .meta({ id: "Snapshot", description: "One weighting of a whole dataset" });
+
+export const datasetSummarySchema = z
+  .object({
+    dataset: z.string(),
+    samples: z.number().int(),
+    created_at: timeSchema,
+    updated_at: timeSchema,
+    models: z.array(z.string()).describe("`name@version` of the models that scored it"),
+    snapshot: snapshotSchema.nullable(),
+  })
+  .meta({ id: "Dataset" });
+
+export const datasetListQuerySchema = z.strictObject({
+  cursor: z.string().max(1024).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+});
+export const datasetListSchema = z.object({
+  datasets: z.array(datasetSummarySchema),
+  next_cursor: z.string().nullable().describe("Pass as `cursor` for the next page"),
+});
+
+const rememberedSchema = signalsSchema.extend({
+  id: z.string(),
+  weight: z.number().nullable().describe("In the newest snapshot of the dataset"),
+  stale: z.boolean().describe("Scored by a model version that is not served any more"),
+});
+
+export function lookUpBodySchema({ idsMax }: Limits) {
+  return z.strictObject({ ids: z.array(idSchema).min(1).max(idsMax) });
+}
+export const lookUpAnswerSchema = z.object({
+  dataset: z.string(),
+  as_of: timeSchema.nullable().describe("Time of the snapshot that the weights come from"),
+  snapshot: z.number().int().nullable(),
+  results: z.array(rememberedSchema.nullable()).describe("In the order of the ids; null where unknown"),
+});
+
+export const sampleAnswerSchema = rememberedSchema.extend({
+  dataset: z.string(),
+  as_of: timeSchema.nullable(),
+  label: z.union([z.number(), z.array(z.number())]).nullable(),
+  group: z.string().nullable(),
+  loss_name: z.string().describe("The loss that the signals were computed with"),
+  model: z.string().describe("`name@version`"),
+  scored_at: timeSchema,
+});
+
+export const weighBodySchema = z.strictObject({ weighting: weightingSchema });
+export const weighAnswerSchema = z.object({ snapshot: snapshotSchema, diagnostics: diagnosticsSchema });

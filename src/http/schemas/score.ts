@@ -1,0 +1,59 @@
+import { z } from "zod";
+import { POINTWISE_LOSSES, SIGNALS } from "../../importance/types.js";
+import { PRECISIONS } from "../../ranker/port.js";
+import type { Limits } from "./limits.js";
+import { datasetSchema, modelNameSchema } from "../../scoring/names.js";
+import { sampleSchema } from "../../scoring/sample-schema.js";
+import { diagnosticsSchema, weightingSchema } from "./weighting.js";
+
+/** The body of `POST /v1/score` under the configured limits. */
+export function scoreBodySchema({ samplesMax, textCharsMax }: Limits) {
+  return z
+    .strictObject({
+      model: modelNameSchema.optional(),
+      dataset: datasetSchema.optional(),
+      signals: z.array(z.enum(SIGNALS)).max(SIGNALS.length).optional(),
+      loss: z.enum(POINTWISE_LOSSES).optional().describe("Default: the loss of the model's task"),
+      weighting: weightingSchema
+        .nullable()
+        .optional()
+        .describe("Default for labelled samples: proportional to grad_norm_last, smoothing 0.1. Null: no weights."),
+      precision: z.enum(PRECISIONS).optional(),
+      samples: z.array(sampleSchema(textCharsMax)).min(1).max(samplesMax),
+    })
+    .meta({
+      example: {
+        dataset: "search-2026-11",
+        samples: [{ id: "q1:p9", query: "usb c cable", document: "USB-C charging cable, 2 m", label: 1 }],
+      },
+    });
+}
+
+const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().optional()])) as Record<
+  (typeof SIGNALS)[number],
+  z.ZodOptional<z.ZodNumber>
+>;
+
+/** A sample's signals, each absent where its label does not allow it or nobody asked. */
+export const signalsSchema = z.object(signalFields);
+
+export const scoreAnswerSchema = z.object({
+  model: z.object({ name: z.string(), version: z.string() }),
+  loss: z.enum(POINTWISE_LOSSES),
+  results: z
+    .array(
+      z.object({
+        id: z.string().nullable(),
+        logit: z.number().optional().describe("Of a model with one logit"),
+        logits: z.array(z.number()).optional().describe("Of a model with several"),
+        ...signalFields,
+        probabilities: z.array(z.number()).optional().describe("Of a model with several logits"),
+        weight: z.number().nullable(),
+        multiplier: z.number().nullable().optional().describe("1/(N p), with role `probability`"),
+        cached: z.boolean().describe("The outputs were in the store"),
+        truncated: z.boolean().describe("Longer than the model takes; cut, longest text first"),
+      }),
+    )
+    .describe("In the order of the samples"),
+  diagnostics: diagnosticsSchema.extend({ cache_hits: z.number().int() }),
+});

@@ -1,0 +1,97 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** The metrics of one service; each app has its own registry, so that tests do not share counts. */
+export interface Metrics {
+  readonly registry: Registry;
+  readonly requests: Counter<"method" | "route" | "status">;
+  readonly requestSeconds: Histogram<"method" | "route">;
+  readonly samples: Counter<"model">;
+  readonly cacheHits: Counter<"model">;
+  readonly batches: Counter<"model">;
+  readonly batchRows: Histogram<"model">;
+  readonly batchSeconds: Histogram<"model">;
+  readonly tokens: Counter<"model" | "kind">;
+  readonly queueSamples: Gauge<"model">;
+  readonly modelReady: Gauge<"model">;
+  readonly engineFailures: Counter<"model">;
+}
+
+const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  return {
+    registry,
+    requests: new Counter({
+      name: "assay_requests_total",
+      help: "Requests answered, by route and status",
+      labelNames: ["method", "route", "status"],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: "assay_request_seconds",
+      help: "Time from the first byte of a request to the last of its answer",
+      labelNames: ["method", "route"],
+      buckets: LATENCY_SECONDS,
+      registers,
+    }),
+    samples: new Counter({
+      name: "assay_samples_total",
+      help: "Samples scored, cached ones included",
+      labelNames: ["model"],
+      registers,
+    }),
+    cacheHits: new Counter({
+      name: "assay_cache_hits_total",
+      help: "Samples whose outputs were in the store",
+      labelNames: ["model"],
+      registers,
+    }),
+    batches: new Counter({
+      name: "assay_batches_total",
+      help: "Batches that a session ran",
+      labelNames: ["model"],
+      registers,
+    }),
+    batchRows: new Histogram({
+      name: "assay_batch_rows",
+      help: "Rows of a batch",
+      labelNames: ["model"],
+      buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
+      registers,
+    }),
+    batchSeconds: new Histogram({
+      name: "assay_batch_seconds",
+      help: "Time of one batch in the session",
+      labelNames: ["model"],
+      buckets: LATENCY_SECONDS,
+      registers,
+    }),
+    tokens: new Counter({
+      name: "assay_tokens_total",
+      help: "Tokens run, by kind: text, or padding beside it",
+      labelNames: ["model", "kind"],
+      registers,
+    }),
+    queueSamples: new Gauge({
+      name: "assay_queue_samples",
+      help: "Samples that wait for the model or run in it",
+      labelNames: ["model"],
+      registers,
+    }),
+    modelReady: new Gauge({
+      name: "assay_model_ready",
+      help: "1 while the model's engine answers",
+      labelNames: ["model"],
+      registers,
+    }),
+    engineFailures: new Counter({
+      name: "assay_engine_failures_total",
+      help: "Times an engine process failed to load or died",
+      labelNames: ["model"],
+      registers,
+    }),
+  };
+}

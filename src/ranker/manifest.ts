@@ -1,0 +1,81 @@
+import { z } from "zod";
+
+const fileSchema = z.object({
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  bytes: z.number().int().nonnegative(),
+});
+
+/** One element of the template that joins texts: a special token's id, or the place of the first or second text. */
+const templateSchema = z.array(z.union([z.number().int().nonnegative(), z.enum(["A", "B"])])).min(1);
+
+const scaleSchema = z.object({ offset: z.number().int(), length: z.number().int(), axis: z.number().int() });
+
+/**
+ * `model.json`, format 1. What each field means stands in models/README.md. Unknown fields are refused in the parts that
+ * decide how the model runs; `provenance`, `metrics` and `precision` are free-form, for people.
+ */
+export const manifestSchema = z
+  .strictObject({
+    format: z.literal(1),
+    name: z.string().min(1).max(128),
+    task: z.enum(["binary", "regression", "classification"]),
+    classes: z.number().int().min(1).max(1024),
+    class_names: z.array(z.string()).nullish(),
+    max_tokens: z.number().int().min(8),
+    architecture: z.looseObject({ family: z.string(), hidden_size: z.number().int().positive() }),
+    padding: z.strictObject({
+      id: z.number().int().nonnegative(),
+      type_id: z.number().int().nonnegative(),
+      side: z.literal("right"),
+    }),
+    inputs: z.array(z.enum(["input_ids", "attention_mask", "token_type_ids"])).min(2),
+    pair: z.strictObject({
+      single: templateSchema,
+      pair: templateSchema,
+      single_type_ids: z.array(z.number().int().nonnegative()),
+      pair_type_ids: z.array(z.number().int().nonnegative()),
+    }),
+    files: z.record(z.string().regex(/^[\w.-]+$/), fileSchema),
+    graphs: z.strictObject({ forward: z.string(), "forward.int8": z.string().optional() }),
+    head: z.strictObject({ weight: z.string(), bias: z.string(), features: z.number().int().positive() }),
+    parameters: z.array(
+      z.strictObject({
+        name: z.string(),
+        shape: z.array(z.number().int().nonnegative()),
+        dtype: z.enum(["float32", "int8"]),
+        offset: z.number().int().nonnegative(),
+        length: z.number().int().nonnegative(),
+        layout: z.enum(["as_is", "transposed"]),
+        scale: scaleSchema.nullable(),
+      }),
+    ),
+    precision: z.record(z.string(), z.unknown()),
+    self_test: z.strictObject({
+      tolerance: z.number().positive(),
+      samples: z
+        .array(
+          z.union([
+            z.strictObject({ query: z.string(), document: z.string(), logits: z.array(z.number()) }),
+            z.strictObject({ text: z.string(), logits: z.array(z.number()) }),
+          ]),
+        )
+        .min(1),
+    }),
+    provenance: z.record(z.string(), z.unknown()),
+    metrics: z.record(z.string(), z.unknown()),
+    licence: z.record(z.string(), z.unknown()),
+  })
+  .refine((m) => (m.task === "classification") === m.classes > 1, {
+    path: ["classes"],
+    message: "classification has several classes, every other task one",
+  })
+  .refine((m) => m.pair.single.length === m.pair.single_type_ids.length, {
+    path: ["pair", "single_type_ids"],
+  })
+  .refine((m) => m.pair.pair.length === m.pair.pair_type_ids.length, { path: ["pair", "pair_type_ids"] })
+  .refine((m) => Object.values(m.graphs).every((graph) => graph === undefined || graph in m.files), {
+    path: ["graphs"],
+    message: "a graph is not among the files",
+  });
+
+export type Manifest = z.infer<typeof manifestSchema>;

@@ -1,0 +1,110 @@
+import { createHash } from "node:crypto";
+import { createReadStream, existsSync } from "node:fs";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { z } from "zod";
+import { AssayError } from "../errors.js";
+import { type Manifest, manifestSchema } from "./manifest.js";
+import type { ModelDescription, Precision } from "./port.js";
+
+/** A model folder whose manifest has been read; its large files have not been looked at yet. */
+export interface ModelFolder {
+  readonly directory: string;
+  readonly manifest: Manifest;
+}
+
+/** Names of the model folders under `directory`: those that hold a `model.json`. */
+export async function listModelFolders(directory: string): Promise<string[]> {
+  try {
+    const names = await readdir(directory);
+    return names.filter((name) => existsSync(join(directory, name, "model.json"))).sort();
+  } catch (cause) {
+    throw new AssayError("model_invalid", { detail: `The models folder ${directory} cannot be read`, cause });
+  }
+}
+
+/** Reads and checks the manifest; throws `model_invalid` naming the fault. */
+export async function readModelFolder(directory: string): Promise<ModelFolder> {
+  const path = join(directory, "model.json");
+  let json: unknown;
+  try {
+    json = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw new AssayError("model_invalid", {
+      detail: `${path} cannot be read: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) {
+    throw new AssayError("model_invalid", {
+      detail: `${path} is not a manifest:\n${z.prettifyError(parsed.error)}`,
+    });
+  }
+  return { directory, manifest: parsed.data };
+}
+
+/** Compares every file with its digest in the manifest; throws `model_invalid` naming the first that differs. */
+export async function checkDigests({ directory, manifest }: ModelFolder): Promise<void> {
+  for (const [name, expected] of Object.entries(manifest.files)) {
+    const hash = createHash("sha256");
+    try {
+      for await (const chunk of createReadStream(join(directory, name))) hash.update(chunk as Buffer);
+    } catch (cause) {
+      throw new AssayError("model_invalid", {
+        detail: `${join(directory, name)} cannot be read: ${(cause as Error).message}`,
+        cause,
+      });
+    }
+    const found = hash.digest("hex");
+    if (found !== expected.sha256) {
+      throw new AssayError("model_invalid", {
+        detail: `${join(directory, name)} does not match its digest: the manifest says ${expected.sha256}, the file is ${found}`,
+      });
+    }
+  }
+}
+
+/** What callers may know of the model. */
+export function describeModel({ manifest }: ModelFolder, precision: Precision): ModelDescription {
+  const precisions: Precision[] = manifest.graphs["forward.int8"] === undefined ? ["fp32"] : ["fp32", "int8"];
+  if (!precisions.includes(precision)) {
+    throw new AssayError("model_invalid", {
+      detail: `Model ${manifest.name} has no forward.int8.onnx, and ASSAY_PRECISION asks for int8`,
+    });
+  }
+  return {
+    name: manifest.name,
+    version: digestOf(manifest, ["weights.bin", "tokenizer.json", manifest.graphs.forward]).slice(0, 16),
+    task: manifest.task,
+    classes: manifest.classes,
+    classNames: manifest.class_names ?? null,
+    tokensMax: manifest.max_tokens,
+    precisions,
+    precision,
+    contentDigests: Object.fromEntries(
+      precisions.map((p) => [
+        p,
+        digestOf(manifest, ["weights.bin", "tokenizer.json", graphFile(manifest, p)], p),
+      ]),
+    ),
+    provenance: manifest.provenance,
+    metrics: manifest.metrics,
+    licence: manifest.licence,
+  };
+}
+
+/** File name of the forward graph at a precision. */
+export function graphFile(manifest: Manifest, precision: Precision): string {
+  const name = precision === "int8" ? manifest.graphs["forward.int8"] : manifest.graphs.forward;
+  if (name === undefined)
+    throw new AssayError("model_invalid", { detail: `Model ${manifest.name} has no int8 graph` });
+  return name;
+}
+
+function digestOf(manifest: Manifest, files: readonly string[], precision?: Precision): string {
+  const hash = createHash("sha256");
+  for (const file of files) hash.update(manifest.files[file]?.sha256 ?? "absent");
+  if (precision !== undefined) hash.update(`${precision}:${manifest.max_tokens}:forward`);
+  return hash.digest("hex");
+}

@@ -1,0 +1,38 @@
+import type { LossName } from "../importance/types.js";
+import type { ModelDescription } from "../ranker/port.js";
+import type { OutputsKey, Store } from "../store/port.js";
+import { type SignalColumns, signalsAt } from "./columns.js";
+import type { Sample } from "./sample.js";
+
+/** The name under which a sample remembers its model. */
+export function modelId({ name, version }: Pick<ModelDescription, "name" | "version">): string {
+  return `${name}@${version}`;
+}
+
+/** Remembers a scored batch under its ids, all of it or nothing. */
+export async function keepSamples(
+  store: Store,
+  dataset: string,
+  model: ModelDescription,
+  loss: LossName,
+  samples: readonly Sample[],
+  keys: readonly OutputsKey[],
+  columns: SignalColumns,
+): Promise<void> {
+  const scoredAtMs = Date.now();
+  const entries = samples.map((sample, index) => {
+    return {
+      id: sample.id as string, // checkIds refused a dataset's sample without one
+      record: {
+        outputsKey: keys[index] as OutputsKey,
+        model: modelId(model),
+        loss,
+        label: sample.label ?? null,
+        group: sample.group ?? null,
+        signals: signalsAt(columns, index),
+        scoredAtMs,
+      },
+    };
+  });
+  await store.writeSamples(dataset, entries);
+}

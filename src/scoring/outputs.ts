@@ -1,0 +1,121 @@
+import { AssayError } from "../errors.js";
+import type { LogitBatch } from "../importance/types.js";
+import type { Precision, Ranker, Text } from "../ranker/port.js";
+import type { OutputsKey, OutputsRecord, Store } from "../store/port.js";
+import { outputsKeyer } from "./outputs-key.js";
+import type { Stopwatch } from "./stopwatch.js";
+
+/** What the model says of N samples, from the store where it is known, from the model where it is not. */
+export interface KnownOutputs extends LogitBatch {
+  readonly keys: readonly OutputsKey[]; // (N)
+  /** (N) The outputs were in the store. */
+  readonly cached: readonly boolean[];
+  readonly truncated: readonly boolean[]; // (N)
+  /** Why the outputs could not be read or kept; null when they were. */
+  readonly storeFailure: AssayError | null;
+}
+
+/**
+ * Outputs in the order of `texts`. Equal texts run once; what the store knows does not run. A store that does not answer
+ * costs only the cache: the outputs come all the same, with `storeFailure`.
+ */
+export async function knownOutputs(
+  { ranker, store }: { ranker: Ranker; store: Store },
+  texts: readonly Text[],
+  precision: Precision,
+  stopwatch: Stopwatch,
+  signal: AbortSignal,
+): Promise<KnownOutputs> {
+  let storeFailure: AssayError | null = null;
+  function tolerate(error: unknown): void {
+    if (!(error instanceof AssayError) || error.code !== "store_unavailable") throw error;
+    storeFailure = error;
+  }
+
+  const lookedUp = await stopwatch.measure("cache", async () => {
+    try {
+      const keys = texts.map(outputsKeyer(await store.digestKey(), ranker.model, precision));
+      const distinct = distinctOf(keys.map((key) => key.toString("latin1")));
+      const records = await store.readOutputs(distinct.firsts.map((index) => keys[index] as OutputsKey));
+      return { keys, distinct, records };
+    } catch (error) {
+      tolerate(error);
+      const distinct = distinctOf(texts.map(({ first, second }) => JSON.stringify([first, second])));
+      return { keys: [], distinct, records: distinct.firsts.map(() => null) };
+    }
+  });
+  const { keys, distinct } = lookedUp;
+  const records: (OutputsRecord | null)[] = lookedUp.records;
+  const hits = records.map((record) => record !== null);
+
+  const missing = records.flatMap((record, d) => (record === null ? [d] : []));
+  if (missing.length > 0) {
+    const missingTexts = missing.map((d) => texts[distinct.firsts[d] as number] as Text);
+    const outputs = await ranker.run(missingTexts, precision, signal);
+    const { classes } = ranker.model;
+    missing.forEach((d, m) => {
+      records[d] = {
+        logits: outputs.logits.slice(m * classes, (m + 1) * classes),
+        featureNormSquared: outputs.featureNormsSquared[m] as number,
+        truncated: outputs.truncated[m] === 1,
+      };
+    });
+    stopwatch.add("tokenise", outputs.timings.tokeniseMs);
+    stopwatch.add("queue", outputs.timings.queueMs);
+    stopwatch.add("infer", outputs.timings.inferMs);
+    if (storeFailure === null) {
+      const entries = missing.map((d) => ({
+        key: keys[distinct.firsts[d] as number] as OutputsKey,
+        record: records[d] as OutputsRecord,
+      }));
+      await stopwatch.measure("cache", () => store.writeOutputs(entries).catch(tolerate));
+    }
+  }
+  return {
+    ...columnsOf(records as OutputsRecord[], hits, distinct.of, ranker.model.classes),
+    keys,
+    storeFailure,
+  };
+}
+
+interface Distinct {
+  /** Index of the first text of each distinct content. */
+  readonly firsts: readonly number[];
+  /** (N) Which distinct content each text has. */
+  readonly of: readonly number[];
+}
+
+function distinctOf(contents: readonly string[]): Distinct {
+  const seen = new Map<string, number>();
+  const firsts: number[] = [];
+  const of = contents.map((content, index) => {
+    const known = seen.get(content);
+    if (known !== undefined) return known;
+    seen.set(content, firsts.length);
+    firsts.push(index);
+    return firsts.length - 1;
+  });
+  return { firsts, of };
+}
+
+function columnsOf(
+  records: readonly OutputsRecord[],
+  hits: readonly boolean[],
+  of: readonly number[],
+  classes: number,
+): LogitBatch & { cached: boolean[]; truncated: boolean[] } {
+  const logits = new Float32Array(of.length * classes);
+  const featureNormsSquared = new Float32Array(of.length);
+  of.forEach((d, index) => {
+    const record = records[d] as OutputsRecord;
+    logits.set(record.logits, index * classes);
+    featureNormsSquared[index] = record.featureNormSquared;
+  });
+  return {
+    classes,
+    logits,
+    featureNormsSquared,
+    cached: of.map((d) => hits[d] as boolean),
+    truncated: of.map((d) => (records[d] as OutputsRecord).truncated),
+  };
+}

@@ -1,0 +1,32 @@
+import { z } from "zod";
+import { groupSchema, idSchema } from "./names.js";
+
+/** A sample as it is posted or stands in a file; `textCharsMax` UTF-16 units a text. */
+export function sampleSchema(textCharsMax: number) {
+  const text = z
+    .string()
+    .max(textCharsMax)
+    .refine((value) => value.isWellFormed(), "holds a lone surrogate, which is not Unicode text");
+  return z
+    .strictObject({
+      id: idSchema.optional(),
+      query: text.optional(),
+      document: text.optional(),
+      text: text.optional().describe("In place of query and document"),
+      label: z
+        .union([z.number(), z.array(z.number()).min(2)], {
+          error: "must be a finite number, or a list of K probabilities",
+        })
+        .nullable()
+        .optional()
+        .describe("One logit: 0, 1 or between (bce), any number (mse). K logits: a class index or K probabilities."),
+      group: groupSchema.optional(),
+    })
+    .transform(({ query, document, text: single, ...rest }, context) => {
+      if (single !== undefined && query === undefined && document === undefined) return { ...rest, text: single };
+      if (single === undefined && query !== undefined && document !== undefined) return { ...rest, query, document };
+      context.addIssue({ code: "custom", message: "needs query and document, or text in place of both" });
+      return z.NEVER;
+    })
+    .describe("One training example");
+}

@@ -1,0 +1,19 @@
+import type { Label } from "../importance/types.js";
+import type { Text } from "../ranker/port.js";
+
+/** One training example as it was posted: a pair of query and document, or one text. */
+export type Sample = {
+  /** Opaque; needed where a dataset is to remember the sample. */
+  readonly id?: string | undefined;
+  /** Null or absent: unlabelled. */
+  readonly label?: Label | undefined;
+  /** The query that pairwise and listwise losses compare within. */
+  readonly group?: string | undefined;
+} & ({ readonly query: string; readonly document: string } | { readonly text: string });
+
+/** The sample's text as the model takes it. */
+export function textOf(sample: Sample): Text {
+  return "text" in sample
+    ? { first: sample.text, second: null }
+    : { first: sample.query, second: sample.document };
+}

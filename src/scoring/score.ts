@@ -1,0 +1,205 @@
+import type { AssayError } from "../errors.js";
+import { distributionOf } from "../importance/distribution.js";
+import { computeSignals } from "../importance/signals.js";
+import { labelNeed, suitableSignals } from "../importance/suitability.js";
+import type { LogitBatch, LossName, SignalName } from "../importance/types.js";
+import { type Weighting, weigh } from "../importance/weights.js";
+import type { ModelDescription, Precision, Ranker, Rankers } from "../ranker/port.js";
+import type { Store } from "../store/port.js";
+import { type SignalColumns, signalsAt } from "./columns.js";
+import { keepSamples } from "./keep.js";
+import { knownOutputs } from "./outputs.js";
+import { type Sample, textOf } from "./sample.js";
+import type { Stage } from "./stopwatch.js";
+import { startStopwatch } from "./stopwatch.js";
+import { checkIds, checkLabels, checkSignals, lackOf, suitLoss, suitPrecision } from "./suit.js";
+import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "./weighting.js";
+
+export interface ScoreRequest {
+  /** The default model where absent. */
+  readonly model?: string | undefined;
+  /** Remembers the samples under their ids; without it only the outputs are kept. */
+  readonly dataset?: string | undefined;
+  /** Where absent: `loss` and `grad_norm_last` for labelled samples, what needs no label for the others. */
+  readonly signals?: readonly SignalName[] | undefined;
+  /** The loss of the model's task where absent. */
+  readonly loss?: LossName | undefined;
+  /** `DEFAULT_WEIGHTING` where absent and every sample has a label; null for none. */
+  readonly weighting?: WeightingRequest | null | undefined;
+  readonly precision?: Precision | undefined;
+  readonly samples: readonly Sample[];
+}
+
+/** One sample's answer: a signal that its label does not allow is absent. */
+export interface ScoredSample {
+  readonly id: string | null;
+  /** (K) */
+  readonly logits: ArrayLike<number>;
+  /** (K), or of one logit sigmoid(z) alone; null under `mse`. */
+  readonly probabilities: ArrayLike<number> | null;
+  readonly signals: ReadonlyMap<SignalName, number>;
+  /** Null where the request has no weighting. */
+  readonly weight: number | null;
+  /** With role `probability` 1/(N p); undefined with role `multiplier`. */
+  readonly multiplier: number | null | undefined;
+  readonly cached: boolean;
+  readonly truncated: boolean;
+}
+
+export interface ScoreAnswer {
+  readonly model: ModelDescription;
+  readonly loss: LossName;
+  readonly results: readonly ScoredSample[];
+  readonly weighting: Weighting | null;
+  readonly cacheHits: number;
+  readonly advice: readonly string[];
+  readonly durationsMs: ReadonlyMap<Stage, number>;
+}
+
+/**
+ * Scores one batch: outputs from the store or the model, signals from outputs and labels, weights from a signal; then
+ * remembers the samples if a dataset is named. Every fault of the request is found before anything runs or is written.
+ *
+ * Throws `model_not_found`, `unsuitable_*`, `missing_label`, `duplicate_id`, `invalid_sample` for faults of the request, what
+ * `Ranker.run` throws, and `store_unavailable` where a dataset is named and the store does not answer.
+ */
+export async function scoreSamples(
+  { rankers, store }: { rankers: Rankers; store: Store },
+  request: ScoreRequest,
+  signal: AbortSignal,
+): Promise<ScoreAnswer> {
+  const ranker = rankers.get(request.model ?? rankers.defaultName);
+  const plan = planScoring(request, ranker.model);
+  const stopwatch = startStopwatch();
+  const { samples, dataset } = request;
+
+  const outputs = await knownOutputs(
+    { ranker, store },
+    samples.map(textOf),
+    plan.precision,
+    stopwatch,
+    signal,
+  );
+  if (outputs.storeFailure !== null && dataset !== undefined) throw outputs.storeFailure;
+
+  const labels = samples.map(({ label = null }) => label);
+  const columns = await stopwatch.measure("signals", () =>
+    computeSignals(outputs, labels, plan.loss, plan.computed),
+  );
+  const weighting = await stopwatch.measure("weigh", () => weighColumn(columns, plan.weighting));
+  if (dataset !== undefined) {
+    await stopwatch.measure("keep", () =>
+      keepSamples(store, dataset, ranker.model, plan.loss, samples, outputs.keys, columns),
+    );
+  }
+
+  const cacheHits = outputs.cached.filter(Boolean).length;
+  return {
+    model: ranker.model,
+    loss: plan.loss,
+    results: samples.map(({ id = null }, index) => ({
+      id,
+      ...predictionAt(outputs, index, plan.loss),
+      signals: signalsAt(columns, index),
+      weight: weighting?.weights[index] ?? null,
+      multiplier: weighting?.multipliers?.[index],
+      cached: outputs.cached[index] as boolean,
+      truncated: outputs.truncated[index] as boolean,
+    })),
+    weighting,
+    cacheHits,
+    advice: [
+      ...plan.advice,
+      ...(weighting?.diagnostics.advice ?? []),
+      ...adviceOnStore(outputs.storeFailure),
+      ...adviceOnTruncation(outputs.truncated, ranker),
+    ],
+    durationsMs: stopwatch.durationsMs,
+  };
+}
+
+interface ScoringPlan {
+  readonly loss: LossName;
+  readonly precision: Precision;
+  /** Signals to compute: those asked for and the weighting's. */
+  readonly computed: readonly SignalName[];
+  readonly weighting: WeightingRequest | null;
+  readonly advice: readonly string[];
+}
+
+function planScoring(request: ScoreRequest, model: ModelDescription): ScoringPlan {
+  const { samples, dataset } = request;
+  const loss = suitLoss(request.loss, model);
+  const precision = suitPrecision(request.precision, model);
+  checkIds(samples, dataset);
+  checkLabels(samples, loss, model.classes);
+
+  const asked = request.signals ?? [];
+  checkSignals(asked, (name) => `/signals/${asked.indexOf(name)}`, samples, loss, model.classes);
+  const { weighting, advice } = planWeighting(request, model);
+  if (weighting !== null) {
+    checkSignals([weighting.signal], () => "/weighting/signal", samples, loss, model.classes);
+    weighOptions(weighting);
+  }
+  const wanted = request.signals ?? defaultSignals(samples, loss, model.classes);
+  const computed = [...new Set(weighting === null ? wanted : [...wanted, weighting.signal])];
+  return { loss, precision, computed, weighting, advice };
+}
+
+function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
+  const labelled: SignalName[] = ["loss", "grad_norm_last"];
+  const labelFree = suitableSignals(loss).filter((name) => labelNeed(name, classes) === "none");
+  const isLabelled = (sample: Sample): boolean => lackOf(sample, "loss", classes) === null;
+  return [...(samples.some(isLabelled) ? labelled : []), ...(samples.every(isLabelled) ? [] : labelFree)];
+}
+
+function planWeighting(
+  { weighting, samples }: ScoreRequest,
+  { classes }: ModelDescription,
+): { weighting: WeightingRequest | null; advice: string[] } {
+  if (weighting !== undefined) return { weighting, advice: [] };
+  const unlabelled = samples.filter(
+    (sample) => lackOf(sample, DEFAULT_WEIGHTING.signal, classes) !== null,
+  ).length;
+  if (unlabelled === 0) return { weighting: DEFAULT_WEIGHTING, advice: [] };
+  return {
+    weighting: null,
+    advice: [
+      `No weights: ${unlabelled} of ${samples.length} samples have no label, and the default weighting reads one; name a weighting by a label-free signal such as entropy.`,
+    ],
+  };
+}
+
+function weighColumn(
+  columns: SignalColumns,
+  request: WeightingRequest | null,
+): Weighting | null {
+  if (request === null) return null;
+  // checkSignals made sure that no sample lacks the label that this signal needs.
+  return weigh(Float64Array.from(columns.get(request.signal) as readonly number[]), weighOptions(request));
+}
+
+function predictionAt(
+  { logits, classes }: LogitBatch,
+  index: number,
+  loss: LossName,
+): Pick<ScoredSample, "logits" | "probabilities"> {
+  const own = logits.subarray(index * classes, (index + 1) * classes);
+  if (loss === "mse") return { logits: own, probabilities: null };
+  const { probabilities } = distributionOf(own);
+  return { logits: own, probabilities: classes === 1 ? probabilities.subarray(1) : probabilities };
+}
+
+function adviceOnStore(failure: AssayError | null): string[] {
+  return failure === null
+    ? []
+    : [`The store does not answer (${failure.message}): these outputs were not cached.`];
+}
+
+function adviceOnTruncation(truncated: readonly boolean[], { model }: Ranker): string[] {
+  const count = truncated.filter(Boolean).length;
+  if (count === 0) return [];
+  return [
+    `${count} of ${truncated.length} samples are longer than ${model.tokensMax} tokens and were cut, longest text first.`,
+  ];
+}

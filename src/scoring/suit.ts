@@ -1,0 +1,121 @@
+import { AssayError, type Fault } from "../errors.js";
+import { isHard, labelFault } from "../importance/labels.js";
+import { labelNeed, suitableLosses, suitableSignals } from "../importance/suitability.js";
+import type { LossName, SignalName } from "../importance/types.js";
+import type { ModelDescription, Precision } from "../ranker/port.js";
+import type { Sample } from "./sample.js";
+
+/** The loss of a request that names none: what the model's task trains with. */
+const TASK_LOSS: Readonly<Record<ModelDescription["task"], LossName>> = {
+  binary: "bce",
+  regression: "mse",
+  classification: "cross_entropy",
+};
+
+/** The given loss, or the task's; throws `unsuitable_loss` where it does not suit the model. */
+export function suitLoss(loss: LossName | undefined, model: ModelDescription): LossName {
+  const chosen = loss ?? TASK_LOSS[model.task];
+  const suitable = suitableLosses(model.classes);
+  if (suitable.includes(chosen)) return chosen;
+  throw new AssayError("unsuitable_loss", {
+    detail: `Model ${model.name} has ${model.classes === 1 ? "one logit" : `${model.classes} logits`}: it takes ${suitable.join(" or ")}, not ${chosen}`,
+    faults: [{ path: "/loss", message: `must be one of ${suitable.join(", ")}` }],
+  });
+}
+
+/** The given precision, or the model's; throws `unsuitable_precision` where it has no such graph. */
+export function suitPrecision(precision: Precision | undefined, model: ModelDescription): Precision {
+  const chosen = precision ?? model.precision;
+  if (model.precisions.includes(chosen)) return chosen;
+  throw new AssayError("unsuitable_precision", {
+    detail: `Model ${model.name} has ${model.precisions.join(", ")}, not ${chosen}`,
+    faults: [{ path: "/precision", message: `must be one of ${model.precisions.join(", ")}` }],
+  });
+}
+
+/** Throws `unsuitable_label` with each label that does not suit the loss. */
+export function checkLabels(samples: readonly Sample[], loss: LossName, classes: number): void {
+  const faults: Fault[] = [];
+  samples.forEach(({ label = null }, index) => {
+    const message = labelFault(label, loss, classes);
+    if (message !== null) faults.push({ path: `/samples/${index}/label`, message });
+  });
+  throwFaults("unsuitable_label", faults);
+}
+
+/** Throws `duplicate_id` with each id that stands a second time, `invalid_sample` where a dataset needs an id that is absent. */
+export function checkIds(samples: readonly Sample[], dataset: string | undefined): void {
+  const seen = new Map<string, number>();
+  const absent: Fault[] = [];
+  const repeated: Fault[] = [];
+  samples.forEach(({ id }, index) => {
+    const path = `/samples/${index}/id`;
+    if (id === undefined) {
+      if (dataset !== undefined)
+        absent.push({ path, message: "is required: a dataset remembers samples by id" });
+      return;
+    }
+    const first = seen.get(id);
+    if (first !== undefined) repeated.push({ path, message: `is the id of sample ${first} too` });
+    else seen.set(id, index);
+  });
+  throwFaults("invalid_sample", absent);
+  throwFaults("duplicate_id", repeated);
+}
+
+/**
+ * Throws `unsuitable_signal` where a signal has no meaning under the loss, `missing_label` where a signal was asked for that
+ * needs a label (or a hard one) that a sample lacks.
+ */
+export function checkSignals(
+  names: readonly SignalName[],
+  pathOf: (name: SignalName) => string,
+  samples: readonly Sample[],
+  loss: LossName,
+  classes: number,
+): void {
+  const suitable = suitableSignals(loss);
+  const unsuitable = names.filter((name) => !suitable.includes(name));
+  throwFaults(
+    "unsuitable_signal",
+    unsuitable.map((name) => ({
+      path: pathOf(name),
+      message: `${name} has no meaning under ${loss}; these have: ${suitable.join(", ")}`,
+    })),
+  );
+  const labelFree = suitable.filter((name) => labelNeed(name, classes) === "none");
+  const faults = names.flatMap((name) =>
+    samples.flatMap((sample, index): Fault[] => {
+      const lack = lackOf(sample, name, classes);
+      if (lack === null) return [];
+      const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
+      return [{ path: `/samples/${index}/label`, message: `${name} needs ${lack}${free}` }];
+    }),
+  );
+  throwFaults("missing_label", faults);
+}
+
+/** What label the sample lacks for the signal, in words; null when it has what is needed. */
+export function lackOf({ label = null }: Sample, name: SignalName, classes: number): string | null {
+  const need = labelNeed(name, classes);
+  if (need === "none") return null;
+  if (label === null) return "a label";
+  if (need === "any") return null;
+  return isHard(label, classes) ? null : `a hard label (${classes === 1 ? "0 or 1" : "a class index"})`;
+}
+
+/** At most this many faults are listed; the detail tells how many there are. */
+const FAULTS_MAX = 20;
+
+function throwFaults(
+  code: "unsuitable_label" | "unsuitable_signal" | "missing_label" | "invalid_sample" | "duplicate_id",
+  faults: readonly Fault[],
+): void {
+  const first = faults[0];
+  if (first === undefined) return;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  throw new AssayError(code, {
+    detail: `${first.path} ${first.message}${more}`,
+    faults: faults.slice(0, FAULTS_MAX),
+  });
+}
