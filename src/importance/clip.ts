@@ -7,7 +7,7 @@ import { sum } from "./sum.js";
  * left, the zeros share it equally, as the limit of vanishing shares does.
  *
  * @param shares (N), at least 0, sum 1
- * @param clip cap on w / mean w, at least 1
+ * @param clip cap on w / mean w, finite and at least 1
  * @returns (N), sum 1, none above clip / N
  */
 export function capShares(shares: Float64Array, clip: number): Float64Array {

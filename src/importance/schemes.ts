@@ -48,8 +48,9 @@ export function rawWeights(
     case "rank":
       return ranks(scores);
     case "inverse": {
-      const offset = smallest(scores) + epsilon;
-      return scores.map((s) => offset / (s + epsilon));
+      // (m + ε)/(s + ε) with m the smallest score, in a form where s + ε cannot overflow.
+      const least = smallest(scores);
+      return scores.map((s) => 1 / (1 + (s - least) / (least + epsilon)));
     }
     case "uniform":
       return new Float64Array(scores.length).fill(1);

@@ -14,7 +14,7 @@ export interface WeighOptions extends SchemeParameters {
   readonly role: Role;
   /** λ in [0, 1]: w ← (1 − λ)w + λ/N, before the clip. */
   readonly smoothing: number;
-  /** Cap on w / mean w, at least 1; null for none. */
+  /** Cap on w / mean w, finite and at least 1; null for none. */
   readonly clip: number | null;
   /** `sum` with role `probability`. */
   readonly normalise: Normalisation;
@@ -42,8 +42,10 @@ export function checkOptions(options: WeighOptions): void {
     throw new RangeError(`epsilon ${epsilon} is not finite and above 0`);
   }
   if (!(smoothing >= 0 && smoothing <= 1)) throw new RangeError(`smoothing ${smoothing} is not in [0, 1]`);
-  if (clip !== null && !(clip >= 1)) {
-    throw new RangeError(`clip ${clip} is under 1: no weights lie all below their mean`);
+  if (clip !== null && !(clip >= 1 && clip < Infinity)) {
+    throw new RangeError(
+      `clip ${clip} is not finite and at least 1: weights cannot all lie below their mean`,
+    );
   }
   if (role === "probability" && normalise === "mean") {
     throw new RangeError("draw probabilities sum to 1: role probability takes no mean-1 weights");

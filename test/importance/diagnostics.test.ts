@@ -1,0 +1,153 @@
+import { describe, expect, test } from "vitest";
+import { paretoTail } from "../../src/importance/pareto.js";
+import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
+import { weigh } from "../../src/importance/weights.js";
+
+function weighed(scores: ArrayLike<number>, options: Partial<WeighOptions> = {}) {
+  return weigh(Float64Array.from(scores), { ...WEIGH_DEFAULTS, scheme: "proportional", ...options });
+}
+
+function diagnosticsOf(scores: ArrayLike<number>, options: Partial<WeighOptions> = {}) {
+  return weighed(scores, options).diagnostics;
+}
+
+/** (N) The quantiles i/(N + 1) of a Pareto distribution of shape k. */
+function paretoQuantiles(count: number, k: number): Float64Array {
+  return new Float64Array(count).map((_, i) => ((i + 1) / (count + 1)) ** -k);
+}
+
+describe("effective sample size and tau", () => {
+  test("by hand: w = 1/4, 3/4 is worth 1.6 samples, and tau² = 2/1.6", () => {
+    const { effectiveSampleSize, tau, maxWeight } = diagnosticsOf([1, 3]);
+    expect(effectiveSampleSize).toBeCloseTo(1.6, 14);
+    expect(tau).toBeCloseTo(Math.sqrt(1.25), 14);
+    expect(maxWeight).toBe(0.75);
+  });
+
+  test("do not depend on the normalisation, while the largest weight is in the answer's unit", () => {
+    const byMean = diagnosticsOf([1, 3], { normalise: "mean" });
+    expect(byMean.effectiveSampleSize).toBeCloseTo(1.6, 14);
+    expect(byMean.maxWeight).toBe(1.5);
+  });
+
+  test("one sample alone is worth one", () => {
+    const { effectiveSampleSize, tau, maxWeight, advice } = diagnosticsOf([7]);
+    expect([effectiveSampleSize, tau, maxWeight, advice]).toEqual([1, 1, 1, []]);
+  });
+});
+
+describe("Pareto k̂", () => {
+  // psislw of ArviZ 0.21.0 on the same weights.
+  test.each([
+    [25, 0.4, 0.40470026453592367],
+    [100, 0.3, 0.2950853379733181],
+    [100, 0.9, 0.6061785122699935],
+    [400, 0.5, 0.42973980672801476],
+    [900, 1.2, 1.0307589385796876],
+    [10000, 0.7, 0.6636766379707247],
+  ])("of %i quantiles of a Pareto distribution of shape %f is ArviZ's", (count, k, expected) => {
+    expect(paretoTail(paretoQuantiles(count, k)).k).toBeCloseTo(expected, 11);
+  });
+
+  test("of an exponential and of a bounded tail is ArviZ's", () => {
+    const exponential = new Float64Array(100).map((_, i) => -Math.log((i + 1) / 101));
+    const bounded = new Float64Array(100).map((_, i) => Math.sqrt((i + 1) / 100));
+    expect(paretoTail(exponential).k).toBeCloseTo(0.13845102625201317, 11);
+    expect(paretoTail(bounded).k).toBeCloseTo(-0.42926654733346153, 11);
+  });
+
+  test("reads ⌊S/5⌋ weights up to 225 samples and ⌊3√S⌋ above", () => {
+    const tails = [25, 29, 225, 226, 1000].map((count) => paretoTail(paretoQuantiles(count, 0.5)).tail);
+    expect(tails).toEqual([5, 5, 45, 45, 94]);
+  });
+
+  test("is trusted under min(1 − 1/log₁₀ S, 0.7)", () => {
+    expect(paretoTail(paretoQuantiles(100, 0.5)).threshold).toBeCloseTo(0.5, 14);
+    expect(paretoTail(paretoQuantiles(1000, 0.5)).threshold).toBeCloseTo(2 / 3, 14);
+    expect(paretoTail(paretoQuantiles(10000, 0.5)).threshold).toBe(0.7);
+  });
+
+  test("does not depend on the weights' unit", () => {
+    const weights = paretoQuantiles(100, 0.9);
+    expect(paretoTail(weights.map((w) => w * 2 ** -1000)).k).toBe(paretoTail(weights).k);
+  });
+
+  test("under 25 samples is null and says how many there are", () => {
+    expect(paretoTail(paretoQuantiles(24, 0.5))).toEqual({
+      k: null,
+      threshold: null,
+      tail: 0,
+      reason: "Pareto k̂ needs 25 samples or more, and there are 24",
+    });
+  });
+
+  test("of equal weights is null and says so", () => {
+    const { k, reason } = paretoTail(new Float64Array(100).fill(0.01));
+    expect(k).toBeNull();
+    expect(reason).toBe("only 0 of the 20 largest weights rise above the next, too few to fit a tail");
+  });
+
+  test("of weights that differ by rounding alone is null", () => {
+    const { k } = paretoTail(new Float64Array(100).map((_, i) => 0.01 * (1 + i * Number.EPSILON)));
+    expect(k).toBeNull();
+  });
+
+  test("leaves out weights equal to the cutoff", () => {
+    const weights = paretoQuantiles(100, 0.5).map((w) => Math.max(w, 11 ** 0.5));
+    expect(paretoTail(weights).tail).toBe(9);
+  });
+});
+
+describe("advice", () => {
+  const noisy = Array.from({ length: 100 }, (_, i) => 1 + (i % 10) / 10);
+
+  test("is silent where all is well", () => {
+    expect(diagnosticsOf(noisy).advice).toEqual([]);
+  });
+
+  test("says that all scores are zero, unless nobody asked for them", () => {
+    const sentence = "All scores are 0, so every weight is equal.";
+    expect(diagnosticsOf([0, 0, 0])).toMatchObject({ allZero: true, advice: [sentence] });
+    expect(diagnosticsOf([0, 0, 0], { scheme: "softmax" }).advice).toEqual([sentence]);
+    expect(diagnosticsOf([0, 0, 0], { scheme: "uniform" }).advice).toEqual([]);
+    expect(diagnosticsOf([0, 0, 1]).allZero).toBe(false);
+  });
+
+  test("warns of a heavy tail, and a clip calms it", () => {
+    const heavy = paretoQuantiles(900, 1.2);
+    expect(diagnosticsOf(heavy).advice.join(" ")).toContain("Pareto k̂ is 1.03, above 0.66");
+    expect(diagnosticsOf(heavy, { clip: 3 }).advice).toEqual([]);
+  });
+
+  test("warns when few samples count, and smoothing calms it", () => {
+    const scores = Array.from({ length: 100 }, (_, i) => (i < 5 ? 1 : 0));
+    expect(diagnosticsOf(scores).advice).toContain(
+      "The 100 weighted samples are worth 5.0 equal ones. Raise smoothing or set a lower clip.",
+    );
+    expect(diagnosticsOf(scores, { smoothing: 0.7 }).advice).toEqual([]);
+  });
+
+  test("points at a sample that carries more than half", () => {
+    expect(diagnosticsOf([6, 2, 1]).advice).toEqual([
+      "One sample carries 67% of the weight. Check its label and its text.",
+    ]);
+    expect(diagnosticsOf([2, 1]).advice).toEqual([]);
+  });
+
+  test("says of draw probabilities how many samples are never drawn", () => {
+    const [one] = diagnosticsOf([1, 1, 0], { role: "probability" }).advice;
+    expect(one).toBe(
+      "One sample has draw probability 0 and no multiplier: never drawn, whatever the loss. Set smoothing above 0.",
+    );
+    expect(diagnosticsOf([1, 1, 0, 0], { role: "probability" }).advice[0]).toContain("2 samples have");
+    expect(diagnosticsOf([1, 1, 0]).advice).toEqual([]);
+  });
+
+  test("says of draw probabilities when drawing pays: τ > (B + 3b)/(3b)", () => {
+    // w = 1/2 and five times 1/10: Σw² = 0.3, τ² = 6 · 0.3, b/B > 1/(3(τ − 1)).
+    const [pays] = diagnosticsOf([5, 1, 1, 1, 1, 1], { role: "probability" }).advice;
+    expect(pays).toContain("τ is 1.34: drawing pays if you train on more than 98% of the samples you score");
+    const [doesNot] = diagnosticsOf([1, 1, 1, 1], { role: "probability" }).advice;
+    expect(doesNot).toContain("τ is 1.00: drawing does not repay");
+  });
+});

@@ -1,0 +1,88 @@
+import { describe, expect, test } from "vitest";
+import { isHard, labelFault } from "../../src/importance/labels.js";
+import { computeSignals } from "../../src/importance/signals.js";
+import {
+  labelNeed,
+  SIGNAL_RULES,
+  suitableLosses,
+  suitableSignals,
+} from "../../src/importance/suitability.js";
+import type { Label } from "../../src/importance/types.js";
+
+describe("what a signal asks", () => {
+  test("under mse only the loss and the gradient of the last layer have a meaning", () => {
+    expect(suitableSignals("mse")).toEqual(["loss", "grad_norm_last"]);
+  });
+
+  test("one logit takes bce and mse, several take cross_entropy", () => {
+    expect(suitableLosses(1)).toEqual(["bce", "mse"]);
+    expect(suitableLosses(2)).toEqual(["cross_entropy"]);
+  });
+
+  test.each([
+    { loss: "bce", logits: [0.7], hard: 1, soft: 0.4 },
+    { loss: "cross_entropy", logits: [0.7, -1, 2], hard: 2, soft: [0.2, 0.3, 0.5] },
+  ] as const)("the table agrees with what $loss computes", ({ loss, logits, hard, soft }) => {
+    const classes = logits.length;
+    const given: Label[] = [null, soft, hard];
+    const batch = {
+      logits: Float64Array.from(given.flatMap(() => logits)),
+      featureNormsSquared: Float64Array.of(1, 1, 1),
+      classes,
+    };
+    const columns = computeSignals(batch, given, loss, suitableSignals(loss));
+    const needOf = { "false,false,false": "none", "true,false,false": "any", "true,true,false": "hard" };
+    for (const [name, column] of columns) {
+      const lacking = column.map((value) => value === null).join() as keyof typeof needOf;
+      expect(needOf[lacking], name).toBe(labelNeed(name, classes));
+    }
+  });
+
+  test("a signal that the table calls non-negative is so for a wrong, confident answer", () => {
+    const batch = { logits: Float64Array.of(9), featureNormsSquared: Float64Array.of(1), classes: 1 };
+    for (const [name, column] of computeSignals(batch, [0], "bce", suitableSignals("bce"))) {
+      expect((column[0] as number) >= 0, name).toBe(SIGNAL_RULES[name].nonNegative);
+    }
+  });
+});
+
+describe("a label", () => {
+  test.each([
+    [0, "bce", 1],
+    [1, "bce", 1],
+    [0.5, "bce", 1],
+    [-7.5, "mse", 1],
+    [2, "cross_entropy", 3],
+    [[0.2, 0.3, 0.5], "cross_entropy", 3],
+    [[0.333, 0.333, 0.333], "cross_entropy", 3],
+    [null, "bce", 1],
+    [null, "cross_entropy", 3],
+  ] as const)("%j suits %s of %i logits", (label, loss, classes) => {
+    expect(labelFault(label, loss, classes)).toBeNull();
+  });
+
+  test.each([
+    [3, "bce", 1, "rescale a rating, such as 0 to 3, by dividing it by its maximum"],
+    [-0.1, "bce", 1, "from 0 to 1, not -0.1"],
+    [Number.NaN, "bce", 1, "finite"],
+    [Infinity, "mse", 1, "finite"],
+    [[1], "mse", 1, "one number"],
+    [[0, 1], "bce", 1, "one number"],
+    [3, "cross_entropy", 3, "a class index from 0 to 2 or 3 probabilities, not 3"],
+    [-1, "cross_entropy", 3, "a class index"],
+    [0.5, "cross_entropy", 3, "a class index"],
+    [[0.5, 0.5], "cross_entropy", 3, "the model has 3 classes, and the label 2 probabilities"],
+    [[0.5, 0.6, -0.1], "cross_entropy", 3, "each of a label's probabilities"],
+    [[0.5, Number.NaN, 0.5], "cross_entropy", 3, "each of a label's probabilities"],
+    [[0.5, 0.2, 0.2], "cross_entropy", 3, "must sum to 1, not 0.8999999999999999"],
+  ] as const)("%j under %s of %i logits has a fault that says what to do", (label, loss, classes, words) => {
+    expect(labelFault(label, loss, classes)).toContain(words);
+  });
+
+  test("is hard when it names one class", () => {
+    expect([0, 1].every((label) => isHard(label, 1))).toBe(true);
+    expect([0.5, null].some((label) => isHard(label, 1))).toBe(false);
+    expect(isHard(2, 3)).toBe(true);
+    expect(isHard([0, 0, 1], 3)).toBe(false);
+  });
+});

@@ -1,0 +1,127 @@
+import { describe, expect, test } from "vitest";
+import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
+import { weigh } from "../../src/importance/weights.js";
+
+function weightsOf(scores: readonly number[], options: Partial<WeighOptions>): number[] {
+  return [...weighed(scores, options).weights];
+}
+
+function weighed(scores: readonly number[], options: Partial<WeighOptions>) {
+  return weigh(Float64Array.from(scores), { ...WEIGH_DEFAULTS, scheme: "proportional", ...options });
+}
+
+function expectWeights(actual: readonly number[], expected: readonly number[]): void {
+  expect(actual).toHaveLength(expected.length);
+  for (const [index, weight] of expected.entries()) expect(actual[index]).toBeCloseTo(weight, 14);
+}
+
+describe("schemes", () => {
+  test("proportional weighs by the score, or by a power of it", () => {
+    expectWeights(weightsOf([1, 3], {}), [0.25, 0.75]);
+    expectWeights(weightsOf([1, 3], { alpha: 2 }), [0.1, 0.9]);
+    expectWeights(weightsOf([1, 3], { alpha: 0 }), [0.5, 0.5]);
+  });
+
+  test("softmax weighs by e to the score, and a higher temperature evens out", () => {
+    expectWeights(weightsOf([0, Math.log(3)], { scheme: "softmax" }), [0.25, 0.75]);
+    expectWeights(weightsOf([0, Math.log(9)], { scheme: "softmax", temperature: 2 }), [0.25, 0.75]);
+  });
+
+  test("rank gives the largest score N shares and ties the mean of theirs", () => {
+    expectWeights(weightsOf([5, 1, 5, -2], { scheme: "rank" }), [0.35, 0.2, 0.35, 0.1]);
+  });
+
+  test("inverse weighs by one over the score plus epsilon", () => {
+    expectWeights(weightsOf([0, 1], { scheme: "inverse", epsilon: 0.5 }), [0.75, 0.25]);
+  });
+
+  test("uniform does not read the scores", () => {
+    expectWeights(weightsOf([9, -1, 0, 4], { scheme: "uniform" }), [0.25, 0.25, 0.25, 0.25]);
+  });
+
+  test("proportional makes all zeros uniform", () => {
+    expectWeights(weightsOf([0, 0, 0, 0], {}), [0.25, 0.25, 0.25, 0.25]);
+  });
+});
+
+describe("after the scheme", () => {
+  test("smoothing mixes with the uniform", () => {
+    expectWeights(weightsOf([1, 3], { smoothing: 0.5 }), [0.375, 0.625]);
+  });
+
+  test("smoothing of 1 is the uniform itself", () => {
+    expect(weightsOf([1, 3, 0, 0], { smoothing: 1 })).toEqual([0.25, 0.25, 0.25, 0.25]);
+  });
+
+  test("what the clip takes from one goes to the others in proportion", () => {
+    expectWeights(weightsOf([7, 1.5, 1, 0.5], { clip: 2 }), [0.5, 0.25, 1 / 6, 0.25 / 3]);
+  });
+
+  test("a sample that meets the cap only when raised is capped as well", () => {
+    expectWeights(weightsOf([0.6, 0.3, 0.05, 0.05], { clip: 1.6 }), [0.4, 0.4, 0.1, 0.1]);
+  });
+
+  test("when every positive weight is at the cap, the zeros share what is left", () => {
+    expectWeights(weightsOf([1, 0, 0, 0], { clip: 2 }), [0.5, 0.5 / 3, 0.5 / 3, 0.5 / 3]);
+  });
+
+  test("a clip of 1 leaves no choice but the uniform", () => {
+    expectWeights(weightsOf([7, 1, 0, 4], { clip: 1 }), [0.25, 0.25, 0.25, 0.25]);
+  });
+
+  test("smoothing comes before the clip, so that the cap holds", () => {
+    expectWeights(weightsOf([1, 0], { smoothing: 0.2, clip: 1.5 }), [0.75, 0.25]);
+  });
+
+  test("mean-1 weights are N times the sum-1 weights", () => {
+    expectWeights(weightsOf([1, 3], { normalise: "mean" }), [0.5, 1.5]);
+  });
+});
+
+describe("draw probabilities", () => {
+  test("each carries the multiplier 1/(N p)", () => {
+    const { weights, multipliers } = weighed([1, 3], { role: "probability" });
+    expectWeights([...weights], [0.25, 0.75]);
+    expectWeights(multipliers as number[], [2, 2 / 3]);
+  });
+
+  test("keep the objective: Σ p/(N p) ℓ is the mean loss", () => {
+    const losses = [0.3, 2, 0.1, 5];
+    const { weights, multipliers } = weighed([1, 3, 0.2, 4], { role: "probability" });
+    const drawn = losses.reduce((s, loss, i) => s + (weights[i] ?? 0) * (multipliers?.[i] ?? 0) * loss, 0);
+    expect(drawn).toBeCloseTo((0.3 + 2 + 0.1 + 5) / 4, 14);
+  });
+
+  test("a probability of 0 has no multiplier, nor one whose multiplier is beyond a double", () => {
+    expect(weighed([1, 0], { role: "probability" }).multipliers).toEqual([0.5, null]);
+    expect(weighed([1, 1e-310], { role: "probability" }).multipliers).toEqual([0.5, null]);
+  });
+
+  test("multipliers are not for weights that multiply", () => {
+    expect(weighed([1, 3], {}).multipliers).toBeNull();
+  });
+});
+
+describe("a programmer's error", () => {
+  test.each([
+    [[], {}, "no scores"],
+    [[1, Number.NaN], {}, "not finite"],
+    [[1, Infinity], {}, "not finite"],
+    [[1, -1], {}, "proportional takes scores of at least 0"],
+    [[1, -1], { scheme: "inverse" }, "inverse takes scores of at least 0"],
+    [[1], { alpha: -1 }, "alpha -1"],
+    [[1], { alpha: Infinity }, "alpha Infinity"],
+    [[1], { temperature: 0 }, "temperature 0"],
+    [[1], { temperature: Infinity }, "temperature Infinity"],
+    [[1], { epsilon: 0 }, "epsilon 0"],
+    [[1], { epsilon: Infinity }, "epsilon Infinity"],
+    [[1], { smoothing: 1.1 }, "smoothing 1.1"],
+    [[1], { smoothing: Number.NaN }, "smoothing NaN"],
+    [[1], { clip: 0.99 }, "clip 0.99"],
+    [[1], { clip: Infinity }, "clip Infinity"],
+    [[1], { role: "probability", normalise: "mean" }, "role probability takes no mean-1 weights"],
+  ] as const)("%j with %j is a RangeError that names it", (scores, options, message) => {
+    expect(() => weighed(scores, options)).toThrow(RangeError);
+    expect(() => weighed(scores, options)).toThrow(message);
+  });
+});
