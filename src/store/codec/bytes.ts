@@ -1,0 +1,62 @@
+import { AssayError } from "../../errors.js";
+
+/** Bytes that a varint of `value` takes: 7 bits each. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length++;
+  return length;
+}
+
+/** Writes `value` (an integer ≥ 0) in 7-bit groups, lowest first; returns the offset after it. */
+export function writeVarint(target: Buffer, value: number, at: number): number {
+  let rest = value;
+  let offset = at;
+  while (rest >= 0x80) {
+    target[offset++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  target[offset++] = rest;
+  return offset;
+}
+
+/** Where a decoder stands in its bytes; every read moves `at` and refuses to pass `end`. */
+export interface Reading {
+  readonly bytes: Buffer;
+  readonly end: number;
+  at: number;
+}
+
+/** Claims the next `length` bytes; returns where they start. */
+export function take(reading: Reading, length: number): number {
+  const start = reading.at;
+  if (start + length > reading.end) throw corrupt("a record ends too early");
+  reading.at = start + length;
+  return start;
+}
+
+export function readVarint(reading: Reading): number {
+  let value = 0;
+  for (let scale = 1; scale <= 2 ** 42; scale *= 0x80) {
+    const byte = reading.bytes[take(reading, 1)] as number;
+    value += (byte % 0x80) * scale;
+    if (byte < 0x80) return value;
+  }
+  throw corrupt("a number is too long");
+}
+
+/** `Float32Array` of `length` values in little-endian order. */
+export function readFloats32(reading: Reading, length: number): Float32Array {
+  const start = take(reading, length * 4);
+  const values = new Float32Array(length);
+  for (let index = 0; index < length; index++) values[index] = reading.bytes.readFloatLE(start + index * 4);
+  return values;
+}
+
+/** Refuses bytes that no field of the record explains. */
+export function finish(reading: Reading): void {
+  if (reading.at !== reading.end) throw corrupt("a record has bytes left over");
+}
+
+export function corrupt(detail: string): AssayError {
+  return new AssayError("store_corrupt", { detail: `The store cannot be read: ${detail}` });
+}

@@ -1,0 +1,97 @@
+import type { StoredSample } from "../port.js";
+import { corrupt, type Reading, readVarint, take, varintLength, writeVarint } from "./bytes.js";
+import { decodeSample } from "./sample.js";
+import type { Shape } from "./shape.js";
+
+/**
+ * One value holds all that a look-up needs of a sample:
+ *
+ *     head (1 byte)     layout version (high nibble), number of weights (low nibble)
+ *     weights           each: snapshot version (varint), weight (float32)
+ *     shape             number of the sample's shape in its dataset (varint)
+ *     body              see `encodeSample`
+ *
+ * A weight counts only in the snapshot whose version it names. A snapshot is therefore written beside the newest one,
+ * record by record, while readers still see the newest one whole; it comes into force when the dataset's version moves
+ * on. Deleting a sample takes its weights along. `redis/scripts.ts` reads and writes the same layout in Lua.
+ */
+export const LAYOUT_VERSION = 1;
+/** The nibble's limit: the newest snapshot and 14 that are being written or were abandoned; then the oldest of these goes. */
+export const WEIGHTS_MAX = 15;
+
+/** One weight of a sample: of the snapshot with this version. */
+export interface VersionedWeight {
+  readonly version: number;
+  readonly weight: number;
+}
+
+export function encodeStored(weights: readonly VersionedWeight[], shape: number, body: Buffer): Buffer {
+  const weightBytes = weights.reduce((sum, { version }) => sum + varintLength(version) + 4, 0);
+  const bytes = Buffer.allocUnsafe(1 + weightBytes + varintLength(shape) + body.length);
+  bytes[0] = (LAYOUT_VERSION << 4) | weights.length;
+  let at = 1;
+  for (const { version, weight } of weights) {
+    at = bytes.writeFloatLE(weight, writeVarint(bytes, version, at));
+  }
+  body.copy(bytes, writeVarint(bytes, shape, at));
+  return bytes;
+}
+
+/**
+ * @param shapeOf the dataset's shape with this number
+ * @param snapshot version of the dataset's newest snapshot, 0 before the first
+ * @throws AssayError `store_corrupt` for an unknown layout, shape or length
+ */
+export function decodeStored(
+  bytes: Buffer,
+  shapeOf: (number: number) => Shape | undefined,
+  snapshot: number,
+): StoredSample {
+  const reading: Reading = { bytes, at: 0, end: bytes.length };
+  let weight: number | null = null;
+  for (let left = readWeightCount(reading); left > 0; left--) {
+    const version = readVarint(reading);
+    const at = take(reading, 4);
+    if (version === snapshot) weight = bytes.readFloatLE(at);
+  }
+  const number = readVarint(reading);
+  const shape = shapeOf(number);
+  if (shape === undefined) throw corrupt(`a sample names the unknown shape ${number}`);
+  return { record: decodeSample(reading, shape), weight };
+}
+
+/** The weights of a stored value that may still count: those of the newest snapshot and of later ones. */
+export function weightsSince(bytes: Buffer, snapshot: number): VersionedWeight[] {
+  return readWeights({ bytes, at: 0, end: bytes.length }).filter(({ version }) => version >= snapshot);
+}
+
+/** The stored value with one more weight, and without those of snapshots older than the newest. */
+export function withWeight(bytes: Buffer, snapshot: number, added: VersionedWeight): Buffer {
+  const reading: Reading = { bytes, at: 0, end: bytes.length };
+  const weights = readWeights(reading).filter(
+    ({ version }) => version >= snapshot && version !== added.version,
+  );
+  if (weights.length === WEIGHTS_MAX) {
+    weights.splice(
+      weights.findIndex(({ version }) => version > snapshot),
+      1,
+    );
+  }
+  const shape = readVarint(reading);
+  return encodeStored([...weights, added], shape, bytes.subarray(reading.at, reading.end));
+}
+
+function readWeights(reading: Reading): VersionedWeight[] {
+  const weights: VersionedWeight[] = [];
+  for (let left = readWeightCount(reading); left > 0; left--) {
+    const version = readVarint(reading);
+    weights.push({ version, weight: reading.bytes.readFloatLE(take(reading, 4)) });
+  }
+  return weights;
+}
+
+function readWeightCount(reading: Reading): number {
+  const head = reading.bytes[take(reading, 1)] as number;
+  if (head >> 4 !== LAYOUT_VERSION) throw corrupt(`a sample has the unknown layout ${head >> 4}`);
+  return head & 0x0f;
+}

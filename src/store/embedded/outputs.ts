@@ -1,0 +1,111 @@
+import { corrupt } from "../codec/bytes.js";
+import { decodeOutputs, encodeOutputs } from "../codec/outputs.js";
+import type { OutputsKey, OutputsRecord } from "../port.js";
+import { committed, type Environment, freshVersion, putIf, type Table } from "./environment.js";
+
+const CLOCK_KEY = Buffer.from("outputs_clock");
+/** What LMDB adds to an entry: its node and the slack of half-filled pages. */
+const NODE_BYTES = 10;
+const PAGE_SLACK = 1.5;
+/** Bytes are added to the clock in steps of this share of the limit, so that few writes touch it. */
+const REPORT_SHARE = 1 / 64;
+
+export interface OutputsLimits {
+  readonly outputsTtlMs: number;
+  readonly outputsBytesMax: number;
+  readonly now: () => number;
+}
+
+export interface OutputsTable {
+  read(keys: readonly OutputsKey[]): (OutputsRecord | null)[];
+  write(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
+}
+
+/** Which generation is being filled, since when, and about how many bytes it holds. */
+interface Clock {
+  readonly generation: number;
+  readonly startedAtMs: number;
+  readonly bytes: number;
+}
+
+/**
+ * Outputs live in two generations, the one being filled and the one before. When the first is older than `outputsTtlMs`
+ * or estimated at half of `outputsBytesMax`, the other is emptied and filled next. So a record is found for at least
+ * `outputsTtlMs` (unless space runs out) and never after twice that, and forgetting costs one step instead of one a record.
+ */
+export function openOutputs({ singletons, outputs }: Environment, limits: OutputsLimits): OutputsTable {
+  const tableOf = (generation: number): Table => outputs[generation % 2] as Table;
+  let bytesUnreported = 0;
+
+  /** Generations that may still be read, the newer first. */
+  function readable(): Table[] {
+    const entry = singletons.getEntry(CLOCK_KEY);
+    if (entry === undefined) return [];
+    const { generation, startedAtMs } = parseClock(entry.value);
+    const ageMs = limits.now() - startedAtMs;
+    if (ageMs > 2 * limits.outputsTtlMs) return [];
+    const current = tableOf(generation);
+    return ageMs > limits.outputsTtlMs ? [current] : [current, tableOf(generation + 1)];
+  }
+
+  /** Moves the clock on if that is due; returns the table to fill. */
+  async function tableToFill(): Promise<Table> {
+    for (;;) {
+      const entry = singletons.getEntry(CLOCK_KEY);
+      const clock = entry === undefined ? null : parseClock(entry.value);
+      const due = clock === null || isDue(clock);
+      if (!due && bytesUnreported < limits.outputsBytesMax * REPORT_SHARE) return tableOf(clock.generation);
+      const bytes = bytesUnreported;
+      const next = due
+        ? { generation: clock === null ? 0 : clock.generation + 1, startedAtMs: limits.now(), bytes: 0 }
+        : { ...clock, bytes: clock.bytes + bytes };
+      const moved = await putIf(singletons, CLOCK_KEY, entry?.version ?? null, () => {
+        if (due) tableOf(next.generation).clearAsync();
+        singletons.put(CLOCK_KEY, Buffer.from(JSON.stringify(next)), freshVersion());
+      });
+      if (!moved) continue;
+      bytesUnreported -= bytes;
+      return tableOf(next.generation);
+    }
+  }
+
+  function isDue({ startedAtMs, bytes }: Clock): boolean {
+    const ageMs = limits.now() - startedAtMs;
+    return ageMs > limits.outputsTtlMs || bytes + bytesUnreported > limits.outputsBytesMax / 2;
+  }
+
+  return {
+    read(keys) {
+      const tables = readable();
+      return keys.map((key) => {
+        for (const table of tables) {
+          const bytes = table.getBinaryFast(key);
+          if (bytes !== undefined) return decodeOutputs(bytes);
+        }
+        return null;
+      });
+    },
+
+    async write(entries) {
+      if (entries.length === 0) return;
+      const packed = entries.map(({ key, record }) => ({ key, bytes: encodeOutputs(record) }));
+      const table = await tableToFill();
+      for (const { key, bytes } of packed) {
+        bytesUnreported += Math.ceil((key.length + bytes.length + NODE_BYTES) * PAGE_SLACK);
+      }
+      await committed(
+        table.batch(() => {
+          for (const { key, bytes } of packed) table.put(key, bytes);
+        }),
+      );
+    },
+  };
+}
+
+function parseClock(value: Buffer): Clock {
+  const { generation, startedAtMs, bytes } = JSON.parse(value.toString()) as Partial<Clock>;
+  if (typeof generation !== "number" || typeof startedAtMs !== "number" || typeof bytes !== "number") {
+    throw corrupt("the clock of the outputs is incomplete");
+  }
+  return { generation, startedAtMs, bytes };
+}

@@ -1,0 +1,285 @@
+import { randomBytes } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { AssayError } from "../../errors.js";
+import { encodeSample } from "../codec/sample.js";
+import { distinctModels, parseShape, shapeText } from "../codec/shape.js";
+import { decodeStored, encodeStored, weightsSince, withWeight } from "../codec/stored.js";
+import type { DatasetSummary, Page, Store } from "../port.js";
+import { type DatasetEntry, datasetNotFound, newEntry, openDatasets } from "./datasets.js";
+import { committed, openEnvironment, putOnce, unavailable } from "./environment.js";
+import { openOutputs } from "./outputs.js";
+
+const DIGEST_KEY = Buffer.from("digest_key");
+const DIGEST_KEY_BYTES = 32;
+/** Records that are read, written or removed at once, between two turns of the event loop. */
+const CHUNK = 1000;
+
+export interface EmbeddedStoreOptions {
+  /** Made if it is missing. On a local file system: LMDB's locks do not work over a network. */
+  readonly directory: string;
+  /** 32 bytes to use instead of the key that is kept in the store. */
+  readonly digestKey?: Buffer | undefined;
+  /** Outputs are kept for at least this long, and never for twice as long. */
+  readonly outputsTtlMs?: number;
+  /** Outputs give way when they are estimated to take more. */
+  readonly outputsBytesMax?: number;
+  readonly now?: () => number;
+}
+
+/**
+ * The store without a server: LMDB in a directory. Reads are synchronous look-ups in mapped memory; writes are committed
+ * and flushed by LMDB's thread. Several processes may share the directory: every change of a dataset is conditional on the
+ * entry it was planned from, so counts stay exact.
+ */
+export async function openEmbeddedStore({
+  directory,
+  digestKey,
+  outputsTtlMs = 30 * 24 * 3600 * 1000,
+  outputsBytesMax = 4 * 2 ** 30,
+  now = Date.now,
+}: EmbeddedStoreOptions): Promise<Store> {
+  const environment = await openEnvironment(directory);
+  const { samples, doomed, shapes } = environment;
+  const datasets = openDatasets(environment, now);
+  const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax, now });
+  let closed = false;
+  let purgeFailure: unknown = null;
+  let purging = purge().catch(failPurge);
+
+  /** Runs one method of the port: refuses after `close` and turns LMDB's errors into the catalogue's. */
+  async function run<T>(work: () => T | Promise<T>): Promise<T> {
+    if (closed) throw new AssayError("store_unavailable", { detail: "The store is closed" });
+    try {
+      return await work();
+    } catch (error) {
+      throw error instanceof AssayError || error instanceof RangeError ? error : unavailable(error);
+    }
+  }
+
+  /** Removes what deleted datasets left behind, in small steps; what a stop interrupts goes on at the next start. */
+  async function purge(): Promise<void> {
+    for (const incarnation of [...doomed.getKeys()]) {
+      for (const table of [samples, shapes]) {
+        while (!closed) {
+          const keys = [...table.getKeys({ start: incarnation, end: after(incarnation), limit: CHUNK })];
+          if (keys.length === 0) break;
+          await committed(
+            table.batch(() => {
+              for (const key of keys) table.remove(key);
+            }),
+          );
+        }
+      }
+      if (!closed) await committed(doomed.remove(incarnation));
+    }
+  }
+
+  /** Shown by `status`: space that cannot be freed is a fault of the disk. */
+  function failPurge(cause: unknown): void {
+    purgeFailure = cause;
+  }
+
+  function summary(dataset: string, entry: DatasetEntry): DatasetSummary {
+    const { createdAtMs, updatedAtMs, snapshot } = entry;
+    const models = distinctModels(datasets.shapes(entry));
+    return { dataset, samples: entry.samples, createdAtMs, updatedAtMs, models, snapshot };
+  }
+
+  return {
+    digestKey: () =>
+      run(() => digestKey ?? putOnce(environment.singletons, DIGEST_KEY, randomBytes(DIGEST_KEY_BYTES))),
+
+    status: () =>
+      run(() => {
+        if (purgeFailure !== null) throw unavailable(purgeFailure);
+        return {
+          kind: "embedded" as const,
+          durability:
+            "An acknowledged write is on disk: it survives the end of the process and of the machine.",
+        };
+      }),
+
+    readOutputs: (keys) => run(() => outputs.read(keys)),
+    writeOutputs: (entries) => run(() => outputs.write(entries)),
+
+    writeSamples: (dataset, entries) =>
+      run(async () => {
+        if (entries.length === 0) return;
+        // The last of two entries with one id stands.
+        const packed = new Map<string, { text: string; body: Buffer }>();
+        for (const { id, record } of entries) {
+          const text = shapeText(record);
+          packed.set(id, { text, body: encodeSample(record, parseShape(text).signals) });
+        }
+        await datasets.change(dataset, (found) => {
+          const entry = found ?? newEntry(now());
+          const texts = new Set([...packed.values()].map(({ text }) => text));
+          const numbers = datasets.numberShapes(entry, texts);
+          const published = entry.snapshot?.version ?? 0;
+          let added = 0;
+          const puts = [...packed].map(([id, { text, body }]) => {
+            const key = sampleKey(entry, id);
+            const old = samples.getBinaryFast(key);
+            if (old === undefined) added++;
+            const weights = old === undefined ? [] : weightsSince(old, published);
+            return { key, value: encodeStored(weights, numbers.numberOf.get(text) as number, body) };
+          });
+          return {
+            entry: { ...entry, samples: entry.samples + added, shapes: numbers.shapes },
+            write: () => {
+              numbers.write();
+              for (const { key, value } of puts) samples.put(key, value);
+            },
+            result: undefined,
+          };
+        });
+      }),
+
+    readSamples: (dataset, ids) =>
+      run(() => {
+        const entry = datasets.read(dataset);
+        if (entry === null) return ids.map(() => null);
+        const known = datasets.shapes(entry);
+        const published = entry.snapshot?.version ?? 0;
+        return ids.map((id) => {
+          const bytes = samples.getBinaryFast(sampleKey(entry, id));
+          return bytes === undefined ? null : decodeStored(bytes, (number) => known[number], published);
+        });
+      }),
+
+    deleteSample: (dataset, id) =>
+      run(async () => {
+        const deleted = await datasets.change(dataset, (entry) => {
+          if (entry === null) return null;
+          const key = sampleKey(entry, id);
+          if (!samples.doesExist(key)) return null;
+          return {
+            entry: { ...entry, samples: entry.samples - 1 },
+            write: () => samples.remove(key),
+            result: true,
+          };
+        });
+        return deleted ?? false;
+      }),
+
+    async *scanSamples(dataset) {
+      const entry = await run(() => datasets.read(dataset));
+      if (entry === null) return;
+      const end = after(entry.incarnation);
+      for (let start: Buffer | null = entry.incarnation; start !== null; ) {
+        const from: Buffer = start;
+        const chunk = await run(() => {
+          const current = datasets.read(dataset);
+          if (current === null || !current.incarnation.equals(entry.incarnation)) return [];
+          const known = datasets.shapes(current);
+          return [...samples.getRange({ start: from, end, limit: CHUNK })].map(({ key, value }) => ({
+            key,
+            id: key.toString("utf8", entry.incarnation.length),
+            record: decodeStored(value, (number) => known[number], 0).record,
+          }));
+        });
+        const last = chunk.at(-1);
+        if (last !== undefined) yield chunk.map(({ id, record }) => ({ id, record }));
+        start = chunk.length < CHUNK || last === undefined ? null : Buffer.concat([last.key, Buffer.of(0)]);
+        await nextTurn();
+      }
+    },
+
+    listDatasets: (cursor, limit) =>
+      run((): Page<DatasetSummary> => {
+        const name = cursor === null ? null : Buffer.from(cursor, "base64url").toString("utf8");
+        const found = datasets.list(name, limit + 1);
+        const items = found.slice(0, limit).map(({ dataset, entry }) => summary(dataset, entry));
+        const last = found.length > limit ? items.at(-1) : undefined;
+        return { items, cursor: last === undefined ? null : Buffer.from(last.dataset).toString("base64url") };
+      }),
+
+    readDataset: (dataset) =>
+      run(() => {
+        const entry = datasets.read(dataset);
+        return entry === null ? null : summary(dataset, entry);
+      }),
+
+    deleteDataset: (dataset) =>
+      run(async () => {
+        const deleted = await datasets.change(dataset, (entry) =>
+          entry === null
+            ? null
+            : { entry: null, write: () => doomed.put(entry.incarnation, Buffer.of(1)), result: true },
+        );
+        purging = purging.then(purge).catch(failPurge);
+        return deleted ?? false;
+      }),
+
+    writeSnapshot: (dataset, { ids, weights }, provenance) =>
+      run(async () => {
+        const taken = await datasets.change(dataset, (entry) => {
+          if (entry === null) return null;
+          const version = entry.snapshotVersionTaken + 1;
+          return {
+            entry: { ...entry, snapshotVersionTaken: version },
+            write: () => {},
+            result: { entry, version },
+          };
+        });
+        if (taken === null) throw datasetNotFound(dataset);
+        const { incarnation } = taken.entry;
+        let weighed = 0;
+        for (let start = 0; start < ids.length; start += CHUNK) {
+          const chunk = ids.slice(start, start + CHUNK);
+          const written = await datasets.change(dataset, (entry) => {
+            if (!entry?.incarnation.equals(incarnation)) return null;
+            const published = entry.snapshot?.version ?? 0;
+            const puts = chunk.flatMap((id, index) => {
+              const key = sampleKey(entry, id);
+              const old = samples.getBinaryFast(key);
+              if (old === undefined) return [];
+              const added = { version: taken.version, weight: weights[start + index] as number };
+              return [{ key, value: withWeight(old, published, added) }];
+            });
+            return {
+              entry,
+              write: () => {
+                for (const { key, value } of puts) samples.put(key, value);
+              },
+              result: puts.length,
+            };
+          });
+          if (written === null) throw datasetNotFound(dataset);
+          weighed += written;
+        }
+        const info = { version: taken.version, createdAtMs: now(), samples: weighed, provenance };
+        const published = await datasets.change(dataset, (entry) => {
+          if (!entry?.incarnation.equals(incarnation)) return null;
+          const newest = (entry.snapshot?.version ?? 0) < info.version;
+          return { entry: newest ? { ...entry, snapshot: info } : entry, write: () => {}, result: info };
+        });
+        if (published === null) throw datasetNotFound(dataset);
+        return published;
+      }),
+
+    async close() {
+      if (closed) return;
+      closed = true;
+      await purging;
+      await environment.close();
+    },
+  };
+}
+
+function sampleKey({ incarnation }: DatasetEntry, id: string): Buffer {
+  const idBytes = Buffer.byteLength(id, "utf8");
+  const key = Buffer.allocUnsafe(incarnation.length + idBytes);
+  incarnation.copy(key);
+  key.write(id, incarnation.length, "utf8");
+  return key;
+}
+
+/** The least key that does not begin with `incarnation`. */
+function after(incarnation: Buffer): Buffer {
+  const end = Buffer.from(incarnation);
+  let at = end.length - 1;
+  while (at > 0 && end[at] === 0xff) end[at--] = 0;
+  end[at] = ((end[at] as number) + 1) % 256;
+  return end;
+}
