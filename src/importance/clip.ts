@@ -16,7 +16,7 @@ export function capShares(shares: Float64Array, clip: number): Float64Array {
   const ascending = shares.toSorted();
   const under = belowCap(ascending, cap);
   const rest = sum(ascending.subarray(0, under));
-  const left = Math.max(0, 1 - (count - under) * cap);
+  const left = 1 - (count - under) * cap;
   if (rest === 0) return shares.map((share) => (share > 0 ? cap : left / under));
   return shares.map((share) => Math.min(cap, (share / rest) * left));
 }

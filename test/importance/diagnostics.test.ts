@@ -92,6 +92,14 @@ describe("Pareto k̂", () => {
     expect(k).toBeNull();
   });
 
+  test("is continuous where a point of the fit's grid falls on the exponential tail", () => {
+    // 16 exceedances whose fourth is a third of the largest put the ninth of 34 grid points at θ = 0 exactly.
+    const tail = [1, 2, 3, 4, 5, 5.5, 6, 6.5, 7, 7.5, 8, 9, 10, 11, 11.5, 12];
+    const kOf = (fourth: number) =>
+      paretoTail(Float64Array.from([...new Array(64).fill(0), ...tail.with(3, fourth)])).k as number;
+    expect(kOf(4)).toBeCloseTo((kOf(4 - 1e-6) + kOf(4 + 1e-6)) / 2, 9);
+  });
+
   test("leaves out weights equal to the cutoff", () => {
     const weights = paretoQuantiles(100, 0.5).map((w) => Math.max(w, 11 ** 0.5));
     expect(paretoTail(weights).tail).toBe(9);

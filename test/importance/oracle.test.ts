@@ -1,4 +1,3 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { distributionOf } from "../../src/importance/distribution.js";
 import type { SchemeName, SchemeParameters } from "../../src/importance/schemes.js";
@@ -7,6 +6,7 @@ import { suitableSignals } from "../../src/importance/suitability.js";
 import type { Label, LossName, SignalName } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";
+import { readOracle } from "../support/oracle.js";
 
 interface SignalCase {
   readonly loss: LossName;
@@ -33,8 +33,8 @@ interface WeightCase {
   };
 }
 
-const signalCases = readCases<SignalCase>("signals");
-const weightCases = readCases<WeightCase>("weights");
+const signalCases = readOracle<{ cases: readonly SignalCase[] }>("signals").cases;
+const weightCases = readOracle<{ cases: readonly WeightCase[] }>("weights").cases;
 
 describe("signals agree with PyTorch to a relative 1e-6", () => {
   test.each(byLoss())("$loss: $count samples", ({ loss, cases }) => {
@@ -111,11 +111,6 @@ function byLoss() {
     if (cases.length === 0) throw new Error(`the fixture holds no ${loss}`);
     return { loss, cases, count: cases.length };
   });
-}
-
-function readCases<T>(name: string): readonly T[] {
-  const path = new URL(`../oracle/${name}.json`, import.meta.url);
-  return (JSON.parse(readFileSync(path, "utf8")) as { cases: readonly T[] }).cases;
 }
 
 /** Both null, or within `tolerance` of each other relative to the expected figure. */
