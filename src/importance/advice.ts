@@ -62,7 +62,7 @@ function onNeverDrawn(shares: Float64Array): string | null {
 }
 
 /**
- * Drawing pays when τ > (cB + 3b)/(3b) for B scored and b trained (Katharopoulos & Fleuret 2018, section 3.3), with c the
+ * Drawing pays when τ > (cB + 3b)/(3b) for B scored and b trained (Katharopoulos & Fleuret 2018, arXiv:1803.00942), with c the
  * cost of scoring in forwards: when b/B > c/(3(τ − 1)). Said for c = 1.
  */
 function onDrawing({ tau }: Omit<Diagnostics, "advice">): string {

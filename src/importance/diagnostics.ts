@@ -10,7 +10,7 @@ export interface Diagnostics {
   /** Largest weight, in the unit of the answer: a share of 1, or a multiple of the mean. */
   readonly maxWeight: number;
   readonly pareto: ParetoTail;
-  /** τ = √(N Σp²) ≥ 1, the gain in variance of drawing by the weights (Katharopoulos & Fleuret 2018, section 3.3). */
+  /** τ = √(N Σp²) ≥ 1, the gain in variance of drawing by the weights (Katharopoulos & Fleuret 2018, arXiv:1803.00942). */
   readonly tau: number;
   /** Every score is 0, so every weight is equal, whatever the scheme. */
   readonly allZero: boolean;

@@ -93,7 +93,7 @@ function el2n({ distribution, atLogits }: Sample): number | null {
 /**
  * ‖r‖·√(‖h‖² + 1): the norm of the loss gradient by weight and bias of the last layer z = Wh + b, for ∂ℓ/∂W = r hᵀ and
  * ∂ℓ/∂b = r. As a proxy for the gradient by all parameters: Katharopoulos & Fleuret 2018, "Not All Samples Are Created
- * Equal", arXiv:1803.00942, section 3.2, whose bound is ‖r‖ alone up to a factor common to all samples.
+ * Equal", arXiv:1803.00942, whose bound is ‖r‖ alone up to a factor common to all samples.
  */
 function gradNormLast({ atLogits, featureNormSquared }: Sample): number | null {
   return atLogits && Math.hypot(...atLogits.gradient) * Math.sqrt(featureNormSquared + 1);

@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { SCHEMES } from "../../src/importance/schemes.js";
 import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";
 
@@ -123,5 +125,21 @@ describe("a programmer's error", () => {
   ] as const)("%j with %j is a RangeError that names it", (scores, options, message) => {
     expect(() => weighed(scores, options)).toThrow(RangeError);
     expect(() => weighed(scores, options)).toThrow(message);
+  });
+});
+
+describe("docs/weights.md", () => {
+  const page = readFileSync(new URL("../../docs/weights.md", import.meta.url), "utf8");
+  const scores = [0.1, 0.2, 0.3, 1.4];
+  const print = (figures: readonly (number | null)[]) => figures.map((x) => x?.toFixed(3)).join(" ");
+
+  test.each(SCHEMES)("prints the weights that %s gives", (scheme) => {
+    const row = page.split("\n").find((line) => line.startsWith(`| \`${scheme}\``));
+    expect(row).toContain(`| ${print(weightsOf(scores, { scheme }))} |`);
+  });
+
+  test("prints the draw probabilities and multipliers that role probability gives", () => {
+    const { weights, multipliers } = weighed(scores, { role: "probability" });
+    expect(page).toContain(`p = ${print([...weights])} and multipliers ${print(multipliers ?? [])}.`);
   });
 });
