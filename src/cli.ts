@@ -2,7 +2,7 @@
 import { Command } from "commander";
 import { printOpenApi } from "./commands/openapi.js";
 import { addScoreCommand } from "./commands/score.js";
-import { configTable, flagOf, readConfig, SETTINGS } from "./config.js";
+import { configPage, flagOf, readConfig, SETTINGS } from "./config.js";
 import { AssayError } from "./errors.js";
 import { serve } from "./main.js";
 import { packageVersion } from "./version.js";
@@ -26,9 +26,9 @@ program
 
 program
   .command("config")
-  .description("Print the table of settings as Markdown")
+  .description("Print the page of settings, docs/configuration.md")
   .action(() => {
-    process.stdout.write(configTable());
+    process.stdout.write(configPage());
   });
 
 try {

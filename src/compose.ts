@@ -24,7 +24,7 @@ export interface Ports {
 export async function openPorts(config: Config): Promise<Ports> {
   const logger = createLogger(config.logLevel);
   const metrics = createMetrics();
-  const store = openStore(config);
+  const store = await openStore(config);
   const rankers = await openRankers(config.modelsDir, config.defaultModel, {
     precision: config.precision,
     threads: config.threadsPerSession,
@@ -44,7 +44,10 @@ export async function openPorts(config: Config): Promise<Ports> {
 }
 
 /** The HTTP service over open ports. */
-export function composeApp(config: Config, { rankers, store, metrics, logger }: Omit<Ports, "close">): Promise<FastifyInstance> {
+export function composeApp(
+  config: Config,
+  { rankers, store, metrics, logger }: Omit<Ports, "close">,
+): Promise<FastifyInstance> {
   return buildApp({
     rankers,
     store,
@@ -57,7 +60,7 @@ export function composeApp(config: Config, { rankers, store, metrics, logger }: 
   });
 }
 
-function openStore({ redisUrl, dataDir, digestKey, outputsTtlMs }: Config): Store {
+function openStore({ redisUrl, dataDir, digestKey, outputsTtlMs }: Config): Promise<Store> {
   if (redisUrl !== undefined) return openRedisStore({ url: redisUrl, digestKey, outputsTtlMs });
   return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs });
 }

@@ -213,8 +213,18 @@ function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
+/** docs/configuration.md: the settings as a table. */
+export function configPage(): string {
+  const intro = `# Configuration
+
+Every setting is an environment variable or the same-named flag of \`assay serve\`; the flag wins. An unknown \`ASSAY_\` name or a
+bad value stops the start. This page is made by \`npm run generate\` from \`src/config.ts\`.
+`;
+  return `${intro}\n${configTable()}`;
+}
+
 /** The settings as a Markdown table. */
-export function configTable(): string {
+function configTable(): string {
   const rows = Object.entries<Setting<unknown>>(SETTINGS).map(([name, { preset, presetText, help }]) => {
     const shown = presetText ?? (preset === undefined || preset === "" ? "" : `\`${preset}\``);
     return `| \`${name}\` | \`--${flagOf(name)}\` | ${shown} | ${help} |`;

@@ -23,7 +23,10 @@ export async function serve(config: Config): Promise<void> {
     closing = true;
     ports.logger.info({ signal }, "closing");
     const late = setTimeout(() => {
-      ports.logger.error({ closeTimeoutMs: config.closeTimeoutMs }, "requests under way did not finish in time");
+      ports.logger.error(
+        { closeTimeoutMs: config.closeTimeoutMs },
+        "requests under way did not finish in time",
+      );
       process.exit(1);
     }, config.closeTimeoutMs);
     await app.close();

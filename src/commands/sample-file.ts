@@ -28,7 +28,9 @@ export async function* readSampleFile(path: string, options: SampleFileOptions):
   for await (const { value, line } of readRecords(path, options.onBytes)) {
     const parsed = schema.safeParse(value);
     if (!parsed.success) {
-      throw new AssayError("input_invalid", { detail: `${path}, line ${line}: ${z.prettifyError(parsed.error)}` });
+      throw new AssayError("input_invalid", {
+        detail: `${path}, line ${line}: ${z.prettifyError(parsed.error)}`,
+      });
     }
     yield { sample: parsed.data, line };
   }
@@ -57,7 +59,10 @@ async function* readJsonLines(path: string, onBytes: (bytes: number) => void): A
     try {
       value = JSON.parse(line === 1 ? text.replace(/^\uFEFF/, "") : text);
     } catch (cause) {
-      throw new AssayError("input_invalid", { detail: `${path}, line ${line}: ${(cause as Error).message}`, cause });
+      throw new AssayError("input_invalid", {
+        detail: `${path}, line ${line}: ${(cause as Error).message}`,
+        cause,
+      });
     }
     yield { value, line };
   }

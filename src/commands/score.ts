@@ -6,11 +6,11 @@ import { openPorts, type Ports } from "../compose.js";
 import { type Config, readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
 import { SCHEMES, type SchemeName } from "../importance/schemes.js";
-import { POINTWISE_LOSSES, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
+import { type LossName, POINTWISE_LOSSES, SIGNALS, type SignalName } from "../importance/types.js";
 import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.js";
 import { weigh } from "../importance/weights.js";
 import { PRECISIONS, type Precision } from "../ranker/port.js";
-import { sampleRow, type SampleRow } from "../scoring/row.js";
+import { type SampleRow, sampleRow } from "../scoring/row.js";
 import type { Sample } from "../scoring/sample.js";
 import { scoreSamples } from "../scoring/score.js";
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
@@ -38,16 +38,30 @@ export function addScoreCommand(program: Command): void {
     .description("Score a file of samples (.jsonl, .ndjson or .csv with a header) without a server")
     .argument("<file>", "columns or fields: id, query and document (or text), label, group")
     .option("-o, --output <file>", "where to write; standard output by default")
-    .addOption(new Option("-f, --format <format>", "form of the output").choices(ROW_FORMATS).default("ndjson"))
+    .addOption(
+      new Option("-f, --format <format>", "form of the output").choices(ROW_FORMATS).default("ndjson"),
+    )
     .option("--model <name>", "model folder; the default model where absent")
     .option("--dataset <name>", "remember the samples in the store under this name")
     .option("--signals <names>", `comma-separated: ${SIGNALS.join(", ")}`, signalList)
-    .addOption(new Option("--loss <name>", "the loss of the model's task where absent").choices(POINTWISE_LOSSES))
+    .addOption(
+      new Option("--loss <name>", "the loss of the model's task where absent").choices(POINTWISE_LOSSES),
+    )
     .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
     .option("--batch <n>", "samples scored at once", positiveInteger, 256)
-    .addOption(new Option("--scheme <name>", "weigh the whole file; without it rows have no weight").choices(SCHEMES))
-    .addOption(new Option("--weigh-by <signal>", "signal that the scheme reads").choices(SIGNALS).default(DEFAULT_WEIGHTING.signal))
-    .addOption(new Option("--normalise <how>", "weights that sum to 1, or whose mean is 1").choices(NORMALISATIONS).default("sum"))
+    .addOption(
+      new Option("--scheme <name>", "weigh the whole file; without it rows have no weight").choices(SCHEMES),
+    )
+    .addOption(
+      new Option("--weigh-by <signal>", "signal that the scheme reads")
+        .choices(SIGNALS)
+        .default(DEFAULT_WEIGHTING.signal),
+    )
+    .addOption(
+      new Option("--normalise <how>", "weights that sum to 1, or whose mean is 1")
+        .choices(NORMALISATIONS)
+        .default("sum"),
+    )
     .action((file: string, options: ScoreOptions) => scoreFile(file, options));
 }
 
@@ -61,7 +75,10 @@ async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
   if (weighting !== null) weighOptions(weighting); // a fault of the options, before the model loads
   const ports = await openPorts(config);
   const writer = openRowWriter(options.output ?? null, options.format);
-  const bar = new SingleBar({ format: "{bar} {percentage}% | {samples} samples | {eta_formatted} left", stream: process.stderr });
+  const bar = new SingleBar({
+    format: "{bar} {percentage}% | {samples} samples | {eta_formatted} left",
+    stream: process.stderr,
+  });
   try {
     await untilReady(ports, options.model);
     bar.start(bytes, 0, { samples: 0 });
@@ -107,7 +124,8 @@ async function scoreBatch(
   { model, dataset, signals, loss, precision }: ScoreOptions,
   weighting: WeightingRequest | null,
 ): Promise<SampleRow[]> {
-  const wanted = weighting === null || signals === undefined ? signals : [...new Set([...signals, weighting.signal])];
+  const wanted =
+    weighting === null || signals === undefined ? signals : [...new Set([...signals, weighting.signal])];
   const request = { model, dataset, signals: wanted, loss, precision, weighting: null, samples };
   const answer = await scoreSamples(ports, request, new AbortController().signal);
   return answer.results.map(sampleRow);
@@ -117,7 +135,9 @@ function weighRows(rows: readonly SampleRow[], weighting: WeightingRequest): Sam
   const scores = Float64Array.from(rows, (row, index) => {
     const score = row[weighting.signal];
     if (score !== undefined) return score;
-    throw new AssayError("missing_label", { detail: `Sample ${index + 1} of the file has no ${weighting.signal}: it needs a label` });
+    throw new AssayError("missing_label", {
+      detail: `Sample ${index + 1} of the file has no ${weighting.signal}: it needs a label`,
+    });
   });
   const { weights, diagnostics } = weigh(scores, weighOptions(weighting));
   for (const sentence of diagnostics.advice) process.stderr.write(`${sentence}\n`);
@@ -152,6 +172,7 @@ function signalList(text: string): SignalName[] {
 
 function positiveInteger(text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError("must be a whole number of at least 1");
+  if (!Number.isInteger(value) || value < 1)
+    throw new InvalidArgumentError("must be a whole number of at least 1");
   return value;
 }

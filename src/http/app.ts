@@ -1,12 +1,18 @@
-import { jsonSchemaTransform, jsonSchemaTransformObject, validatorCompiler } from "@fastify/type-provider-zod";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import {
+  jsonSchemaTransform,
+  jsonSchemaTransformObject,
+  validatorCompiler,
+} from "@fastify/type-provider-zod";
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
+import { ID_BYTES_MAX } from "../scoring/names.js";
 import type { Store } from "../store/port.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
+import { closeKeptAlive } from "./plugins/close-kept-alive.js";
 import { measureRequests } from "./plugins/request-metrics.js";
 import { handleErrors } from "./problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
@@ -15,7 +21,6 @@ import { modelRoutes } from "./routes/models.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
 import { weightRoutes } from "./routes/weights.js";
-import { ID_BYTES_MAX } from "../scoring/names.js";
 import type { Limits } from "./schemas/limits.js";
 
 export interface AppOptions {
@@ -35,7 +40,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = options.logger;
   const app: FastifyInstance = Fastify({
     loggerInstance,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyBytesMax,
     // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
     routerOptions: { maxParamLength: 3 * ID_BYTES_MAX },
@@ -47,6 +52,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   handleErrors(app);
   measureRequests(app, metrics);
   requireBearerKeys(app, options.apiKeys);
+  closeKeptAlive(app);
 
   await app.register(swagger, {
     openapi: {
@@ -54,7 +60,8 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
       info: {
         title: "Assay",
         version: options.version,
-        description: "Tells a training pipeline which samples matter: per-sample loss, importance and training weights.",
+        description:
+          "Tells a training pipeline which samples matter: per-sample loss, importance and training weights.",
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       tags: [

@@ -89,7 +89,7 @@ function asAssayError(error: FastifyError): AssayError {
   if (hasZodFastifySchemaValidationErrors(error)) {
     const where = error.validationContext === "body" ? "" : `${error.validationContext}: `;
     const faults: Fault[] = error.validation.map((issue) => ({
-      path: issue.instancePath,
+      path: issue.instancePath === "/" ? "" : issue.instancePath,
       message: `${where}${issue.message ?? "is not valid"}`,
     }));
     const first = faults[0] as Fault;

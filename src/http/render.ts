@@ -20,7 +20,12 @@ export function renderDiagnostics(
   };
 }
 
-export function renderSnapshot({ version, createdAtMs, samples, provenance }: SnapshotInfo): z.infer<typeof snapshotSchema> {
+export function renderSnapshot({
+  version,
+  createdAtMs,
+  samples,
+  provenance,
+}: SnapshotInfo): z.infer<typeof snapshotSchema> {
   return { version, as_of: renderTime(createdAtMs), samples, provenance: { ...provenance } };
 }
 

@@ -22,7 +22,11 @@ interface Ports {
 }
 
 /** Many samples by id; throws `dataset_not_found`. */
-export async function lookUpSamples({ rankers, store }: Ports, dataset: string, ids: readonly string[]): Promise<LookUp> {
+export async function lookUpSamples(
+  { rankers, store }: Ports,
+  dataset: string,
+  ids: readonly string[],
+): Promise<LookUp> {
   const summary = await readDataset(store, dataset);
   const found = await store.readSamples(dataset, ids);
   const isStale = staleness(rankers);
@@ -35,11 +39,17 @@ export async function lookUpSamples({ rankers, store }: Ports, dataset: string, 
 }
 
 /** One sample; throws `dataset_not_found`, `sample_not_found`. */
-export async function readSample(ports: Ports, dataset: string, id: string): Promise<LookUp & { sample: RememberedSample }> {
+export async function readSample(
+  ports: Ports,
+  dataset: string,
+  id: string,
+): Promise<LookUp & { sample: RememberedSample }> {
   const lookUp = await lookUpSamples(ports, dataset, [id]);
   const sample = lookUp.samples[0];
   if (sample === null || sample === undefined) {
-    throw new AssayError("sample_not_found", { detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}` });
+    throw new AssayError("sample_not_found", {
+      detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}`,
+    });
   }
   return { ...lookUp, sample };
 }
@@ -48,13 +58,16 @@ export async function readSample(ports: Ports, dataset: string, id: string): Pro
 export async function deleteSample(store: Store, dataset: string, id: string): Promise<void> {
   if (await store.deleteSample(dataset, id)) return;
   await readDataset(store, dataset);
-  throw new AssayError("sample_not_found", { detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}` });
+  throw new AssayError("sample_not_found", {
+    detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}`,
+  });
 }
 
 /** What is known of a dataset as a whole; throws `dataset_not_found`. */
 export async function readDataset(store: Store, dataset: string): Promise<DatasetSummary> {
   const summary = await store.readDataset(dataset);
-  if (summary === null) throw new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
+  if (summary === null)
+    throw new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
   return summary;
 }
 

@@ -19,12 +19,16 @@ export function sampleSchema(textCharsMax: number) {
         })
         .nullable()
         .optional()
-        .describe("One logit: 0, 1 or between (bce), any number (mse). K logits: a class index or K probabilities."),
+        .describe(
+          "One logit: 0, 1 or between (bce), any number (mse). K logits: a class index or K probabilities.",
+        ),
       group: groupSchema.optional(),
     })
     .transform(({ query, document, text: single, ...rest }, context) => {
-      if (single !== undefined && query === undefined && document === undefined) return { ...rest, text: single };
-      if (single === undefined && query !== undefined && document !== undefined) return { ...rest, query, document };
+      if (single !== undefined && query === undefined && document === undefined)
+        return { ...rest, text: single };
+      if (single === undefined && query !== undefined && document !== undefined)
+        return { ...rest, query, document };
       context.addIssue({ code: "custom", message: "needs query and document, or text in place of both" });
       return z.NEVER;
     })

@@ -170,10 +170,7 @@ function planWeighting(
   };
 }
 
-function weighColumn(
-  columns: SignalColumns,
-  request: WeightingRequest | null,
-): Weighting | null {
+function weighColumn(columns: SignalColumns, request: WeightingRequest | null): Weighting | null {
   if (request === null) return null;
   // checkSignals made sure that no sample lacks the label that this signal needs.
   return weigh(Float64Array.from(columns.get(request.signal) as readonly number[]), weighOptions(request));

@@ -1,6 +1,6 @@
 import { AssayError } from "../errors.js";
 import type { Diagnostics } from "../importance/diagnostics.js";
-import type { SignalName } from "../importance/types.js";
+import { SIGNALS, type SignalName } from "../importance/types.js";
 import { weigh } from "../importance/weights.js";
 import type { Rankers } from "../ranker/port.js";
 import type { SnapshotInfo, Store } from "../store/port.js";
@@ -28,17 +28,21 @@ export async function weighDataset(
   await readDataset(store, dataset);
   const scores = await readScores(store, dataset, request.signal);
   const { weights, diagnostics } = weigh(Float64Array.from(scores.values), options);
-  const snapshot = await store.writeSnapshot(dataset, { ids: scores.ids, weights }, {
-    weighting: { ...request, ...options },
-    models: [...scores.models],
-    losses: [...scores.losses],
-    diagnostics: {
-      effective_sample_size: diagnostics.effectiveSampleSize,
-      max_weight: diagnostics.maxWeight,
-      pareto_k: diagnostics.pareto.k,
-      tau: diagnostics.tau,
+  const snapshot = await store.writeSnapshot(
+    dataset,
+    { ids: scores.ids, weights },
+    {
+      weighting: { ...request, ...options },
+      models: [...scores.models],
+      losses: [...scores.losses],
+      diagnostics: {
+        effective_sample_size: diagnostics.effectiveSampleSize,
+        max_weight: diagnostics.maxWeight,
+        pareto_k: diagnostics.pareto.k,
+        tau: diagnostics.tau,
+      },
     },
-  });
+  );
   return { snapshot, diagnostics, advice: [...diagnostics.advice, ...adviceOnMixture(scores, rankers)] };
 }
 
@@ -65,9 +69,10 @@ async function readScores(store: Store, dataset: string, signal: SignalName): Pr
       scores.losses.add(record.loss);
     }
   }
-  if (samples === 0) throw new AssayError("dataset_not_found", { detail: `Dataset ${dataset} holds no samples` });
+  if (samples === 0)
+    throw new AssayError("dataset_not_found", { detail: `Dataset ${dataset} holds no samples` });
   if (scores.ids.length < samples) {
-    const common = [...having].filter(([, count]) => count === samples).map(([name]) => name);
+    const common = SIGNALS.filter((name) => having.get(name) === samples);
     throw new AssayError("unsuitable_signal", {
       detail: `${samples - scores.ids.length} of ${samples} samples were scored without ${signal}; all of them have: ${common.join(", ") || "no signal in common"}`,
       faults: [{ path: "/weighting/signal", message: "is not remembered of every sample" }],
@@ -78,9 +83,16 @@ async function readScores(store: Store, dataset: string, signal: SignalName): Pr
 
 function adviceOnMixture({ models, losses }: Scores, rankers: Rankers): string[] {
   const advice: string[] = [];
-  if (models.size > 1) advice.push(`The samples were scored by ${models.size} model versions, whose signals do not compare: ${[...models].join(", ")}.`);
-  if (losses.size > 1) advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
+  if (models.size > 1)
+    advice.push(
+      `The samples were scored by ${models.size} model versions, whose signals do not compare: ${[...models].join(", ")}.`,
+    );
+  if (losses.size > 1)
+    advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
   const stale = [...models].filter(staleness(rankers));
-  if (stale.length > 0) advice.push(`Some samples were scored by a model that is not served any more (${stale.join(", ")}): score them again.`);
+  if (stale.length > 0)
+    advice.push(
+      `Some samples were scored by a model that is not served any more (${stale.join(", ")}): score them again.`,
+    );
   return advice;
 }

@@ -2,7 +2,12 @@ import { AssayError, type Fault } from "../errors.js";
 import { SCHEME_RULES, type SchemeName } from "../importance/schemes.js";
 import { SIGNAL_RULES } from "../importance/suitability.js";
 import type { SignalName } from "../importance/types.js";
-import { type Normalisation, type Role, WEIGH_DEFAULTS, type WeighOptions } from "../importance/weigh-options.js";
+import {
+  type Normalisation,
+  type Role,
+  WEIGH_DEFAULTS,
+  type WeighOptions,
+} from "../importance/weigh-options.js";
 
 /** How a request wants its weights; what it leaves out is `WEIGH_DEFAULTS`. */
 export interface WeightingRequest {

@@ -28,7 +28,9 @@ describe("planBatches", () => {
   it("groups rows of like length: no batch starts below where the one before it ended", () => {
     fc.assert(
       fc.property(lengths, (rows) => {
-        const sorted = planBatches(rows, 1024).flat().map((index) => rows[index] as number);
+        const sorted = planBatches(rows, 1024)
+          .flat()
+          .map((index) => rows[index] as number);
         expect(sorted).toEqual([...sorted].sort((a, b) => a - b));
       }),
     );

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
 import { onTestFinished } from "vitest";
+import { AssayError } from "../../src/errors.js";
 import { type AppOptions, buildApp } from "../../src/http/app.js";
 import { createLogger } from "../../src/observe/log.js";
 import { createMetrics } from "../../src/observe/metrics.js";
@@ -18,17 +19,25 @@ export function temporaryFolder(): string {
 }
 
 /** An embedded store of its own, closed after the test. */
-export function temporaryStore(): Store {
-  const store = openEmbeddedStore({ directory: temporaryFolder() });
+export async function temporaryStore(): Promise<Store> {
+  const store = await openEmbeddedStore({ directory: temporaryFolder() });
   onTestFinished(() => store.close());
   return store;
+}
+
+/** A store that does not answer, as a Redis that is down. */
+export function brokenStore(): Store {
+  const refuse = async (): Promise<never> => {
+    throw new AssayError("store_unavailable", { detail: "the store is down" });
+  };
+  return new Proxy({} as Store, { get: (_, name) => (name === "close" ? async () => undefined : refuse) });
 }
 
 /** The service over a fake ranker and an embedded store of its own; options replace what a test is about. */
 export async function testApp(options: Partial<AppOptions> = {}): Promise<FastifyInstance> {
   const app = await buildApp({
     rankers: fakeRankers(),
-    store: options.store ?? temporaryStore(),
+    store: options.store ?? (await temporaryStore()),
     metrics: createMetrics(),
     logger: createLogger("silent"),
     apiKeys: [],

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { AssayError } from "../../src/errors.js";
-import type { ModelDescription, Outputs, Ranker, Rankers, RankerState, Text } from "../../src/ranker/port.js";
+import type { ModelDescription, Outputs, Ranker, RankerState, Rankers, Text } from "../../src/ranker/port.js";
 
 /** A ranker whose logits are a digest of the text: no model, and every run counted. */
 export interface FakeRanker extends Ranker {
@@ -21,7 +21,12 @@ export interface FakeModel {
   readonly classes?: number;
 }
 
-export function fakeRanker({ name = "default", version = "0123456789abcdef", task = "binary", classes = 1 }: FakeModel = {}): FakeRanker {
+export function fakeRanker({
+  name = "default",
+  version = "0123456789abcdef",
+  task = "binary",
+  classes = 1,
+}: FakeModel = {}): FakeRanker {
   const ran: Text[] = [];
   let state: RankerState = { status: "ready" };
   let delayMs = 0;
@@ -71,7 +76,8 @@ export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
     describe: () => known.map(({ model }) => model),
     get(name) {
       const found = known.find(({ model }) => model.name === name);
-      if (found === undefined) throw new AssayError("model_not_found", { detail: `No model is named ${name}` });
+      if (found === undefined)
+        throw new AssayError("model_not_found", { detail: `No model is named ${name}` });
       return found;
     },
     close: async () => undefined,
@@ -80,9 +86,15 @@ export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
 
 /** Logits from −4 to 4 and ‖h‖² from 0 to 16, by the text alone. */
 function fakeOutputs(texts: readonly Text[], classes: number): Outputs {
-  const digests = texts.map(({ first, second }) => createHash("sha256").update(JSON.stringify([first, second])).digest());
+  const digests = texts.map(({ first, second }) =>
+    createHash("sha256")
+      .update(JSON.stringify([first, second]))
+      .digest(),
+  );
   return {
-    logits: Float32Array.from(digests.flatMap((digest) => Array.from({ length: classes }, (_, k) => (digest[k] as number) / 32 - 4))),
+    logits: Float32Array.from(
+      digests.flatMap((digest) => Array.from({ length: classes }, (_, k) => (digest[k] as number) / 32 - 4)),
+    ),
     featureNormsSquared: Float32Array.from(digests, (digest) => (digest[31] as number) / 16),
     truncated: Uint8Array.from(texts, ({ first }) => (first.length > 1000 ? 1 : 0)),
     timings: { tokeniseMs: 0.1, queueMs: 0.2, inferMs: 0.3 },

@@ -3,7 +3,12 @@ import { z } from "zod";
 import { deleteDataset, readDataset } from "../../scoring/remembered.js";
 import type { Store } from "../../store/port.js";
 import { renderDataset } from "../render.js";
-import { datasetListQuerySchema, datasetListSchema, datasetParamsSchema, datasetSummarySchema } from "../schemas/dataset.js";
+import {
+  datasetListQuerySchema,
+  datasetListSchema,
+  datasetParamsSchema,
+  datasetSummarySchema,
+} from "../schemas/dataset.js";
 import { problems } from "../schemas/problem.js";
 
 export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
@@ -33,7 +38,10 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           summary: "Count a dataset's samples",
           tags: ["datasets"],
           params: datasetParamsSchema,
-          response: { 200: datasetSummarySchema, ...problems("invalid_request", "dataset_not_found", "store_unavailable") },
+          response: {
+            200: datasetSummarySchema,
+            ...problems("invalid_request", "dataset_not_found", "store_unavailable"),
+          },
         },
       },
       async ({ params }) => renderDataset(await readDataset(store, params.dataset)),

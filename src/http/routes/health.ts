@@ -64,7 +64,8 @@ export function healthRoutes(
 function readinessOfModel(rankers: Rankers): z.infer<typeof partSchema> {
   const ranker = rankers.get(rankers.defaultName);
   const state = ranker.state();
-  if (state.status === "ready") return { ready: true, detail: `${ranker.model.name}@${ranker.model.version} is loaded` };
+  if (state.status === "ready")
+    return { ready: true, detail: `${ranker.model.name}@${ranker.model.version} is loaded` };
   return { ready: false, detail: state.reason };
 }
 

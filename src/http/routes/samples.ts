@@ -14,7 +14,10 @@ import {
 import type { Limits } from "../schemas/limits.js";
 import { problems } from "../schemas/problem.js";
 
-export function sampleRoutes(ports: { rankers: Rankers; store: Store }, limits: Limits): FastifyPluginAsyncZod {
+export function sampleRoutes(
+  ports: { rankers: Rankers; store: Store },
+  limits: Limits,
+): FastifyPluginAsyncZod {
   return async (app) => {
     app.post(
       "/v1/datasets/:dataset/lookup",

@@ -23,7 +23,8 @@ export function scoreRoutes(
         schema: {
           operationId: "score",
           summary: "Score a batch of samples",
-          description: "Answers each sample's logits, signals and weight; remembers them where a dataset is named.",
+          description:
+            "Answers each sample's logits, signals and weight; remembers them where a dataset is named.",
           tags: ["score"],
           body: scoreBodySchema(limits),
           response: {
@@ -50,7 +51,10 @@ export function scoreRoutes(
           model: { name: model.name, version: model.version },
           loss: answer.loss,
           results: answer.results.map(sampleRow),
-          diagnostics: { ...renderDiagnostics(weighting?.diagnostics, answer.advice), cache_hits: answer.cacheHits },
+          diagnostics: {
+            ...renderDiagnostics(weighting?.diagnostics, answer.advice),
+            cache_hits: answer.cacheHits,
+          },
         };
       },
     );

@@ -14,7 +14,8 @@ export function weightRoutes(ports: { rankers: Rankers; store: Store }): Fastify
         schema: {
           operationId: "weighDataset",
           summary: "Weigh the whole dataset",
-          description: "Keeps the weights as the dataset's newest snapshot, which look-ups answer from then on.",
+          description:
+            "Keeps the weights as the dataset's newest snapshot, which look-ups answer from then on.",
           tags: ["datasets"],
           params: datasetParamsSchema,
           body: weighBodySchema,

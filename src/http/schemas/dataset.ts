@@ -1,6 +1,6 @@
 import { z } from "zod";
-import type { Limits } from "./limits.js";
 import { datasetSchema, idSchema } from "../../scoring/names.js";
+import type { Limits } from "./limits.js";
 import { signalsSchema } from "./score.js";
 import { diagnosticsSchema, weightingSchema } from "./weighting.js";
 

@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { POINTWISE_LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
-import type { Limits } from "./limits.js";
 import { datasetSchema, modelNameSchema } from "../../scoring/names.js";
 import { sampleSchema } from "../../scoring/sample-schema.js";
+import type { Limits } from "./limits.js";
 import { diagnosticsSchema, weightingSchema } from "./weighting.js";
 
 /** The body of `POST /v1/score` under the configured limits. */
@@ -17,7 +17,9 @@ export function scoreBodySchema({ samplesMax, textCharsMax }: Limits) {
       weighting: weightingSchema
         .nullable()
         .optional()
-        .describe("Default for labelled samples: proportional to grad_norm_last, smoothing 0.1. Null: no weights."),
+        .describe(
+          "Default for labelled samples: proportional to grad_norm_last, smoothing 0.1. Null: no weights.",
+        ),
       precision: z.enum(PRECISIONS).optional(),
       samples: z.array(sampleSchema(textCharsMax)).min(1).max(samplesMax),
     })

@@ -23,6 +23,8 @@ export interface EngineHostOptions {
 /** The service's end of an engine process: starts it, speaks to it, starts it again when it dies. */
 export interface EngineHost {
   state(): RankerState;
+  /** Process id of the engine, undefined while none runs. */
+  pid(): number | undefined;
   run(texts: readonly Text[], precision: Precision, signal: AbortSignal): Promise<Outputs>;
   close(): Promise<void>;
 }
@@ -106,6 +108,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
 
   return {
     state: () => state,
+    pid: () => child.pid,
     async run(texts, precision, signal) {
       if (signal.aborted) throw new AssayError("cancelled");
       if (closing) throw new AssayError("shutting_down");

@@ -1,0 +1,125 @@
+import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { parse } from "csv-parse/sync";
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../support/app.js";
+
+const run = promisify(execFile);
+const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+
+const samples = [
+  { id: "a", query: "usb c cable", document: 'USB-C "charging" cable, 2 m', label: 1 },
+  { id: "b", query: "usb c cable", document: "Garden chair", label: 0 },
+  { id: "c", query: "usb c cable", document: "", label: 0 },
+];
+const jsonLines = samples.map((sample) => JSON.stringify(sample)).join("\n");
+const csv = `\uFEFFid,query,document,label\na,usb c cable,"USB-C ""charging"" cable, 2 m",1\nb,usb c cable,Garden chair,0\nc,usb c cable,,0\n`;
+
+/** Runs `assay score` on a file of that name and content, with a store of its own. */
+async function score(name: string, content: string, ...options: string[]) {
+  const folder = temporaryFolder();
+  const file = join(folder, name);
+  writeFileSync(file, content);
+  return run(process.execPath, [CLI, "score", file, ...options], {
+    env: { PATH: process.env.PATH, ASSAY_DATA_DIR: join(folder, "data"), ASSAY_LOG_LEVEL: "error" },
+  }).then(
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr, folder }),
+    (error) => ({
+      code: error.code as number,
+      stdout: error.stdout as string,
+      stderr: error.stderr as string,
+      folder,
+    }),
+  );
+}
+
+const rowsOf = (text: string) =>
+  text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+
+describe("assay score", () => {
+  it("writes a JSON line for each sample of a JSON-lines file, in order", async () => {
+    const { code, stdout } = await score("pairs.jsonl", jsonLines);
+    expect(code).toBe(0);
+    const rows = rowsOf(stdout);
+    expect(rows.map(({ id }) => id)).toEqual(["a", "b", "c"]);
+    expect(rows[0]).toMatchObject({ weight: null, cached: false, truncated: false });
+    expect(rows[0].loss).toBeCloseTo(-Math.log(rows[0].probability), 6);
+  });
+
+  it("scores a CSV file to the same figures", async () => {
+    const [fromJson, fromCsv] = [await score("pairs.jsonl", jsonLines), await score("pairs.csv", csv)];
+    expect(rowsOf(fromCsv.stdout)).toEqual(rowsOf(fromJson.stdout));
+  });
+
+  it("writes CSV to a file", async () => {
+    const output = join(temporaryFolder(), "scores.csv");
+    const { code, stdout } = await score(
+      "pairs.csv",
+      csv,
+      "--format",
+      "csv",
+      "--output",
+      output,
+      "--signals",
+      "el2n,margin",
+      "--batch",
+      "2",
+    );
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    const rows = parse(readFileSync(output, "utf8"), { columns: true }) as Record<string, string>[];
+    expect(Object.keys(rows[0] ?? {})).toEqual([
+      "id",
+      "logit",
+      "probability",
+      "el2n",
+      "margin",
+      "weight",
+      "cached",
+      "truncated",
+    ]);
+    expect(rows).toHaveLength(3);
+  });
+
+  it("weighs the whole file, over its batches", async () => {
+    const { stdout } = await score(
+      "pairs.jsonl",
+      jsonLines,
+      "--scheme",
+      "rank",
+      "--weigh-by",
+      "loss",
+      "--batch",
+      "1",
+    );
+    const weights = rowsOf(stdout).map(({ weight }) => weight);
+    expect(weights.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
+    expect([...weights].sort()).toEqual([1 / 6, 2 / 6, 3 / 6]);
+  });
+
+  it.each([
+    ["broken JSON", "pairs.jsonl", '{"text":"a"}\n{"text":', /line 2/],
+    ["an unknown field", "pairs.jsonl", '{"text":"a","rating":3}', /line 1[\s\S]*rating/],
+    ["a label that is no number", "pairs.csv", "text,label\na,good\n", /line 2[\s\S]*label/],
+    ["an unknown ending", "pairs.xlsx", "", /must end in/],
+    ["a label that does not suit the loss", "pairs.jsonl", '{"text":"a","label":3}', /rescale a rating/],
+  ])("stops at %s with the place and exit code 1", async (_about, name, content, message) => {
+    const { code, stderr } = await score(name, content);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(message);
+    expect(stderr).not.toContain("    at ");
+  });
+
+  it("says that a file is missing", async () => {
+    const failed = await run(process.execPath, [CLI, "score", "nowhere.jsonl"], {
+      env: { PATH: process.env.PATH },
+    }).catch((error) => error);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/nowhere\.jsonl/);
+  });
+});

@@ -1,0 +1,285 @@
+import { describe, expect, it } from "vitest";
+import { AssayError, ERRORS } from "../../src/errors.js";
+import { STATUS } from "../../src/http/problems.js";
+import { temporaryStore, testApp } from "../support/app.js";
+import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+
+const sample = { id: "a", query: "usb c cable", document: "USB-C charging cable", label: 1 };
+const json = { "content-type": "application/json" };
+
+/** Posts a body as it is, so that a test may send what JSON.stringify would not write. */
+async function post(
+  payload: string | object,
+  options: Parameters<typeof testApp>[0] = {},
+  headers: Record<string, string> = json,
+) {
+  const app = await testApp(options);
+  const response = await app.inject({
+    method: "POST",
+    url: "/v1/score",
+    headers,
+    payload: typeof payload === "string" ? payload : JSON.stringify(payload),
+  });
+  return { status: response.statusCode, type: response.headers["content-type"], problem: response.json() };
+}
+
+describe("a problem", () => {
+  it("has type, title, status, code and detail as application/problem+json", async () => {
+    const { status, type, problem } = await post({ samples: [sample], model: "nobody" });
+    expect(status).toBe(404);
+    expect(type).toMatch(/^application\/problem\+json/);
+    expect(problem).toEqual({
+      type: "urn:assay:problem:model_not_found",
+      title: ERRORS.model_not_found,
+      status: 404,
+      code: "model_not_found",
+      detail: "No model is named nobody",
+    });
+  });
+
+  it.each([
+    ["broken JSON", '{"samples":[', 400, "invalid_json", undefined],
+    ["an empty body", "", 400, "invalid_json", undefined],
+    [
+      "NaN, which JSON does not have",
+      '{"samples":[{"text":"a","label":NaN}]}',
+      400,
+      "invalid_json",
+      undefined,
+    ],
+    [
+      "an infinite label",
+      '{"samples":[{"text":"a","label":1e999}]}',
+      400,
+      "invalid_request",
+      "/samples/0/label",
+    ],
+    [
+      "a label that is text",
+      { samples: [{ ...sample, label: "1" }] },
+      400,
+      "invalid_request",
+      "/samples/0/label",
+    ],
+    [
+      "a query that is a number",
+      { samples: [{ ...sample, query: 5 }] },
+      400,
+      "invalid_request",
+      "/samples/0/query",
+    ],
+    ["a body that is a list", [], 400, "invalid_request", ""],
+    ["an empty batch", { samples: [] }, 400, "invalid_request", "/samples"],
+    ["an unknown field", { samples: [sample], extra: 1 }, 400, "invalid_request", ""],
+    [
+      "an unknown field of a sample",
+      { samples: [{ ...sample, rating: 3 }] },
+      400,
+      "invalid_request",
+      "/samples/0",
+    ],
+    ["an unknown signal", { samples: [sample], signals: ["gradient"] }, 400, "invalid_request", "/signals/0"],
+    [
+      "a query without a document",
+      { samples: [{ query: "a", label: 1 }] },
+      400,
+      "invalid_request",
+      "/samples/0",
+    ],
+    ["a text beside a query", { samples: [{ ...sample, text: "a" }] }, 400, "invalid_request", "/samples/0"],
+    [
+      "an id with a control character",
+      { samples: [{ ...sample, id: "a\u0000" }] },
+      400,
+      "invalid_request",
+      "/samples/0/id",
+    ],
+    ["an empty id", { samples: [{ ...sample, id: "" }] }, 400, "invalid_request", "/samples/0/id"],
+    [
+      "an id of 257 bytes",
+      { samples: [{ ...sample, id: `${"é".repeat(128)}x` }] },
+      400,
+      "invalid_request",
+      "/samples/0/id",
+    ],
+    [
+      "a lone surrogate in a text",
+      '{"samples":[{"text":"a\\ud800"}]}',
+      400,
+      "invalid_request",
+      "/samples/0/text",
+    ],
+    [
+      "a lone surrogate in an id",
+      '{"samples":[{"text":"a","id":"\\udc00"}]}',
+      400,
+      "invalid_request",
+      "/samples/0/id",
+    ],
+    [
+      "a text that is too long",
+      { samples: [{ text: "a".repeat(10_001) }] },
+      400,
+      "invalid_request",
+      "/samples/0/text",
+    ],
+    ["too many samples", { samples: Array(65).fill({ text: "a" }) }, 400, "invalid_request", "/samples"],
+    [
+      "a rating sent to bce",
+      { samples: [{ ...sample, label: 3 }] },
+      422,
+      "unsuitable_label",
+      "/samples/0/label",
+    ],
+    [
+      "a list of labels for one logit",
+      { samples: [{ ...sample, label: [0, 1] }] },
+      422,
+      "unsuitable_label",
+      "/samples/0/label",
+    ],
+    ["a loss of another task", { samples: [sample], loss: "cross_entropy" }, 422, "unsuitable_loss", "/loss"],
+    [
+      "a signal without meaning under the loss",
+      { samples: [sample], loss: "mse", signals: ["el2n"] },
+      422,
+      "unsuitable_signal",
+      "/signals/0",
+    ],
+    [
+      "a signal that needs a label",
+      { samples: [sample, { text: "a" }], signals: ["loss"] },
+      422,
+      "missing_label",
+      "/samples/1/label",
+    ],
+    [
+      "a margin of a soft label",
+      { samples: [{ ...sample, label: 0.5 }], signals: ["margin"] },
+      422,
+      "missing_label",
+      "/samples/0/label",
+    ],
+    [
+      "two samples with one id",
+      { samples: [sample, { ...sample, query: "b" }] },
+      422,
+      "duplicate_id",
+      "/samples/1/id",
+    ],
+    [
+      "a dataset's sample without an id",
+      { dataset: "d", samples: [{ text: "a" }] },
+      422,
+      "invalid_sample",
+      "/samples/0/id",
+    ],
+    [
+      "a precision that the model lacks",
+      { samples: [sample], precision: "int8" },
+      422,
+      "unsuitable_precision",
+      "/precision",
+    ],
+    [
+      "proportional weights of a signed signal",
+      { samples: [sample], weighting: { signal: "margin", scheme: "proportional" } },
+      422,
+      "unsuitable_weighting",
+      "/weighting/scheme",
+    ],
+    [
+      "a parameter of another scheme",
+      { samples: [sample], weighting: { signal: "loss", scheme: "rank", alpha: 2 } },
+      422,
+      "unsuitable_weighting",
+      "/weighting/alpha",
+    ],
+    [
+      "a cap under the mean",
+      { samples: [sample], weighting: { signal: "loss", scheme: "rank", clip: 0.5 } },
+      400,
+      "invalid_request",
+      "/weighting/clip",
+    ],
+  ])("answers %s by its status, code and path", async (_about, payload, status, code, path) => {
+    const answer = await post(payload);
+    expect({ status: answer.status, code: answer.problem.code }).toEqual({ status, code });
+    if (path !== undefined)
+      expect(answer.problem.faults.map((fault: { path: string }) => fault.path)).toContain(path);
+  });
+
+  it("tells how to rescale a rating, and which signals need no label", async () => {
+    const rating = await post({ samples: [{ ...sample, label: 3 }] });
+    expect(rating.problem.detail).toMatch(/rescale a rating/);
+    const unlabelled = await post({ samples: [{ text: "a" }], signals: ["loss"] });
+    expect(unlabelled.problem.faults[0].message).toMatch(/probability, entropy/);
+  });
+
+  it("lists each fault of several", async () => {
+    const { problem } = await post({
+      samples: [
+        { ...sample, label: "x" },
+        { ...sample, id: "b", query: 1 },
+      ],
+    });
+    expect(problem.faults.map(({ path }: { path: string }) => path)).toEqual([
+      "/samples/0/label",
+      "/samples/1/query",
+    ]);
+  });
+
+  it("answers 413 for a body over the limit", async () => {
+    const { status, problem } = await post({ samples: [{ text: "a".repeat(3000) }] }, { bodyBytesMax: 2048 });
+    expect({ status, code: problem.code }).toEqual({ status: 413, code: "body_too_large" });
+  });
+
+  it("answers 415 for a body that is not JSON", async () => {
+    const { status, problem } = await post("a,b", {}, { "content-type": "text/csv" });
+    expect({ status, code: problem.code }).toEqual({ status: 415, code: "unsupported_media_type" });
+  });
+
+  it("answers 404 for a route that does not exist", async () => {
+    const app = await testApp();
+    const response = await app.inject({ method: "GET", url: "/v2/score?x=1" });
+    expect(response.json()).toMatchObject({
+      status: 404,
+      code: "route_not_found",
+      detail: "No route answers GET /v2/score",
+    });
+  });
+
+  it.each([
+    ["overloaded", 429],
+    ["model_not_ready", 503],
+    ["engine_failed", 503],
+  ] as const)("answers %s with %i and Retry-After", async (code, status) => {
+    const ranker = fakeRanker();
+    ranker.failWith(new AssayError(code));
+    const app = await testApp({ rankers: fakeRankers(ranker) });
+    const response = await app.inject({ method: "POST", url: "/v1/score", payload: { samples: [sample] } });
+    expect(response.statusCode).toBe(status);
+    expect(Number(response.headers["retry-after"])).toBeGreaterThan(0);
+  });
+
+  it("keeps what broke inside out of the answer", async () => {
+    const ranker = fakeRanker();
+    ranker.failWith(new Error("secret path") as AssayError);
+    const { status, problem } = await post({ samples: [sample] }, { rankers: fakeRankers(ranker) });
+    expect({ status, code: problem.code }).toEqual({ status: 500, code: "internal" });
+    expect(JSON.stringify(problem)).not.toContain("secret");
+  });
+
+  it("leaves nothing behind of a batch with one faulty sample", async () => {
+    const store = await temporaryStore();
+    const ranker = fakeRanker();
+    const payload = { dataset: "d", samples: [sample, { ...sample, id: "b", label: 7 }] };
+    expect((await post(payload, { store, rankers: fakeRankers(ranker) })).status).toBe(422);
+    expect(ranker.ran).toEqual([]);
+    expect(await store.readDataset("d")).toBeNull();
+  });
+
+  it("knows a status for every code of the catalogue", () => {
+    expect(Object.keys(STATUS).sort()).toEqual(Object.keys(ERRORS).sort());
+  });
+});

@@ -1,0 +1,113 @@
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../support/app.js";
+import { type Service, startService } from "../support/service.js";
+
+const run = promisify(execFile);
+const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
+
+async function post({ url }: Service, path: string, body: object): Promise<{ status: number; body: never }> {
+  const response = await fetch(`${url}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, body: (await response.json()) as never };
+}
+
+const samples = Array.from({ length: 20 }, (_, index) => ({
+  id: `s${index}`,
+  query: "usb c cable",
+  document: index % 2 ? `USB-C charging cable, ${index} m` : `Garden chair no. ${index}`,
+  label: index % 2,
+}));
+
+describe("the service", () => {
+  it("prints where it listens, its docs, and a curl line that scores a sample as pasted", async () => {
+    const service = await startService();
+    expect(service.output()).toContain(`docs at ${service.url}/docs`);
+    const line = /^curl .*$/m.exec(service.output())?.[0] as string;
+    const { stdout } = await run("sh", ["-c", line]);
+    expect(JSON.parse(stdout).results[0]).toMatchObject({
+      id: "q1:p9",
+      cached: false,
+      truncated: false,
+      weight: 1,
+    });
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+  });
+
+  it("remembers samples, weights and outputs over a restart", async () => {
+    const dataDir = temporaryFolder();
+    const first = await startService({ dataDir });
+    expect((await post(first, "/v1/score", { dataset: "d", samples })).status).toBe(200);
+    const weighting = { signal: "loss", scheme: "rank" };
+    expect((await post(first, "/v1/datasets/d/weights", { weighting })).status).toBe(200);
+    const ids = samples.map(({ id }) => id);
+    const before = (await post(first, "/v1/datasets/d/lookup", { ids })).body as { results: object[] };
+    expect(await first.stop()).toBe(0);
+
+    const second = await startService({ dataDir });
+    expect((await post(second, "/v1/datasets/d/lookup", { ids })).body).toEqual(before);
+    const again = (await post(second, "/v1/score", { samples })).body as {
+      diagnostics: { cache_hits: number };
+    };
+    expect(again.diagnostics.cache_hits).toBe(20);
+  });
+
+  it.each(["SIGTERM", "SIGINT"] as const)(
+    "finishes what it took before %s ends it, and exits 0",
+    async (signal) => {
+      const service = await startService();
+      const many = Array.from({ length: 80 }, (_, index) => ({
+        query: `query ${index}`,
+        document: "a long product text ".repeat(20),
+        label: 1,
+      }));
+      const answer = post(service, "/v1/score", { samples: many });
+      // The request is inside once the queue says so.
+      while (
+        !/assay_queue_samples\{model="default"\} 80/.test(
+          await (await fetch(`${service.url}/metrics`)).text(),
+        )
+      );
+      const exit = service.stop(signal);
+      expect((await answer).status).toBe(200);
+      expect(await exit).toBe(0);
+    },
+  );
+
+  it("answers health while the model loads, and says that it is not ready", async () => {
+    const service = await startService({ until: "listening" });
+    expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
+    const ready = await fetch(`${service.url}/readyz`);
+    if (ready.status === 503) expect(await ready.text()).toContain("loading");
+  });
+
+  it("takes its engine process along when it is killed", async () => {
+    const service = await startService();
+    const { stdout } = await run("ps", ["-o", "pid=", "--ppid", String(service.process.pid)]);
+    const engine = Number(stdout.trim());
+    service.process.kill("SIGKILL");
+    const gone = async (): Promise<boolean> =>
+      run("ps", ["-p", String(engine)]).then(
+        () => false,
+        () => true,
+      );
+    while (!(await gone())) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+
+  it.each([
+    ["a bind beyond loopback without keys", { ASSAY_HOST: "0.0.0.0" }, /ASSAY_API_KEYS/],
+    ["an unknown setting", { ASSAY_COLOUR: "blue" }, /ASSAY_COLOUR is not a setting/],
+    ["a models folder without the model", { ASSAY_DEFAULT_MODEL: "nobody" }, /No model folder nobody/],
+  ])("refuses to start with %s", async (_about, env, message) => {
+    const failed = await run(process.execPath, [CLI, "serve"], {
+      env: { PATH: process.env.PATH, ...env },
+    }).catch((error) => error);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(message);
+  });
+});
