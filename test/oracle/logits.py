@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from assay.export.restore import restore_folder
 from assay.export.texts import Text
 

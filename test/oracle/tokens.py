@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from assay.export.texts import Text
 from assay.export.tokenizer import load_tokenizer
 
@@ -72,7 +73,8 @@ REPEATED = {
 def make_tokens(model: Path) -> Case:
     """`{tokenizer_sha256, cases}`.
 
-    A case is `{about, text | query and document, max_tokens, ids, type_ids}`. A text is a string, or `{"repeat": PART, "times": N}`.
+    A case is `{about, text | query and document, max_tokens, ids, type_ids}`. A text is a string,
+    or `{"repeat": PART, "times": N}`.
     """
     tokenizer = load_tokenizer(model)
     cases = []

@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--max-tokens", type=int, help="longest input (default: what model and tokeniser allow)")
     add("--task", choices=("binary", "regression", "classification"), help="default: by the logits")
+    add("--class-names", nargs="+", default=[], help="default: the checkpoint's id2label")
     add("--metrics", type=Path, action="append", default=[], help="JSON to keep in the manifest")
     add("--precision-texts", type=Path, help="JSONL of texts to measure the int8 graph on")
     add("--base-model", help="provenance: what the checkpoint was trained from")
@@ -74,6 +75,7 @@ def _options(given: argparse.Namespace, words: list[str]) -> Options:
         int8_graph=given.weights == "int8" if given.int8_graph is None else given.int8_graph,
         tokens_max=given.max_tokens,
         task=given.task,
+        class_names=given.class_names,
         provenance=Provenance(
             base_model=given.base_model,
             recipe=given.recipe,

@@ -47,6 +47,7 @@ class Options:
     int8_graph: bool = False
     tokens_max: int | None = None
     task: str | None = None
+    class_names: list[str] = field(default_factory=list)
     provenance: Provenance = field(default_factory=Provenance)
     metrics: dict[str, Any] = field(default_factory=dict)
     licence: str = "NOASSERTION"
@@ -72,9 +73,13 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
         raise ExportError(f"{out} exists (--replace replaces it)")
     checkpoint = load_checkpoint(source)
     tokenizer = load_tokenizer(source)
+    if options.class_names and len(options.class_names) != checkpoint.classes:
+        raise ExportError(
+            f"{len(options.class_names)} class names for {checkpoint.classes} logit(s)"
+        )
     tokens_max = _tokens_max(checkpoint, tokenizer, options.tokens_max)
     types_max = int(checkpoint.config.type_vocab_size) if checkpoint.family.token_types else 1_000
-    check_tokenizer(tokenizer, check_texts(), tokens_max, types_max)
+    check_tokenizer(tokenizer, check_texts(tokens_max), tokens_max, types_max)
     with _folder_beside(out, options.replace) as folder:
         weights = pack_weights(checkpoint.model, options.weights, checkpoint.family.head)
         graphs = _write_graphs(folder, checkpoint, weights, options)
@@ -133,7 +138,7 @@ def _describe(
 ) -> dict[str, Any]:
     """Checks the graphs, then writes the manifest."""
     stored = unpack_weights(weights)
-    texts = check_texts()
+    texts = check_texts(tokens_max)
     expected = torch_outputs(checkpoint, stored, tokenizer, texts, tokens_max)
     actual = graph_outputs(folder / graphs["forward"], checkpoint, tokenizer, texts, tokens_max)
     task = _task(checkpoint, options.task)
@@ -146,11 +151,12 @@ def _describe(
             for kind in ("forward", "forward.int8")
         )
         precision["int8"] = int8_precision(task, fp32.logits, int8.logits, options.precision_on)
-    samples = self_test_texts()
+    samples = self_test_texts(tokens_max)
     logits = torch_outputs(checkpoint, stored, tokenizer, samples, tokens_max).logits
     description = Description(
         name=options.name,
         task=task,
+        class_names=options.class_names,
         tokens_max=tokens_max,
         files={file.name: _digest(file) for file in sorted(folder.iterdir())},
         graphs=graphs,

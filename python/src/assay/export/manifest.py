@@ -33,6 +33,7 @@ class Description:
 
     name: str
     task: str
+    class_names: list[str]
     tokens_max: int
     files: dict[str, dict[str, Any]]
     graphs: dict[str, str]
@@ -54,7 +55,7 @@ def write_manifest(
         "name": description.name,
         "task": description.task,
         "classes": checkpoint.classes,
-        "class_names": [str(config.id2label[k]) for k in range(checkpoint.classes)],
+        "class_names": description.class_names or _class_names(config),
         "max_tokens": description.tokens_max,
         "architecture": {
             "family": family.name,
@@ -83,6 +84,12 @@ def write_manifest(
         "metrics": description.metrics,
         "licence": description.licence,
     }
+
+
+def _class_names(config: Any) -> list[str] | None:
+    """The checkpoint's names of its classes; None where they are the library's LABEL_0, ..."""
+    names = [str(config.id2label[k]) for k in range(config.num_labels)]
+    return None if names == [f"LABEL_{k}" for k in range(len(names))] else names
 
 
 def _provenance(provenance: Provenance) -> dict[str, Any]:

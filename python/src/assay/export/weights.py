@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 ALIGNMENT = 64
-QUANTISED_MIN = 4096  # smaller tables stay float32: nothing to gain, and they are delicate
+QUANTISED_MIN = 1024  # values; smaller tables stay float32: nothing to gain, and they are delicate
 Precision = Literal["fp32", "int8"]
 
 

@@ -1,0 +1,139 @@
+"""Tiny checkpoints with random weights: every family, with a tokeniser of its kind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers.trainers import BpeTrainer
+from transformers import PreTrainedTokenizerFast
+
+CORPUS = [
+    "usb c cable wireless mouse 4k monitor",
+    "the quick brown fox 0123456789",
+    "蓝牙耳机 苹果",
+]
+LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
+CHINESE = "蓝牙耳机苹果手充电器儿童自行车真无线主动降噪续航小时适用于带辅助轮红色"
+SIZES: dict[str, Any] = {
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "max_position_embeddings": 80,
+}
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
+
+
+def make_checkpoint(
+    folder: Path, family: str, classes: int = 1, seed: int = 0, **config: Any
+) -> Path:
+    """Saves a checkpoint with random weights (LayerNorms and biases too) and its tokeniser."""
+    tokenizer = TOKENIZERS[family]()
+    classes_of = {
+        "bert": (transformers.BertConfig, transformers.BertForSequenceClassification),
+        "roberta": (transformers.RobertaConfig, transformers.RobertaForSequenceClassification),
+        "xlm-roberta": (
+            transformers.XLMRobertaConfig,
+            transformers.XLMRobertaForSequenceClassification,
+        ),
+        "distilbert": (
+            transformers.DistilBertConfig,
+            transformers.DistilBertForSequenceClassification,
+        ),
+        "electra": (transformers.ElectraConfig, transformers.ElectraForSequenceClassification),
+    }
+    config_class, model_class = classes_of[family]
+    settings = {
+        **SIZES,
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "num_labels": classes,
+        **({"embedding_size": 24} if family == "electra" else {}),
+        **config,
+    }
+    model: Any = model_class(config_class(**settings))
+    random = torch.Generator().manual_seed(seed)
+    for parameter in model.parameters():
+        noise = torch.randn(parameter.shape, generator=random)
+        parameter.data += noise * (0.3 if parameter.dim() == 2 else 0.1)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def word_pieces() -> Any:
+    """A BERT tokeniser over letters and Chinese characters."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, *CHINESE, *"-,.'é"]
+    words += [f"##{letter}" for letter in LETTERS] + ["usb", "cable", "mouse", "wire", "##less"]
+    bare = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    bare.normalizer = normalizers.BertNormalizer(lowercase=True)
+    bare.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    bare.decoder = decoders.WordPiece()
+    bare.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    names = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
+    return _wrapped(bare, names)
+
+
+def byte_pairs() -> Any:
+    """A RoBERTa tokeniser: byte-level BPE, with the padding id 1."""
+    bare = Tokenizer(models.BPE())
+    bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bare.decoder = decoders.ByteLevel()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet)
+    bare.train_from_iterator(CORPUS, trainer)
+    bare.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return _wrapped(bare, _angle_names())
+
+
+def unigrams() -> Any:
+    """An XLM-R tokeniser: unigrams over letters and Chinese characters, with Metaspace."""
+    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+    pieces += [(letter, -4.0) for letter in LETTERS + CHINESE]
+    pieces += [("▁usb", -3.0), ("▁cable", -3.0), ("less", -3.5), ("<mask>", 0.0)]
+    bare = Tokenizer(models.Unigram(pieces, unk_id=3))
+    bare.normalizer = normalizers.NFKC()
+    bare.pre_tokenizer = pre_tokenizers.Metaspace()
+    bare.decoder = decoders.Metaspace()
+    bare.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> </s> $B </s>",
+        special_tokens=[("<s>", 0), ("</s>", 2)],
+    )
+    return _wrapped(bare, _angle_names())
+
+
+def _angle_names() -> dict[str, str]:
+    return {
+        "bos": "<s>",
+        "eos": "</s>",
+        "unk": "<unk>",
+        "sep": "</s>",
+        "pad": "<pad>",
+        "cls": "<s>",
+        "mask": "<mask>",
+    }
+
+
+def _wrapped(bare: Any, names: dict[str, str]) -> Any:
+    tokens = {f"{name}_token": token for name, token in names.items()}
+    make: Any = PreTrainedTokenizerFast
+    return make(tokenizer_object=bare, model_max_length=64, **tokens)
+
+
+TOKENIZERS = {
+    "bert": word_pieces,
+    "roberta": byte_pairs,
+    "xlm-roberta": unigrams,
+    "distilbert": word_pieces,
+    "electra": word_pieces,
+}
