@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { AssayError } from "../../errors.js";
 import { corrupt } from "../codec/bytes.js";
 import { parseShape, type Shape } from "../codec/shape.js";
 import type { SnapshotInfo } from "../port.js";
@@ -52,7 +51,7 @@ export interface ShapeNumbers {
   readonly write: () => void;
 }
 
-export function openDatasets(environment: Environment, now: () => number): DatasetTable {
+export function openDatasets(environment: Environment): DatasetTable {
   const { datasets } = environment;
   const shapesByIncarnation = new Map<string, Shape[]>();
   const numbersByIncarnation = new Map<string, Map<string, number>>();
@@ -70,7 +69,7 @@ export function openDatasets(environment: Environment, now: () => number): Datas
       const committed = await putIf(datasets, key, stored?.version ?? null, () => {
         change.write();
         if (change.entry === null) datasets.remove(key);
-        else datasets.put(key, formatEntry({ ...change.entry, updatedAtMs: now() }), freshVersion());
+        else datasets.put(key, formatEntry({ ...change.entry, updatedAtMs: Date.now() }), freshVersion());
       });
       if (committed) return change.result;
     }
@@ -157,10 +156,6 @@ export function newEntry(now: number): DatasetEntry {
     snapshot: null,
     snapshotVersionTaken: 0,
   };
-}
-
-export function datasetNotFound(dataset: string): AssayError {
-  return new AssayError("dataset_not_found", { detail: `No dataset is named "${dataset}"` });
 }
 
 function shapeKey({ incarnation }: DatasetEntry, number: number): Buffer {

@@ -13,7 +13,6 @@ const REPORT_SHARE = 1 / 64;
 export interface OutputsLimits {
   readonly outputsTtlMs: number;
   readonly outputsBytesMax: number;
-  readonly now: () => number;
 }
 
 export interface OutputsTable {
@@ -42,7 +41,7 @@ export function openOutputs({ singletons, outputs }: Environment, limits: Output
     const entry = singletons.getEntry(CLOCK_KEY);
     if (entry === undefined) return [];
     const { generation, startedAtMs } = parseClock(entry.value);
-    const ageMs = limits.now() - startedAtMs;
+    const ageMs = Date.now() - startedAtMs;
     if (ageMs > 2 * limits.outputsTtlMs) return [];
     const current = tableOf(generation);
     return ageMs > limits.outputsTtlMs ? [current] : [current, tableOf(generation + 1)];
@@ -57,7 +56,7 @@ export function openOutputs({ singletons, outputs }: Environment, limits: Output
       if (!due && bytesUnreported < limits.outputsBytesMax * REPORT_SHARE) return tableOf(clock.generation);
       const bytes = bytesUnreported;
       const next = due
-        ? { generation: clock === null ? 0 : clock.generation + 1, startedAtMs: limits.now(), bytes: 0 }
+        ? { generation: clock === null ? 0 : clock.generation + 1, startedAtMs: Date.now(), bytes: 0 }
         : { ...clock, bytes: clock.bytes + bytes };
       const moved = await putIf(singletons, CLOCK_KEY, entry?.version ?? null, () => {
         if (due) tableOf(next.generation).clearAsync();
@@ -70,7 +69,7 @@ export function openOutputs({ singletons, outputs }: Environment, limits: Output
   }
 
   function isDue({ startedAtMs, bytes }: Clock): boolean {
-    const ageMs = limits.now() - startedAtMs;
+    const ageMs = Date.now() - startedAtMs;
     return ageMs > limits.outputsTtlMs || bytes + bytesUnreported > limits.outputsBytesMax / 2;
   }
 

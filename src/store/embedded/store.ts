@@ -1,11 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { AssayError } from "../../errors.js";
 import { encodeSample } from "../codec/sample.js";
 import { distinctModels, parseShape, shapeText } from "../codec/shape.js";
 import { decodeStored, encodeStored, weightsSince, withWeight } from "../codec/stored.js";
+import { datasetNotFound, startLifetime } from "../lifetime.js";
 import type { DatasetSummary, Page, Store } from "../port.js";
-import { type DatasetEntry, datasetNotFound, newEntry, openDatasets } from "./datasets.js";
+import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
 import { committed, openEnvironment, putOnce, unavailable } from "./environment.js";
 import { openOutputs } from "./outputs.js";
 
@@ -23,7 +23,6 @@ export interface EmbeddedStoreOptions {
   readonly outputsTtlMs?: number;
   /** Outputs give way when they are estimated to take more. */
   readonly outputsBytesMax?: number;
-  readonly now?: () => number;
 }
 
 /**
@@ -36,31 +35,21 @@ export async function openEmbeddedStore({
   digestKey,
   outputsTtlMs = 30 * 24 * 3600 * 1000,
   outputsBytesMax = 4 * 2 ** 30,
-  now = Date.now,
 }: EmbeddedStoreOptions): Promise<Store> {
   const environment = await openEnvironment(directory);
   const { samples, doomed, shapes } = environment;
-  const datasets = openDatasets(environment, now);
-  const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax, now });
-  let closed = false;
+  const datasets = openDatasets(environment);
+  const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax });
+  const { run, end } = startLifetime(unavailable);
+  let closing = false;
   let purgeFailure: unknown = null;
   let purging = purge().catch(failPurge);
-
-  /** Runs one method of the port: refuses after `close` and turns LMDB's errors into the catalogue's. */
-  async function run<T>(work: () => T | Promise<T>): Promise<T> {
-    if (closed) throw new AssayError("store_unavailable", { detail: "The store is closed" });
-    try {
-      return await work();
-    } catch (error) {
-      throw error instanceof AssayError || error instanceof RangeError ? error : unavailable(error);
-    }
-  }
 
   /** Removes what deleted datasets left behind, in small steps; what a stop interrupts goes on at the next start. */
   async function purge(): Promise<void> {
     for (const incarnation of [...doomed.getKeys()]) {
       for (const table of [samples, shapes]) {
-        while (!closed) {
+        while (!closing) {
           const keys = [...table.getKeys({ start: incarnation, end: after(incarnation), limit: CHUNK })];
           if (keys.length === 0) break;
           await committed(
@@ -70,7 +59,7 @@ export async function openEmbeddedStore({
           );
         }
       }
-      if (!closed) await committed(doomed.remove(incarnation));
+      if (!closing) await committed(doomed.remove(incarnation));
     }
   }
 
@@ -112,7 +101,7 @@ export async function openEmbeddedStore({
           packed.set(id, { text, body: encodeSample(record, parseShape(text).signals) });
         }
         await datasets.change(dataset, (found) => {
-          const entry = found ?? newEntry(now());
+          const entry = found ?? newEntry(Date.now());
           const texts = new Set([...packed.values()].map(({ text }) => text));
           const numbers = datasets.numberShapes(entry, texts);
           const published = entry.snapshot?.version ?? 0;
@@ -248,7 +237,7 @@ export async function openEmbeddedStore({
           if (written === null) throw datasetNotFound(dataset);
           weighed += written;
         }
-        const info = { version: taken.version, createdAtMs: now(), samples: weighed, provenance };
+        const info = { version: taken.version, createdAtMs: Date.now(), samples: weighed, provenance };
         const published = await datasets.change(dataset, (entry) => {
           if (!entry?.incarnation.equals(incarnation)) return null;
           const newest = (entry.snapshot?.version ?? 0) < info.version;
@@ -259,8 +248,8 @@ export async function openEmbeddedStore({
       }),
 
     async close() {
-      if (closed) return;
-      closed = true;
+      closing = true;
+      if (!(await end())) return;
       await purging;
       await environment.close();
     },

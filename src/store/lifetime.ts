@@ -1,0 +1,48 @@
+import { AssayError } from "../errors.js";
+
+/** Keeps account of the work that a store has under way, so that closing can wait for it. */
+export interface Lifetime {
+  /** Runs one method of the port. Rejects with `store_unavailable` once `end` was called; other errors pass `explain`. */
+  run<T>(work: () => T | Promise<T>): Promise<T>;
+  /** Refuses new work and waits for what is under way; false when it was called before. */
+  end(): Promise<boolean>;
+}
+
+/** @param explain turns an error of the database into one of the catalogue */
+export function startLifetime(explain: (error: unknown) => AssayError): Lifetime {
+  const underWay = new Set<Promise<unknown>>();
+  let ended = false;
+
+  async function attempt<T>(work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      // A RangeError is the caller's mistake, not the database's.
+      throw error instanceof AssayError || error instanceof RangeError ? error : explain(error);
+    }
+  }
+
+  return {
+    async run(work) {
+      if (ended) throw new AssayError("store_unavailable", { detail: "The store is closed" });
+      const running = attempt(work);
+      underWay.add(running);
+      try {
+        return await running;
+      } finally {
+        underWay.delete(running);
+      }
+    },
+
+    async end() {
+      if (ended) return false;
+      ended = true;
+      await Promise.allSettled(underWay);
+      return true;
+    },
+  };
+}
+
+export function datasetNotFound(dataset: string): AssayError {
+  return new AssayError("dataset_not_found", { detail: `No dataset is named "${dataset}"` });
+}

@@ -1,0 +1,52 @@
+/**
+ * Buckets of a dataset and of a generation of outputs. A bucket is a hash that Redis keeps as a listpack while it has at
+ * most 128 entries of at most 64 bytes (its defaults), so up to some 8 million samples a dataset; beyond that it is
+ * still right, but takes more memory.
+ */
+export const BUCKETS = 2 ** 16;
+
+/** Hash of a dataset's own fields; its other keys begin with it. The braces are the hash tag of Redis Cluster. */
+export function datasetKey(prefix: string, dataset: string): string {
+  return `${prefix}:{${dataset}}`;
+}
+
+/** A key of one life of a dataset: a bucket by its number, `shapes` or `used` (a bit for each bucket in use). */
+export function incarnationKey(
+  prefix: string,
+  dataset: string,
+  incarnation: string,
+  part: string | number,
+): string {
+  return `${datasetKey(prefix, dataset)}:${incarnation}:${part}`;
+}
+
+/** Sorted set of all datasets, for listing: name, zero byte, incarnation. */
+export function indexKey(prefix: string): string {
+  return `${prefix}:datasets`;
+}
+
+export function digestKeyKey(prefix: string): string {
+  return `${prefix}:digest_key`;
+}
+
+/** Hash with the clock of the outputs; the generations' keys begin with it. */
+export function outputsKey(prefix: string): string {
+  return `${prefix}:outputs:{outputs}`;
+}
+
+/** Bucket of an id: FNV-1a over its UTF-16 units, folded to 16 bits. */
+export function bucketOf(id: string): number {
+  let hash = 0x811c9dc5;
+  for (let index = 0; index < id.length; index++) hash = Math.imul(hash ^ id.charCodeAt(index), 0x01000193);
+  return ((hash >>> 16) ^ hash) & (BUCKETS - 1);
+}
+
+/** Numbers of the bits that are set in the bitmap `used`. */
+export function usedBuckets(bitmap: Buffer): number[] {
+  const buckets: number[] = [];
+  for (let byte = 0; byte < bitmap.length; byte++) {
+    const bits = bitmap[byte] as number;
+    for (let bit = 0; bit < 8; bit++) if (bits & (0x80 >> bit)) buckets.push(byte * 8 + bit);
+  }
+  return buckets;
+}

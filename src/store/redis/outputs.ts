@@ -1,0 +1,115 @@
+import { decodeOutputs, encodeOutputs } from "../codec/outputs.js";
+import type { OutputsKey, OutputsRecord } from "../port.js";
+import { type Argument, type Connection, defineScript } from "./connection.js";
+import { outputsKey, usedBuckets } from "./keys.js";
+import { unlinkAll } from "./unlink.js";
+
+export interface OutputsLimits {
+  readonly outputsTtlMs: number;
+  readonly outputsBytesMax: number;
+}
+
+export interface OutputsBuckets {
+  read(keys: readonly OutputsKey[]): Promise<(OutputsRecord | null)[]>;
+  write(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
+}
+
+// KEYS[1] is the clock: which generation is being filled, since when, and about how many bytes it holds.
+const CLOCK = `
+local clock = KEYS[1]
+local time = redis.call("TIME")
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ttl = tonumber(ARGV[1])
+local state = redis.call("HMGET", clock, "generation", "started_at_ms", "bytes")
+local generation, started, bytes = tonumber(state[1]), tonumber(state[2]), tonumber(state[3])
+`;
+
+/** ARGV: time to live, bucket and key of each. */
+const READ = defineScript(`${CLOCK}
+local found = {}
+local current = generation and now <= started + 2 * ttl and clock .. ":" .. generation .. ":"
+local previous = current and now <= started + ttl and clock .. ":" .. generation - 1 .. ":"
+for index = 2, #ARGV, 2 do
+  local value = current and redis.call("HGET", current .. ARGV[index], ARGV[index + 1])
+  if not value and previous then value = redis.call("HGET", previous .. ARGV[index], ARGV[index + 1]) end
+  found[#found + 1] = value or false
+end
+return found
+`);
+
+/**
+ * ARGV: time to live, bytes at most; then bucket, key and value of each. Answers the generation that is no longer read
+ * when the clock moved on. The bytes are an estimate: an entry of a listpack, and what Redis spends on a key.
+ */
+const WRITE = defineScript(`${CLOCK}
+local dropped = false
+if not generation then
+  generation, started, bytes = 0, now, 0
+elseif now > started + ttl or bytes > ARGV[2] / 2 then
+  generation, started, bytes = generation + 1, now, 0
+  dropped = generation - 2
+end
+local base = clock .. ":" .. generation .. ":"
+local expiry = started + 2 * ttl
+for index = 3, #ARGV, 3 do
+  local key = base .. ARGV[index]
+  if redis.call("HSET", key, ARGV[index + 1], ARGV[index + 2]) == 1 then
+    bytes = bytes + #ARGV[index + 1] + #ARGV[index + 2] + 8
+    if redis.call("HLEN", key) == 1 then
+      bytes = bytes + 160
+      redis.call("PEXPIREAT", key, expiry)
+      redis.call("SETBIT", base .. "used", ARGV[index], 1)
+    end
+  end
+end
+redis.call("PEXPIREAT", base .. "used", expiry)
+redis.call("HSET", clock, "generation", generation, "started_at_ms", started, "bytes", bytes)
+return dropped
+`);
+
+/**
+ * Outputs live in two generations of buckets, the one being filled and the one before, by Redis's clock. When the first
+ * is older than `outputsTtlMs` or estimated at half of `outputsBytesMax`, the next begins and the one before it is
+ * dropped. So a record is found for at least `outputsTtlMs` (unless space runs out) and never after twice that; buckets
+ * expire whole, which costs no bytes a record.
+ */
+export function openOutputs(
+  connection: Connection,
+  prefix: string,
+  { outputsTtlMs, outputsBytesMax }: OutputsLimits,
+): OutputsBuckets {
+  const clock = outputsKey(prefix);
+
+  async function drop(generation: number): Promise<void> {
+    const base = `${clock}:${generation}:`;
+    const used = (await connection.send("GET", [`${base}used`])) as Buffer | null;
+    if (used === null) return;
+    await unlinkAll(
+      connection,
+      [...usedBuckets(used), "used"].map((part) => base + part),
+    );
+  }
+
+  return {
+    async read(keys) {
+      if (keys.length === 0) return [];
+      const args: Argument[] = [outputsTtlMs];
+      for (const key of keys) args.push(bucketOfKey(key), key);
+      const found = (await connection.run(READ, clock, args)) as (Buffer | null)[];
+      return found.map((bytes) => (bytes === null ? null : decodeOutputs(bytes)));
+    },
+
+    async write(entries) {
+      if (entries.length === 0) return;
+      const args: Argument[] = [outputsTtlMs, outputsBytesMax];
+      for (const { key, record } of entries) args.push(bucketOfKey(key), key, encodeOutputs(record));
+      const dropped = (await connection.run(WRITE, clock, args)) as number | null;
+      if (dropped !== null) await drop(dropped);
+    },
+  };
+}
+
+/** The key is a digest: any 16 bits of it are as good as a hash. */
+function bucketOfKey(key: OutputsKey): number {
+  return key.readUInt16BE(0);
+}

@@ -1,0 +1,184 @@
+import { LAYOUT_VERSION, WEIGHTS_MAX } from "../codec/stored.js";
+import { defineScript } from "./connection.js";
+
+// One script is one atomic step. KEYS[1] is the hash of a dataset; the keys of its buckets derive from it and share its
+// hash tag, so that a dataset lives in one slot. A script that refuses does so before it writes anything.
+
+/** Reads and makes the head of a stored sample: the layout is `codec/stored.ts`'s. */
+const LAYOUT = `
+local function readVarint(text, at)
+  local value, scale = 0, 1
+  while true do
+    local byte = text:byte(at)
+    at = at + 1
+    value = value + (byte % 128) * scale
+    if byte < 128 then return value, at end
+    scale = scale * 128
+  end
+end
+
+local function varint(value)
+  local text = ""
+  while value >= 128 do
+    text = text .. string.char(value % 128 + 128)
+    value = math.floor(value / 128)
+  end
+  return text .. string.char(value)
+end
+
+-- The weights of a stored sample that may still count, each as the bytes it has there, and where its shape begins.
+local function weightsSince(stored, published, except)
+  local head = stored:byte(1)
+  if math.floor(head / 16) ~= ${LAYOUT_VERSION} then error("CORRUPT a sample has an unknown layout", 0) end
+  local weights, at = {}, 2
+  local oldestPending
+  for _ = 1, head % 16 do
+    local version, value = readVarint(stored, at)
+    if version >= published and version ~= except then
+      weights[#weights + 1] = stored:sub(at, value + 3)
+      if version > published and not oldestPending then oldestPending = #weights end
+    end
+    at = value + 4
+  end
+  if except and #weights == ${WEIGHTS_MAX} then table.remove(weights, oldestPending) end
+  return weights, at
+end
+
+local function withHead(weights, rest)
+  return string.char(${LAYOUT_VERSION * 16} + #weights) .. table.concat(weights) .. rest
+end
+
+local function nowMs()
+  local time = redis.call("TIME")
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+`;
+
+/**
+ * Writes samples. ARGV: an incarnation for the dataset if it is new; then for each shape its text, the number of its
+ * samples, and for each of these bucket, id and body. Answers the dataset's incarnation.
+ */
+export const WRITE_SAMPLES = defineScript(`${LAYOUT}
+local meta = KEYS[1]
+local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
+local published = tonumber(redis.call("HGET", meta, "snapshot_version") or 0)
+local base = meta .. ":" .. incarnation .. ":"
+local shapes = base .. "shapes"
+local shapeCount = redis.call("HLEN", shapes)
+local newShapes, puts, added = {}, {}, 0
+local at = 2
+while at <= #ARGV do
+  local text = ARGV[at]
+  local number = tonumber(redis.call("HGET", shapes, text) or shapeCount + #newShapes)
+  if number == shapeCount + #newShapes then newShapes[#newShapes + 1] = text end
+  local shape = varint(number)
+  local first = at + 2
+  at = first + 3 * ARGV[at + 1]
+  for entry = first, at - 1, 3 do
+    local key, id = base .. ARGV[entry], ARGV[entry + 1]
+    local old = redis.call("HGET", key, id)
+    local weights = old and weightsSince(old, published) or {}
+    if not old then added = added + 1 end
+    puts[#puts + 1] = { key, id, withHead(weights, shape .. ARGV[entry + 2]), not old and ARGV[entry] }
+  end
+end
+local now = nowMs()
+redis.call("HSETNX", meta, "created_at_ms", now)
+redis.call("HSET", meta, "incarnation", incarnation, "updated_at_ms", now)
+redis.call("HINCRBY", meta, "samples", added)
+for index, text in ipairs(newShapes) do redis.call("HSET", shapes, text, shapeCount + index - 1) end
+for _, put in ipairs(puts) do
+  redis.call("HSET", put[1], put[2], put[3])
+  if put[4] then redis.call("SETBIT", base .. "used", put[4], 1) end
+end
+return incarnation
+`);
+
+/** ARGV: bucket and id of each sample. Answers incarnation, number of shapes, newest snapshot, then the stored samples. */
+export const READ_SAMPLES = defineScript(`
+local meta = KEYS[1]
+local incarnation = redis.call("HGET", meta, "incarnation")
+if not incarnation then return false end
+local base = meta .. ":" .. incarnation .. ":"
+local found = { incarnation, redis.call("HLEN", base .. "shapes"), tonumber(redis.call("HGET", meta, "snapshot_version") or 0) }
+for index = 1, #ARGV, 2 do
+  found[#found + 1] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
+end
+return found
+`);
+
+/** ARGV: incarnation, buckets. Answers ids and stored samples by turns, after the number of shapes. */
+export const READ_BUCKETS = defineScript(`
+local base = KEYS[1] .. ":" .. ARGV[1] .. ":"
+local found = { redis.call("HLEN", base .. "shapes") }
+for index = 2, #ARGV do
+  for _, part in ipairs(redis.call("HGETALL", base .. ARGV[index])) do found[#found + 1] = part end
+end
+return found
+`);
+
+/** ARGV: bucket, id. Answers whether there was one. */
+export const DELETE_SAMPLE = defineScript(`${LAYOUT}
+local meta = KEYS[1]
+local incarnation = redis.call("HGET", meta, "incarnation")
+if not incarnation then return 0 end
+local base = meta .. ":" .. incarnation .. ":"
+if redis.call("HDEL", base .. ARGV[1], ARGV[2]) == 0 then return 0 end
+redis.call("HINCRBY", meta, "samples", -1)
+redis.call("HSET", meta, "updated_at_ms", nowMs())
+if redis.call("EXISTS", base .. ARGV[1]) == 0 then redis.call("SETBIT", base .. "used", ARGV[1], 0) end
+return 1
+`);
+
+/** Answers the fields of the dataset and its shapes with their numbers, both as flat lists. */
+export const READ_DATASET = defineScript(`
+local meta = KEYS[1]
+local incarnation = redis.call("HGET", meta, "incarnation")
+if not incarnation then return false end
+return { redis.call("HGETALL", meta), redis.call("HGETALL", meta .. ":" .. incarnation .. ":shapes") }
+`);
+
+/** Makes the dataset vanish; its buckets are removed afterwards. Answers its incarnation. */
+export const DELETE_DATASET = defineScript(`
+local incarnation = redis.call("HGET", KEYS[1], "incarnation")
+redis.call("DEL", KEYS[1])
+return incarnation
+`);
+
+/** Answers the incarnation and the next snapshot version. */
+export const TAKE_SNAPSHOT_VERSION = defineScript(`
+local incarnation = redis.call("HGET", KEYS[1], "incarnation")
+if not incarnation then return false end
+return { incarnation, redis.call("HINCRBY", KEYS[1], "snapshot_version_taken", 1) }
+`);
+
+/** ARGV: incarnation, snapshot version; then bucket, id and weight (float32) of each. Answers how many there were. */
+export const WRITE_WEIGHTS = defineScript(`${LAYOUT}
+local meta = KEYS[1]
+if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
+local version = tonumber(ARGV[2])
+local published = tonumber(redis.call("HGET", meta, "snapshot_version") or 0)
+local base = meta .. ":" .. ARGV[1] .. ":"
+local puts = {}
+for index = 3, #ARGV, 3 do
+  local key, id = base .. ARGV[index], ARGV[index + 1]
+  local old = redis.call("HGET", key, id)
+  if old then
+    local weights, rest = weightsSince(old, published, version)
+    weights[#weights + 1] = varint(version) .. ARGV[index + 2]
+    puts[#puts + 1] = { key, id, withHead(weights, old:sub(rest)) }
+  end
+end
+for _, put in ipairs(puts) do redis.call("HSET", put[1], put[2], put[3]) end
+return #puts
+`);
+
+/** ARGV: incarnation, snapshot version, the snapshot as JSON. An older version than the newest is dropped. */
+export const PUBLISH_SNAPSHOT = defineScript(`${LAYOUT}
+local meta = KEYS[1]
+if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
+if tonumber(ARGV[2]) > tonumber(redis.call("HGET", meta, "snapshot_version") or 0) then
+  redis.call("HSET", meta, "snapshot_version", ARGV[2], "snapshot", ARGV[3], "updated_at_ms", nowMs())
+end
+return 1
+`);

@@ -1,0 +1,225 @@
+import { randomBytes } from "node:crypto";
+import { corrupt } from "../codec/bytes.js";
+import { encodeSample } from "../codec/sample.js";
+import { parseShape, type Shape, shapeText } from "../codec/shape.js";
+import { decodeStored } from "../codec/stored.js";
+import { datasetNotFound, startLifetime } from "../lifetime.js";
+import type { SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
+import { type Argument, type Connection, connect, explain } from "./connection.js";
+import { openDatasets } from "./datasets.js";
+import { bucketOf, datasetKey, digestKeyKey, incarnationKey, usedBuckets } from "./keys.js";
+import { parseRedisUrl } from "./location.js";
+import { openOutputs } from "./outputs.js";
+import {
+  DELETE_SAMPLE,
+  PUBLISH_SNAPSHOT,
+  READ_BUCKETS,
+  READ_SAMPLES,
+  TAKE_SNAPSHOT_VERSION,
+  WRITE_SAMPLES,
+  WRITE_WEIGHTS,
+} from "./scripts.js";
+
+const DIGEST_KEY_BYTES = 32;
+/** Samples that one script reads or weighs, about: Redis does nothing else meanwhile. */
+const CHUNK = 1000;
+
+export interface RedisStoreOptions {
+  /** See `parseRedisUrl`. */
+  readonly url: string;
+  /** 32 bytes to use instead of the key that is kept in the store. */
+  readonly digestKey?: Buffer | undefined;
+  /** Outputs are kept for at least this long, and never for twice as long. */
+  readonly outputsTtlMs?: number;
+  /** Outputs give way when they are estimated to take more. */
+  readonly outputsBytesMax?: number;
+  /** A command without an answer fails after this time. */
+  readonly timeoutMs?: number;
+}
+
+/**
+ * The store on one Redis server (7 or later), shared by replicas. It opens at once and connects by itself, also when
+ * Redis comes later or comes back; until then every method fails with `store_unavailable`.
+ * @throws AssayError `config_invalid` for a URL that it cannot read
+ */
+export function openRedisStore({
+  url,
+  digestKey,
+  outputsTtlMs = 30 * 24 * 3600 * 1000,
+  outputsBytesMax = 4 * 2 ** 30,
+  timeoutMs = 5000,
+}: RedisStoreOptions): Store {
+  const location = parseRedisUrl(url);
+  const { prefix } = location;
+  const connection = connect(location, timeoutMs);
+  const outputs = openOutputs(connection, prefix, { outputsTtlMs, outputsBytesMax });
+  const datasets = openDatasets(connection, prefix);
+  const { run, end } = startLifetime(explain);
+  const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
+
+  async function keptDigestKey(): Promise<Buffer> {
+    const key = digestKeyKey(prefix);
+    await connection.send("SET", [key, randomBytes(DIGEST_KEY_BYTES), "NX"]);
+    const kept = (await connection.send("GET", [key])) as Buffer | null;
+    if (kept?.length !== DIGEST_KEY_BYTES) throw corrupt("the digest key is not 32 bytes");
+    return kept;
+  }
+
+  return {
+    digestKey: () => run(() => digestKey ?? keptDigestKey()),
+
+    status: () =>
+      run(async () => {
+        await connection.send("PING", []);
+        return { kind: "redis" as const, durability: await connection.durability() };
+      }),
+
+    readOutputs: (keys) => run(() => outputs.read(keys)),
+    writeOutputs: (entries) => run(() => outputs.write(entries)),
+
+    writeSamples: (dataset, entries) =>
+      run(async () => {
+        if (entries.length === 0) return;
+        const args = packSamples(entries);
+        const incarnation = (await connection.run(WRITE_SAMPLES, keyOf(dataset), args)) as Buffer;
+        await datasets.index(dataset, incarnation.toString());
+      }),
+
+    readSamples: (dataset, ids) =>
+      run(async () => {
+        const args: Argument[] = [];
+        for (const id of ids) args.push(bucketOf(id), id);
+        for (;;) {
+          const found = await connection.run(READ_SAMPLES, keyOf(dataset), args);
+          if (found === null) return ids.map(() => null);
+          const [incarnation, count, snapshot, ...stored] = found as [
+            Buffer,
+            number,
+            number,
+            ...(Buffer | null)[],
+          ];
+          const shapes = await datasets.shapes(dataset, incarnation.toString(), count);
+          // Without them the dataset was deleted between two commands: look again.
+          if (shapes !== null) return decodeAll(stored, shapes, snapshot);
+        }
+      }),
+
+    deleteSample: (dataset, id) =>
+      run(async () => (await connection.run(DELETE_SAMPLE, keyOf(dataset), [bucketOf(id), id])) === 1),
+
+    async *scanSamples(dataset) {
+      const start = await run(() => beginScan(connection, prefix, dataset));
+      if (start === null) return;
+      const { incarnation, buckets, bucketsPerChunk } = start;
+      for (let first = 0; first < buckets.length; first += bucketsPerChunk) {
+        const chunk = buckets.slice(first, first + bucketsPerChunk);
+        const samples = await run(async () => {
+          const found = await connection.run(READ_BUCKETS, keyOf(dataset), [incarnation, ...chunk]);
+          const [count, ...parts] = found as [number, ...Buffer[]];
+          const shapes = await datasets.shapes(dataset, incarnation, count);
+          return shapes === null ? [] : decodeBuckets(parts, shapes);
+        });
+        if (samples.length > 0) yield samples;
+      }
+    },
+
+    listDatasets: (cursor, limit) => run(() => datasets.list(cursor, limit)),
+    readDataset: (dataset) => run(() => datasets.read(dataset)),
+    deleteDataset: (dataset) => run(() => datasets.delete(dataset)),
+
+    writeSnapshot: (dataset, { ids, weights }, provenance) =>
+      run(async (): Promise<SnapshotInfo> => {
+        const taken = await connection.run(TAKE_SNAPSHOT_VERSION, keyOf(dataset), []);
+        if (taken === null) throw datasetNotFound(dataset);
+        const [incarnation, version] = taken as [Buffer, number];
+        let samples = 0;
+        for (let start = 0; start < ids.length; start += CHUNK) {
+          const args: Argument[] = [incarnation, version];
+          for (const [offset, id] of ids.slice(start, start + CHUNK).entries()) {
+            args.push(bucketOf(id), id, float32(weights[start + offset] as number));
+          }
+          const written = (await connection.run(WRITE_WEIGHTS, keyOf(dataset), args)) as number | null;
+          if (written === null) throw datasetNotFound(dataset);
+          samples += written;
+        }
+        const info = { version, createdAtMs: Date.now(), samples, provenance };
+        const published = await connection.run(PUBLISH_SNAPSHOT, keyOf(dataset), [
+          incarnation,
+          version,
+          JSON.stringify(info),
+        ]);
+        if (published === null) throw datasetNotFound(dataset);
+        return info;
+      }),
+
+    async close() {
+      if (await end()) await connection.close();
+    },
+  };
+}
+
+/** Grouped by shape, as `WRITE_SAMPLES` takes them. The last of two entries with one id stands. */
+function packSamples(entries: readonly { id: string; record: SampleRecord }[]): Argument[] {
+  const last = new Map(entries.map(({ id, record }) => [id, record]));
+  const byShape = new Map<string, Argument[]>();
+  const signalsOf = new Map<string, readonly string[]>();
+  for (const [id, record] of last) {
+    const text = shapeText(record);
+    const signals = signalsOf.get(text) ?? parseShape(text).signals;
+    signalsOf.set(text, signals);
+    const group = byShape.get(text) ?? [];
+    byShape.set(text, group);
+    group.push(bucketOf(id), id, encodeSample(record, signals));
+  }
+  const args: Argument[] = [randomBytes(6).toString("base64url")];
+  for (const [text, group] of byShape) {
+    args.push(text, group.length / 3);
+    for (const arg of group) args.push(arg);
+  }
+  return args;
+}
+
+function decodeAll(
+  stored: readonly (Buffer | null)[],
+  shapes: readonly Shape[],
+  snapshot: number,
+): (StoredSample | null)[] {
+  return stored.map((bytes) =>
+    bytes === null ? null : decodeStored(bytes, (number) => shapes[number], snapshot),
+  );
+}
+
+function decodeBuckets(
+  parts: readonly Buffer[],
+  shapes: readonly Shape[],
+): { id: string; record: SampleRecord }[] {
+  const samples = [];
+  for (let index = 0; index + 1 < parts.length; index += 2) {
+    const { record } = decodeStored(parts[index + 1] as Buffer, (number) => shapes[number], 0);
+    samples.push({ id: (parts[index] as Buffer).toString("utf8"), record });
+  }
+  return samples;
+}
+
+/** The buckets in use, and how many of them make a chunk; null where there is no dataset. */
+async function beginScan(
+  connection: Connection,
+  prefix: string,
+  dataset: string,
+): Promise<{ incarnation: string; buckets: number[]; bucketsPerChunk: number } | null> {
+  const fields = await connection.send("HMGET", [datasetKey(prefix, dataset), "incarnation", "samples"]);
+  const [incarnation, samples] = (fields as (Buffer | null)[]).map((field) => field?.toString());
+  if (incarnation === undefined) return null;
+  const used = (await connection.send("GET", [
+    incarnationKey(prefix, dataset, incarnation, "used"),
+  ])) as Buffer | null;
+  const buckets = used === null ? [] : usedBuckets(used);
+  const perBucket = Math.max(1, Number(samples) / Math.max(1, buckets.length));
+  return { incarnation, buckets, bucketsPerChunk: Math.max(1, Math.floor(CHUNK / perBucket)) };
+}
+
+function float32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeFloatLE(value, 0);
+  return bytes;
+}

@@ -1,0 +1,154 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { decodeOutputs, encodeOutputs } from "../../src/store/codec/outputs.js";
+import { encodeSample } from "../../src/store/codec/sample.js";
+import { parseShape, shapeText } from "../../src/store/codec/shape.js";
+import {
+  decodeStored,
+  encodeStored,
+  WEIGHTS_MAX,
+  weightsSince,
+  withWeight,
+} from "../../src/store/codec/stored.js";
+import type { OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
+import { sample } from "./conformance.js";
+
+const float32 = fc.float({ noNaN: true });
+const double = fc.double({ noNaN: true });
+const text = fc.string({ unit: "grapheme", maxLength: 60 });
+
+const anyOutputs: fc.Arbitrary<OutputsRecord> = fc.record({
+  logits: fc.array(float32, { minLength: 1, maxLength: 20 }).map((values) => Float32Array.from(values)),
+  featureNormSquared: float32,
+  truncated: fc.boolean(),
+});
+
+const anySample: fc.Arbitrary<SampleRecord> = fc.record({
+  outputsKey: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes)),
+  model: text,
+  loss: text,
+  label: fc.oneof(
+    fc.constant(null),
+    fc.constantFrom(0, 1, -0, 2, 255, 256, -1, 0.1, 0.5),
+    float32,
+    double,
+    fc.array(float32, { maxLength: 200 }),
+    fc.array(double, { maxLength: 20 }),
+  ),
+  group: fc.option(text),
+  signals: fc.array(fc.tuple(text, float32), { maxLength: 12 }).map((entries) => new Map(entries)),
+  scoredAtMs: fc.nat({ max: 2 ** 48 - 1 }),
+});
+
+const anyWeights = fc.uniqueArray(
+  fc.record({ version: fc.integer({ min: 1, max: 2 ** 40 }), weight: float32 }),
+  { maxLength: WEIGHTS_MAX, selector: ({ version }) => version },
+);
+
+function pack(record: SampleRecord): { shape: string; body: Buffer } {
+  const shape = shapeText(record);
+  return { shape, body: encodeSample(record, parseShape(shape).signals) };
+}
+
+function unpack(bytes: Buffer, shape: string, number: number, snapshot: number): StoredSample {
+  return decodeStored(bytes, (wanted) => (wanted === number ? parseShape(shape) : undefined), snapshot);
+}
+
+describe("the codec", () => {
+  it("gives back every outputs record", () => {
+    fc.assert(
+      fc.property(anyOutputs, (record) => {
+        expect(decodeOutputs(encodeOutputs(record))).toEqual(record);
+      }),
+    );
+  });
+
+  it("gives back every sample with the weight of the snapshot that is asked for", () => {
+    fc.assert(
+      fc.property(
+        anySample,
+        anyWeights,
+        fc.nat({ max: 2 ** 30 }),
+        fc.nat(),
+        (record, weights, number, pick) => {
+          const { shape, body } = pack(record);
+          const bytes = encodeStored(weights, number, body);
+          const asked = weights[pick % (weights.length + 1)];
+          const stored = unpack(bytes, shape, number, asked?.version ?? 0);
+          expect(stored).toEqual({ record, weight: asked?.weight ?? null });
+        },
+      ),
+    );
+  });
+
+  it("keeps the weights of the newest snapshot and later ones when a sample is written again", () => {
+    fc.assert(
+      fc.property(
+        anySample,
+        anyWeights,
+        fc.integer({ min: 0, max: 2 ** 40 }),
+        (record, weights, snapshot) => {
+          const bytes = encodeStored(weights, 0, pack(record).body);
+          expect(weightsSince(bytes, snapshot)).toEqual(weights.filter(({ version }) => version >= snapshot));
+        },
+      ),
+    );
+  });
+
+  it("adds a weight without touching the sample, and never drops the newest snapshot's", () => {
+    const { shape, body } = pack(sample());
+    let bytes = encodeStored([{ version: 5, weight: 0.5 }], 0, body);
+    for (let version = 6; version < 60; version++) bytes = withWeight(bytes, 5, { version, weight: version });
+    expect(unpack(bytes, shape, 0, 5)).toEqual({ record: unpack(bytes, shape, 0, 59).record, weight: 0.5 });
+    expect(unpack(bytes, shape, 0, 59).weight).toBe(59);
+    expect(weightsSince(bytes, 0)).toHaveLength(WEIGHTS_MAX);
+    expect(withWeight(bytes, 59, { version: 60, weight: 1 }).length).toBeLessThan(bytes.length);
+  });
+
+  it("never takes other bytes for a record: they are store_corrupt, or a record of the same length", () => {
+    const { shape, body } = pack(sample());
+    const whole = encodeStored([{ version: 1, weight: 1 }], 0, body);
+    for (let length = 0; length < whole.length; length++) {
+      expect(() => unpack(whole.subarray(0, length), shape, 0, 1)).toThrow(corrupt);
+    }
+    expect(() => unpack(Buffer.concat([whole, Buffer.of(0)]), shape, 0, 1)).toThrow(corrupt);
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
+        for (const decode of [
+          () => unpack(Buffer.from(bytes), shape, 0, 1),
+          () => decodeOutputs(Buffer.from(bytes)),
+        ]) {
+          try {
+            decode();
+          } catch (error) {
+            expect(error).toMatchObject({ code: "store_corrupt" });
+          }
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([0x00, 0x20, 0xf1])("refuses a stored sample and outputs with the head %i", (head) => {
+    const { shape, body } = pack(sample());
+    const stored = encodeStored([], 0, body);
+    stored[0] = head;
+    expect(() => unpack(stored, shape, 0, 0)).toThrow(corrupt);
+    const outputs = encodeOutputs({ logits: Float32Array.of(1), featureNormSquared: 1, truncated: false });
+    outputs[0] = head;
+    expect(() => decodeOutputs(outputs)).toThrow(corrupt);
+  });
+
+  it("packs a sample with one logit, a hard label and two signals into 33 bytes, its outputs into 9", () => {
+    expect(encodeStored([], 0, pack(sample({ label: 1 })).body)).toHaveLength(33);
+    expect(
+      encodeOutputs({ logits: Float32Array.of(1), featureNormSquared: 1, truncated: false }),
+    ).toHaveLength(9);
+  });
+
+  it.each(["", "{}", "[1]", '["a"]', '["a","b",3]'])("refuses the shape %s", (shape) => {
+    expect(() => parseShape(shape)).toThrow(corrupt);
+  });
+});
+
+const corrupt = expect.objectContaining({ code: "store_corrupt" });
