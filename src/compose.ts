@@ -60,9 +60,11 @@ export function composeApp(
   });
 }
 
-function openStore({ redisUrl, dataDir, digestKey, outputsTtlMs }: Config): Promise<Store> {
-  if (redisUrl !== undefined) return openRedisStore({ url: redisUrl, digestKey, outputsTtlMs });
-  return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs });
+async function openStore({ redisUrl, dataDir, ...options }: Config): Promise<Store> {
+  const { digestKey, outputsTtlMs, outputsBytesMax } = options;
+  if (redisUrl !== undefined)
+    return openRedisStore({ url: redisUrl, digestKey, outputsTtlMs, outputsBytesMax });
+  return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs, outputsBytesMax });
 }
 
 function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {

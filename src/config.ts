@@ -105,6 +105,11 @@ export const SETTINGS = {
     "30",
     "Days after which the outputs of a text are forgotten.",
   ),
+  ASSAY_OUTPUTS_BYTES_MAX: setting(
+    integer(2 ** 20, 2 ** 50),
+    String(4 * 2 ** 30),
+    "Estimated bytes of the outputs in the store; over it the oldest give way.",
+  ),
   ASSAY_CLOSE_TIMEOUT_MS: setting(
     integer(0, 3_600_000),
     "30000",
@@ -137,6 +142,7 @@ export interface Config {
   readonly textCharsMax: number;
   readonly queueSamplesMax: number;
   readonly outputsTtlMs: number;
+  readonly outputsBytesMax: number;
   readonly closeTimeoutMs: number;
   readonly logLevel: string;
 }
@@ -186,6 +192,7 @@ export function readConfig(
     textCharsMax: value("ASSAY_TEXT_CHARS_MAX"),
     queueSamplesMax: value("ASSAY_QUEUE_SAMPLES_MAX"),
     outputsTtlMs: value<number>("ASSAY_OUTPUTS_DAYS") * 86_400_000,
+    outputsBytesMax: value("ASSAY_OUTPUTS_BYTES_MAX"),
     closeTimeoutMs: value("ASSAY_CLOSE_TIMEOUT_MS"),
     logLevel: value("ASSAY_LOG_LEVEL"),
   };

@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { groupSchema, idSchema } from "./names.js";
 
+/** Largest label of a regression: its squared error still fits the float32 in which signals are kept. */
+const LABEL_MAX = 1e9;
+
 /** A sample as it is posted or stands in a file; `textCharsMax` UTF-16 units a text. */
 export function sampleSchema(textCharsMax: number) {
   const text = z
@@ -14,8 +17,8 @@ export function sampleSchema(textCharsMax: number) {
       document: text.optional(),
       text: text.optional().describe("In place of query and document"),
       label: z
-        .union([z.number(), z.array(z.number()).min(2)], {
-          error: "must be a finite number, or a list of K probabilities",
+        .union([z.number().min(-LABEL_MAX).max(LABEL_MAX), z.array(z.number()).min(2)], {
+          error: `must be a number from -${LABEL_MAX} to ${LABEL_MAX}, or a list of K probabilities`,
         })
         .nullable()
         .optional()
