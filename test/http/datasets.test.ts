@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import {
   datasetListSchema,
   datasetSummarySchema,
@@ -7,8 +7,11 @@ import {
   sampleAnswerSchema,
   weighAnswerSchema,
 } from "../../src/http/schemas/dataset.js";
-import { temporaryStore, testApp } from "../support/app.js";
+import type { Store } from "../../src/store/port.js";
+import { openRedisStore } from "../../src/store/redis/store.js";
+import { testApp as buildTestApp, temporaryStore } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 
 const samples = Array.from({ length: 10 }, (_, index) => ({
   id: `q${index}`,
@@ -31,7 +34,30 @@ async function call(app: FastifyInstance, method: "GET" | "POST" | "DELETE", url
 
 const loss = { weighting: { signal: "loss", scheme: "proportional", smoothing: 0.1 } };
 
-describe("a dataset", () => {
+describe("a dataset in the embedded store", () => {
+  behaves(temporaryStore);
+});
+
+describe.skipIf(!hasRedisServer())("a dataset in Redis", () => {
+  let redis: RedisServer;
+  let prefixes = 0;
+  beforeAll(async () => {
+    redis = await startRedis();
+  });
+  afterAll(() => redis.remove());
+  behaves(async () => {
+    prefixes += 1;
+    const store = openRedisStore({ url: `redis://127.0.0.1:${redis.port}/0?prefix=test${prefixes}:` });
+    onTestFinished(() => store.close());
+    return store;
+  });
+});
+
+/** The routes over a dataset, whatever store is under them; `openStore` makes an empty one that the test cleans up. */
+function behaves(openStore: () => Promise<Store>): void {
+  const testApp = async (options: Parameters<typeof buildTestApp>[0] = {}) =>
+    buildTestApp({ ...options, store: options.store ?? (await openStore()) });
+
   it("remembers a scored sample: signals, label, group, loss and model", async () => {
     const app = await testApp();
     const results = await score(app, { dataset: "d", samples });
@@ -121,7 +147,7 @@ describe("a dataset", () => {
   });
 
   it("says that a sample scored by an older model is stale", async () => {
-    const store = await temporaryStore();
+    const store = await openStore();
     await score(await testApp({ store }), { dataset: "d", samples });
     const newer = await testApp({ store, rankers: fakeRankers(fakeRanker({ version: "fedcba9876543210" })) });
     expect((await call(newer, "GET", "/v1/datasets/d/samples/q0")).body.stale).toBe(true);
@@ -183,4 +209,4 @@ describe("a dataset", () => {
     const { status, body } = await call(app, "POST", "/v1/datasets/d/lookup", { ids: Array(129).fill("q0") });
     expect({ status, path: body.faults[0].path }).toEqual({ status: 400, path: "/ids" });
   });
-});
+}

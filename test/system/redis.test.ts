@@ -1,0 +1,66 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { hasRedisServer, startRedis } from "../support/redis.js";
+import { type Service, startService } from "../support/service.js";
+
+const samples = [
+  { id: "a", query: "usb c cable", document: "USB-C charging cable, 2 m", label: 1 },
+  { id: "b", query: "usb c cable", document: "Garden chair", label: 0 },
+];
+
+async function post({ url }: Service, path: string, body: object) {
+  const response = await fetch(`${url}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+  });
+  return { status: response.status, body: await response.json() };
+}
+
+async function readiness({ url }: Service) {
+  const response = await fetch(`${url}/readyz`);
+  return { status: response.status, store: (await response.json()).store as { ready: boolean; detail: string } };
+}
+
+describe.skipIf(!hasRedisServer())("the service on Redis", () => {
+  async function redisAndService() {
+    const redis = await startRedis(["--appendonly", "yes", "--appendfsync", "always"]);
+    onTestFinished(() => redis.remove());
+    const env = { ASSAY_REDIS_URL: `redis://127.0.0.1:${redis.port}/0` };
+    return { redis, env, service: await startService({ env }) };
+  }
+
+  it("lets any replica answer what another one scored and weighed", async () => {
+    const { env, service } = await redisAndService();
+    const replica = await startService({ env });
+    expect((await post(service, "/v1/score", { dataset: "d", samples })).status).toBe(200);
+    expect((await post(replica, "/v1/score", { samples })).body.diagnostics.cache_hits).toBe(2);
+    await post(replica, "/v1/datasets/d/weights", { weighting: { signal: "loss", scheme: "rank" } });
+    const found = await post(service, "/v1/datasets/d/lookup", { ids: ["a", "b"] });
+    expect(found.body.results.map(({ weight }: { weight: number }) => weight).sort()).toEqual([
+      expect.closeTo(1 / 3, 6),
+      expect.closeTo(2 / 3, 6),
+    ]);
+  });
+
+  it("says in /readyz what an acknowledged write promises", async () => {
+    const { service } = await redisAndService();
+    expect(await readiness(service)).toMatchObject({ status: 200, store: { detail: expect.stringContaining("appendfsync") } });
+  });
+
+  it("loses nothing acknowledged when Redis dies, fails clearly meanwhile, and resumes by itself", async () => {
+    const { redis, service } = await redisAndService();
+    expect((await post(service, "/v1/score", { dataset: "d", samples })).status).toBe(200);
+    await redis.kill();
+
+    const refused = await post(service, "/v1/score", { dataset: "d", samples });
+    expect({ status: refused.status, code: refused.body.code }).toEqual({ status: 503, code: "store_unavailable" });
+    expect((await post(service, "/v1/score", { samples })).status).toBe(200);
+    expect(await readiness(service)).toMatchObject({ status: 503, store: { ready: false } });
+
+    await redis.start();
+    while ((await readiness(service)).status !== 200) await delay(50);
+    const found = await post(service, "/v1/datasets/d/lookup", { ids: ["a", "b"] });
+    expect(found.body.results.map(({ id }: { id: string }) => id)).toEqual(["a", "b"]);
+  });
+});
