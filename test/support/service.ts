@@ -11,6 +11,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A folder that outlives the service, for a restart; by default one of its own, gone after the test. */
   readonly dataDir?: string;
+  /** Another copy of the compiled command line than this checkout's. */
+  readonly cli?: string;
   /** `ready`: the model is loaded. `listening`: the port is open, the model may still be loading. */
   readonly until?: "ready" | "listening";
   readonly startTimeoutMs?: number;
@@ -27,16 +29,17 @@ export interface Service {
 }
 
 /**
- * Starts `node dist/cli.js serve` on a free port and waits for its line. Called within a test, after which the service and its
+ * Starts `assay serve` on a free port and waits for its line. Called within a test, after which the service and its
  * engine processes are gone, whatever happened. Throws with the service's output where it ends or says nothing in time.
  */
 export async function startService({
   env = {},
   dataDir = temporaryFolder(),
+  cli = CLI,
   until = "ready",
   startTimeoutMs = 30_000,
 }: ServiceOptions = {}): Promise<Service> {
-  const child = spawn(process.execPath, [CLI, "serve"], {
+  const child = spawn(process.execPath, [cli, "serve"], {
     env: { ...foreignEnvironment(), ASSAY_PORT: "0", ASSAY_DATA_DIR: dataDir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own, so that a kill takes the engine processes too.
