@@ -13,8 +13,9 @@ import { ID_BYTES_MAX } from "../scoring/names.js";
 import type { Store } from "../store/port.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
+import { readJsonBodies } from "./plugins/json-body.js";
 import { measureRequests } from "./plugins/request-metrics.js";
-import { handleErrors } from "./problems.js";
+import { handleErrors, sendProblem } from "./problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
 import { healthRoutes } from "./routes/health.js";
 import { modelRoutes } from "./routes/models.js";
@@ -42,6 +43,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: options.bodyBytesMax,
+    frameworkErrors: sendProblem,
     // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
     routerOptions: { maxParamLength: 3 * ID_BYTES_MAX },
   });
@@ -50,6 +52,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // more than scoring from the cache.
   app.setSerializerCompiler(() => JSON.stringify);
   handleErrors(app);
+  readJsonBodies(app);
   measureRequests(app, metrics);
   requireBearerKeys(app, options.apiKeys);
   closeKeptAlive(app);

@@ -63,7 +63,13 @@ export function handleErrors(app: FastifyInstance): void {
   });
 }
 
-function sendProblem(error: AssayError, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+/** Answers one error; Fastify calls it itself for what fails before a route is found. */
+export function sendProblem(
+  thrown: FastifyError | AssayError,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const error = asAssayError(thrown);
   const status = STATUS[error.code];
   if (status >= 500) request.log.error({ err: error }, "request failed");
   const retryAfter = RETRY_AFTER_SECONDS[error.code];
@@ -84,7 +90,7 @@ function sendProblem(error: AssayError, request: FastifyRequest, reply: FastifyR
     });
 }
 
-function asAssayError(error: FastifyError): AssayError {
+function asAssayError(error: FastifyError | AssayError): AssayError {
   if (error instanceof AssayError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
     const where = error.validationContext === "body" ? "" : `${error.validationContext}: `;

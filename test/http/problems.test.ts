@@ -239,6 +239,31 @@ describe("a problem", () => {
     expect({ status, code: problem.code }).toEqual({ status: 415, code: "unsupported_media_type" });
   });
 
+  it("refuses a body that is not UTF-8, and one that is compressed", async () => {
+    const app = await testApp();
+    const latin1 = Buffer.from('{"samples":[{"text":"caf\u00e9"}]}', "latin1");
+    const request = { method: "POST", url: "/v1/score", payload: latin1 } as const;
+    expect((await app.inject({ ...request, headers: json })).json()).toMatchObject({
+      status: 400,
+      detail: "The body is not UTF-8",
+    });
+    const gzip = { ...json, "content-encoding": "gzip" };
+    expect((await app.inject({ ...request, headers: gzip })).json()).toMatchObject({
+      status: 415,
+      code: "unsupported_media_type",
+    });
+  });
+
+  it("refuses a body that would poison a prototype", async () => {
+    expect((await post('{"samples":[{"text":"a","__proto__":{"x":1}}]}')).problem.code).toBe("invalid_json");
+  });
+
+  it("answers a problem for a path that is no URL", async () => {
+    const response = await (await testApp()).inject("/v1/datasets/%E0%A4%A");
+    expect(response.headers["content-type"]).toMatch(/^application\/problem\+json/);
+    expect(response.json()).toMatchObject({ status: 400, code: "invalid_request" });
+  });
+
   it("answers 404 for a route that does not exist", async () => {
     const app = await testApp();
     const response = await app.inject({ method: "GET", url: "/v2/score?x=1" });

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { type Json, post } from "../support/post.js";
 import { hasRedisServer, startRedis } from "../support/redis.js";
 import { type Service, startService } from "../support/service.js";
 
@@ -8,18 +9,10 @@ const samples = [
   { id: "b", query: "usb c cable", document: "Garden chair", label: 0 },
 ];
 
-async function post({ url }: Service, path: string, body: object) {
-  const response = await fetch(`${url}${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, body: await response.json() };
-}
-
 async function readiness({ url }: Service) {
   const response = await fetch(`${url}/readyz`);
-  return { status: response.status, store: (await response.json()).store as { ready: boolean; detail: string } };
+  const { store }: Json = await response.json();
+  return { status: response.status, store };
 }
 
 describe.skipIf(!hasRedisServer())("the service on Redis", () => {
@@ -45,7 +38,10 @@ describe.skipIf(!hasRedisServer())("the service on Redis", () => {
 
   it("says in /readyz what an acknowledged write promises", async () => {
     const { service } = await redisAndService();
-    expect(await readiness(service)).toMatchObject({ status: 200, store: { detail: expect.stringContaining("appendfsync") } });
+    expect(await readiness(service)).toMatchObject({
+      status: 200,
+      store: { detail: expect.stringContaining("appendfsync") },
+    });
   });
 
   it("loses nothing acknowledged when Redis dies, fails clearly meanwhile, and resumes by itself", async () => {
@@ -54,7 +50,10 @@ describe.skipIf(!hasRedisServer())("the service on Redis", () => {
     await redis.kill();
 
     const refused = await post(service, "/v1/score", { dataset: "d", samples });
-    expect({ status: refused.status, code: refused.body.code }).toEqual({ status: 503, code: "store_unavailable" });
+    expect({ status: refused.status, code: refused.body.code }).toEqual({
+      status: 503,
+      code: "store_unavailable",
+    });
     expect((await post(service, "/v1/score", { samples })).status).toBe(200);
     expect(await readiness(service)).toMatchObject({ status: 503, store: { ready: false } });
 

@@ -3,19 +3,11 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/app.js";
-import { type Service, startService } from "../support/service.js";
+import { post } from "../support/post.js";
+import { startService } from "../support/service.js";
 
 const run = promisify(execFile);
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
-
-async function post({ url }: Service, path: string, body: object): Promise<{ status: number; body: never }> {
-  const response = await fetch(`${url}${path}`, {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
-  return { status: response.status, body: (await response.json()) as never };
-}
 
 const samples = Array.from({ length: 20 }, (_, index) => ({
   id: `s${index}`,
@@ -46,13 +38,12 @@ describe("the service", () => {
     const weighting = { signal: "loss", scheme: "rank" };
     expect((await post(first, "/v1/datasets/d/weights", { weighting })).status).toBe(200);
     const ids = samples.map(({ id }) => id);
-    const before = (await post(first, "/v1/datasets/d/lookup", { ids })).body as { results: object[] };
+    const before = (await post(first, "/v1/datasets/d/lookup", { ids })).body;
     expect(await first.stop()).toBe(0);
 
     const second = await startService({ dataDir });
     expect((await post(second, "/v1/datasets/d/lookup", { ids })).body).toEqual(before);
-    const again = (await post(second, "/v1/score", { samples })).body as {
-      diagnostics: { cache_hits: number };
+    const again = (await post(second, "/v1/score", { samples })).body;
     };
     expect(again.diagnostics.cache_hits).toBe(20);
   });
