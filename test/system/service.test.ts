@@ -44,7 +44,6 @@ describe("the service", () => {
     const second = await startService({ dataDir });
     expect((await post(second, "/v1/datasets/d/lookup", { ids })).body).toEqual(before);
     const again = (await post(second, "/v1/score", { samples })).body;
-    };
     expect(again.diagnostics.cache_hits).toBe(20);
   });
 
