@@ -54,8 +54,7 @@ export function composeApp(
     metrics,
     logger,
     apiKeys: config.apiKeys,
-    bodyBytesMax: config.bodyBytesMax,
-    limits: { samplesMax: config.samplesMax, idsMax: config.idsMax, textCharsMax: config.textCharsMax },
+    limits: config.limits,
     version: packageVersion(),
   });
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { AssayError } from "./errors.js";
+import type { Limits } from "./scoring/limits.js";
 
 const packageRoot = fileURLToPath(new URL("..", import.meta.url));
 
@@ -90,6 +91,11 @@ export const SETTINGS = {
   ASSAY_SAMPLES_MAX: setting(integer(1, 1_000_000), "2048", "Samples in one `POST /v1/score`."),
   ASSAY_IDS_MAX: setting(integer(1, 1_000_000), "10000", "Ids in one look-up."),
   ASSAY_BODY_BYTES_MAX: setting(integer(1024, 2 ** 31), String(16 * 2 ** 20), "Bytes of one request's body."),
+  ASSAY_ID_BYTES_MAX: setting(
+    integer(1, 256),
+    "256",
+    "Bytes of UTF-8 of a sample's id or group; the stores take no longer ones.",
+  ),
   ASSAY_TEXT_CHARS_MAX: setting(
     integer(1, 10_000_000),
     "100000",
@@ -136,10 +142,7 @@ export interface Config {
   readonly threadsPerSession: number;
   readonly apiKeys: readonly string[];
   readonly digestKey: Buffer | undefined;
-  readonly samplesMax: number;
-  readonly idsMax: number;
-  readonly bodyBytesMax: number;
-  readonly textCharsMax: number;
+  readonly limits: Limits;
   readonly queueSamplesMax: number;
   readonly outputsTtlMs: number;
   readonly outputsBytesMax: number;
@@ -186,10 +189,13 @@ export function readConfig(
     threadsPerSession: value("ASSAY_THREADS_PER_SESSION"),
     apiKeys: value("ASSAY_API_KEYS"),
     digestKey: digestKey === undefined ? undefined : Buffer.from(digestKey, "hex"),
-    samplesMax: value("ASSAY_SAMPLES_MAX"),
-    idsMax: value("ASSAY_IDS_MAX"),
-    bodyBytesMax: value("ASSAY_BODY_BYTES_MAX"),
-    textCharsMax: value("ASSAY_TEXT_CHARS_MAX"),
+    limits: {
+      samplesMax: value("ASSAY_SAMPLES_MAX"),
+      idsMax: value("ASSAY_IDS_MAX"),
+      bodyBytesMax: value("ASSAY_BODY_BYTES_MAX"),
+      idBytesMax: value("ASSAY_ID_BYTES_MAX"),
+      textCharsMax: value("ASSAY_TEXT_CHARS_MAX"),
+    },
     queueSamplesMax: value("ASSAY_QUEUE_SAMPLES_MAX"),
     outputsTtlMs: value<number>("ASSAY_OUTPUTS_DAYS") * 86_400_000,
     outputsBytesMax: value("ASSAY_OUTPUTS_BYTES_MAX"),

@@ -4,6 +4,7 @@ import { createInterface } from "node:readline";
 import { parse } from "csv-parse";
 import { z } from "zod";
 import { AssayError } from "../errors.js";
+import type { SampleLimits } from "../scoring/limits.js";
 import type { Sample } from "../scoring/sample.js";
 import { sampleSchema } from "../scoring/sample-schema.js";
 
@@ -14,7 +15,7 @@ export interface FiledSample {
 }
 
 export interface SampleFileOptions {
-  readonly textCharsMax: number;
+  readonly limits: SampleLimits;
   /** Told how many bytes of the file have been read so far. */
   readonly onBytes: (bytes: number) => void;
 }
@@ -24,7 +25,7 @@ export interface SampleFileOptions {
  * naming the line and the fault.
  */
 export async function* readSampleFile(path: string, options: SampleFileOptions): AsyncIterable<FiledSample> {
-  const schema = sampleSchema(options.textCharsMax);
+  const schema = sampleSchema(options.limits);
   for await (const { value, line } of readRecords(path, options.onBytes)) {
     const parsed = schema.safeParse(value);
     if (!parsed.success) {

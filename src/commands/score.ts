@@ -103,12 +103,12 @@ async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
 
 async function* batches(
   file: string,
-  { textCharsMax }: Config,
+  { limits }: Config,
   size: number,
   onBytes: (bytes: number) => void,
 ): AsyncIterable<Sample[]> {
   let batch: Sample[] = [];
-  for await (const { sample } of readSampleFile(file, { textCharsMax, onBytes })) {
+  for await (const { sample } of readSampleFile(file, { limits, onBytes })) {
     batch.push(sample);
     if (batch.length === size) {
       yield batch;

@@ -9,7 +9,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
-import { ID_BYTES_MAX } from "../scoring/names.js";
+import type { Limits } from "../scoring/limits.js";
 import type { Store } from "../store/port.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
@@ -22,7 +22,6 @@ import { modelRoutes } from "./routes/models.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
 import { weightRoutes } from "./routes/weights.js";
-import type { Limits } from "./schemas/limits.js";
 
 export interface AppOptions {
   readonly rankers: Rankers;
@@ -30,7 +29,6 @@ export interface AppOptions {
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
-  readonly bodyBytesMax: number;
   readonly limits: Limits;
   readonly version: string;
 }
@@ -42,10 +40,10 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const app: FastifyInstance = Fastify({
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
-    bodyLimit: options.bodyBytesMax,
+    bodyLimit: limits.bodyBytesMax,
     frameworkErrors: sendProblem,
     // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
-    routerOptions: { maxParamLength: 3 * ID_BYTES_MAX },
+    routerOptions: { maxParamLength: 3 * limits.idBytesMax },
   });
   app.setValidatorCompiler(validatorCompiler);
   // Answers are built to their schema by typed code and checked against it by the tests; parsing each again would cost

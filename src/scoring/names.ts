@@ -1,7 +1,6 @@
 import { z } from "zod";
+import type { SampleLimits } from "./limits.js";
 
-/** Bytes of UTF-8 that an id or a group may have. */
-export const ID_BYTES_MAX = 256;
 /** Bytes of UTF-8 that a dataset's name may have. */
 export const DATASET_BYTES_MAX = 128;
 
@@ -16,7 +15,13 @@ function name(bytesMax: number, what: string) {
     .describe(`${what} At most ${bytesMax} bytes of UTF-8, without control characters.`);
 }
 
-export const idSchema = name(ID_BYTES_MAX, "Opaque id of a sample within its dataset.");
-export const groupSchema = name(ID_BYTES_MAX, "The query that the sample belongs to.");
+export function idSchema({ idBytesMax }: SampleLimits) {
+  return name(idBytesMax, "Opaque id of a sample within its dataset.");
+}
+
+export function groupSchema({ idBytesMax }: SampleLimits) {
+  return name(idBytesMax, "The query that the sample belongs to.");
+}
+
 export const datasetSchema = name(DATASET_BYTES_MAX, "Name of a dataset.");
 export const modelNameSchema = z.string().min(1).max(128).describe("Name of a model folder.");

@@ -1,18 +1,19 @@
 import { z } from "zod";
+import type { SampleLimits } from "./limits.js";
 import { groupSchema, idSchema } from "./names.js";
 
 /** Largest label of a regression: its squared error still fits the float32 in which signals are kept. */
 const LABEL_MAX = 1e9;
 
-/** A sample as it is posted or stands in a file; `textCharsMax` UTF-16 units a text. */
-export function sampleSchema(textCharsMax: number) {
+/** A sample as it is posted or stands in a file. */
+export function sampleSchema(limits: SampleLimits) {
   const text = z
     .string()
-    .max(textCharsMax)
+    .max(limits.textCharsMax)
     .refine((value) => value.isWellFormed(), "holds a lone surrogate, which is not Unicode text");
   return z
     .strictObject({
-      id: idSchema.optional(),
+      id: idSchema(limits).optional(),
       query: text.optional(),
       document: text.optional(),
       text: text.optional().describe("In place of query and document"),
@@ -25,7 +26,7 @@ export function sampleSchema(textCharsMax: number) {
         .describe(
           "One logit: 0, 1 or between (bce), any number (mse). K logits: a class index or K probabilities.",
         ),
-      group: groupSchema.optional(),
+      group: groupSchema(limits).optional(),
     })
     .transform(({ query, document, text: single, ...rest }, context) => {
       if (single !== undefined && query === undefined && document === undefined)

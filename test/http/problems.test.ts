@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { AssayError, ERRORS } from "../../src/errors.js";
 import { STATUS } from "../../src/http/problems.js";
-import { temporaryStore, testApp } from "../support/app.js";
+import { TEST_LIMITS, temporaryStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 
 const sample = { id: "a", query: "usb c cable", document: "USB-C charging cable", label: 1 };
@@ -230,7 +230,10 @@ describe("a problem", () => {
   });
 
   it("answers 413 for a body over the limit", async () => {
-    const { status, problem } = await post({ samples: [{ text: "a".repeat(3000) }] }, { bodyBytesMax: 2048 });
+    const { status, problem } = await post(
+      { samples: [{ text: "a".repeat(3000) }] },
+      { limits: { ...TEST_LIMITS, bodyBytesMax: 2048 } },
+    );
     expect({ status, code: problem.code }).toEqual({ status: 413, code: "body_too_large" });
   });
 

@@ -33,6 +33,15 @@ export function brokenStore(): Store {
   return new Proxy({} as Store, { get: (_, name) => (name === "close" ? async () => undefined : refuse) });
 }
 
+/** Small enough that a test can pass them. */
+export const TEST_LIMITS = {
+  samplesMax: 64,
+  idsMax: 128,
+  bodyBytesMax: 2 ** 20,
+  idBytesMax: 256,
+  textCharsMax: 10_000,
+};
+
 /** The service over a fake ranker and an embedded store of its own; options replace what a test is about. */
 export async function testApp(options: Partial<AppOptions> = {}): Promise<FastifyInstance> {
   const app = await buildApp({
@@ -41,8 +50,7 @@ export async function testApp(options: Partial<AppOptions> = {}): Promise<Fastif
     metrics: createMetrics(),
     logger: createLogger("silent"),
     apiKeys: [],
-    bodyBytesMax: 2 ** 20,
-    limits: { samplesMax: 64, idsMax: 128, textCharsMax: 10_000 },
+    limits: TEST_LIMITS,
     version: "0.0.0",
     ...options,
   });

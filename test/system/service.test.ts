@@ -1,4 +1,5 @@
 import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
@@ -29,6 +30,14 @@ describe("the service", () => {
       weight: 1,
     });
     expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+  });
+
+  it("answers the committed OpenAPI document", async () => {
+    const { url } = await startService({ until: "listening" });
+    const committed = JSON.parse(
+      readFileSync(new URL("../../openapi/openapi.json", import.meta.url), "utf8"),
+    );
+    expect(await (await fetch(`${url}/openapi.json`)).json()).toEqual(committed);
   });
 
   it("remembers samples, weights and outputs over a restart", async () => {

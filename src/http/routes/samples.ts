@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
 import type { Rankers } from "../../ranker/port.js";
+import type { Limits } from "../../scoring/limits.js";
 import { deleteSample, lookUpSamples, readSample } from "../../scoring/remembered.js";
 import type { DatasetSummary, Store } from "../../store/port.js";
 import { renderRemembered, renderTime } from "../render.js";
@@ -11,7 +12,6 @@ import {
   sampleAnswerSchema,
   sampleParamsSchema,
 } from "../schemas/dataset.js";
-import type { Limits } from "../schemas/limits.js";
 import { problems } from "../schemas/problem.js";
 
 export function sampleRoutes(
@@ -52,7 +52,7 @@ export function sampleRoutes(
           operationId: "readSample",
           summary: "Read one sample",
           tags: ["datasets"],
-          params: sampleParamsSchema,
+          params: sampleParamsSchema(limits),
           response: {
             200: sampleAnswerSchema,
             ...problems("invalid_request", "sample_not_found", "store_unavailable"),
@@ -82,7 +82,7 @@ export function sampleRoutes(
           operationId: "deleteSample",
           summary: "Forget one sample",
           tags: ["datasets"],
-          params: sampleParamsSchema,
+          params: sampleParamsSchema(limits),
           response: {
             204: z.null().describe("Forgotten"),
             ...problems("invalid_request", "sample_not_found", "store_unavailable"),

@@ -1,13 +1,13 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
+import type { Limits } from "../../scoring/limits.js";
 import { sampleRow } from "../../scoring/row.js";
 import { scoreSamples } from "../../scoring/score.js";
 import type { Stage } from "../../scoring/stopwatch.js";
 import type { Store } from "../../store/port.js";
 import { clientAbort } from "../plugins/client-abort.js";
 import { renderDiagnostics } from "../render.js";
-import type { Limits } from "../schemas/limits.js";
 import { problems } from "../schemas/problem.js";
 import { scoreAnswerSchema, scoreBodySchema } from "../schemas/score.js";
 
@@ -23,8 +23,7 @@ export function scoreRoutes(
         schema: {
           operationId: "score",
           summary: "Score a batch of samples",
-          description:
-            "Answers each sample's logits, signals and weight; remembers them where a dataset is named.",
+          description: `Answers each sample's logits, signals and weight; remembers them where a dataset is named. A body has at most ${limits.bodyBytesMax} bytes.`,
           tags: ["score"],
           body: scoreBodySchema(limits),
           response: {

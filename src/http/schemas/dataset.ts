@@ -1,11 +1,13 @@
 import { z } from "zod";
+import type { Limits } from "../../scoring/limits.js";
 import { datasetSchema, idSchema } from "../../scoring/names.js";
-import type { Limits } from "./limits.js";
 import { signalsSchema } from "./score.js";
 import { diagnosticsSchema, weightingSchema } from "./weighting.js";
 
 export const datasetParamsSchema = z.strictObject({ dataset: datasetSchema });
-export const sampleParamsSchema = z.strictObject({ dataset: datasetSchema, id: idSchema });
+export function sampleParamsSchema(limits: Limits) {
+  return z.strictObject({ dataset: datasetSchema, id: idSchema(limits) });
+}
 
 const timeSchema = z.iso.datetime().describe("UTC");
 
@@ -44,8 +46,8 @@ const rememberedSchema = signalsSchema.extend({
   stale: z.boolean().describe("Scored by a model version that is not served any more"),
 });
 
-export function lookUpBodySchema({ idsMax }: Limits) {
-  return z.strictObject({ ids: z.array(idSchema).min(1).max(idsMax) });
+export function lookUpBodySchema(limits: Limits) {
+  return z.strictObject({ ids: z.array(idSchema(limits)).min(1).max(limits.idsMax) });
 }
 export const lookUpAnswerSchema = z.object({
   dataset: z.string(),

@@ -1,13 +1,13 @@
 import { z } from "zod";
 import { POINTWISE_LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
+import type { Limits } from "../../scoring/limits.js";
 import { datasetSchema, modelNameSchema } from "../../scoring/names.js";
 import { sampleSchema } from "../../scoring/sample-schema.js";
-import type { Limits } from "./limits.js";
 import { diagnosticsSchema, weightingSchema } from "./weighting.js";
 
 /** The body of `POST /v1/score` under the configured limits. */
-export function scoreBodySchema({ samplesMax, textCharsMax }: Limits) {
+export function scoreBodySchema(limits: Limits) {
   return z
     .strictObject({
       model: modelNameSchema.optional(),
@@ -21,7 +21,7 @@ export function scoreBodySchema({ samplesMax, textCharsMax }: Limits) {
           "Default for labelled samples: proportional to grad_norm_last, smoothing 0.1. Null: no weights.",
         ),
       precision: z.enum(PRECISIONS).optional(),
-      samples: z.array(sampleSchema(textCharsMax)).min(1).max(samplesMax),
+      samples: z.array(sampleSchema(limits)).min(1).max(limits.samplesMax),
     })
     .meta({
       example: {

@@ -1,0 +1,17 @@
+/** Limits of what is posted; they stand in the schema, and so in the OpenAPI document. */
+export interface Limits extends SampleLimits {
+  /** Samples in one score request. */
+  readonly samplesMax: number;
+  /** Ids in one look-up. */
+  readonly idsMax: number;
+  /** Bytes of one body. */
+  readonly bodyBytesMax: number;
+}
+
+/** Limits of one sample. */
+export interface SampleLimits {
+  /** Bytes of UTF-8 of an id or a group. */
+  readonly idBytesMax: number;
+  /** UTF-16 units of one text. */
+  readonly textCharsMax: number;
+}
