@@ -9,7 +9,7 @@ import { startService } from "../support/service.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const EXAMPLE = join(ROOT, "examples", "train.py");
-const PYTHON = pythonOf(process.env.ASSAY_PYTHON);
+const PYTHON = pythonOf(process.env.TEST_PYTHON);
 const KEY = "a-key-of-the-tests";
 const HAS_TORCH = spawnSync(PYTHON, ["-c", "import torch"]).status === 0;
 

@@ -92,7 +92,7 @@ export async function startService({
   };
 }
 
-/** The environment without settings of Assay: ASSAY_PYTHON of a developer's shell would stop the start. */
+/** The environment without settings of Assay: those of a developer's shell would change what is tested. */
 function foreignEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("ASSAY_")));
 }
