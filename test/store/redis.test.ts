@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/port.js";
-import { describeDurability } from "../../src/store/redis/connection.js";
+import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 import { describeStore, sample } from "./conformance.js";
@@ -114,6 +114,19 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       await store.writeSamples("d", [{ id: "a", record }]);
       expect(await store.readSamples("d", ["a"])).toEqual([{ record, weight: null }]);
       expect((await store.listDatasets(null, 5)).items).toHaveLength(1);
+    });
+
+    it("gives a Redis that lost everything the digest key that it had", async () => {
+      const [one, other] = [open(), open()];
+      const key = await one.digestKey();
+      expect((await other.digestKey()).equals(key)).toBe(true);
+      await admin.flushall();
+      await server.kill();
+      await server.start();
+      await until(() => one.status());
+      expect((await one.digestKey()).equals(key)).toBe(true);
+      const third = open();
+      expect((await third.digestKey()).equals(key)).toBe(true);
     });
 
     it("keeps to its prefix", async () => {

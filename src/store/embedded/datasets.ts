@@ -30,6 +30,7 @@ export interface Change<T> {
 }
 
 export interface DatasetTable {
+  /** Begins a new view, so that the samples read next belong to the entry. */
   read(dataset: string): DatasetEntry | null;
   /**
    * Reads the entry (null where there is none), plans, and commits unless another process changed the entry meanwhile:
@@ -63,6 +64,7 @@ export function openDatasets(environment: Environment): DatasetTable {
   ): Promise<T | null> {
     const key = Buffer.from(dataset, "utf8");
     for (;;) {
+      environment.refresh();
       const stored = datasets.getEntry(key);
       const change = plan(stored === undefined ? null : parseEntry(stored.value));
       if (change === null) return null;
@@ -93,6 +95,7 @@ export function openDatasets(environment: Environment): DatasetTable {
 
   return {
     read(dataset) {
+      environment.refresh();
       const bytes = datasets.get(Buffer.from(dataset, "utf8"));
       return bytes === undefined ? null : parseEntry(bytes);
     },
@@ -134,6 +137,7 @@ export function openDatasets(environment: Environment): DatasetTable {
     },
 
     list(after, limit) {
+      environment.refresh();
       // The least key after `after` is `after` and a zero byte.
       const start = after === null ? undefined : Buffer.from(`${after}\0`, "utf8");
       const range = datasets.getRange(start === undefined ? { limit } : { start, limit });

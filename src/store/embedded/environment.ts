@@ -23,6 +23,11 @@ export interface Environment {
   readonly doomed: Table;
   /** The two generations of outputs: content key → outputs. */
   readonly outputs: readonly [Table, Table];
+  /**
+   * Begins a new view: reads see what any process has committed before, and one state until the event loop turns.
+   * Without it lmdb goes on with its view of up to a millisecond ago.
+   */
+  refresh(): void;
   close(): Promise<void>;
 }
 
@@ -48,6 +53,7 @@ export async function openEnvironment(directory: string): Promise<Environment> {
     samples: table("samples"),
     doomed: table("doomed"),
     outputs: [table("outputs0"), table("outputs1")],
+    refresh: () => root.resetReadTxn(),
     close: () => root.close(),
   };
   const format = await putOnce(environment.singletons, FORMAT_KEY, Buffer.from(FORMAT));

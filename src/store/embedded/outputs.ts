@@ -32,12 +32,16 @@ interface Clock {
  * or estimated at half of `outputsBytesMax`, the other is emptied and filled next. So a record is found for at least
  * `outputsTtlMs` (unless space runs out) and never after twice that, and forgetting costs one step instead of one a record.
  */
-export function openOutputs({ singletons, outputs }: Environment, limits: OutputsLimits): OutputsTable {
+export function openOutputs(
+  { singletons, outputs, refresh }: Environment,
+  limits: OutputsLimits,
+): OutputsTable {
   const tableOf = (generation: number): Table => outputs[generation % 2] as Table;
   let bytesUnreported = 0;
 
   /** Generations that may still be read, the newer first. */
   function readable(): Table[] {
+    refresh();
     const entry = singletons.getEntry(CLOCK_KEY);
     if (entry === undefined) return [];
     const { generation, startedAtMs } = parseClock(entry.value);
@@ -50,6 +54,7 @@ export function openOutputs({ singletons, outputs }: Environment, limits: Output
   /** Moves the clock on if that is due; returns the table to fill. */
   async function tableToFill(): Promise<Table> {
     for (;;) {
+      refresh();
       const entry = singletons.getEntry(CLOCK_KEY);
       const clock = entry === undefined ? null : parseClock(entry.value);
       const due = clock === null || isDue(clock);

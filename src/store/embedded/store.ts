@@ -41,6 +41,7 @@ export async function openEmbeddedStore({
   const datasets = openDatasets(environment);
   const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax });
   const { run, end } = startLifetime(unavailable);
+  let knownDigestKey = digestKey;
   let closing = false;
   let purgeFailure: unknown = null;
   let purging = purge().catch(failPurge);
@@ -76,7 +77,10 @@ export async function openEmbeddedStore({
 
   return {
     digestKey: () =>
-      run(() => digestKey ?? putOnce(environment.singletons, DIGEST_KEY, randomBytes(DIGEST_KEY_BYTES))),
+      run(async () => {
+        knownDigestKey ??= await putOnce(environment.singletons, DIGEST_KEY, randomBytes(DIGEST_KEY_BYTES));
+        return knownDigestKey;
+      }),
 
     status: () =>
       run(() => {

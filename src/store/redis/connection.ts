@@ -19,8 +19,8 @@ export function defineScript(lua: string): Script {
 export interface Connection {
   send(command: string, args: readonly Argument[]): Promise<unknown>;
   run(script: Script, key: string, args: readonly Argument[]): Promise<unknown>;
-  /** The promise that Redis's settings make of an acknowledged write, read once a connection. */
-  durability(): Promise<string>;
+  /** How often it has been connected: what was learnt of an earlier Redis may not hold for this one. */
+  connections(): number;
   /** Sends what is queued, waits for the answers and closes. */
   close(): Promise<void>;
 }
@@ -44,13 +44,13 @@ export function connect({ connection, prefix }: RedisLocation, timeoutMs: number
     retryStrategy: (attempt) => Math.min(50 * 2 ** Math.min(attempt, 6), 2000),
   });
   let lastError: Error | null = null;
-  let durability: string | null = null;
+  let connections = 0;
   redis.on("error", (error: Error) => {
     lastError = error;
   });
   redis.on("ready", () => {
     lastError = null;
-    durability = null; // it may be another Redis, or one with other settings
+    connections++;
   });
   const firstConnection = new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, timeoutMs);
@@ -82,10 +82,7 @@ export function connect({ connection, prefix }: RedisLocation, timeoutMs: number
       }
     },
 
-    async durability() {
-      durability ??= describeDurability(await readSettings(send));
-      return durability;
-    },
+    connections: () => connections,
 
     async close() {
       if (redis.status === "ready") {
@@ -115,52 +112,4 @@ export function explain(error: unknown): AssayError {
 function unavailable(cause: unknown): AssayError {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new AssayError("store_unavailable", { detail: `Redis did not do its part: ${message}`, cause });
-}
-
-/** Null: Redis does not tell (CONFIG is often forbidden on managed servers). */
-export type RedisSettings = ReadonlyMap<string, string> | null;
-
-async function readSettings(send: Connection["send"]): Promise<RedisSettings> {
-  const settings = new Map<string, string>();
-  for (const name of ["appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy"]) {
-    let reply: unknown;
-    try {
-      reply = await send("CONFIG", ["GET", name]);
-    } catch (error) {
-      if (error instanceof Error && /^(NOPERM|ERR)/.test(error.message)) return null;
-      throw error;
-    }
-    const [, value] = reply as (Buffer | undefined)[];
-    settings.set(name, value?.toString() ?? "");
-  }
-  return settings;
-}
-
-/** What Redis's settings promise of an acknowledged write, in a sentence or two. */
-export function describeDurability(settings: RedisSettings): string {
-  if (settings === null) return "Unknown: Redis does not let this client read its settings (CONFIG GET).";
-  return `${describePersistence(settings)} ${describeEviction(settings)}`;
-}
-
-function describePersistence(settings: ReadonlyMap<string, string>): string {
-  if (settings.get("appendonly") === "yes") {
-    const fsync = settings.get("appendfsync");
-    if (fsync === "always") return "An acknowledged write is on Redis's disk (appendfsync always).";
-    if (fsync === "everysec")
-      return "A crash of Redis's machine loses at most about a second of acknowledged writes (appendfsync everysec).";
-    return "An acknowledged write is on Redis's disk when its operating system chooses (appendfsync no).";
-  }
-  const save = settings.get("save") ?? "";
-  if (save === "")
-    return "Acknowledged writes are in memory only: a restart of Redis loses them (appendonly no, no save).";
-  return `A crash of Redis loses the acknowledged writes since its last dump (appendonly no, save ${save}).`;
-}
-
-function describeEviction(settings: ReadonlyMap<string, string>): string {
-  const policy = settings.get("maxmemory-policy") ?? "noeviction";
-  if (settings.get("maxmemory") === "0" || policy === "noeviction")
-    return `Nothing is evicted (maxmemory-policy ${policy}).`;
-  if (policy.startsWith("volatile-"))
-    return `When memory is short only cached outputs are evicted (maxmemory-policy ${policy}).`;
-  return `Samples may be evicted when memory is short (maxmemory-policy ${policy}): use volatile-lru instead.`;
 }

@@ -7,6 +7,7 @@ import { datasetNotFound, startLifetime } from "../lifetime.js";
 import type { SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
 import { type Argument, type Connection, connect, explain } from "./connection.js";
 import { openDatasets } from "./datasets.js";
+import { describeDurability, readSettings } from "./durability.js";
 import { bucketOf, datasetKey, digestKeyKey, incarnationKey, usedBuckets } from "./keys.js";
 import { parseRedisUrl } from "./location.js";
 import { openOutputs } from "./outputs.js";
@@ -57,11 +58,17 @@ export function openRedisStore({
   const { run, end } = startLifetime(explain);
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
 
+  let known: { digestKey: Buffer; connections: number } | null = null;
+
+  /** Asks once a connection: a Redis that came back without its data is given the key that is known here. */
   async function keptDigestKey(): Promise<Buffer> {
+    const connections = connection.connections();
+    if (known?.connections === connections) return known.digestKey;
     const key = digestKeyKey(prefix);
-    await connection.send("SET", [key, randomBytes(DIGEST_KEY_BYTES), "NX"]);
+    await connection.send("SET", [key, known?.digestKey ?? randomBytes(DIGEST_KEY_BYTES), "NX"]);
     const kept = (await connection.send("GET", [key])) as Buffer | null;
     if (kept?.length !== DIGEST_KEY_BYTES) throw corrupt("the digest key is not 32 bytes");
+    known = { digestKey: kept, connections };
     return kept;
   }
 
@@ -70,8 +77,7 @@ export function openRedisStore({
 
     status: () =>
       run(async () => {
-        await connection.send("PING", []);
-        return { kind: "redis" as const, durability: await connection.durability() };
+        return { kind: "redis" as const, durability: describeDurability(await readSettings(connection)) };
       }),
 
     readOutputs: (keys) => run(() => outputs.read(keys)),

@@ -1,0 +1,120 @@
+// Redis memory of a sample, all included: its outputs, its record and its weight in a snapshot.
+//   npm run build && node bench/redis-memory.mjs [samples…]      (needs redis-server; default 200000 1000000)
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { openRedisStore } from "../dist/store/redis/store.js";
+
+const PORT = 16379;
+const BATCH = 1000;
+const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [200_000, 1_000_000];
+
+console.log("samples    bytes/sample   outputs   samples   snapshot 1   snapshot 2   again   seconds");
+for (const samples of sizes) {
+  const server = spawn("redis-server", [
+    "--port",
+    String(PORT),
+    "--bind",
+    "127.0.0.1",
+    "--save",
+    "",
+    "--appendonly",
+    "no",
+  ]);
+  const admin = new Redis(PORT, "127.0.0.1").on("error", () => {}); // refused until the server listens
+  const store = openRedisStore({ url: `redis://127.0.0.1:${PORT}`, timeoutMs: 60_000 });
+  try {
+    await measure(samples, store, admin);
+  } finally {
+    await store.close();
+    admin.disconnect();
+    server.kill();
+    await once(server, "exit");
+  }
+}
+
+async function measure(samples, store, admin) {
+  await store.digestKey();
+  const usedBytes = async () => Number(/used_memory:(\d+)/.exec(await admin.info("memory"))[1]);
+  const start = await usedBytes();
+  const startedAtMs = Date.now();
+  const ids = Array.from(
+    { length: samples },
+    (_, index) => `q${index % 9973}:p${String(index).padStart(6, "0")}`,
+  );
+  const steps = [start];
+  const inBatches = async (work) => {
+    for (let at = 0; at < samples; at += BATCH) await work(ids.slice(at, at + BATCH));
+    steps.push(await settled(usedBytes));
+  };
+  const score = (scoredAtMs) => (batch) =>
+    store.writeSamples(
+      "search-2026-11",
+      batch.map((id) => ({ id, record: record(id, scoredAtMs) })),
+    );
+  await inBatches((batch) =>
+    store.writeOutputs(
+      batch.map((id) => ({
+        key: keyOf(id),
+        record: { logits: Float32Array.of(hash(id)), featureNormSquared: 9, truncated: false },
+      })),
+    ),
+  );
+  await inBatches(score(1_790_000_000_000));
+  for (const version of [1, 2]) {
+    const weights = Float64Array.from(ids, (id) => Math.abs(hash(id)) / version);
+    await store.writeSnapshot("search-2026-11", { ids, weights }, { scheme: "proportional" });
+    steps.push(await settled(usedBytes));
+  }
+  await inBatches(score(1_790_000_100_000)); // an epoch later: the older snapshot's weights go
+  const each = steps.slice(1).map((bytes, index) => (bytes - steps[index]) / samples);
+  const [outputs, first, snapshot] = each;
+  const columns = [outputs + first + snapshot, ...each].map((value) => value.toFixed(1).padStart(10));
+  console.log(
+    String(samples).padEnd(9),
+    ...columns,
+    ((Date.now() - startedAtMs) / 1000).toFixed(0).padStart(8),
+  );
+  const longest = ids.reduce((most, id) => Math.max(most, id.length), 0);
+  console.log(
+    `          ids of ${ids[0].length} to ${longest} bytes, ${(await store.readDataset("search-2026-11")).samples} samples counted`,
+  );
+}
+
+function record(id, scoredAtMs) {
+  const signals = new Map([
+    ["loss", Math.abs(hash(id))],
+    ["grad_norm_last", hash(id) ** 2],
+  ]);
+  return {
+    outputsKey: keyOf(id),
+    model: "default@0123456789ab",
+    loss: "bce",
+    label: 1,
+    group: null,
+    signals,
+    scoredAtMs,
+  };
+}
+
+function keyOf(id) {
+  return createHash("sha256").update(id).digest().subarray(0, 16);
+}
+
+/** A number in [-1, 1) with random bits, as logits and losses have them. */
+function hash(id) {
+  return createHash("sha256").update(id).digest().readInt32LE(16) / 2 ** 31;
+}
+
+/** Redis resizes its tables a little at a time: wait until its memory stands still. */
+async function settled(usedBytes) {
+  let before = await usedBytes();
+  for (;;) {
+    await sleep(300);
+    const now = await usedBytes();
+    if (Math.abs(now - before) < 50_000) return now;
+    before = now;
+  }
+}

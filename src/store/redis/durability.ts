@@ -1,0 +1,45 @@
+import type { Connection } from "./connection.js";
+
+/** Null: Redis does not tell (CONFIG is often forbidden on managed servers). */
+export type RedisSettings = ReadonlyMap<string, string> | null;
+
+const NAMES = ["appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy"] as const;
+
+export async function readSettings({ send }: Connection): Promise<RedisSettings> {
+  try {
+    const replies = await Promise.all(NAMES.map((name) => send("CONFIG", ["GET", name])));
+    return new Map(NAMES.map((name, index) => [name, String((replies[index] as Buffer[])[1] ?? "")]));
+  } catch (error) {
+    if (error instanceof Error && /^(NOPERM|ERR) /.test(error.message)) return null;
+    throw error;
+  }
+}
+
+/** What Redis's settings promise of an acknowledged write, in a sentence or two. */
+export function describeDurability(settings: RedisSettings): string {
+  if (settings === null) return "Unknown: Redis does not let this client read its settings (CONFIG GET).";
+  return `${describePersistence(settings)} ${describeEviction(settings)}`;
+}
+
+function describePersistence(settings: ReadonlyMap<string, string>): string {
+  if (settings.get("appendonly") === "yes") {
+    const fsync = settings.get("appendfsync");
+    if (fsync === "always") return "An acknowledged write is on Redis's disk (appendfsync always).";
+    if (fsync === "everysec")
+      return "A crash of Redis's machine loses at most about a second of acknowledged writes (appendfsync everysec).";
+    return "An acknowledged write is on Redis's disk when its operating system chooses (appendfsync no).";
+  }
+  const save = settings.get("save") ?? "";
+  if (save === "")
+    return "Acknowledged writes are in memory only: a restart of Redis loses them (appendonly no, no save).";
+  return `A crash of Redis loses the acknowledged writes since its last dump (appendonly no, save ${save}).`;
+}
+
+function describeEviction(settings: ReadonlyMap<string, string>): string {
+  const policy = settings.get("maxmemory-policy") ?? "noeviction";
+  if (settings.get("maxmemory") === "0" || policy === "noeviction")
+    return `Nothing is evicted (maxmemory-policy ${policy}).`;
+  if (policy.startsWith("volatile-"))
+    return `When memory is short only cached outputs are evicted (maxmemory-policy ${policy}).`;
+  return `Samples may be evicted when memory is short (maxmemory-policy ${policy}): use volatile-lru instead.`;
+}
