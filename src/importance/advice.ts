@@ -1,5 +1,18 @@
-import type { Diagnostics } from "./diagnostics.js";
+import type { ParetoTail } from "./pareto.js";
 import type { WeighOptions } from "./weigh-options.js";
+
+/** What is measured of some weights. */
+export interface Figures {
+  /** 1/Σw² of the weights that sum to 1: N for equal ones, 1 where one sample has it all. */
+  readonly effectiveSampleSize: number;
+  /** Largest weight, in the unit of the answer: a share of 1, or a multiple of the mean. */
+  readonly maxWeight: number;
+  readonly pareto: ParetoTail;
+  /** τ = √(N Σp²) ≥ 1, the gain in variance of drawing by the weights (Katharopoulos & Fleuret 2018, arXiv:1803.00942). */
+  readonly tau: number;
+  /** Every score is 0, so every weight is equal, whatever the scheme. */
+  readonly allZero: boolean;
+}
 
 /** Under this share of N an effective sample size is worth a word. */
 const EFFECTIVE_SHARE_MIN = 0.1;
@@ -11,11 +24,7 @@ const ONE_SAMPLE_SHARE_MAX = 0.5;
  *
  * @param shares (N) the weights, summing to 1
  */
-export function adviseOn(
-  figures: Omit<Diagnostics, "advice">,
-  shares: Float64Array,
-  options: WeighOptions,
-): string[] {
+export function adviseOn(figures: Figures, shares: Float64Array, options: WeighOptions): string[] {
   const all = [
     onZeros(figures, options),
     onTail(figures),
@@ -26,11 +35,11 @@ export function adviseOn(
   return all.filter((sentence) => sentence !== null);
 }
 
-function onZeros({ allZero }: Omit<Diagnostics, "advice">, { scheme }: WeighOptions): string | null {
+function onZeros({ allZero }: Figures, { scheme }: WeighOptions): string | null {
   return allZero && scheme !== "uniform" ? "All scores are 0, so every weight is equal." : null;
 }
 
-function onTail({ pareto: { k, threshold } }: Omit<Diagnostics, "advice">): string | null {
+function onTail({ pareto: { k, threshold } }: Figures): string | null {
   if (k === null || threshold === null || k <= threshold) return null;
   return (
     `Pareto k̂ is ${k.toFixed(2)}, above ${threshold.toFixed(2)}: a few samples decide every average under ` +
@@ -38,10 +47,7 @@ function onTail({ pareto: { k, threshold } }: Omit<Diagnostics, "advice">): stri
   );
 }
 
-function onEffectiveSampleSize(
-  { effectiveSampleSize }: Omit<Diagnostics, "advice">,
-  shares: Float64Array,
-): string | null {
+function onEffectiveSampleSize({ effectiveSampleSize }: Figures, shares: Float64Array): string | null {
   if (effectiveSampleSize >= EFFECTIVE_SHARE_MIN * shares.length) return null;
   const size = effectiveSampleSize.toPrecision(2);
   return `The ${shares.length} weighted samples are worth ${size} equal ones. Raise smoothing or set a lower clip.`;
@@ -65,7 +71,7 @@ function onNeverDrawn(shares: Float64Array): string | null {
  * Drawing pays when τ > (cB + 3b)/(3b) for B scored and b trained (Katharopoulos & Fleuret 2018, arXiv:1803.00942), with c the
  * cost of scoring in forwards: when b/B > c/(3(τ − 1)). Said for c = 1.
  */
-function onDrawing({ tau }: Omit<Diagnostics, "advice">): string {
+function onDrawing({ tau }: Figures): string {
   const trainedShare = 1 / (3 * (tau - 1));
   if (!(trainedShare < 1)) {
     return `τ is ${tau.toFixed(2)}: drawing does not repay one forward a sample to score them, which takes τ above 1.33.`;
