@@ -37,7 +37,7 @@ export async function startService({
   dataDir = temporaryFolder(),
   cli = CLI,
   until = "ready",
-  startTimeoutMs = 30_000,
+  startTimeoutMs = 60_000,
 }: ServiceOptions = {}): Promise<Service> {
   const child = spawn(process.execPath, [cli, "serve"], {
     env: { ...foreignEnvironment(), ASSAY_PORT: "0", ASSAY_DATA_DIR: dataDir, ...env },
