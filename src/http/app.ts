@@ -1,16 +1,11 @@
-import swagger from "@fastify/swagger";
-import swaggerUi from "@fastify/swagger-ui";
-import {
-  jsonSchemaTransform,
-  jsonSchemaTransformObject,
-  validatorCompiler,
-} from "@fastify/type-provider-zod";
+import { validatorCompiler } from "@fastify/type-provider-zod";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
 import type { Limits } from "../scoring/limits.js";
 import type { Store } from "../store/port.js";
+import { serveOpenApi } from "./openapi.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
 import { readJsonBodies } from "./plugins/json-body.js";
@@ -55,31 +50,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   requireBearerKeys(app, options.apiKeys);
   closeKeptAlive(app);
 
-  await app.register(swagger, {
-    openapi: {
-      openapi: "3.1.0",
-      info: {
-        title: "Assay",
-        version: options.version,
-        description:
-          "Tells a training pipeline which samples matter: per-sample loss, importance and training weights.",
-        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
-      },
-      tags: [
-        { name: "score", description: "Signals and weights of a batch" },
-        { name: "datasets", description: "What is remembered by sample id" },
-        { name: "models", description: "The exported rankers" },
-        { name: "operation", description: "Health and metrics" },
-      ],
-      components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
-      security: [{ bearer: [] }, {}],
-    },
-    transform: jsonSchemaTransform,
-    transformObject: jsonSchemaTransformObject,
-  });
-  await app.register(swaggerUi, { routePrefix: "/docs" });
-  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
-
+  await serveOpenApi(app, options.version);
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));
   await app.register(datasetRoutes(store));
   await app.register(sampleRoutes({ rankers, store }, limits));

@@ -120,6 +120,19 @@ describe("the documentation", () => {
     expect((await app.inject("/docs/static/swagger-ui-bundle.js")).statusCode).toBe(200);
   });
 
+  it("names the media type of problems, and no schema that nothing uses", async () => {
+    const document = (await (await testApp()).inject("/openapi.json")).json();
+    const { responses } = document.paths["/v1/score"].post;
+    expect(Object.keys(responses["422"].content)).toEqual(["application/problem+json"]);
+    expect(Object.keys(document.components.schemas).sort()).toEqual([
+      "Dataset",
+      "Model",
+      "Problem",
+      "Snapshot",
+      "WeightingInput",
+    ]);
+  });
+
   it("states the limits in the schema", async () => {
     const document = JSON.stringify((await (await testApp()).inject("/openapi.json")).json());
     expect(document).toContain('"maxItems":64');

@@ -6,11 +6,13 @@ import type { Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
 
 const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
-const readinessSchema = z.object({
-  ready: z.boolean(),
-  model: partSchema.describe("The default model"),
-  store: partSchema.describe("With what an acknowledged write promises"),
-});
+const readinessSchema = z
+  .object({
+    ready: z.boolean(),
+    model: partSchema.describe("The default model"),
+    store: partSchema.describe("With what an acknowledged write promises"),
+  })
+  .describe("What is ready, and why not");
 
 export function healthRoutes(
   { rankers, store }: { rankers: Rankers; store: Store },
@@ -24,7 +26,7 @@ export function healthRoutes(
           operationId: "alive",
           summary: "Whether the process answers",
           tags: ["operation"],
-          response: { 200: z.object({ status: z.literal("alive") }) },
+          response: { 200: z.object({ status: z.literal("alive") }).describe("The process answers") },
         },
       },
       async () => ({ status: "alive" as const }),
@@ -53,7 +55,7 @@ export function healthRoutes(
           operationId: "metrics",
           summary: "Metrics in the Prometheus text format",
           tags: ["operation"],
-          response: { 200: z.string() },
+          response: { 200: z.string().describe("Prometheus text format") },
         },
       },
       async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),

@@ -19,7 +19,7 @@ const modelSchema = z
     metrics: z.record(z.string(), z.unknown()),
     licence: z.record(z.string(), z.unknown()),
   })
-  .meta({ id: "Model" });
+  .meta({ id: "Model", description: "An exported ranker" });
 
 export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
   return async (app) => {
@@ -30,7 +30,12 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           operationId: "listModels",
           summary: "List the models",
           tags: ["models"],
-          response: { 200: z.object({ default: z.string(), models: z.array(modelSchema) }), ...problems() },
+          response: {
+            200: z
+              .object({ default: z.string(), models: z.array(modelSchema) })
+              .describe("Every model folder"),
+            ...problems(),
+          },
         },
       },
       async () => ({ default: rankers.defaultName, models: rankers.describe().map(renderModel) }),

@@ -29,16 +29,18 @@ export const datasetSummarySchema = z
     models: z.array(z.string()).describe("`name@version` of the models that scored it"),
     snapshot: snapshotSchema.nullable(),
   })
-  .meta({ id: "Dataset" });
+  .meta({ id: "Dataset", description: "A dataset and its counts" });
 
 export const datasetListQuerySchema = z.strictObject({
   cursor: z.string().max(1024).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
-export const datasetListSchema = z.object({
-  datasets: z.array(datasetSummarySchema),
-  next_cursor: z.string().nullable().describe("Pass as `cursor` for the next page"),
-});
+export const datasetListSchema = z
+  .object({
+    datasets: z.array(datasetSummarySchema),
+    next_cursor: z.string().nullable().describe("Pass as `cursor` for the next page"),
+  })
+  .describe("A page of datasets, by name");
 
 const rememberedSchema = signalsSchema.extend({
   id: z.string(),
@@ -49,22 +51,28 @@ const rememberedSchema = signalsSchema.extend({
 export function lookUpBodySchema(limits: Limits) {
   return z.strictObject({ ids: z.array(idSchema(limits)).min(1).max(limits.idsMax) });
 }
-export const lookUpAnswerSchema = z.object({
-  dataset: z.string(),
-  as_of: timeSchema.nullable().describe("Time of the snapshot that the weights come from"),
-  snapshot: z.number().int().nullable(),
-  results: z.array(rememberedSchema.nullable()).describe("In the order of the ids; null where unknown"),
-});
+export const lookUpAnswerSchema = z
+  .object({
+    dataset: z.string(),
+    as_of: timeSchema.nullable().describe("Time of the snapshot that the weights come from"),
+    snapshot: z.number().int().nullable(),
+    results: z.array(rememberedSchema.nullable()).describe("In the order of the ids; null where unknown"),
+  })
+  .describe("Weights and signals by id");
 
-export const sampleAnswerSchema = rememberedSchema.extend({
-  dataset: z.string(),
-  as_of: timeSchema.nullable(),
-  label: z.union([z.number(), z.array(z.number())]).nullable(),
-  group: z.string().nullable(),
-  loss_name: z.string().describe("The loss that the signals were computed with"),
-  model: z.string().describe("`name@version`"),
-  scored_at: timeSchema,
-});
+export const sampleAnswerSchema = rememberedSchema
+  .extend({
+    dataset: z.string(),
+    as_of: timeSchema.nullable(),
+    label: z.union([z.number(), z.array(z.number())]).nullable(),
+    group: z.string().nullable(),
+    loss_name: z.string().describe("The loss that the signals were computed with"),
+    model: z.string().describe("`name@version`"),
+    scored_at: timeSchema,
+  })
+  .describe("What is remembered of the sample");
 
 export const weighBodySchema = z.strictObject({ weighting: weightingSchema });
-export const weighAnswerSchema = z.object({ snapshot: snapshotSchema, diagnostics: diagnosticsSchema });
+export const weighAnswerSchema = z
+  .object({ snapshot: snapshotSchema, diagnostics: diagnosticsSchema })
+  .describe("The snapshot and what to know of it");

@@ -39,23 +39,25 @@ const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().
 /** A sample's signals, each absent where its label does not allow it or nobody asked. */
 export const signalsSchema = z.object(signalFields);
 
-export const scoreAnswerSchema = z.object({
-  model: z.object({ name: z.string(), version: z.string() }),
-  loss: z.enum(POINTWISE_LOSSES),
-  results: z
-    .array(
-      z.object({
-        id: z.string().nullable(),
-        logit: z.number().optional().describe("Of a model with one logit"),
-        logits: z.array(z.number()).optional().describe("Of a model with several"),
-        ...signalFields,
-        probabilities: z.array(z.number()).optional().describe("Of a model with several logits"),
-        weight: z.number().nullable(),
-        multiplier: z.number().nullable().optional().describe("1/(N p), with role `probability`"),
-        cached: z.boolean().describe("The outputs were in the store"),
-        truncated: z.boolean().describe("Longer than the model takes; cut, longest text first"),
-      }),
-    )
-    .describe("In the order of the samples"),
-  diagnostics: diagnosticsSchema.extend({ cache_hits: z.number().int() }),
-});
+export const scoreAnswerSchema = z
+  .object({
+    model: z.object({ name: z.string(), version: z.string() }),
+    loss: z.enum(POINTWISE_LOSSES),
+    results: z
+      .array(
+        z.object({
+          id: z.string().nullable(),
+          logit: z.number().optional().describe("Of a model with one logit"),
+          logits: z.array(z.number()).optional().describe("Of a model with several"),
+          ...signalFields,
+          probabilities: z.array(z.number()).optional().describe("Of a model with several logits"),
+          weight: z.number().nullable(),
+          multiplier: z.number().nullable().optional().describe("1/(N p), with role `probability`"),
+          cached: z.boolean().describe("The outputs were in the store"),
+          truncated: z.boolean().describe("Longer than the model takes; cut, longest text first"),
+        }),
+      )
+      .describe("In the order of the samples"),
+    diagnostics: diagnosticsSchema.extend({ cache_hits: z.number().int() }),
+  })
+  .describe("Each sample's answer, and what to know of the batch");

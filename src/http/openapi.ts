@@ -1,0 +1,70 @@
+import swagger from "@fastify/swagger";
+import swaggerUi from "@fastify/swagger-ui";
+import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
+import type { FastifyInstance } from "fastify";
+
+type Document = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** Answers the OpenAPI document, made from the routes' schemas, at /openapi.json and as a page at /docs. */
+export async function serveOpenApi(app: FastifyInstance, version: string): Promise<void> {
+  await app.register(swagger, {
+    openapi: {
+      openapi: "3.1.0",
+      info: {
+        title: "Assay",
+        version,
+        description:
+          "Tells a training pipeline which samples matter: per-sample loss, importance and training weights.",
+        license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+      },
+      servers: [{ url: "/" }],
+      tags: [
+        { name: "score", description: "Signals and weights of a batch" },
+        { name: "datasets", description: "What is remembered by sample id" },
+        { name: "models", description: "The exported rankers" },
+        { name: "operation", description: "Health and metrics" },
+      ],
+      components: { securitySchemes: { bearer: { type: "http", scheme: "bearer" } } },
+      security: [{ bearer: [] }, {}],
+    },
+    transform: jsonSchemaTransform,
+    transformObject: (input) => withoutUnused(withMediaTypes(jsonSchemaTransformObject(input))),
+  });
+  await app.register(swaggerUi, { routePrefix: "/docs" });
+  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+}
+
+/** Problems and metrics have media types of their own, which the type provider does not let a route say. */
+function withMediaTypes(document: Document): Document {
+  const copy = structuredClone(document) as { paths?: Record<string, Record<string, Operation>> };
+  for (const operations of Object.values(copy.paths ?? {})) {
+    for (const { responses = {} } of Object.values(operations)) {
+      for (const response of Object.values(responses)) {
+        const json = response.content?.["application/json"];
+        if (json?.schema?.$ref === "#/components/schemas/Problem")
+          response.content = { "application/problem+json": json };
+        if (json?.schema?.type === "string") response.content = { "text/plain": json };
+      }
+    }
+  }
+  return copy as Document;
+}
+
+interface Operation {
+  readonly responses?: Record<
+    string,
+    { content?: Record<string, { schema?: { $ref?: string; type?: string } }> }
+  >;
+}
+
+/** The provider writes each named schema twice, as input and as output; only those that a route names stay. */
+function withoutUnused(document: Document): Document {
+  const copy = structuredClone(document) as { components?: { schemas?: Record<string, unknown> } };
+  const schemas = copy.components?.schemas ?? {};
+  for (;;) {
+    const text = JSON.stringify(copy);
+    const unused = Object.keys(schemas).filter((name) => !text.includes(`"#/components/schemas/${name}"`));
+    if (unused.length === 0) return copy as Document;
+    for (const name of unused) delete schemas[name];
+  }
+}
