@@ -5,7 +5,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     // Engine processes run compiled code: the suite builds before it starts.
     globalSetup: "test/support/build.ts",
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Only a hang should end a test: machines that build and test are slow at times.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });

@@ -157,7 +157,7 @@ export function flagOf(name: string): string {
 
 /**
  * Reads the configuration; `flags` (by flag name) win over `environment`. Throws `config_invalid` naming every fault: a bad
- * value, an unknown ASSAY_ name, a bind beyond loopback without keys.
+ * value, an unknown ASSAY_ name.
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
@@ -206,12 +206,6 @@ export function readConfig(
     if (config.apiKeys.some((key) => key.length < 16)) {
       faults.push({ path: "ASSAY_API_KEYS", message: "holds a key shorter than 16 characters" });
     }
-    if (config.apiKeys.length === 0 && !isLoopback(config.host)) {
-      faults.push({
-        path: "ASSAY_HOST",
-        message: `${config.host} is not loopback: set ASSAY_API_KEYS, or listen on 127.0.0.1`,
-      });
-    }
   }
   if (faults.length > 0) {
     throw new AssayError("config_invalid", {
@@ -220,6 +214,16 @@ export function readConfig(
     });
   }
   return config;
+}
+
+/** Throws `config_invalid` where the service would be open to other machines without a key. */
+export function checkBind({ host, apiKeys }: Pick<Config, "host" | "apiKeys">): void {
+  if (apiKeys.length > 0 || isLoopback(host)) return;
+  const message = `${host} is not loopback: set ASSAY_API_KEYS, or listen on 127.0.0.1`;
+  throw new AssayError("config_invalid", {
+    detail: `ASSAY_HOST ${message}`,
+    faults: [{ path: "ASSAY_HOST", message }],
+  });
 }
 
 function isLoopback(host: string): boolean {

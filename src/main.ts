@@ -1,41 +1,67 @@
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import type { FastifyInstance } from "fastify";
 import { composeApp, openPorts, type Ports } from "./compose.js";
-import type { Config } from "./config.js";
+import { type Config, checkBind } from "./config.js";
+import { AssayError } from "./errors.js";
 
 /**
- * Serves until SIGTERM or SIGINT: config → compose → listen → close. Requests under way finish within
- * `closeTimeoutMs`; the process exits 0 when they did, 1 when they did not. A second signal ends it at once.
+ * Serves until SIGTERM or SIGINT: config → compose → listen → close. Requests under way finish within `closeTimeoutMs`; the
+ * process exits 0 when they did, 1 when they did not. A second signal ends it at once. Throws `config_invalid` where
+ * the address cannot be listened on.
  */
 export async function serve(config: Config): Promise<void> {
-  const ports = await openPorts(config);
-  const app = await composeApp(config, ports);
-  await app.listen({ host: config.host, port: config.port });
-  const { port } = app.server.address() as AddressInfo;
-  const url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${port}`;
-  process.stdout.write(`Assay listens on ${url}, docs at ${url}/docs\n`);
-  void announceReady(ports, url, config.apiKeys.length > 0);
-  void reportStore(ports);
+  checkBind(config);
+  const opened: { close(): PromiseLike<unknown> }[] = [];
+  async function closeAll(): Promise<void> {
+    for (const part of opened.splice(0).reverse()) await part.close();
+  }
+  // From the first moment on: as process 1 of a container nothing else would heed a signal.
+  endOnSignal(closeAll, config.closeTimeoutMs);
+  try {
+    const ports = await openPorts(config);
+    opened.push(ports);
+    const app = await composeApp(config, ports);
+    opened.push(app);
+    const url = await listen(app, config);
+    process.stdout.write(`Assay listens on ${url}, docs at ${url}/docs\n`);
+    void announceReady(ports, url, config.apiKeys.length > 0);
+    void reportStore(ports);
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
 
+function endOnSignal(closeAll: () => Promise<void>, closeTimeoutMs: number): void {
   let closing = false;
-  async function close(signal: string): Promise<void> {
+  async function end(): Promise<void> {
     if (closing) process.exit(1);
     closing = true;
-    ports.logger.info({ signal }, "closing");
-    const late = setTimeout(() => {
-      ports.logger.error(
-        { closeTimeoutMs: config.closeTimeoutMs },
-        "requests under way did not finish in time",
-      );
+    setTimeout(() => {
+      process.stderr.write(`assay: requests under way did not finish within ${closeTimeoutMs} ms\n`);
       process.exit(1);
-    }, config.closeTimeoutMs);
-    await app.close();
-    await ports.close();
-    clearTimeout(late);
+    }, closeTimeoutMs).unref();
+    await closeAll();
     process.exit(0);
   }
-  process.on("SIGTERM", (signal) => void close(signal));
-  process.on("SIGINT", (signal) => void close(signal));
+  process.on("SIGTERM", () => void end());
+  process.on("SIGINT", () => void end());
+}
+
+/** The URL under which this machine reaches the service. */
+async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
+  try {
+    await app.listen({ host, port });
+  } catch (cause) {
+    throw new AssayError("config_invalid", {
+      detail: `Cannot listen on ${host}, port ${port}: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+  const bound = (app.server.address() as AddressInfo).port;
+  const reached = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
+  return `http://${reached.includes(":") ? `[${reached}]` : reached}:${bound}`;
 }
 
 /** Says how to score a first sample, once that works. */

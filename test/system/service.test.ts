@@ -73,8 +73,7 @@ describe("the service", () => {
         )
       );
       const exit = service.stop(signal);
-      expect((await answer).status).toBe(200);
-      expect(await exit).toBe(0);
+      expect(await Promise.all([answer.then(({ status }) => status), exit])).toEqual([200, 0]);
     },
   );
 
@@ -96,6 +95,14 @@ describe("the service", () => {
         () => true,
       );
     while (!(await gone())) await new Promise((resolve) => setTimeout(resolve, 20));
+  });
+
+  it("says that a port is taken, and leaves no process behind", async () => {
+    const { url } = await startService();
+    const env = { PATH: process.env.PATH, ASSAY_PORT: new URL(url).port, ASSAY_DATA_DIR: temporaryFolder() };
+    const failed = await run(process.execPath, [CLI, "serve"], { env }).catch((error) => error);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/Cannot listen on 127\.0\.0\.1, port \d+: .*EADDRINUSE/);
   });
 
   it.each([
