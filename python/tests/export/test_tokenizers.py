@@ -13,7 +13,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from assay.export.errors import ExportError
 from assay.export.pairs import kept_lengths
 from assay.export.texts import Text, check_texts
-from assay.export.tokenizer import check_tokenizer, load_tokenizer
+from assay.export.tokenizer import check_tokenizer, known_differences, load_tokenizer
 from checkpoints import TOKENIZERS, word_pieces
 
 
@@ -107,6 +107,17 @@ def test_a_tokeniser_without_a_padding_token_is_refused(tmp_path: Path) -> None:
     tokenizer.pad_token = None
     with pytest.raises(ExportError, match="no padding token"):
         load_tokenizer(saved(tokenizer, tmp_path))
+
+
+def test_a_charsmap_is_said_to_be_approximated_even_inside_a_sequence() -> None:
+    charsmap = {"type": "Precompiled", "precompiled_charsmap": ""}
+    sequence = {"type": "Sequence", "normalizers": [{"type": "Strip"}, charsmap]}
+    for normalizer in (charsmap, sequence):
+        (text,) = known_differences(json.dumps({"normalizer": normalizer}))
+        assert "U+200D" in text
+    others: list[Any] = [None, {"type": "NFKC"}, {"type": "Sequence", "normalizers": []}]
+    for other in others:
+        assert known_differences(json.dumps({"normalizer": other})) == []
 
 
 def test_the_written_tokenizer_neither_cuts_nor_pads(tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ def _summary(out: Path, manifest: dict[str, Any]) -> str:
             f"{int8['texts']} texts ({int8['on']}), shift of a probability: 99% within "
             f"{int8['probability_shift_p99']}, largest {int8['probability_shift_max']}"
         )
+    lines += [f"note: {text}" for text in manifest["provenance"]["known_differences"]]
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assay.export.families import Checkpoint
-from assay.export.tokenizer import TextTokenizer
+from assay.export.tokenizer import TextTokenizer, known_differences
 from assay.export.versions import used_versions
 from assay.export.weights import Weights
 
@@ -80,7 +80,10 @@ def write_manifest(
         "parameters": [parameter.entry() for parameter in weights.parameters],
         "precision": description.precision,
         "self_test": {"tolerance": SELF_TEST_TOLERANCE, "samples": description.self_test},
-        "provenance": _provenance(description.provenance),
+        "provenance": {
+            **_provenance(description.provenance),
+            "known_differences": known_differences(tokenizer.bare.to_str()),
+        },
         "metrics": description.metrics,
         "licence": description.licence,
     }

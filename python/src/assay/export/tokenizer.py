@@ -17,6 +17,13 @@ from assay.export.errors import ExportError
 from assay.export.pairs import Element, Layout, Template
 from assay.export.texts import Text
 
+# Found by running both over every code point and 8,836 texts with XLM-R's charsmap (nmt_nfkc).
+CHARSMAP = (
+    "The service approximates the precompiled charsmap of this tokeniser (SentencePiece, XLM-R). "
+    "Ids differ from Hugging Face's for some texts that hold: several combining marks on one "
+    "letter, conjoining jamo, voiced half-width kana, a carriage return before a line feed, U+200D "
+    "(emoji of several parts) or U+061C. Composed text in any script is the same."
+)
 SPECIAL_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 
 
@@ -79,6 +86,17 @@ class TextTokenizer:
 
     def _ids(self, text: str) -> list[int]:
         return list(self.bare.encode(text, add_special_tokens=False).ids)
+
+
+def known_differences(tokenizer_json: str) -> list[str]:
+    """Where the service's tokens are known to differ from Hugging Face's, in words."""
+
+    def types(part: dict[str, Any] | None) -> set[str]:
+        if part is None:
+            return set()
+        return {part["type"]}.union(*(types(inner) for inner in part.get("normalizers", [])))
+
+    return [CHARSMAP] if "Precompiled" in types(json.loads(tokenizer_json)["normalizer"]) else []
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:
