@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import transformers
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast
+
+Exported = tuple[Path, Path]  # the checkpoint and its model folder
+Export = Callable[[str, int, str], Exported]  # by family, logits, and precision of the weights
 
 CORPUS = [
     "usb c cable wireless mouse 4k monitor",

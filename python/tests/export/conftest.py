@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 import torch
 
 from assay.export.folder import Options, export_folder
-from checkpoints import make_checkpoint
+from checkpoints import Export, Exported, make_checkpoint
 
 torch.set_num_threads(1)  # the models are tiny: more threads only wait for each other
-
-Exported = tuple[Path, Path]  # the checkpoint and its model folder
-Export = Callable[[str, int, str], Exported]
 
 
 @pytest.fixture(scope="session")

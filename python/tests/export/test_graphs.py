@@ -16,8 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from assay.export.restore import restore_folder
 from assay.export.share import INLINE_BYTES_MAX
 from assay.export.texts import Text, check_texts
-from checkpoints import FAMILIES, make_checkpoint
-from conftest import Export
+from checkpoints import FAMILIES, Export, make_checkpoint
 
 TEXTS = [
     ("usb c cable", "usb cable"),

@@ -15,8 +15,7 @@ from assay.export.folder import Options, export_folder
 from assay.export.restore import restore_folder
 from assay.export.texts import Text
 from assay.export.versions import SUPPORTED
-from checkpoints import FAMILIES, make_checkpoint
-from conftest import Export
+from checkpoints import FAMILIES, Export, make_checkpoint
 
 
 @pytest.mark.parametrize("family", FAMILIES)

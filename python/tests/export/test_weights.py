@@ -14,8 +14,7 @@ from hypothesis.extra.numpy import arrays
 from transformers import AutoModelForSequenceClassification
 
 from assay.export.weights import quantise
-from checkpoints import FAMILIES
-from conftest import Export
+from checkpoints import FAMILIES, Export
 
 
 def read(folder: Path) -> dict[str, Any]:
