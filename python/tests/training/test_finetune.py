@@ -1,6 +1,5 @@
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,7 +9,6 @@ from assay.training.finetune import (
     MIXES,
     Ends,
     best_f1,
-    calibrate_head,
     choose_mix,
     search_quality,
 )
@@ -21,27 +19,6 @@ def test_labels_are_thirds_of_the_rating_and_two_or_more_is_relevant(data: Path)
     pairs = judged_pairs(read_judgements(data))
     assert pairs.labels == pytest.approx(pairs.grades / 3)
     assert list(pairs.relevant) == [grade in (2, 3) for grade in pairs.grades]
-
-
-def test_calibration_makes_the_mean_probability_the_mean_label(base: Path) -> None:
-    model = load_cross_encoder(base, seed=1)
-    with torch.no_grad():
-        model.classifier.weight.fill_(1.0)
-        model.classifier.bias.fill_(0.5)
-    answers = np.random.default_rng(1).normal(size=500)
-    labels = (answers + np.random.default_rng(2).normal(size=500) > 1).astype(float)
-    calibrate_head(model, answers, labels)
-    slope = model.classifier.weight[0, 0].item()
-    shift = model.classifier.bias.item() - 0.5 * slope
-    probabilities = 1 / (1 + np.exp(-(slope * answers + shift)))
-    assert probabilities.mean() == pytest.approx(labels.mean(), abs=1e-3)
-    assert slope > 0
-
-
-def test_scores_that_fall_with_the_labels_are_refused(base: Path) -> None:
-    answers = np.arange(20.0)
-    with pytest.raises(ValueError, match="do not rise with the labels"):
-        calibrate_head(load_cross_encoder(base, seed=1), answers, (answers < 10).astype(float))
 
 
 def test_a_mix_lies_between_the_two_ends(base: Path) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, ndcg_score, roc_auc_score
 
-from assay.training.crossval import calibration_error
 from assay.training.measure import Scored, lead, measure
 from assay.training.metrics import (
     auc,
@@ -100,9 +99,3 @@ def test_an_estimate_lies_within_its_interval() -> None:
     assert figures["auc"].value == auc(RATINGS >= 2, SCORES)
     for estimate in figures.values():
         assert estimate.low <= estimate.value <= estimate.high
-
-
-def test_calibration_error_is_the_weighted_gap_of_each_bin() -> None:
-    probabilities = np.array([0.95, 0.95, 0.15, 0.15])
-    labels = np.array([1.0, 0.0, 0.0, 0.0])
-    assert calibration_error(probabilities, labels) == pytest.approx(0.5 * 0.45 + 0.5 * 0.15)

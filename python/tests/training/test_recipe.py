@@ -124,6 +124,8 @@ def test_the_shipped_checkpoint_loads_and_answers_with_one_logit(
     inputs = tokenizer("network cable", "acme network cable", return_tensors="pt")
     with torch.inference_mode():
         assert model(**inputs).logits.shape == (1, 1)
+    assert tokenizer.backend_tokenizer.truncation is None
+    assert metrics["calibration"]["slope"] > 0
     assert set(metrics["zero_shot_auc"]) == {"abt-buy", "amazon-google"}
     assert json.loads((tmp_path / "metrics.json").read_text()) == metrics
 

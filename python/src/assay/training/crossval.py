@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from assay.training import ranks
 from assay.training.baselines import baseline_scores
+from assay.training.calibration import calibration_error
 from assay.training.data import (
     RATING_MAX,
     RELEVANT_FROM,
@@ -107,8 +108,7 @@ def crossval(
         "figures": _as_json(figures),
         "lead_of_fine_tuned": _as_json(leads),
         "calibration_error": {
-            name: calibration_error(1 / (1 + np.exp(-scores[name])), pairs.labels)
-            for name in (DISTILLED, FINE_TUNED)
+            name: calibration_error(scores[name], pairs.labels) for name in (DISTILLED, FINE_TUNED)
         },
         "seconds": round(time.monotonic() - started),
         "provenance": provenance(
@@ -138,12 +138,18 @@ def markdown(
     return "\n".join(lines + _table("over", leads)) + "\n"
 
 
-def calibration_error(probabilities: Floats, labels: Floats, bins: int = 10) -> float:
-    """Expected calibration error (Guo et al., 2017): over `bins` bins of equal width, the mean
-    distance of the mean probability from the mean label, weighted by size."""
-    place = np.minimum((probabilities * bins).astype(int), bins - 1)
-    gaps = np.abs(np.bincount(place, probabilities - labels, minlength=bins))
-    return float(gaps.sum() / len(labels))
+def read_scores(
+    validation: Path, name: str
+) -> tuple[npt.NDArray[np.str_], npt.NDArray[np.intp], Floats]:
+    """Judgement ids, folds and out-of-fold scores of one scorer, all (pairs,), in the order of the
+    judgements, from the folder that `crossval` wrote."""
+    with gzip.open(validation / "oof.jsonl.gz", "rt", encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    return (
+        np.array([row["id"] for row in rows]),
+        np.array([row["fold"] for row in rows]),
+        np.array([row["scores"][name] for row in rows]),
+    )
 
 
 def _table(head: str, rows: Mapping[str, Mapping[str, Estimate]]) -> list[str]:

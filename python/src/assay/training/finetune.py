@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from sklearn.linear_model import LogisticRegression
 from transformers import BertForSequenceClassification, PreTrainedTokenizerBase
 
+from assay.training.calibration import platt, scale_head
 from assay.training.fit import FitOptions, fit
 from assay.training.metrics import auc, f1, ndcg_by_query, threshold_of_best_f1
 from assay.training.network import encode_pairs, load_cross_encoder, load_tokenizer, logits
@@ -89,7 +89,7 @@ def fit_ends(
     tokenizer = load_tokenizer(distilled)
     model = load_cross_encoder(distilled, options.seed)
     answers = logits(model, tokenizer, pairs.queries, pairs.documents, SCORED_TOKENS_MAX)
-    calibrate_head(model, answers, pairs.labels)
+    scale_head(model, platt(answers, pairs.labels))
     start = _copy(model)
     encoded = encode_pairs(tokenizer, pairs.queries, pairs.documents, TRAINED_TOKENS_MAX)
     loss = torch.nn.functional.binary_cross_entropy_with_logits
@@ -119,21 +119,6 @@ def search_quality(held: Pairs, scores: Floats) -> float:
 def best_f1(held: Pairs, scores: Floats) -> float:
     """F1 at the threshold that suits `held` best."""
     return f1(held.relevant, scores >= threshold_of_best_f1(held.relevant, scores))
-
-
-def calibrate_head(model: BertForSequenceClassification, answers: Floats, labels: Floats) -> None:
-    """Scale and shift the head so that the sigmoid of its logits, so far `answers` (pairs,), fits
-    soft `labels` (pairs,) best in cross-entropy; the order of scores stays."""
-    twice = np.concatenate([answers, answers])[:, None]
-    classes = np.repeat([1, 0], len(labels))
-    weights = np.concatenate([labels, 1 - labels])
-    platt = LogisticRegression(C=1e6).fit(twice, classes, sample_weight=weights)
-    slope, shift = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    if slope <= 0:
-        raise ValueError("the distilled scores do not rise with the labels; nothing to calibrate")
-    with torch.no_grad():
-        model.classifier.weight.mul_(slope)
-        model.classifier.bias.mul_(slope).add_(shift)
 
 
 def _copy(model: BertForSequenceClassification) -> State:

@@ -53,11 +53,17 @@ def load_cross_encoder(folder: Path, seed: int) -> BertForSequenceClassification
 def save_cross_encoder(
     model: BertForSequenceClassification, tokenizer: PreTrainedTokenizerBase, folder: Path
 ) -> None:
-    """Write a Hugging Face checkpoint folder: config, weights and tokeniser; rank 0 does."""
+    """Write a Hugging Face checkpoint folder: config, weights and tokeniser; rank 0 does.
+
+    The tokeniser is written without truncation or padding, which the last call left set.
+    """
     if ranks.rank() > 0:
         return
     folder.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(folder)
+    backend = cast(Any, tokenizer).backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
     tokenizer.save_pretrained(folder)
 
 

@@ -7,8 +7,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from assay.training.baselines import baseline_scores
-from assay.training.crossval import FINE_TUNED, judged_pairs
+from assay.training.calibration import calibration_error, platt, scale_head
+from assay.training.crossval import FINE_TUNED, judged_pairs, read_scores
 from assay.training.data import read_catalogue, read_judgements, read_offers
 from assay.training.finetune import Ends, fit_ends
 from assay.training.fit import FitOptions
@@ -16,6 +20,8 @@ from assay.training.match import auc_of_offers, offer_pairs
 from assay.training.network import save_cross_encoder
 from assay.training.provenance import provenance, write_metrics
 
+Floats = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
 ZERO_SHOT = ("abt-buy", "amazon-google")
 
 
@@ -31,19 +37,34 @@ def ship(
     """Fine-tune `distilled` on all judgements, mixed as `crossval` chose in the folder
     `validation`; write the checkpoint and metrics.json to `out`.
 
-    The metrics are those of `validation` and AUC on the test splits of ZERO_SHOT, which no step
-    before this one reads.
+    Fine-tuned models are surer of queries they know than of new ones, so the head is scaled to fit
+    the out-of-fold scores. The metrics are those of `validation`, the calibration, and AUC on the
+    test splits of ZERO_SHOT, which no step before this one reads.
     """
     started = time.monotonic()
     validated = json.loads((validation / "crossval.json").read_text(encoding="utf-8"))
     mix = float(validated["mix"])
-    pairs = judged_pairs(read_judgements(data))
+    judgements = read_judgements(data)
+    pairs = judged_pairs(judgements)
+    ids, folds, answers = read_scores(validation, FINE_TUNED)
+    if list(ids) != [judgement.id for judgement in judgements]:
+        raise ValueError(f"{validation} holds scores of other judgements than {data}")
+    scale = platt(answers, pairs.labels)
     ends = fit_ends(distilled, pairs, options, report)
-    save_cross_encoder(ends.model_at(mix), ends.tokenizer, out)
+    model = ends.model_at(mix)
+    scale_head(model, scale)
+    save_cross_encoder(model, ends.tokenizer, out)
     metrics = {
         "step": "ship",
         "mix": mix,
         "crossval": validated["figures"][FINE_TUNED],
+        "calibration": {
+            **asdict(scale),
+            "error_before": calibration_error(answers, pairs.labels),
+            "error_after": calibration_error(
+                _scaled_by_other_folds(answers, pairs.labels, folds), pairs.labels
+            ),
+        },
         "zero_shot_auc": {
             name: _zero_shot(data, base, ends, mix, name, options.seed) for name in ZERO_SHOT
         },
@@ -53,6 +74,7 @@ def ship(
                 "chorus/judgments.jsonl": data / "chorus" / "judgments.jsonl",
                 "distilled/model.safetensors": distilled / "model.safetensors",
                 "crossval.json": validation / "crossval.json",
+                "oof.jsonl.gz": validation / "oof.jsonl.gz",
             },
             options.seed,
             asdict(options),
@@ -60,6 +82,15 @@ def ship(
     }
     write_metrics(out, metrics)
     return metrics
+
+
+def _scaled_by_other_folds(answers: Floats, labels: Floats, folds: Places) -> Floats:
+    """Each fold's scores on the scale that suits the other folds, to measure what scaling does."""
+    scaled = np.empty_like(answers)
+    for fold in np.unique(folds):
+        other = platt(answers[folds != fold], labels[folds != fold])
+        scaled[folds == fold] = other.slope * answers[folds == fold] + other.shift
+    return scaled
 
 
 def _zero_shot(
