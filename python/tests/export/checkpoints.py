@@ -63,7 +63,7 @@ def make_checkpoint(
     random = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         noise = torch.randn(parameter.shape, generator=random)
-        parameter.data += noise * (0.3 if parameter.dim() == 2 else 0.1)
+        parameter.data += noise * (0.2 if parameter.dim() == 2 else 0.1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
