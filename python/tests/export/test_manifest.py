@@ -107,6 +107,18 @@ def test_the_command_writes_what_it_was_told(
     assert str(tmp_path) not in (tmp_path / "model" / "model.json").read_text()
 
 
+def test_a_regression_has_no_probabilities_to_shift(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source = make_checkpoint(tmp_path / "checkpoint", "bert")
+    words = ["folder", str(source), str(tmp_path / "model"), "--weights", "int8"]
+    assert main([*words, "--task", "regression"]) == 0
+    assert "probability" not in capsys.readouterr().out
+    precision = json.loads((tmp_path / "model" / "model.json").read_text())["precision"]["int8"]
+    assert precision["probability_shift_max"] is None
+    assert precision["spearman"] > 0.97
+
+
 def test_a_refused_command_says_why_and_fails(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -128,11 +128,16 @@ def _summary(out: Path, manifest: dict[str, Any]) -> str:
     ]
     int8 = manifest["precision"].get("int8")
     if int8:
-        lines.append(
+        line = (
             f"forward.int8.onnx: Spearman {int8['spearman']} with forward.onnx over "
-            f"{int8['texts']} texts ({int8['on']}), shift of a probability: 99% within "
-            f"{int8['probability_shift_p99']}, largest {int8['probability_shift_max']}"
+            f"{int8['texts']} texts ({int8['on']})"
         )
+        if int8["probability_shift_max"] is not None:
+            line += (
+                f", shift of a probability: 99% within {int8['probability_shift_p99']}, "
+                f"largest {int8['probability_shift_max']}"
+            )
+        lines.append(line)
     lines += [f"note: {text}" for text in manifest["provenance"]["known_differences"]]
     return "\n".join(lines)
 
