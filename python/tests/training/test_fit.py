@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from assay.training.fit import FitOptions, fit
+from assay.training import ranks
+from assay.training.batches import pad
+from assay.training.fit import FitOptions, batch_gradients, fit
 from assay.training.network import encode_pairs, load_cross_encoder, load_tokenizer, logits
 
 QUERIES = ["network cable", "toner cartridge"] * 40
@@ -65,3 +67,38 @@ def test_a_loss_that_is_not_finite_stops_the_training(base: Path) -> None:
             options,
             lambda line: None,
         )
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8])
+def test_the_gradients_of_two_processes_add_up_to_those_of_one(
+    base: Path, rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load_cross_encoder(base, seed=1)
+    names = ["classifier.weight", "bert.encoder.layer.0.output.dense.weight"]
+    trained = [model.get_parameter(name) for name in names]
+    encoded = encode_pairs(load_tokenizer(base), QUERIES[:rows], DOCUMENTS[:rows], 32)
+    inputs = pad(encoded, np.arange(rows))
+    targets = torch.tensor(TARGETS[:rows]).float()
+
+    def run() -> tuple[float, list[torch.Tensor]]:
+        value = batch_gradients(model, trained, inputs, targets, torch.nn.functional.mse_loss)
+        return value, [parameter.grad for parameter in trained if parameter.grad is not None]
+
+    value, gradients = run()
+    monkeypatch.setattr(ranks, "size", lambda: 2)
+    shares = []
+    for rank in (0, 1):
+        monkeypatch.setattr(ranks, "rank", lambda rank=rank: rank)
+        shares.append(run())
+    assert shares[0][0] + shares[1][0] == pytest.approx(value, rel=1e-5)
+    for whole, first, second in zip(gradients, shares[0][1], shares[1][1], strict=True):
+        assert torch.allclose(whole, first + second, atol=1e-6)
+
+
+def test_processes_deal_out_all_work_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranks, "size", lambda: 3)
+    dealt = []
+    for rank in range(3):
+        monkeypatch.setattr(ranks, "rank", lambda rank=rank: rank)
+        dealt.append(list(ranks.own(range(8))))
+    assert dealt == [[0, 3, 6], [1, 4, 7], [2, 5]]

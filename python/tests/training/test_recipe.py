@@ -2,9 +2,6 @@
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -143,23 +140,6 @@ def test_matching_is_measured_on_the_test_split_against_baselines(
     for figures in metrics["test"].values():
         assert 0 <= figures["f1"]["low"] <= figures["f1"]["value"] <= figures["f1"]["high"] <= 1
     assert (tmp_path / "model.safetensors").exists()
-
-
-def test_two_processes_train_the_same_model_as_one(
-    data: Path, base: Path, distilled: Path, tmp_path: Path
-) -> None:
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-        *("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"),
-        *("-m", "assay.training", "distil", "--data", str(data), "--base", str(base)),
-        *("--out", str(tmp_path), "--queries", "100", "--threads", "1", "--epochs", "3"),
-        *("--batch", "32", "--learning-rate", "2e-3"),
-    ]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run(command, check=True, timeout=120, env=environment)
-    together = json.loads((tmp_path / "metrics.json").read_text())["held_out"]
-    alone = json.loads((distilled / "metrics.json").read_text())["held_out"]
-    assert together["mean_squared_error"] == pytest.approx(alone["mean_squared_error"], rel=1e-3)
 
 
 def test_a_missing_base_package_is_an_error_that_says_what_to_install(

@@ -20,7 +20,7 @@ DEFAULTS = {
     "distil": {"epochs": 1, "learning_rate": 2e-4, "batch": 64, "averaged_from": 1.0},
     "crossval": {"epochs": 2, "learning_rate": 2e-5, "batch": 32, "averaged_from": 0.5},
     "ship": {"epochs": 2, "learning_rate": 2e-5, "batch": 32, "averaged_from": 0.5},
-    "match": {"epochs": 4, "learning_rate": 1e-4, "batch": 32, "averaged_from": 0.8},
+    "match": {"epochs": 3, "learning_rate": 1e-4, "batch": 32, "averaged_from": 0.8},
 }
 PURPOSES = {
     "distil": "teach a cross-encoder the scores of a bi-encoder and of word coverage",
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         step.add_argument("--learning-rate", type=float, default=defaults["learning_rate"])
         step.add_argument("--batch", type=int, default=int(defaults["batch"]))
         if name == "distil":
-            step.add_argument("--queries", type=int, default=23000, help="queries to make")
+            step.add_argument("--queries", type=int, default=8500, help="queries to make")
         else:
             step.add_argument(
                 "--distilled", type=Path, required=True, help="folder that distil wrote"

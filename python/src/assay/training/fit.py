@@ -62,7 +62,7 @@ def fit(
     step, recent = 0, 0.0
     for _ in range(options.epochs):
         for rows, inputs in shuffled_batches(encoded, options.batch, rng):
-            value = _gradients(model, trained, inputs, wanted[rows], loss)
+            value = batch_gradients(model, trained, inputs, wanted[rows], loss)
             if not math.isfinite(value):
                 raise FloatingPointError(f"the loss is {value} at step {step}")
             torch.nn.utils.clip_grad_norm_(trained, options.gradient_norm_max)
@@ -79,7 +79,7 @@ def fit(
     model.train(False)
 
 
-def _gradients(
+def batch_gradients(
     model: BertForSequenceClassification,
     trained: Sequence[torch.nn.Parameter],
     inputs: Mapping[str, torch.Tensor],

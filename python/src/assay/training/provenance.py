@@ -16,13 +16,14 @@ VERSIONED = ("torch", "transformers", "tokenizers", "scikit-learn", "numpy", "sc
 
 def provenance(inputs: Mapping[str, Path], seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
     """A JSON object: the command with its paths reduced to names, the sha256 of every input file,
-    the seed, the options that shaped the run, versions and the time (UTC)."""
+    seed, number of processes, the options that shaped the run, versions and the time (UTC)."""
     return {
         "command": "python -m assay.training " + " ".join(_without_folders(sys.argv[1:])),
         "inputs": {
             name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in inputs.items()
         },
         "seed": seed,
+        "processes": ranks.size(),
         "options": dict(options),
         "versions": {name: version(name) for name in VERSIONED},
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
