@@ -99,7 +99,7 @@ export const SETTINGS = {
   ASSAY_TEXT_CHARS_MAX: setting(
     integer(1, 10_000_000),
     "100000",
-    "UTF-16 units of one text (query, document or text); the model itself truncates at its token limit.",
+    "Characters (code points) of one text (query, document or text); the model itself truncates at its token limit.",
   ),
   ASSAY_QUEUE_SAMPLES_MAX: setting(
     integer(1, 100_000_000),

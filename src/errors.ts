@@ -45,6 +45,7 @@ export const ERRORS = {
   shutting_down: "The service is shutting down",
   config_invalid: "The configuration is not valid",
   input_invalid: "The input file cannot be read",
+  output_invalid: "The output file cannot be written",
   internal: "An unexpected error",
 } as const;
 

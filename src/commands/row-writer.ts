@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
+import { type FileHandle, open } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { stringify } from "csv-stringify/sync";
+import { AssayError } from "../errors.js";
 import type { SampleRow } from "../scoring/row.js";
 
 /** Writes rows one after another, to a file or standard output. */
@@ -15,9 +16,10 @@ export type RowFormat = (typeof ROW_FORMATS)[number];
 
 /**
  * NDJSON, a line a row; or CSV, whose columns are those of the first row, lists as JSON. `path` null: standard output.
+ * Throws `output_invalid` where the file cannot be written.
  */
-export function openRowWriter(path: string | null, format: RowFormat): RowWriter {
-  const stream = path === null ? process.stdout : createWriteStream(path);
+export async function openRowWriter(path: string | null, format: RowFormat): Promise<RowWriter> {
+  const stream = path === null ? process.stdout : (await openFile(path)).createWriteStream();
   let columns: string[] | null = null;
 
   function render(rows: readonly SampleRow[]): string {
@@ -37,4 +39,15 @@ export function openRowWriter(path: string | null, format: RowFormat): RowWriter
       await finished(stream);
     },
   };
+}
+
+async function openFile(path: string): Promise<FileHandle> {
+  try {
+    return await open(path, "w");
+  } catch (cause) {
+    throw new AssayError("output_invalid", {
+      detail: `${path} cannot be written: ${(cause as Error).message}`,
+      cause,
+    });
+  }
 }

@@ -76,7 +76,7 @@ async function* readCsv(path: string, onBytes: (bytes: number) => void): AsyncIt
   try {
     for await (const { record, info } of parser as AsyncIterable<CsvRecord>) {
       onBytes(stream.bytesRead);
-      yield { value: fromCsv(record), line: info.lines };
+      yield { value: fromCsv(path, record), line: info.lines };
     }
   } catch (cause) {
     if (cause instanceof AssayError) throw cause;
@@ -89,10 +89,17 @@ interface CsvRecord {
   readonly info: { readonly lines: number };
 }
 
+const COLUMNS = ["id", "query", "document", "text", "label", "group"];
+
 /** An empty cell is absent, but for texts, which may be empty; a label is a number. */
-function fromCsv(record: CsvRecord["record"]): Record<string, unknown> {
+function fromCsv(path: string, record: CsvRecord["record"]): Record<string, unknown> {
   const value: Record<string, unknown> = {};
   for (const [name, cell] of Object.entries(record)) {
+    if (!COLUMNS.includes(name)) {
+      throw new AssayError("input_invalid", {
+        detail: `${path}: the header names the column ${JSON.stringify(name)}; it may name ${COLUMNS.join(", ")}`,
+      });
+    }
     if (cell === "" && name !== "query" && name !== "document") continue;
     value[name] = name === "label" ? Number(cell) : cell;
   }

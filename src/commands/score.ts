@@ -11,11 +11,10 @@ import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.
 import { weigh } from "../importance/weights.js";
 import { PRECISIONS, type Precision } from "../ranker/port.js";
 import { type SampleRow, sampleRow } from "../scoring/row.js";
-import type { Sample } from "../scoring/sample.js";
 import { scoreSamples } from "../scoring/score.js";
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
 import { openRowWriter, ROW_FORMATS, type RowFormat } from "./row-writer.js";
-import { readSampleFile } from "./sample-file.js";
+import { type FiledSample, readSampleFile } from "./sample-file.js";
 
 interface ScoreOptions {
   readonly output?: string;
@@ -73,8 +72,8 @@ async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
       ? null
       : { signal: options.weighBy, scheme: options.scheme, normalise: options.normalise };
   if (weighting !== null) weighOptions(weighting); // a fault of the options, before the model loads
+  const writer = await openRowWriter(options.output ?? null, options.format);
   const ports = await openPorts(config);
-  const writer = openRowWriter(options.output ?? null, options.format);
   const bar = new SingleBar({
     format: "{bar} {percentage}% | {samples} samples | {eta_formatted} left",
     stream: process.stderr,
@@ -85,7 +84,7 @@ async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
     const held: SampleRow[] = [];
     let samples = 0;
     for await (const batch of batches(file, config, options.batch, (read) => bar.update(read))) {
-      const rows = await scoreBatch(ports, batch, options, weighting);
+      const rows = await scoreBatch(ports, file, batch, options, weighting);
       samples += rows.length;
       bar.update({ samples });
       // Weights need the whole file; without them rows pass through.
@@ -93,6 +92,7 @@ async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
       else held.push(...rows);
     }
     bar.update(bytes);
+    if (samples === 0) process.stderr.write(`${file} holds no samples\n`);
     if (weighting !== null && held.length > 0) await writer.write(weighRows(held, weighting));
     await writer.close();
   } finally {
@@ -106,9 +106,9 @@ async function* batches(
   { limits }: Config,
   size: number,
   onBytes: (bytes: number) => void,
-): AsyncIterable<Sample[]> {
-  let batch: Sample[] = [];
-  for await (const { sample } of readSampleFile(file, { limits, onBytes })) {
+): AsyncIterable<FiledSample[]> {
+  let batch: FiledSample[] = [];
+  for await (const sample of readSampleFile(file, { limits, onBytes })) {
     batch.push(sample);
     if (batch.length === size) {
       yield batch;
@@ -120,15 +120,40 @@ async function* batches(
 
 async function scoreBatch(
   ports: Ports,
-  samples: readonly Sample[],
+  file: string,
+  batch: readonly FiledSample[],
   { model, dataset, signals, loss, precision }: ScoreOptions,
   weighting: WeightingRequest | null,
 ): Promise<SampleRow[]> {
   const wanted =
     weighting === null || signals === undefined ? signals : [...new Set([...signals, weighting.signal])];
-  const request = { model, dataset, signals: wanted, loss, precision, weighting: null, samples };
-  const answer = await scoreSamples(ports, request, new AbortController().signal);
-  return answer.results.map(sampleRow);
+  const request = {
+    model,
+    dataset,
+    signals: wanted,
+    loss,
+    precision,
+    weighting: null,
+    samples: batch.map(({ sample }) => sample),
+  };
+  try {
+    const answer = await scoreSamples(ports, request, new AbortController().signal);
+    return answer.results.map(sampleRow);
+  } catch (error) {
+    throw error instanceof AssayError ? locate(error, file, batch) : error;
+  }
+}
+
+/** The error with the file's line in place of the sample's place in its batch. */
+function locate(error: AssayError, file: string, batch: readonly FiledSample[]): AssayError {
+  const [fault] = error.faults;
+  const index = /^\/samples\/(\d+)/.exec(fault?.path ?? "")?.[1];
+  const line = index === undefined ? undefined : batch[Number(index)]?.line;
+  if (fault === undefined || line === undefined) return error;
+  return new AssayError(error.code, {
+    detail: `${file}, line ${line}: ${fault.path.split("/").at(-1)} ${fault.message}`,
+    cause: error,
+  });
 }
 
 function weighRows(rows: readonly SampleRow[], weighting: WeightingRequest): SampleRow[] {
@@ -136,7 +161,7 @@ function weighRows(rows: readonly SampleRow[], weighting: WeightingRequest): Sam
     const score = row[weighting.signal];
     if (score !== undefined) return score;
     throw new AssayError("missing_label", {
-      detail: `Sample ${index + 1} of the file has no ${weighting.signal}: it needs a label`,
+      detail: `Sample ${index + 1} of the file has no ${weighting.signal}: it needs a label, or weigh by a signal that needs none (--weigh-by entropy)`,
     });
   });
   const { weights, diagnostics } = weigh(scores, weighOptions(weighting));

@@ -10,7 +10,7 @@ import { requireBearerKeys } from "./plugins/bearer-keys.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
 import { readJsonBodies } from "./plugins/json-body.js";
 import { measureRequests } from "./plugins/request-metrics.js";
-import { handleErrors, sendProblem } from "./problems.js";
+import { handleErrors, refuseMalformed, sendProblem } from "./problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
 import { healthRoutes } from "./routes/health.js";
 import { modelRoutes } from "./routes/models.js";
@@ -37,6 +37,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytesMax,
     frameworkErrors: sendProblem,
+    clientErrorHandler: refuseMalformed,
     // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
     routerOptions: { maxParamLength: 3 * limits.idBytesMax },
   });

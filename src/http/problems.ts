@@ -1,5 +1,6 @@
+import type { Socket } from "node:net";
 import { hasZodFastifySchemaValidationErrors } from "@fastify/type-provider-zod";
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AssayError, ERRORS, type ErrorCode, type Fault } from "../errors.js";
 
 /** The one place that knows which status an error of the catalogue answers. */
@@ -31,6 +32,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   shutting_down: 503,
   config_invalid: 500,
   input_invalid: 400,
+  output_invalid: 400,
   internal: 500,
 };
 
@@ -75,33 +77,59 @@ export function sendProblem(
   const retryAfter = RETRY_AFTER_SECONDS[error.code];
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   if (error.code === "unauthorised") reply.header("www-authenticate", "Bearer");
+  // What went wrong inside is for the log, not for the client.
+  const detail =
+    error.code === "internal" ? `Request ${request.id} failed; the log has the reason` : error.message;
   return reply
     .code(status)
     .type("application/problem+json")
-    .send({
-      type: `urn:assay:problem:${error.code}`,
-      title: ERRORS[error.code],
-      status,
-      code: error.code,
-      // What went wrong inside is for the log, not for the client.
-      detail:
-        error.code === "internal" ? `Request ${request.id} failed; the log has the reason` : error.message,
-      ...(error.faults.length > 0 ? { faults: error.faults } : {}),
-    });
+    .send(problemOf(error.code, status, detail, error.faults));
+}
+
+/** Answers what is not HTTP, or too slow, or has too large a header: the parser gave up before there was a request. */
+export function refuseMalformed(error: ConnectionError, socket: Socket): void {
+  if (socket.writable && error.code !== "ECONNRESET") {
+    const [status, reason] = CONNECTION_STATUS[error.code] ?? [400, "Bad Request"];
+    const body = JSON.stringify(
+      problemOf("invalid_request", status, `The request cannot be read: ${error.message}`, []),
+    );
+    socket.end(
+      `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/problem+json\r\n` +
+        `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+    );
+  } else {
+    socket.destroy();
+  }
+}
+
+const CONNECTION_STATUS: Readonly<Record<string, readonly [number, string]>> = {
+  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
+};
+
+function problemOf(code: ErrorCode, status: number, detail: string, faults: readonly Fault[]) {
+  return {
+    type: `urn:assay:problem:${code}`,
+    title: ERRORS[code],
+    status,
+    code,
+    detail,
+    ...(faults.length > 0 ? { faults } : {}),
+  };
 }
 
 function asAssayError(error: FastifyError | AssayError): AssayError {
   if (error instanceof AssayError) return error;
   if (hasZodFastifySchemaValidationErrors(error)) {
-    const where = error.validationContext === "body" ? "" : `${error.validationContext}: `;
-    const faults: Fault[] = error.validation.map((issue) => ({
-      path: issue.instancePath === "/" ? "" : issue.instancePath,
-      message: `${where}${issue.message ?? "is not valid"}`,
-    }));
+    const inBody = error.validationContext === "body";
+    const faults: Fault[] = error.validation.map(({ instancePath, message = "is not valid" }) => {
+      const pointer = instancePath === "/" ? "" : instancePath;
+      return { path: inBody ? pointer : pointer.slice(1), message };
+    });
     const first = faults[0] as Fault;
     const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
     return new AssayError("invalid_request", {
-      detail: `${first.path || "the body"}: ${first.message}${more}`,
+      detail: `${first.path || `the ${error.validationContext}`}: ${first.message}${more}`,
       faults,
     });
   }

@@ -12,6 +12,6 @@ export interface Limits extends SampleLimits {
 export interface SampleLimits {
   /** Bytes of UTF-8 of an id or a group. */
   readonly idBytesMax: number;
-  /** UTF-16 units of one text. */
+  /** Characters (Unicode code points) of one text. */
   readonly textCharsMax: number;
 }

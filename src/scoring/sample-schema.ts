@@ -18,7 +18,7 @@ export function sampleSchema(limits: SampleLimits) {
       document: text.optional(),
       text: text.optional().describe("In place of query and document"),
       label: z
-        .union([z.number().min(-LABEL_MAX).max(LABEL_MAX), z.array(z.number()).min(2)], {
+        .union([z.number().min(-LABEL_MAX).max(LABEL_MAX), z.array(z.number())], {
           error: `must be a number from -${LABEL_MAX} to ${LABEL_MAX}, or a list of K probabilities`,
         })
         .nullable()

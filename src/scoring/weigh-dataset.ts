@@ -16,7 +16,7 @@ export interface DatasetWeighting {
 /**
  * Weighs every sample of a dataset by a signal that each of them remembers, and keeps the weights as its newest snapshot.
  *
- * Throws `dataset_not_found`, `unsuitable_weighting`, and `unsuitable_signal` where a sample lacks the signal, naming those
+ * Throws `dataset_not_found`, `unsuitable_weighting` (also for a dataset whose samples are all deleted), and `unsuitable_signal` where a sample lacks the signal, naming those
  * that all samples have.
  */
 export async function weighDataset(
@@ -70,7 +70,7 @@ async function readScores(store: Store, dataset: string, signal: SignalName): Pr
     }
   }
   if (samples === 0)
-    throw new AssayError("dataset_not_found", { detail: `Dataset ${dataset} holds no samples` });
+    throw new AssayError("unsuitable_weighting", { detail: `Dataset ${dataset} holds no samples to weigh` });
   if (scores.ids.length < samples) {
     const common = SIGNALS.filter((name) => having.get(name) === samples);
     throw new AssayError("unsuitable_signal", {

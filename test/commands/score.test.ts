@@ -106,6 +106,18 @@ describe("assay score", () => {
     ["broken JSON", "pairs.jsonl", '{"text":"a"}\n{"text":', /line 2/],
     ["an unknown field", "pairs.jsonl", '{"text":"a","rating":3}', /line 1[\s\S]*rating/],
     ["a label that is no number", "pairs.csv", "text,label\na,good\n", /line 2[\s\S]*label/],
+    [
+      "a header that is a sample",
+      "pairs.csv",
+      "q1,usb,cable,1\nq2,usb,chair,0\n",
+      /the header names the column "1"; it may name id, query/,
+    ],
+    [
+      "an id that stands twice",
+      "pairs.jsonl",
+      '{"text":"a","id":"x"}\n\n{"text":"b","id":"x"}',
+      /line 3: id is the id of sample 0 too/,
+    ],
     ["an unknown ending", "pairs.xlsx", "", /must end in/],
     ["a label that does not suit the loss", "pairs.jsonl", '{"text":"a","label":3}', /rescale a rating/],
   ])("stops at %s with the place and exit code 1", async (_about, name, content, message) => {
@@ -113,6 +125,18 @@ describe("assay score", () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(message);
     expect(stderr).not.toContain("    at ");
+  });
+
+  it("says that a file holds no samples", async () => {
+    const { code, stderr, stdout } = await score("pairs.csv", "id,text\n");
+    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+    expect(stderr).toMatch(/pairs\.csv holds no samples/);
+  });
+
+  it("says that the output cannot be written", async () => {
+    const { code, stderr } = await score("pairs.jsonl", jsonLines, "-o", "/nowhere/at/all.csv");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^assay: \/nowhere\/at\/all\.csv cannot be written: ENOENT/);
   });
 
   it("says that a file is missing", async () => {

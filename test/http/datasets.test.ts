@@ -179,6 +179,17 @@ function behaves(openStore: () => Promise<Store>): void {
     expect(datasetSummarySchema.parse((await call(app, "GET", "/v1/datasets/d")).body).samples).toBe(9);
   });
 
+  it("says that it holds nothing to weigh once every sample is forgotten", async () => {
+    const app = await testApp();
+    await score(app, { dataset: "d", samples: samples.slice(0, 1) });
+    await call(app, "DELETE", "/v1/datasets/d/samples/q0");
+    expect((await call(app, "GET", "/v1/datasets/d")).body.samples).toBe(0);
+    expect(await call(app, "POST", "/v1/datasets/d/weights", loss)).toMatchObject({
+      status: 422,
+      body: { code: "unsuitable_weighting", detail: "Dataset d holds no samples to weigh" },
+    });
+  });
+
   it("is forgotten with all its samples", async () => {
     const app = await testApp();
     await score(app, { dataset: "d", samples });

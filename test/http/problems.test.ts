@@ -1,3 +1,5 @@
+import { type AddressInfo, connect } from "node:net";
+import { text } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { AssayError, ERRORS } from "../../src/errors.js";
 import { STATUS } from "../../src/http/problems.js";
@@ -238,8 +240,14 @@ describe("a problem", () => {
   });
 
   it("answers 415 for a body that is not JSON", async () => {
-    const { status, problem } = await post("a,b", {}, { "content-type": "text/csv" });
-    expect({ status, code: problem.code }).toEqual({ status: 415, code: "unsupported_media_type" });
+    for (const type of ["text/csv", "text/plain", "application/x-www-form-urlencoded"]) {
+      const { status, problem } = await post("a,b", {}, { "content-type": type });
+      expect({ type, status, code: problem.code }).toEqual({
+        type,
+        status: 415,
+        code: "unsupported_media_type",
+      });
+    }
   });
 
   it("refuses a body that is not UTF-8, and one that is compressed", async () => {
@@ -257,8 +265,37 @@ describe("a problem", () => {
     });
   });
 
-  it("refuses a body that would poison a prototype", async () => {
-    expect((await post('{"samples":[{"text":"a","__proto__":{"x":1}}]}')).problem.code).toBe("invalid_json");
+  it("refuses a body that would poison a prototype, and says so", async () => {
+    const { problem } = await post('{"samples":[{"text":"a","__proto__":{"x":1}}]}');
+    expect(problem).toMatchObject({
+      code: "invalid_json",
+      detail: "Object contains forbidden prototype property",
+    });
+  });
+
+  it("says where the JSON breaks", async () => {
+    expect((await post('{"samples":[{"text":}]}')).problem.detail).toMatch(/Unexpected token '}'/);
+  });
+
+  it("refuses a cursor that no page gave, naming the parameter", async () => {
+    const app = await testApp();
+    for (const cursor of ["zzz", "%00", "/../"]) {
+      const { faults } = (await app.inject(`/v1/datasets?cursor=${cursor}`)).json();
+      expect(faults).toEqual([{ path: "cursor", message: "is not the next_cursor of a page" }]);
+    }
+  });
+
+  it("answers a problem to what is not HTTP", async () => {
+    const app = await testApp();
+    await app.listen({ port: 0 });
+    const socket = connect((app.server.address() as AddressInfo).port);
+    socket.write("not http at all\r\n\r\n");
+    const answer = await text(socket);
+    expect(answer).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n/);
+    expect(JSON.parse(answer.split("\r\n\r\n")[1] as string)).toMatchObject({
+      status: 400,
+      code: "invalid_request",
+    });
   });
 
   it("answers a problem for a path that is no URL", async () => {

@@ -48,7 +48,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           summary: "Describe one model",
           tags: ["models"],
           params: z.strictObject({ model: modelNameSchema }),
-          response: { 200: modelSchema, ...problems("model_not_found") },
+          response: { 200: modelSchema, ...problems("invalid_request", "model_not_found") },
         },
       },
       async ({ params }) => renderModel(rankers.get(params.model).model),

@@ -30,7 +30,13 @@ export function sampleRoutes(
           body: lookUpBodySchema(limits),
           response: {
             200: lookUpAnswerSchema,
-            ...problems("invalid_request", "dataset_not_found", "body_too_large", "store_unavailable"),
+            ...problems(
+              "invalid_request",
+              "dataset_not_found",
+              "body_too_large",
+              "unsupported_media_type",
+              "store_unavailable",
+            ),
           },
         },
       },

@@ -21,7 +21,14 @@ export function weightRoutes(ports: { rankers: Rankers; store: Store }): Fastify
           body: weighBodySchema,
           response: {
             200: weighAnswerSchema,
-            ...problems("invalid_request", "dataset_not_found", "unsuitable_signal", "store_unavailable"),
+            ...problems(
+              "invalid_request",
+              "dataset_not_found",
+              "body_too_large",
+              "unsupported_media_type",
+              "unsuitable_signal",
+              "store_unavailable",
+            ),
           },
         },
       },

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { z } from "zod";
 import type { Limits } from "../../scoring/limits.js";
 import { datasetSchema, idSchema } from "../../scoring/names.js";
@@ -7,6 +8,12 @@ import { diagnosticsSchema, weightingSchema } from "./weighting.js";
 export const datasetParamsSchema = z.strictObject({ dataset: datasetSchema });
 export function sampleParamsSchema(limits: Limits) {
   return z.strictObject({ dataset: datasetSchema, id: idSchema(limits) });
+}
+
+/** A cursor is a dataset's name in base64url; what a client has mangled would skip or repeat pages. */
+function isCursor(text: string): boolean {
+  const bytes = Buffer.from(text, "base64url");
+  return bytes.length > 0 && isUtf8(bytes) && bytes.toString("base64url") === text;
 }
 
 const timeSchema = z.iso.datetime().describe("UTC");
@@ -32,7 +39,7 @@ export const datasetSummarySchema = z
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
 export const datasetListQuerySchema = z.strictObject({
-  cursor: z.string().max(1024).optional(),
+  cursor: z.string().max(1024).refine(isCursor, "is not the next_cursor of a page").optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 export const datasetListSchema = z
@@ -44,7 +51,10 @@ export const datasetListSchema = z
 
 const rememberedSchema = signalsSchema.extend({
   id: z.string(),
-  weight: z.number().nullable().describe("In the newest snapshot of the dataset"),
+  weight: z
+    .number()
+    .nullable()
+    .describe("In the newest snapshot of the dataset; kept, like the signals, in float32"),
   stale: z.boolean().describe("Scored by a model version that is not served any more"),
 });
 

@@ -12,7 +12,13 @@ export function scoreBodySchema(limits: Limits) {
     .strictObject({
       model: modelNameSchema.optional(),
       dataset: datasetSchema.optional(),
-      signals: z.array(z.enum(SIGNALS)).max(SIGNALS.length).optional(),
+      signals: z
+        .array(z.enum(SIGNALS))
+        .max(SIGNALS.length)
+        .optional()
+        .describe(
+          "Default: `loss` and `grad_norm_last` of labelled samples, what needs no label of the others. Those of a dataset are remembered.",
+        ),
       loss: z.enum(POINTWISE_LOSSES).optional().describe("Default: the loss of the model's task"),
       weighting: weightingSchema
         .nullable()

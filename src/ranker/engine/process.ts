@@ -19,8 +19,9 @@ interface Engine {
 
 let engine: Engine | null = null;
 
+/** A service that died in the meantime needs no answer: `disconnect` ends this process. */
 function send(message: FromEngine): void {
-  process.send?.(message);
+  process.send?.(message, undefined, undefined, () => undefined);
 }
 
 async function load({ directory, precision, threads }: ToEngine & { type: "load" }): Promise<Engine> {
