@@ -42,7 +42,7 @@ def test_the_word_embeddings_stay_as_they_are(base: Path) -> None:
 
 
 def test_averaging_from_the_start_gives_the_mean_of_the_weights_of_all_steps(base: Path) -> None:
-    # One step of each of two rates: the average over a single step is that step's weights.
+    # Over a single step the mean is that step's weights; over five it is not the last ones.
     last = _fit(base, FitOptions(epochs=1, learning_rate=1e-3, batch=80, seed=1))[0]
     mean = _fit(base, FitOptions(epochs=1, learning_rate=1e-3, batch=80, seed=1, averaged_from=0.0))
     name = "classifier.weight"

@@ -67,8 +67,9 @@ def crossval(
     crossval.md and oof.jsonl.gz (every pair's out-of-fold scores) to `out`.
 
     A fold's calibration and fine-tuning see the other folds' queries alone. Its mix and every
-    scorer's F1 threshold are chosen on the other folds' out-of-fold scores; the mix to ship, `mix`
-    in the result, on those of all folds.
+    scorer's F1 threshold are chosen on the other folds' out-of-fold scores (of models that did see
+    this fold's labels, a leak of one number of five); the mix to ship, `mix` in the result, on
+    those of all folds.
     """
     started = time.monotonic()
     judgements = read_judgements(data)
