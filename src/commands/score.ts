@@ -65,7 +65,7 @@ export function addScoreCommand(program: Command): void {
 }
 
 async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
-  const config = readConfig(process.env);
+  const config = readConfig({ ASSAY_LOG_LEVEL: "warn", ...process.env });
   const bytes = sizeOf(file);
   const weighting: WeightingRequest | null =
     options.scheme === undefined
