@@ -3,6 +3,7 @@ import { distributionOf } from "../importance/distribution.js";
 import { computeSignals } from "../importance/signals.js";
 import { labelNeed, suitableSignals } from "../importance/suitability.js";
 import type { LogitBatch, LossName, SignalName } from "../importance/types.js";
+import type { WeighOptions } from "../importance/weigh-options.js";
 import { type Weighting, weigh } from "../importance/weights.js";
 import type { ModelDescription, Precision, Ranker, Rankers } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
@@ -123,8 +124,13 @@ interface ScoringPlan {
   readonly precision: Precision;
   /** Signals to compute: those asked for and the weighting's. */
   readonly computed: readonly SignalName[];
-  readonly weighting: WeightingRequest | null;
+  readonly weighting: PlannedWeighting | null;
   readonly advice: readonly string[];
+}
+
+interface PlannedWeighting {
+  readonly signal: SignalName;
+  readonly options: WeighOptions;
 }
 
 function planScoring(request: ScoreRequest, model: ModelDescription): ScoringPlan {
@@ -139,11 +145,11 @@ function planScoring(request: ScoreRequest, model: ModelDescription): ScoringPla
   const { weighting, advice } = planWeighting(request, model);
   if (weighting !== null) {
     checkSignals([weighting.signal], () => "/weighting/signal", samples, loss, model.classes);
-    weighOptions(weighting);
   }
   const wanted = request.signals ?? defaultSignals(samples, loss, model.classes);
   const computed = [...new Set(weighting === null ? wanted : [...wanted, weighting.signal])];
-  return { loss, precision, computed, weighting, advice };
+  const planned = weighting && { signal: weighting.signal, options: weighOptions(weighting) };
+  return { loss, precision, computed, weighting: planned, advice };
 }
 
 function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
@@ -170,10 +176,10 @@ function planWeighting(
   };
 }
 
-function weighColumn(columns: SignalColumns, request: WeightingRequest | null): Weighting | null {
-  if (request === null) return null;
+function weighColumn(columns: SignalColumns, planned: PlannedWeighting | null): Weighting | null {
+  if (planned === null) return null;
   // checkSignals made sure that no sample lacks the label that this signal needs.
-  return weigh(Float64Array.from(columns.get(request.signal) as readonly number[]), weighOptions(request));
+  return weigh(Float64Array.from(columns.get(planned.signal) as readonly number[]), planned.options);
 }
 
 function predictionAt(
