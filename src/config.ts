@@ -56,7 +56,7 @@ export const SETTINGS = {
   ASSAY_DATA_DIR: setting(
     z.string().min(1),
     join(packageRoot, "data"),
-    "Folder of the embedded store.",
+    "Folder of the embedded store, on a local disk; several processes may share it.",
     "`data` in the package",
   ),
   ASSAY_REDIS_URL: setting(
