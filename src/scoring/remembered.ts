@@ -47,9 +47,7 @@ export async function readSample(
   const lookUp = await lookUpSamples(ports, dataset, [id]);
   const sample = lookUp.samples[0];
   if (sample === null || sample === undefined) {
-    throw new AssayError("sample_not_found", {
-      detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}`,
-    });
+    throw sampleNotFound(dataset, id);
   }
   return { ...lookUp, sample };
 }
@@ -58,23 +56,20 @@ export async function readSample(
 export async function deleteSample(store: Store, dataset: string, id: string): Promise<void> {
   if (await store.deleteSample(dataset, id)) return;
   await readDataset(store, dataset);
-  throw new AssayError("sample_not_found", {
-    detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}`,
-  });
+  throw sampleNotFound(dataset, id);
 }
 
 /** What is known of a dataset as a whole; throws `dataset_not_found`. */
 export async function readDataset(store: Store, dataset: string): Promise<DatasetSummary> {
   const summary = await store.readDataset(dataset);
-  if (summary === null)
-    throw new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
+  if (summary === null) throw datasetNotFound(dataset);
   return summary;
 }
 
 /** Forgets a dataset with its samples and snapshots; throws `dataset_not_found`. */
 export async function deleteDataset(store: Store, dataset: string): Promise<void> {
   if (!(await store.deleteDataset(dataset))) {
-    throw new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
+    throw datasetNotFound(dataset);
   }
 }
 
@@ -82,4 +77,14 @@ export async function deleteDataset(store: Store, dataset: string): Promise<void
 export function staleness(rankers: Rankers): (model: string) => boolean {
   const current = new Set(rankers.describe().map(modelId));
   return (model) => !current.has(model);
+}
+
+function datasetNotFound(dataset: string): AssayError {
+  return new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
+}
+
+function sampleNotFound(dataset: string, id: string): AssayError {
+  return new AssayError("sample_not_found", {
+    detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}`,
+  });
 }

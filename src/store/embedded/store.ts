@@ -4,25 +4,19 @@ import { encodeSample } from "../codec/sample.js";
 import { distinctModels, parseShape, shapeText } from "../codec/shape.js";
 import { decodeStored, encodeStored, weightsSince, withWeight } from "../codec/stored.js";
 import { datasetNotFound, startLifetime } from "../lifetime.js";
+import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { DatasetSummary, Page, Store } from "../port.js";
 import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
 import { committed, openEnvironment, putOnce, unavailable } from "./environment.js";
 import { openOutputs } from "./outputs.js";
 
 const DIGEST_KEY = Buffer.from("digest_key");
-const DIGEST_KEY_BYTES = 32;
 /** Records that are read, written or removed at once, between two turns of the event loop. */
 const CHUNK = 1000;
 
-export interface EmbeddedStoreOptions {
+export interface EmbeddedStoreOptions extends StoreOptions {
   /** Made if it is missing. On a local file system: LMDB's locks do not work over a network. */
   readonly directory: string;
-  /** 32 bytes to use instead of the key that is kept in the store. */
-  readonly digestKey?: Buffer | undefined;
-  /** Outputs are kept for at least this long, and never for twice as long. */
-  readonly outputsTtlMs?: number;
-  /** Outputs give way when they are estimated to take more. */
-  readonly outputsBytesMax?: number;
 }
 
 /**
@@ -33,8 +27,8 @@ export interface EmbeddedStoreOptions {
 export async function openEmbeddedStore({
   directory,
   digestKey,
-  outputsTtlMs = 30 * 24 * 3600 * 1000,
-  outputsBytesMax = 4 * 2 ** 30,
+  outputsTtlMs = OUTPUTS_TTL_MS,
+  outputsBytesMax = OUTPUTS_BYTES_MAX,
 }: EmbeddedStoreOptions): Promise<Store> {
   const environment = await openEnvironment(directory);
   const { samples, doomed, shapes } = environment;

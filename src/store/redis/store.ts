@@ -4,6 +4,7 @@ import { encodeSample } from "../codec/sample.js";
 import { parseShape, type Shape, shapeText } from "../codec/shape.js";
 import { decodeStored } from "../codec/stored.js";
 import { datasetNotFound, startLifetime } from "../lifetime.js";
+import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
 import { type Argument, type Connection, connect, explain } from "./connection.js";
 import { openDatasets } from "./datasets.js";
@@ -21,19 +22,12 @@ import {
   WRITE_WEIGHTS,
 } from "./scripts.js";
 
-const DIGEST_KEY_BYTES = 32;
 /** Samples that one script reads or weighs, about: Redis does nothing else meanwhile. */
 const CHUNK = 1000;
 
-export interface RedisStoreOptions {
+export interface RedisStoreOptions extends StoreOptions {
   /** See `parseRedisUrl`. */
   readonly url: string;
-  /** 32 bytes to use instead of the key that is kept in the store. */
-  readonly digestKey?: Buffer | undefined;
-  /** Outputs are kept for at least this long, and never for twice as long. */
-  readonly outputsTtlMs?: number;
-  /** Outputs give way when they are estimated to take more. */
-  readonly outputsBytesMax?: number;
   /** A command without an answer fails after this time. */
   readonly timeoutMs?: number;
 }
@@ -46,8 +40,8 @@ export interface RedisStoreOptions {
 export function openRedisStore({
   url,
   digestKey,
-  outputsTtlMs = 30 * 24 * 3600 * 1000,
-  outputsBytesMax = 4 * 2 ** 30,
+  outputsTtlMs = OUTPUTS_TTL_MS,
+  outputsBytesMax = OUTPUTS_BYTES_MAX,
   timeoutMs = 5000,
 }: RedisStoreOptions): Store {
   const location = parseRedisUrl(url);
