@@ -6,32 +6,35 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { checkBind, readConfig, SETTINGS } from "../../src/config.js";
 import { copiesOf, environmentOf } from "./dockerfile.js";
-import { IMAGE, ROOT, readText, STAGES } from "./repository.js";
+import { CPU, CUDA, ROOT, readText } from "./repository.js";
 
-describe("docker/Dockerfile", () => {
-  it("copies only what exists and what .dockerignore lets through", () => {
+describe(".dockerignore", () => {
+  it("lets through what the Dockerfiles copy, and no more", () => {
     const [first, ...rest] = readText(".dockerignore")
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#"));
     expect(first).toBe("*");
     const sent = rest.map((line) => /^!(.+)$/.exec(line)?.[1] as string);
-
-    const sources = STAGES.flatMap(copiesOf).flatMap((copy) => (copy.from === undefined ? copy.sources : []));
+    const sources = [CPU, CUDA]
+      .flatMap(({ stages }) => stages.flatMap(copiesOf))
+      .flatMap((copy) => (copy.from === undefined ? copy.sources : []));
     for (const source of sources) expect(existsSync(join(ROOT, source)), source).toBe(true);
     expect(new Set(sources)).toEqual(new Set(sent));
   });
+});
 
+describe.each([CPU, CUDA])("$path", ({ path, stages, image }) => {
   it("copies from stages that stand before", () => {
-    STAGES.forEach((stage, index) => {
-      const before = STAGES.slice(0, index).map(({ name }) => name);
+    stages.forEach((stage, index) => {
+      const before = stages.slice(0, index).map(({ name }) => name);
       for (const { from } of copiesOf(stage)) if (from !== undefined) expect(before).toContain(from);
     });
   });
 
   it("names only settings that there are, and refuses to start without keys", () => {
-    const environment = environmentOf(IMAGE);
+    const environment = environmentOf(image);
     expect(Object.keys(environment)).toContain("ASSAY_HOST");
-    expect(unknownSettings(readText("docker/Dockerfile"))).toEqual([]);
+    expect(unknownSettings(readText(path))).toEqual([]);
     expect(() => checkBind(readConfig(environment))).toThrow(/set ASSAY_API_KEYS/);
     expect(() =>
       checkBind(readConfig({ ...environment, ASSAY_API_KEYS: "sixteen-characters" })),
@@ -39,11 +42,61 @@ describe("docker/Dockerfile", () => {
   });
 
   it("exposes the preset port and keeps its data in the volume that the user of the image owns", () => {
-    const of = (name: string) => IMAGE.instructions.find((instruction) => instruction.name === name)?.rest;
+    const of = (name: string) => image.instructions.find((instruction) => instruction.name === name)?.rest;
     expect(of("EXPOSE")).toBe(SETTINGS.ASSAY_PORT.preset);
-    expect(of("VOLUME")).toBe(environmentOf(IMAGE).ASSAY_DATA_DIR);
+    expect(of("VOLUME")).toBe(environmentOf(image).ASSAY_DATA_DIR);
     expect(of("RUN")).toBe(`install -d -o node -g node ${of("VOLUME")}`);
     expect(of("USER")).toMatch(/^[1-9]\d*:[1-9]\d*$/);
+  });
+});
+
+describe("docker/Dockerfile.cuda", () => {
+  const added = CUDA.image.instructions.filter(
+    ({ rest }) => rest.startsWith("--from=cuda ") || rest.startsWith("LD_LIBRARY_PATH="),
+  );
+
+  it("is the CPU image with NVIDIA's libraries added", () => {
+    const [build, dependencies, ...others] = CUDA.stages;
+    expect([build, dependencies]).toEqual(CPU.stages.slice(0, 2));
+    expect(others.map(({ name }) => name)).toEqual(["cuda", CUDA.image.name]);
+    expect(added).toHaveLength(3);
+    expect(CUDA.image.instructions.filter((instruction) => !added.includes(instruction))).toEqual(
+      CPU.image.instructions,
+    );
+  });
+
+  it("pins each library by version and digest, the provider to the version of onnxruntime-node", () => {
+    const pins = readText("docker/cuda-libraries.txt")
+      .split("\n")
+      .filter((line) => line !== "" && !line.startsWith("#"));
+    for (const pin of pins) expect(pin).toMatch(/^[a-z0-9-]+==[\d.]+ --hash=sha256:[0-9a-f]{64}$/);
+    const { dependencies } = z
+      .object({ dependencies: z.record(z.string(), z.string()) })
+      .parse(JSON.parse(readText("package.json")));
+    expect(pins[0]).toMatch(`onnxruntime-gpu==${dependencies["onnxruntime-node"]} `);
+  });
+
+  it("lays the provider beside ONNX Runtime and CUDA where the loader looks", () => {
+    const [provider, libraries] = copiesOf(CUDA.image).filter(({ from }) => from === "cuda");
+    const folder = provider?.target as string;
+    expect(existsSync(join(ROOT, folder, "onnxruntime_binding.node"))).toBe(true);
+    expect(libraries?.target).toBe(`${environmentOf(CUDA.image).LD_LIBRARY_PATH}/`);
+  });
+});
+
+describe("docker/compose.cuda.yaml", () => {
+  it("builds the CUDA image for the service of compose.yaml and reserves a GPU, and nothing else", () => {
+    expect(parse(readText("docker/compose.cuda.yaml"))).toEqual({
+      services: {
+        assay: {
+          image: "assay-cuda",
+          build: { dockerfile: CUDA.path },
+          deploy: {
+            resources: { reservations: { devices: [{ driver: "nvidia", count: 1, capabilities: ["gpu"] }] } },
+          },
+        },
+      },
+    });
   });
 });
 
@@ -73,7 +126,7 @@ describe("docker/compose.yaml", () => {
     const environment = services.assay.environment ?? {};
     expect(unknownSettings(readText("docker/compose.yaml"))).toEqual([]);
     expect(environment.ASSAY_API_KEYS).toMatch(/^\$\{ASSAY_API_KEYS:\?.+\}$/);
-    const given = { ...environmentOf(IMAGE), ...environment, ASSAY_API_KEYS: "sixteen-characters" };
+    const given = { ...environmentOf(CPU.image), ...environment, ASSAY_API_KEYS: "sixteen-characters" };
     expect(readConfig(given).redisUrl).toBe("redis://redis:6379/0");
   });
 
@@ -94,7 +147,7 @@ describe("docker/compose.yaml", () => {
       of.volumes.map((mount) => mount.split(":")),
     );
     expect(mounts.map(([name]) => name)).toEqual(Object.keys(volumes));
-    expect(mounts[0]?.[1]).toBe(environmentOf(IMAGE).ASSAY_DATA_DIR);
+    expect(mounts[0]?.[1]).toBe(environmentOf(CPU.image).ASSAY_DATA_DIR);
   });
 
   it("gives requests under way more time to finish than the service takes", () => {

@@ -1,21 +1,15 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, readdirSync, statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/app.js";
 import { startService } from "../support/service.js";
-import { copiesOf, type Instruction, type Stage } from "./dockerfile.js";
-import { IMAGE, ROOT, STAGES } from "./repository.js";
+import { replay } from "./replay.js";
+import { CPU, CUDA } from "./repository.js";
 
-/**
- * Stands in for a build where no Docker engine runs: each stage is a folder, COPY and RUN happen in it with the Node of this
- * test. Not replayed: the base image, the user and the volume.
- */
 describe.runIf(process.env.CI === "true")("the steps of docker/Dockerfile, replayed in empty folders", () => {
   it("make a service that scores, with ONNX Runtime for one platform", { timeout: 600_000 }, async () => {
-    const folder = temporaryFolder();
-    for (const stage of STAGES) replay(stage, folder);
-    const app = appOf(folder, IMAGE.name);
+    const app = join(replay(CPU, temporaryFolder()), "app");
 
     const libraries = join(app, "node_modules/onnxruntime-node/bin");
     const platforms = readdirSync(libraries).flatMap((api) =>
@@ -24,51 +18,65 @@ describe.runIf(process.env.CI === "true")("the steps of docker/Dockerfile, repla
     expect(platforms).toEqual([process.arch]);
     expect(readdirSync(join(app, "node_modules"))).not.toContain("typescript");
 
-    const service = await startService({ cli: join(app, "dist/cli.js") });
-    const probe = ["/healthz", "/readyz", "/v1/datasets/none"].map(
-      (path) =>
-        spawnSync(process.execPath, [join(app, "docker/probe.mjs"), path], {
-          env: { ...process.env, ASSAY_PORT: new URL(service.url).port },
-        }).status,
-    );
-    expect(probe).toEqual([0, 0, 1]);
-
-    const answer = await fetch(`${service.url}/v1/score`, {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ samples: [{ query: "usb c cable", document: "USB-C cable, 2 m", label: 1 }] }),
-    });
-    expect(answer.status).toBe(200);
-    expect(await service.stop()).toBe(0);
+    await scoresOneSample(app);
   });
 });
 
-function appOf(folder: string, stage: string): string {
-  return join(folder, stage, "app");
-}
+/** Opt-in: it fetches 1.2 GB. The libraries of the image are found and complete; only the driver, the host's, is missing. */
+describe.runIf(process.env.REPLAY_CUDA === "1")("the steps of docker/Dockerfile.cuda, replayed", () => {
+  it("make a service that scores, and a CUDA provider that lacks only the driver", {
+    timeout: 1_200_000,
+  }, async () => {
+    // The stage's Python and platform, whichever this machine has.
+    const root = replay(CUDA, temporaryFolder(), {
+      PIP_ONLY_BINARY: ":all:",
+      PIP_PYTHON_VERSION: "3.12",
+      PIP_PLATFORM: "manylinux_2_28_x86_64 manylinux_2_27_x86_64 manylinux2014_x86_64 manylinux_2_12_x86_64",
+    });
+    const app = join(root, "app");
+    const env = { ...process.env, LD_LIBRARY_PATH: join(root, "opt/cuda/lib") };
 
-function replay(stage: Stage, folder: string): void {
-  const app = appOf(folder, stage.name);
-  mkdirSync(app, { recursive: true });
-  const copies = copiesOf(stage).values();
-  for (const instruction of stage.instructions) {
-    if (instruction.name === "RUN") run(instruction, app);
-    if (instruction.name !== "COPY") continue;
-    const { from, sources, target } = copies.next().value as ReturnType<typeof copiesOf>[number];
-    for (const source of sources) {
-      const path = from === undefined ? join(ROOT, source) : join(folder, from, source);
-      // As Docker does: a folder's content goes to the target, a file into a target that ends in a slash.
-      const into = statSync(path).isFile() && target.endsWith("/") ? join(target, basename(path)) : target;
-      cpSync(path, join(app, into), { recursive: true });
+    const libraries = join(app, "node_modules/onnxruntime-node/bin/napi-v6/linux/x64");
+    expect(missingLibraries(join(libraries, "libonnxruntime_providers_cuda.so"), env)).toEqual([
+      "libcuda.so.1",
+    ]);
+    // Loaded by name once a graph asks for them, so that no list of needed libraries has them.
+    for (const name of ["libcudnn.so.9", "libnvrtc.so.13"]) {
+      expect(missingLibraries(join(root, "opt/cuda/lib", name), env), name).toEqual([]);
     }
-  }
+
+    const open = `require("onnxruntime-node").InferenceSession.create("models/default/forward.onnx", { executionProviders: ["cuda"] })`;
+    const opened = spawnSync(process.execPath, ["-e", open], { cwd: app, env, encoding: "utf8" });
+    expect(opened.status).toBe(1);
+    expect(opened.stderr).toContain("libonnxruntime_providers_cuda.so with error: libcuda.so.1: cannot open");
+
+    await scoresOneSample(app);
+  });
+});
+
+/** Starts the service of a replayed image, probes it and scores one sample on the CPU. */
+async function scoresOneSample(app: string): Promise<void> {
+  const service = await startService({ cli: join(app, "dist/cli.js") });
+  const probe = ["/healthz", "/readyz", "/v1/datasets/none"].map(
+    (path) =>
+      spawnSync(process.execPath, [join(app, "docker/probe.mjs"), path], {
+        env: { ...process.env, ASSAY_PORT: new URL(service.url).port },
+      }).status,
+  );
+  expect(probe).toEqual([0, 0, 1]);
+
+  const answer = await fetch(`${service.url}/v1/score`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ samples: [{ query: "usb c cable", document: "USB-C cable, 2 m", label: 1 }] }),
+  });
+  expect(answer.status).toBe(200);
+  expect(await service.stop()).toBe(0);
 }
 
-/** Runs npm and node; the one step for the image's user needs that user. */
-function run({ rest }: Instruction, app: string): void {
-  if (/^install -d -o node /.test(rest)) return;
-  expect(rest).toMatch(/^(npm|node) /);
-  const { NODE_ENV: _, ...environment } = process.env;
-  const env = { ...environment, npm_config_prefer_offline: "true" };
-  execFileSync("/bin/sh", ["-ec", rest], { cwd: app, env, stdio: ["ignore", "ignore", "inherit"] });
+/** The libraries that a library needs, directly or not, and the loader does not find. */
+function missingLibraries(library: string, env: NodeJS.ProcessEnv): string[] {
+  const { stdout, status } = spawnSync("ldd", [library], { env, encoding: "utf8" });
+  expect(status).toBe(0);
+  return [...stdout.matchAll(/^\s*(\S+) => not found$/gm)].map(([, name]) => name as string);
 }

@@ -9,7 +9,18 @@ export function readText(path: string): string {
   return readFileSync(join(ROOT, path), "utf8");
 }
 
-export const STAGES: readonly Stage[] = readStages(readText("docker/Dockerfile"));
+/** A Dockerfile of the repository. */
+export interface ImageFile {
+  readonly path: string;
+  readonly stages: readonly Stage[];
+  /** The stage that becomes the image. */
+  readonly image: Stage;
+}
 
-/** The stage that becomes the image. */
-export const IMAGE = STAGES.at(-1) as Stage;
+export const CPU = imageFile("docker/Dockerfile");
+export const CUDA = imageFile("docker/Dockerfile.cuda");
+
+function imageFile(path: string): ImageFile {
+  const stages = readStages(readText(path));
+  return { path, stages, image: stages.at(-1) as Stage };
+}
