@@ -5,7 +5,7 @@ import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
 import type { Rankers } from "./ranker/port.js";
 import type { RankerObserver } from "./ranker/ranker.js";
-import { openRankers } from "./ranker/rankers.js";
+import { openRankers, type RankersOptions } from "./ranker/rankers.js";
 import { openEmbeddedStore } from "./store/embedded/store.js";
 import type { Store } from "./store/port.js";
 import { openRedisStore } from "./store/redis/store.js";
@@ -25,11 +25,18 @@ export async function openPorts(config: Config): Promise<Ports> {
   const logger = createLogger(config.logLevel);
   const metrics = createMetrics();
   const store = await openStore(config);
-  const rankers = await openRankers(config.modelsDir, config.defaultModel, {
-    precision: config.precision,
-    threads: config.threadsPerSession,
-    queueSamplesMax: config.queueSamplesMax,
-    observer: observeRankers(metrics, logger),
+  const rankers = await openRankers({
+    modelsDirectory: config.modelsDir,
+    defaultName: config.defaultModel,
+    pinned: config.pinnedModels,
+    weightsBytesMax: config.weightsBytesMax,
+    ranker: {
+      precision: config.precision,
+      threads: config.threadsPerSession,
+      queueSamplesMax: config.queueSamplesMax,
+      observer: observeRankers(metrics, logger),
+    },
+    onReplacement: observeReplacements(metrics, logger),
   });
   return {
     rankers,
@@ -84,5 +91,13 @@ function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {
     queued(model, samples) {
       metrics.queueSamples.set({ model }, samples);
     },
+  };
+}
+
+function observeReplacements(metrics: Metrics, logger: Logger): RankersOptions["onReplacement"] {
+  return (model, facts) => {
+    metrics.modelReloads.inc({ model, outcome: facts.outcome });
+    if (facts.outcome === "swapped") logger.info({ model, ...facts }, "model replaced");
+    else logger.warn({ model, ...facts }, "model not replaced");
   };
 }

@@ -75,6 +75,16 @@ export const SETTINGS = {
     "default",
     "Model of a request that names none; loaded at start.",
   ),
+  ASSAY_PINNED_MODELS: setting(
+    list,
+    "",
+    "Models loaded at start beside the default one, separated by commas; another is loaded by its first request, which waits.",
+  ),
+  ASSAY_WEIGHTS_BYTES_MAX: setting(
+    integer(1, 2 ** 50),
+    String(4 * 2 ** 30),
+    "Bytes of the largest `weights.bin` that `PUT /v1/models/{model}/weights` takes.",
+  ),
   ASSAY_PRECISION: setting(z.enum(["fp32", "int8"]), "fp32", "Precision of a request that names none."),
   ASSAY_THREADS_PER_SESSION: setting(
     integer(1, 1024),
@@ -138,6 +148,8 @@ export interface Config {
   readonly redisUrl: string | undefined;
   readonly modelsDir: string;
   readonly defaultModel: string;
+  readonly pinnedModels: readonly string[];
+  readonly weightsBytesMax: number;
   readonly precision: "fp32" | "int8";
   readonly threadsPerSession: number;
   readonly apiKeys: readonly string[];
@@ -185,6 +197,8 @@ export function readConfig(
     redisUrl: value("ASSAY_REDIS_URL"),
     modelsDir: value("ASSAY_MODELS_DIR"),
     defaultModel: value("ASSAY_DEFAULT_MODEL"),
+    pinnedModels: value("ASSAY_PINNED_MODELS"),
+    weightsBytesMax: value("ASSAY_WEIGHTS_BYTES_MAX"),
     precision: value("ASSAY_PRECISION"),
     threadsPerSession: value("ASSAY_THREADS_PER_SESSION"),
     apiKeys: value("ASSAY_API_KEYS"),

@@ -14,6 +14,7 @@ export interface Metrics {
   readonly queueSamples: Gauge<"model">;
   readonly modelReady: Gauge<"model">;
   readonly engineFailures: Counter<"model">;
+  readonly modelReloads: Counter<"model" | "outcome">;
 }
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
@@ -91,6 +92,12 @@ export function createMetrics(): Metrics {
       name: "assay_engine_failures_total",
       help: "Times an engine process failed to load or died",
       labelNames: ["model"],
+      registers,
+    }),
+    modelReloads: new Counter({
+      name: "assay_model_reloads_total",
+      help: "Attempts to replace a model, by reload or new weights, by outcome: swapped or refused",
+      labelNames: ["model", "outcome"],
       registers,
     }),
   };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
-const fileSchema = z.object({
+/** Digest and size of a file of the folder. */
+export const fileSchema = z.object({
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   bytes: z.number().int().nonnegative(),
 });
@@ -9,6 +10,38 @@ const fileSchema = z.object({
 const templateSchema = z.array(z.union([z.number().int().nonnegative(), z.enum(["A", "B"])])).min(1);
 
 const scaleSchema = z.object({ offset: z.number().int(), length: z.number().int(), axis: z.number().int() });
+
+const parameterSchema = z.strictObject({
+  name: z.string(),
+  shape: z.array(z.number().int().nonnegative()),
+  dtype: z.enum(["float32", "int8"]),
+  offset: z.number().int().nonnegative(),
+  length: z.number().int().nonnegative(),
+  layout: z.enum(["as_is", "transposed"]),
+  scale: scaleSchema.nullable(),
+});
+
+/** Where one parameter lies in `weights.bin`. */
+export type Parameter = z.infer<typeof parameterSchema>;
+
+/** The part of the manifest that belongs to the weights: a new checkpoint of the same architecture brings its own. */
+export const weightsPartSchema = z.strictObject({
+  parameters: z.array(parameterSchema),
+  precision: z.record(z.string(), z.unknown()),
+  self_test: z.strictObject({
+    tolerance: z.number().positive(),
+    samples: z
+      .array(
+        z.union([
+          z.strictObject({ query: z.string(), document: z.string(), logits: z.array(z.number()) }),
+          z.strictObject({ text: z.string(), logits: z.array(z.number()) }),
+        ]),
+      )
+      .min(1),
+  }),
+  provenance: z.record(z.string(), z.unknown()),
+  metrics: z.record(z.string(), z.unknown()),
+});
 
 /**
  * `model.json`, format 1. What each field means stands in models/README.md. Unknown fields are refused in the parts that
@@ -38,31 +71,7 @@ export const manifestSchema = z
     files: z.record(z.string().regex(/^[\w.-]+$/), fileSchema),
     graphs: z.strictObject({ forward: z.string(), "forward.int8": z.string().optional() }),
     head: z.strictObject({ weight: z.string(), bias: z.string(), features: z.number().int().positive() }),
-    parameters: z.array(
-      z.strictObject({
-        name: z.string(),
-        shape: z.array(z.number().int().nonnegative()),
-        dtype: z.enum(["float32", "int8"]),
-        offset: z.number().int().nonnegative(),
-        length: z.number().int().nonnegative(),
-        layout: z.enum(["as_is", "transposed"]),
-        scale: scaleSchema.nullable(),
-      }),
-    ),
-    precision: z.record(z.string(), z.unknown()),
-    self_test: z.strictObject({
-      tolerance: z.number().positive(),
-      samples: z
-        .array(
-          z.union([
-            z.strictObject({ query: z.string(), document: z.string(), logits: z.array(z.number()) }),
-            z.strictObject({ text: z.string(), logits: z.array(z.number()) }),
-          ]),
-        )
-        .min(1),
-    }),
-    provenance: z.record(z.string(), z.unknown()),
-    metrics: z.record(z.string(), z.unknown()),
+    ...weightsPartSchema.shape,
     licence: z.record(z.string(), z.unknown()),
   })
   .refine((m) => (m.task === "classification") === m.classes > 1, {

@@ -24,8 +24,8 @@ export async function listModelFolders(directory: string): Promise<string[]> {
 }
 
 /** Reads and checks the manifest; throws `model_invalid` naming the fault. */
-export async function readModelFolder(directory: string): Promise<ModelFolder> {
-  const path = join(directory, "model.json");
+export async function readModelFolder(directory: string, file = "model.json"): Promise<ModelFolder> {
+  const path = join(directory, file);
   let json: unknown;
   try {
     json = JSON.parse(await readFile(path, "utf8"));
@@ -47,22 +47,28 @@ export async function readModelFolder(directory: string): Promise<ModelFolder> {
 /** Compares every file with its digest in the manifest; throws `model_invalid` naming the first that differs. */
 export async function checkDigests({ directory, manifest }: ModelFolder): Promise<void> {
   for (const [name, expected] of Object.entries(manifest.files)) {
-    const hash = createHash("sha256");
+    let found: string;
     try {
-      for await (const chunk of createReadStream(join(directory, name))) hash.update(chunk as Buffer);
+      found = await digestOfFile(join(directory, name));
     } catch (cause) {
       throw new AssayError("model_invalid", {
         detail: `${join(directory, name)} cannot be read: ${(cause as Error).message}`,
         cause,
       });
     }
-    const found = hash.digest("hex");
     if (found !== expected.sha256) {
       throw new AssayError("model_invalid", {
         detail: `${join(directory, name)} does not match its digest: the manifest says ${expected.sha256}, the file is ${found}`,
       });
     }
   }
+}
+
+/** SHA-256 of a file, in hex. */
+export async function digestOfFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  return hash.digest("hex");
 }
 
 /** What callers may know of the model. */

@@ -66,12 +66,37 @@ export interface Ranker {
   close(): Promise<void>;
 }
 
-/** The models of the models folder, by name. */
+/** A model as it stands now; `idle` means that its engine has not been started. */
+export interface ServedModel {
+  readonly model: ModelDescription;
+  readonly state: RankerState | { readonly status: "idle" };
+}
+
+/** The models of the models folder, by name. A model's ranker is replaced when the model is reloaded. */
 export interface Rankers {
   readonly defaultName: string;
   /** Every model, also those whose engine has not been started. */
   describe(): readonly ModelDescription[];
-  /** The ranker of that name, started if it was not; throws `model_not_found`. */
+  /** One model, without starting it; throws `model_not_found`. */
+  inspect(name: string): ServedModel;
+  /** The present ranker of that name, started if it was not; throws `model_not_found`. What runs texts calls `use`. */
   get(name: string): Ranker;
+  /**
+   * Gives `work` the present ranker of that name, started if it was not. It stays open until `work` has settled, also when
+   * the model is reloaded meanwhile. Throws `model_not_found`, and what `work` throws.
+   */
+  use<T>(name: string, work: (ranker: Ranker) => Promise<T>): Promise<T>;
+  /**
+   * Reads the model's folder again, also one that is new, loads it beside the ranker that serves, and swaps the two once
+   * the new one has passed its checks. Settles when the old one has finished its runs and its process has ended. Throws
+   * `model_not_found`, `model_busy`, and `model_rejected` where the new one has a fault: the old one serves on.
+   */
+  reload(name: string): Promise<ModelDescription>;
+  /**
+   * The same with new weights for the folder, an upload of `docs/models.md`, read once and in constant memory. They are in
+   * the folder for good when this settles. Throws `model_not_found`, `model_busy`, `model_read_only`, `weights_invalid`,
+   * `body_too_large`; the old weights serve on.
+   */
+  replaceWeights(name: string, upload: AsyncIterable<Uint8Array>): Promise<ModelDescription>;
   close(): Promise<void>;
 }

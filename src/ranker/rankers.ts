@@ -1,63 +1,169 @@
 import { join } from "node:path";
 import { AssayError } from "../errors.js";
-import { describeModel, listModelFolders, readModelFolder } from "./model-folder.js";
-import type { Ranker, Rankers } from "./port.js";
-import { openRanker, type RankerOptions } from "./ranker.js";
+import { listModelFolders, type ModelFolder, readModelFolder } from "./model-folder.js";
+import type { ModelDescription, Rankers } from "./port.js";
+import type { RankerOptions } from "./ranker.js";
+import { commitStaging, createStaging, removeStaging, settleFolder } from "./staging.js";
+import { openSwappable, type Swappable } from "./swap.js";
+import { receiveWeights } from "./weights-upload.js";
+
+/** How an attempt to replace a model ended, for the log and the metrics. */
+export interface ReplacementFacts {
+  readonly kind: "reload" | "weights";
+  readonly outcome: "swapped" | "refused";
+  /** The version that serves now; null where none does. */
+  readonly version: string | null;
+  readonly durationMs: number;
+  /** Why it was refused. */
+  readonly reason?: string;
+}
+
+export interface RankersOptions {
+  readonly modelsDirectory: string;
+  readonly defaultName: string;
+  /** Models that are loaded at once, beside the default one; the others are when they are first asked for. */
+  readonly pinned: readonly string[];
+  /** Bytes of the largest `weights.bin` that is taken. */
+  readonly weightsBytesMax: number;
+  readonly ranker: RankerOptions;
+  /** Called after each attempt to replace a model, once the old one is gone. */
+  readonly onReplacement: (model: string, facts: ReplacementFacts) => void;
+}
 
 /**
- * Reads every model folder of `modelsDirectory` and starts the default model's engine; the others start when they are first
- * asked for. Throws `model_invalid` when the default model is missing or a manifest is faulty.
+ * Reads every model folder and starts the engines of the default model and the pinned ones; the others start when they are
+ * first asked for. Throws `model_invalid` when one of those is missing or a manifest is faulty.
  */
-export async function openRankers(
-  modelsDirectory: string,
-  defaultName: string,
-  options: RankerOptions,
-): Promise<Rankers> {
-  const folders = new Map(
-    await Promise.all(
-      (await listModelFolders(modelsDirectory)).map(
-        async (name) => [name, await readModelFolder(join(modelsDirectory, name))] as const,
-      ),
-    ),
-  );
-  if (!folders.has(defaultName)) {
-    const known = [...folders.keys()].join(", ") || "none";
+export async function openRankers(options: RankersOptions): Promise<Rankers> {
+  const { modelsDirectory, defaultName, pinned, weightsBytesMax } = options;
+  const models = new Map<string, Swappable>();
+  const busy = new Set<string>();
+  for (const name of await listModelFolders(modelsDirectory)) {
+    await settleFolder(join(modelsDirectory, name));
+    models.set(name, openSwappable(await readNamedFolder(modelsDirectory, name), options.ranker));
+  }
+  for (const name of [defaultName, ...pinned]) {
+    if (models.has(name)) continue;
+    const known = [...models.keys()].join(", ") || "none";
     throw new AssayError("model_invalid", {
-      detail: `No model folder ${defaultName} in ${modelsDirectory} (folders with a model.json: ${known})`,
+      detail: `No model folder ${name} in ${modelsDirectory} (folders with a model.json: ${known})`,
     });
   }
-  for (const [name, { manifest }] of folders) {
-    if (manifest.name !== name) {
-      throw new AssayError("model_invalid", {
-        detail: `The folder ${name} holds a model named ${manifest.name}: rename one of them`,
-      });
-    }
-  }
-  const descriptions = [...folders.values()].map((folder) => describeModel(folder, options.precision));
-  const opened = new Map<string, Ranker>();
 
-  function get(name: string): Ranker {
-    const folder = folders.get(name);
-    if (folder === undefined) {
-      throw new AssayError("model_not_found", {
-        detail: `No model is named ${JSON.stringify(name)}; there are: ${[...folders.keys()].join(", ")}`,
-      });
-    }
-    let ranker = opened.get(name);
-    if (ranker === undefined) {
-      ranker = openRanker(folder, options);
-      opened.set(name, ranker);
-    }
-    return ranker;
+  function find(name: string): Swappable {
+    const found = models.get(name);
+    if (found !== undefined) return found;
+    throw new AssayError("model_not_found", {
+      detail: `No model is named ${JSON.stringify(name)}; there are: ${[...models.keys()].join(", ")}`,
+    });
   }
 
-  get(defaultName);
+  /** Runs one replacement of a model at a time, and tells how it ended. */
+  async function replacing(
+    name: string,
+    kind: ReplacementFacts["kind"],
+    work: () => Promise<void>,
+  ): Promise<ModelDescription> {
+    if (busy.has(name)) {
+      throw new AssayError("model_busy", {
+        detail: `Model ${name} is being replaced: ask again when that is done`,
+      });
+    }
+    busy.add(name);
+    const startedAtMs = performance.now();
+    const tell = (outcome: ReplacementFacts["outcome"], reason?: string): void => {
+      const durationMs = Math.round(performance.now() - startedAtMs);
+      const version = models.get(name)?.inspect().model.version ?? null;
+      options.onReplacement(name, { kind, outcome, version, durationMs, ...(reason && { reason }) });
+    };
+    try {
+      await work();
+      tell("swapped");
+      return find(name).inspect().model;
+    } catch (error) {
+      tell("refused", (error as Error).message);
+      throw error;
+    } finally {
+      busy.delete(name);
+    }
+  }
+
+  async function readAgain(name: string): Promise<ModelFolder> {
+    // Only a name that the models folder lists becomes a path.
+    if (!(await listModelFolders(modelsDirectory)).includes(name)) {
+      find(name);
+      throw new AssayError("model_rejected", {
+        detail: `The folder of model ${name} has no model.json any more`,
+      });
+    }
+    return readNamedFolder(modelsDirectory, name);
+  }
+
+  for (const name of [defaultName, ...pinned]) find(name).ranker();
   return {
     defaultName,
-    describe: () => descriptions,
-    get,
+    describe: () => [...models.values()].map((model) => model.inspect().model),
+    inspect: (name) => find(name).inspect(),
+    get: (name) => find(name).ranker(),
+    use: (name, work) => find(name).use(work),
+
+    reload: (name) =>
+      replacing(name, "reload", () =>
+        refusedAs("model_rejected", async () => {
+          const folder = await readAgain(name);
+          const model = models.get(name) ?? openSwappable(folder, options.ranker);
+          const endOld = await model.swap(folder);
+          models.set(name, model);
+          await endOld();
+        }),
+      ),
+
+    replaceWeights: async (name, upload) => {
+      const model = find(name);
+      return replacing(name, "weights", async () => {
+        const folder = await readAgain(name);
+        const staging = await createStaging(folder);
+        const endOld = await swapStaged(model, folder, staging, upload).catch(async (error) => {
+          await removeStaging(staging);
+          throw error;
+        });
+        // Only now: the old ranker may run from the folder.
+        await endOld();
+        await commitStaging(folder.directory, staging);
+      });
+    },
+
     async close() {
-      await Promise.all([...opened.values()].map((ranker) => ranker.close()));
+      await Promise.all([...models.values()].map((model) => model.close()));
     },
   };
+
+  async function swapStaged(
+    model: Swappable,
+    folder: ModelFolder,
+    staging: string,
+    upload: AsyncIterable<Uint8Array>,
+  ): Promise<() => Promise<void>> {
+    const staged = await receiveWeights(folder, staging, upload, weightsBytesMax);
+    return refusedAs("weights_invalid", () => model.swap(staged, () => removeStaging(staging)));
+  }
+}
+
+/** Reads a folder of the models folder; throws `model_invalid` where its model has another name. */
+async function readNamedFolder(modelsDirectory: string, name: string): Promise<ModelFolder> {
+  const folder = await readModelFolder(join(modelsDirectory, name));
+  if (folder.manifest.name === name) return folder;
+  throw new AssayError("model_invalid", {
+    detail: `The folder ${name} holds a model named ${folder.manifest.name}: rename one of them`,
+  });
+}
+
+/** A fault of the new model is one of the request, unlike that of a model that ought to serve. */
+async function refusedAs<T>(code: "model_rejected" | "weights_invalid", work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AssayError) || error.code !== "model_invalid") throw error;
+    throw new AssayError(code, { detail: error.message, cause: error });
+  }
 }

@@ -69,17 +69,25 @@ export function fakeRanker({
   };
 }
 
+/** Models that cannot be replaced: what replaces them is tested on real ones. */
 export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
   const known = rankers.length > 0 ? rankers : [fakeRanker()];
+  function get(name: string): FakeRanker {
+    const found = known.find(({ model }) => model.name === name);
+    if (found === undefined) throw new AssayError("model_not_found", { detail: `No model is named ${name}` });
+    return found;
+  }
+  async function refuse(name: string): Promise<never> {
+    throw new AssayError("model_busy", { detail: `Model ${get(name).model.name} is a fake` });
+  }
   return {
     defaultName: (known[0] as FakeRanker).model.name,
     describe: () => known.map(({ model }) => model),
-    get(name) {
-      const found = known.find(({ model }) => model.name === name);
-      if (found === undefined)
-        throw new AssayError("model_not_found", { detail: `No model is named ${name}` });
-      return found;
-    },
+    inspect: (name) => ({ model: get(name).model, state: get(name).state() }),
+    get,
+    use: async (name, work) => work(get(name)),
+    reload: refuse,
+    replaceWeights: refuse,
     close: async () => undefined,
   };
 }

@@ -1,0 +1,24 @@
+import { z } from "zod";
+import { PRECISIONS } from "../../ranker/port.js";
+
+/** The media type of an upload of new weights. */
+export const WEIGHTS_MEDIA_TYPE = "application/vnd.assay.weights";
+
+export const modelSchema = z
+  .object({
+    name: z.string(),
+    version: z.string().describe("Of weights, tokenizer and forward graph"),
+    status: z
+      .enum(["idle", "loading", "ready", "failed"])
+      .describe("`idle`: not loaded; its first request loads it, and waits"),
+    task: z.enum(["binary", "regression", "classification"]),
+    classes: z.number().int(),
+    class_names: z.array(z.string()).nullable(),
+    tokens_max: z.number().int(),
+    precisions: z.array(z.enum(PRECISIONS)),
+    precision: z.enum(PRECISIONS).describe("Of a request that names none"),
+    provenance: z.record(z.string(), z.unknown()),
+    metrics: z.record(z.string(), z.unknown()),
+    licence: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: "Model", description: "An exported ranker" });

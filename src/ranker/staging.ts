@@ -1,0 +1,170 @@
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { access, copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AssayError } from "../errors.js";
+import type { Manifest } from "./manifest.js";
+import { digestOfFile, type ModelFolder, readModelFolder } from "./model-folder.js";
+
+/** The one file that holds weights. */
+export const WEIGHTS_FILE = "weights.bin";
+const MANIFEST_FILE = "model.json";
+/** What is about to take the place of the file of that name. */
+const NEXT = ".next";
+const STAGING_PREFIX = ".staging-";
+
+/**
+ * Makes a staging folder inside the model folder: links to its files, all but the weights and the manifest. A ranker may
+ * run from it for as long as it lives: what comes into the model folder later does not change it. The name bears the
+ * process that owns it. Throws `model_read_only`.
+ */
+export async function createStaging({ directory, manifest }: ModelFolder): Promise<string> {
+  const staging = join(directory, `${STAGING_PREFIX}${process.pid}-${randomBytes(6).toString("hex")}`);
+  return writing(async () => {
+    await mkdir(staging);
+    for (const name of Object.keys(manifest.files)) {
+      if (name !== WEIGHTS_FILE) await linkOrCopy(join(directory, name), join(staging, name));
+    }
+    return staging;
+  });
+}
+
+/** Writes the manifest of a staging folder whose other files are complete. Throws `model_read_only`. */
+export async function completeStaging(staging: string, manifest: Manifest): Promise<ModelFolder> {
+  await writing(async () => {
+    const file = await open(join(staging, MANIFEST_FILE), "wx");
+    try {
+      await file.writeFile(`${JSON.stringify(manifest, null, 1)}\n`);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await syncDirectory(staging);
+  });
+  return { directory: staging, manifest };
+}
+
+/**
+ * Brings the staged weights and manifest into the model folder, where every start finds them; the staging folder stays as
+ * it is. From the moment at which `model.json.next` stands there the next start finishes what a crash cut off, before it
+ * undoes it: see `settleFolder`. Throws `model_read_only`.
+ */
+export async function commitStaging(directory: string, staging: string): Promise<void> {
+  await writing(async () => {
+    const weights = join(directory, WEIGHTS_FILE);
+    const manifest = join(directory, MANIFEST_FILE);
+    const draft = `${manifest}${NEXT}.draft`;
+    for (const path of [`${weights}${NEXT}`, draft]) await rm(path, { force: true });
+    await linkOrCopy(join(staging, WEIGHTS_FILE), `${weights}${NEXT}`);
+    await linkOrCopy(join(staging, MANIFEST_FILE), draft);
+    await syncDirectory(directory);
+    await rename(draft, `${manifest}${NEXT}`);
+    await syncDirectory(directory);
+    await rename(`${weights}${NEXT}`, weights);
+    await rename(`${manifest}${NEXT}`, manifest);
+    await syncDirectory(directory);
+  });
+}
+
+export async function removeStaging(staging: string): Promise<void> {
+  await rm(staging, { recursive: true, force: true });
+}
+
+/**
+ * For a start: finishes or undoes a commit that a crash cut off, and removes staging folders that no process owns. A
+ * folder that cannot be written stays as it is: nothing of the kind begins there, and digests tell a half-done commit.
+ */
+export async function settleFolder(directory: string): Promise<void> {
+  const writable = await access(directory, constants.W_OK).then(
+    () => true,
+    () => false,
+  );
+  if (!writable) return;
+  const names = await readdir(directory);
+  if (names.includes(`${MANIFEST_FILE}${NEXT}`)) await finishCommit(directory);
+  const left = names.filter(
+    (name) =>
+      name === `${WEIGHTS_FILE}${NEXT}` ||
+      name === `${MANIFEST_FILE}${NEXT}.draft` ||
+      (name.startsWith(STAGING_PREFIX) && !ownerLives(name)),
+  );
+  await writing(async () => {
+    for (const name of left) await rm(join(directory, name), { recursive: true, force: true });
+  });
+}
+
+/** The weights that `model.json.next` names are the pending ones or, where the crash came later, in place already. */
+async function finishCommit(directory: string): Promise<void> {
+  const [weights, manifest] = [WEIGHTS_FILE, MANIFEST_FILE].map((name) => join(directory, name)) as [
+    string,
+    string,
+  ];
+  const { manifest: next } = await readModelFolder(directory, `${MANIFEST_FILE}${NEXT}`);
+  const wanted = next.files[WEIGHTS_FILE]?.sha256;
+  await writing(async () => {
+    if ((await digestOfFile(`${weights}${NEXT}`).catch(absent)) === wanted) {
+      await rename(`${weights}${NEXT}`, weights);
+    }
+    if ((await digestOfFile(weights).catch(absent)) === wanted) await rename(`${manifest}${NEXT}`, manifest);
+    // Somebody exported into the folder since: theirs is the newer.
+    else await rm(`${manifest}${NEXT}`);
+    await syncDirectory(directory);
+  });
+}
+
+function absent(error: NodeJS.ErrnoException): null {
+  if (error.code === "ENOENT") return null;
+  throw error;
+}
+
+/** Whether the process that made a staging folder still runs; this one has made none before its start is over. */
+function ownerLives(name: string): boolean {
+  const pid = Number.parseInt(name.slice(STAGING_PREFIX.length), 10);
+  if (!Number.isInteger(pid) || pid === process.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
+/** A hard link, or a synced copy on a file system without. */
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    await copyFile(from, to, constants.COPYFILE_FICLONE);
+    await syncFile(await open(to, "r"));
+  }
+}
+
+const NO_LINKS = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "EXDEV", "EMLINK", "ENOSYS"]);
+
+/** Makes the names in a directory durable. */
+async function syncDirectory(directory: string): Promise<void> {
+  await syncFile(await open(directory, "r"));
+}
+
+async function syncFile(file: FileHandle): Promise<void> {
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** What the file system refuses, without the path. */
+export async function writing<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const { code, syscall } = cause as NodeJS.ErrnoException;
+    if (syscall === undefined) throw cause;
+    throw new AssayError("model_read_only", {
+      detail: `The model's folder cannot be written: ${syscall} fails with ${code}`,
+      cause,
+    });
+  }
+}

@@ -1,0 +1,148 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { AssayError } from "../errors.js";
+import { describeModel, type ModelFolder } from "./model-folder.js";
+import type { ModelDescription, Ranker, ServedModel } from "./port.js";
+import { openRanker, type RankerOptions } from "./ranker.js";
+
+/** How often a state is looked at while somebody waits for it. */
+const POLL_MS = 20;
+
+/** One model under its name: the ranker that serves it now, replaceable while it serves. */
+export interface Swappable {
+  inspect(): ServedModel;
+  /** The present ranker, started if it was not. */
+  ranker(): Ranker;
+  /** The present ranker stays open until `work` has settled. */
+  use<T>(work: (ranker: Ranker) => Promise<T>): Promise<T>;
+  /**
+   * Loads `next` beside the present ranker and puts it in its place once it is ready. Throws `model_invalid` with the reason
+   * where it fails to load, and ends it. `onEnded` runs when the ranker of `next` has ended, whenever that is. Answers what
+   * ends the old ranker: it settles when its runs have finished and its process is gone.
+   */
+  swap(next: ModelFolder, onEnded?: () => Promise<void>): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+/** A ranker and how many use it. */
+interface Opened {
+  readonly ranker: Ranker;
+  users: number;
+  /** Lets the events of a ranker that serves through; one that is checked or drains tells nobody its state. */
+  serves: boolean;
+  /** Called when the last user has gone. */
+  onUnused: () => void;
+  readonly onEnded: () => Promise<void>;
+}
+
+/** A model that no engine runs yet. */
+export function openSwappable(folder: ModelFolder, options: RankerOptions): Swappable {
+  const { observer } = options;
+  const alive = new Set<Opened>();
+  let model: ModelDescription = describeModel(folder, options.precision);
+  let current: Opened | null = null;
+  let queued = 0;
+
+  function open(from: ModelFolder, serves: boolean, onEnded = async (): Promise<void> => undefined): Opened {
+    let mine = 0;
+    const ranker = openRanker(from, {
+      ...options,
+      observer: {
+        ...observer,
+        state(name, state) {
+          if (opened.serves) observer.state(name, state);
+        },
+        // Two rankers of one name have one gauge.
+        queued(name, tokens) {
+          queued += tokens - mine;
+          mine = tokens;
+          observer.queued(name, queued);
+        },
+      },
+    });
+    const opened: Opened = {
+      ranker: waitingForLoad(ranker),
+      users: 0,
+      serves,
+      onUnused: () => undefined,
+      onEnded,
+    };
+    alive.add(opened);
+    return opened;
+  }
+
+  function present(): Opened {
+    current ??= open(folder, true);
+    return current;
+  }
+
+  async function end(opened: Opened): Promise<void> {
+    await opened.ranker.close();
+    alive.delete(opened);
+    await opened.onEnded();
+  }
+
+  return {
+    inspect: () => ({ model, state: current?.ranker.state() ?? { status: "idle" } }),
+    ranker: () => present().ranker,
+
+    async use(work) {
+      const opened = present();
+      opened.users += 1;
+      try {
+        return await work(opened.ranker);
+      } finally {
+        opened.users -= 1;
+        if (opened.users === 0) opened.onUnused();
+      }
+    },
+
+    async swap(next, onEnded) {
+      const description = describeModel(next, options.precision);
+      const candidate = open(next, false, onEnded);
+      await settled(candidate.ranker);
+      const state = candidate.ranker.state();
+      if (state.status !== "ready") {
+        await end(candidate);
+        throw new AssayError("model_invalid", { detail: state.reason });
+      }
+      const old = current;
+      candidate.serves = true;
+      if (old?.ranker.state().status !== "ready") observer.state(description.name, state);
+      current = candidate;
+      model = description;
+      return async () => {
+        if (old === null) return;
+        old.serves = false;
+        if (old.users > 0) {
+          await new Promise<void>((resolve) => {
+            old.onUnused = resolve;
+          });
+        }
+        await end(old);
+      };
+    },
+
+    async close() {
+      await Promise.all([...alive].map(end));
+    },
+  };
+}
+
+/** The same ranker, whose runs wait for the load instead of being refused. */
+function waitingForLoad(ranker: Ranker): Ranker {
+  return {
+    ...ranker,
+    async run(texts, precision, signal) {
+      await settled(ranker, signal);
+      return ranker.run(texts, precision, signal);
+    },
+  };
+}
+
+/** Settles when the ranker is no longer loading; throws `cancelled` when `signal` aborts first. */
+async function settled(ranker: Ranker, signal?: AbortSignal): Promise<void> {
+  while (ranker.state().status === "loading") {
+    if (signal?.aborted) throw new AssayError("cancelled");
+    await delay(POLL_MS);
+  }
+}

@@ -1,0 +1,122 @@
+import { z } from "zod";
+import { AssayError, type Fault } from "../errors.js";
+import { fileSchema, type Manifest, type Parameter, weightsPartSchema } from "./manifest.js";
+import { WEIGHTS_FILE } from "./staging.js";
+
+/** At most this many faults are listed; the detail tells how many there are. */
+const FAULTS_MAX = 20;
+
+/** The header of an upload: the manifest's part that belongs to the weights, with digest and size of `weights.bin`. */
+const headerSchema = z.strictObject({
+  format: z.literal(1),
+  weights: fileSchema,
+  ...weightsPartSchema.shape,
+});
+
+export type WeightsHeader = z.infer<typeof headerSchema>;
+
+/** Reads the header's bytes; throws `weights_invalid` with the path of each fault. */
+export function readHeader(bytes: Uint8Array): WeightsHeader {
+  let json: unknown;
+  try {
+    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+  } catch (cause) {
+    throw weightsInvalid(`The header is not JSON: ${(cause as Error).message}`);
+  }
+  const parsed = headerSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw withFaults(
+    parsed.error.issues.map(({ path, message }) => ({ path: ["", ...path].join("/"), message })),
+  );
+}
+
+/**
+ * The folder's manifest with the header's part in it. Throws `weights_invalid` where the weights are those of another
+ * architecture: other parameters, or others' places in the file, than the folder's graphs read.
+ */
+export function mergeHeader(manifest: Manifest, header: WeightsHeader): Manifest {
+  const faults = [
+    ...parameterFaults(manifest.parameters, header.parameters),
+    ...selfTestFaults(manifest.classes, header.self_test),
+  ];
+  const bytes = manifest.files[WEIGHTS_FILE]?.bytes;
+  if (header.weights.bytes !== bytes) {
+    faults.push({
+      path: "/weights/bytes",
+      message: `is ${header.weights.bytes}; the folder's file has ${bytes}`,
+    });
+  }
+  if (faults.length > 0) throw withFaults(faults);
+  const { weights, precision, self_test, provenance, metrics } = header;
+  return {
+    ...manifest,
+    files: { ...manifest.files, [WEIGHTS_FILE]: weights },
+    precision,
+    self_test,
+    provenance,
+    metrics,
+  };
+}
+
+export function weightsInvalid(detail: string): AssayError {
+  return new AssayError("weights_invalid", { detail });
+}
+
+function parameterFaults(known: readonly Parameter[], given: readonly Parameter[]): Fault[] {
+  const left = new Map(known.map((parameter) => [parameter.name, parameter]));
+  const faults = given.flatMap((parameter, index): Fault[] => {
+    const path = `/parameters/${index}`;
+    const expected = left.get(parameter.name);
+    if (expected === undefined) {
+      const twice = known.some(({ name }) => name === parameter.name);
+      return [
+        {
+          path,
+          message: `${parameter.name} ${twice ? "stands there twice" : "is unknown to the folder's graphs"}`,
+        },
+      ];
+    }
+    left.delete(parameter.name);
+    return (["shape", "dtype", "layout", "offset", "length", "scale"] as const).flatMap((field) => {
+      const [wanted, found] = [expected, parameter].map((of) => placed(of[field]));
+      if (wanted === found) return [];
+      return [
+        {
+          path: `${path}/${field}`,
+          message: `of ${parameter.name} is ${found}; the folder's graphs read ${wanted}`,
+        },
+      ];
+    });
+  });
+  for (const name of left.keys()) faults.push({ path: "/parameters", message: `lacks ${name}` });
+  return faults;
+}
+
+/** A place in the file as text, equal for equal values whatever the order of their keys. */
+function placed(value: Parameter[keyof Parameter]): string {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
+  const { offset, length, axis } = value as NonNullable<Parameter["scale"]>;
+  return JSON.stringify({ offset, length, axis });
+}
+
+function selfTestFaults(classes: number, { samples }: WeightsHeader["self_test"]): Fault[] {
+  return samples.flatMap(({ logits }, index) =>
+    logits.length === classes
+      ? []
+      : [
+          {
+            path: `/self_test/samples/${index}/logits`,
+            message: `has ${logits.length} entries; the model has ${classes} logits`,
+          },
+        ],
+  );
+}
+
+function withFaults(faults: readonly Fault[]): AssayError {
+  const first = faults[0] as Fault;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  return new AssayError("weights_invalid", {
+    detail: `${first.path} ${first.message}${more}`,
+    faults: faults.slice(0, FAULTS_MAX),
+  });
+}

@@ -1,0 +1,379 @@
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { AssayError } from "../../src/errors.js";
+import type { Rankers } from "../../src/ranker/port.js";
+import { openRankers, type ReplacementFacts } from "../../src/ranker/rankers.js";
+import {
+  chunksOf,
+  copiesOfShipped,
+  copyShipped,
+  describeBytes,
+  editManifest,
+  readManifest,
+  shiftedWeights,
+  type UploadParts,
+  uploadOf,
+} from "../support/model.js";
+import { rankerOptions } from "../support/ranker.js";
+
+const TEXT = { first: "usb c cable", second: "USB-C charging cable, 2 m" };
+const never = new AbortController().signal;
+
+interface Opened {
+  readonly rankers: Rankers;
+  readonly replacements: (ReplacementFacts & { model: string })[];
+  /** Changes of readiness that the service is told of. */
+  readonly states: string[];
+}
+
+async function open(models: string, pinned: readonly string[] = [], bytesMax = 2 ** 30): Promise<Opened> {
+  const replacements: Opened["replacements"] = [];
+  const states: string[] = [];
+  const options = rankerOptions();
+  const rankers = await openRankers({
+    modelsDirectory: models,
+    defaultName: "default",
+    pinned,
+    weightsBytesMax: bytesMax,
+    ranker: {
+      ...options,
+      observer: { ...options.observer, state: (model, { status }) => states.push(`${model} ${status}`) },
+    },
+    onReplacement: (model, facts) => replacements.push({ model, ...facts }),
+  });
+  onTestFinished(() => rankers.close());
+  return { rankers, replacements, states };
+}
+
+async function logitOf(rankers: Rankers, name = "default"): Promise<number> {
+  return rankers.use(name, async (ranker) => (await ranker.run([TEXT], "fp32", never)).logits[0] as number);
+}
+
+function put(rankers: Rankers, parts: { header: object; weights: Buffer }, name = "default") {
+  return rankers.replaceWeights(name, chunksOf(uploadOf(parts)));
+}
+
+describe("several models", () => {
+  it("loads the default and the pinned at once, and another for its first run, which waits", async () => {
+    const { rankers } = await open(copiesOfShipped("default", "pinned", "lazy"), ["pinned"]);
+    expect(rankers.describe().map(({ name }) => name)).toEqual(["default", "lazy", "pinned"]);
+    expect(["default", "lazy", "pinned"].map((name) => rankers.inspect(name).state.status)).toEqual([
+      "loading",
+      "idle",
+      "loading",
+    ]);
+    expect(Number.isFinite(await logitOf(rankers, "lazy"))).toBe(true);
+    expect(rankers.inspect("lazy").state.status).toBe("ready");
+  });
+
+  it("lets a run that waits for the load go when it is cancelled", async () => {
+    const { rankers } = await open(copiesOfShipped("default"));
+    const controller = new AbortController();
+    const run = rankers.use("default", (ranker) => ranker.run([TEXT], "fp32", controller.signal));
+    controller.abort();
+    await expect(run).rejects.toMatchObject({ code: "cancelled" });
+  });
+
+  it("refuses to start without a pinned model, or with a folder of another name", async () => {
+    const models = copiesOfShipped("default");
+    await expect(open(models, ["absent"])).rejects.toMatchObject({ code: "model_invalid" });
+    copyShipped(models, "moved");
+    renameSync(join(models, "moved"), join(models, "here"));
+    await expect(open(models)).rejects.toThrow("The folder here holds a model named moved");
+  });
+});
+
+describe("a reload", () => {
+  it("takes a folder that was exported again, and says which version serves", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers, replacements, states } = await open(models);
+    const [before, logit] = [rankers.inspect("default").model.version, await logitOf(rankers)];
+    exportAgain(models, shiftedWeights(join(models, "default"), 0.5));
+
+    const model = await rankers.reload("default");
+    expect(model.version).not.toBe(before);
+    expect(rankers.inspect("default").model.version).toBe(model.version);
+    expect(await logitOf(rankers)).toBeCloseTo(logit + 0.5, 4);
+    expect(replacements).toMatchObject([
+      { model: "default", kind: "reload", outcome: "swapped", version: model.version },
+    ]);
+    // Nobody hears that a model loads which does not serve yet, or that one ends which serves no more.
+    expect(states).toEqual(["default ready"]);
+  });
+
+  it("finishes what runs on the old one, under the old one's name", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models);
+    const logit = await logitOf(rankers);
+    exportAgain(models, shiftedWeights(join(models, "default"), 0.5));
+    const old = rankers.inspect("default").model.version;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const during = rankers.use("default", async (ranker) => {
+      await held; // as a request that reads the cache first
+      return { version: ranker.model.version, outputs: await ranker.run([TEXT], "fp32", never) };
+    });
+    const reload = rankers.reload("default");
+    while (rankers.inspect("default").model.version === old) await delay(10);
+
+    expect(await logitOf(rankers)).toBeCloseTo(logit + 0.5, 4);
+    release();
+    expect((await during).version).toBe(old);
+    expect((await during).outputs.logits[0]).toBeCloseTo(logit, 4);
+    expect((await reload).version).not.toBe(old);
+  });
+
+  it("reads a folder that is new, and knows no other name", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models);
+    await expect(rankers.reload("new")).rejects.toMatchObject({ code: "model_not_found" });
+    await expect(rankers.reload("../default")).rejects.toMatchObject({ code: "model_not_found" });
+    copyShipped(models, "new");
+    expect((await rankers.reload("new")).name).toBe("new");
+    expect(rankers.describe().map(({ name }) => name)).toEqual(["default", "new"]);
+    expect(Number.isFinite(await logitOf(rankers, "new"))).toBe(true);
+  });
+
+  it.each<[string, RegExp, (folder: string) => void]>([
+    ["weights that do not match their digest", /weights\.bin does not match/, flipOneBit],
+    ["another logit in its self-test", /Self-test .* sample 0/, expectOtherLogit],
+    [
+      "a manifest that is not JSON",
+      /model\.json/,
+      (folder) => writeFileSync(join(folder, "model.json"), "{"),
+    ],
+    ["no manifest any more", /has no model\.json any more/, (folder) => rmSync(join(folder, "model.json"))],
+  ])("refuses a folder with %s, and the old one serves on", async (_about, why, spoil) => {
+    const models = copiesOfShipped("default");
+    const { rankers, replacements } = await open(models);
+    const [before, logit] = [rankers.inspect("default").model, await logitOf(rankers)];
+    spoil(join(models, "default"));
+
+    const error = await rankers.reload("default").catch((thrown: AssayError) => thrown);
+    expect(error).toMatchObject({ code: "model_rejected", message: expect.stringMatching(why) });
+    expect(rankers.inspect("default")).toEqual({ model: before, state: { status: "ready" } });
+    expect(await logitOf(rankers)).toBe(logit);
+    expect(replacements).toMatchObject([{ outcome: "refused", reason: expect.stringMatching(why) }]);
+  });
+
+  it("is refused while another goes on", async () => {
+    const { rankers } = await open(copiesOfShipped("default"));
+    const first = rankers.reload("default");
+    await expect(rankers.reload("default")).rejects.toMatchObject({ code: "model_busy" });
+    await first;
+    await rankers.reload("default");
+  });
+});
+
+describe("new weights", () => {
+  it("serve at once, lie in the folder, and are there after a restart", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models);
+    const [before, logit] = [rankers.inspect("default").model, await logitOf(rankers)];
+    const parts = shiftedWeights(join(models, "default"), -0.25);
+
+    const model = await put(rankers, parts);
+    expect(model.version).not.toBe(before.version);
+    expect(model.provenance).toEqual({ recipe: "bias + -0.25" });
+    expect(await logitOf(rankers)).toBeCloseTo(logit - 0.25, 4);
+    expect(readManifest(join(models, "default")).files["weights.bin"]).toEqual(parts.header.weights);
+    expect(describeBytes(readFileSync(join(models, "default", "weights.bin")))).toEqual(parts.header.weights);
+    await rankers.close();
+    expect(hidden(models)).toEqual([]);
+
+    const restarted = await open(models);
+    expect(restarted.rankers.inspect("default").model.version).toBe(model.version);
+    expect(await logitOf(restarted.rankers)).toBeCloseTo(logit - 0.25, 4);
+  });
+
+  it("replace each other, and leave nothing but the last", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models);
+    const logit = await logitOf(rankers);
+    for (const shift of [1, 1]) await put(rankers, shiftedWeights(join(models, "default"), shift));
+    expect(await logitOf(rankers)).toBeCloseTo(logit + 2, 4);
+    expect(hidden(models)).toHaveLength(1); // what the present engine runs from
+  });
+
+  it("run int8 from the same weights, though its session opens later", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models);
+    const int8 = async (): Promise<number> =>
+      rankers.use("default", async (ranker) => (await ranker.run([TEXT], "int8", never)).logits[0] as number);
+    const before = await int8();
+    await put(rankers, shiftedWeights(join(models, "default"), 2));
+    expect(await int8()).toBeCloseTo(before + 2, 4);
+  });
+
+  it.each<[string, string, RegExp, (parts: UploadParts) => UploadParts | Buffer]>([
+    ["no header", "weights_invalid", /ends within the header/, () => Buffer.from("abc")],
+    ["a header cut short", "weights_invalid", /ends within the header/, (p) => uploadOf(p).subarray(0, 100)],
+    ["a header of gigabytes", "weights_invalid", /may have/, () => Buffer.alloc(64, 255)],
+    ["a header that is no JSON", "weights_invalid", /not JSON/, () => Buffer.from("\x01\0\0\0\0\0\0\0{")],
+    ["an unknown field", "weights_invalid", /Unrecognized key/, header({ colour: "blue" })],
+    ["a body cut short", "weights_invalid", /ends after \d+ of/, (p) => uploadOf(p).subarray(0, -1)],
+    [
+      "a body too long",
+      "weights_invalid",
+      /goes on after/,
+      (p) => Buffer.concat([uploadOf(p), Buffer.alloc(1)]),
+    ],
+    ["another digest", "weights_invalid", /does not match its digest/, flipped],
+    [
+      "another size",
+      "weights_invalid",
+      /weights\/bytes is 4/,
+      header({ weights: describeBytes(Buffer.alloc(4)) }),
+    ],
+    [
+      "an unknown parameter",
+      "weights_invalid",
+      /\/parameters\/0 strange is unknown/,
+      parameter({ name: "strange" }),
+    ],
+    ["a missing parameter", "weights_invalid", /lacks bert\.embeddings/, withoutFirstParameter],
+    ["another shape", "weights_invalid", /\/parameters\/0\/shape of bert/, parameter({ shape: [1, 2] })],
+    ["another place", "weights_invalid", /\/parameters\/0\/offset/, parameter({ offset: 64 })],
+    ["another number format", "weights_invalid", /\/parameters\/0\/dtype/, parameter({ dtype: "float32" })],
+    [
+      "no value that is finite",
+      "weights_invalid",
+      /classifier\.bias holds a value that is not finite/,
+      withNaN,
+    ],
+    ["logits that it does not give", "weights_invalid", /Self-test .* sample 0/, selfTest([9])],
+    ["two logits for one", "weights_invalid", /has 2 entries/, selfTest([9, 9])],
+  ])("are refused with %s, and the old ones serve on", async (_about, code, why, spoil) => {
+    const models = copiesOfShipped("default");
+    const { rankers, replacements } = await open(models);
+    const [before, logit] = [rankers.inspect("default").model, await logitOf(rankers)];
+    const manifest = readManifest(join(models, "default"));
+
+    const spoilt = spoil(shiftedWeights(join(models, "default"), 1));
+    const bytes = Buffer.isBuffer(spoilt) ? spoilt : uploadOf(spoilt);
+    const error = await rankers.replaceWeights("default", chunksOf(bytes)).catch((thrown) => thrown);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(why) });
+    expect(rankers.inspect("default").model).toEqual(before);
+    expect(await logitOf(rankers)).toBe(logit);
+    expect(readManifest(join(models, "default"))).toEqual(manifest);
+    expect(hidden(models)).toEqual([]);
+    expect(replacements).toMatchObject([{ kind: "weights", outcome: "refused" }]);
+  });
+
+  it("are refused beyond the limit, before they are read", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models, [], 1000);
+    await expect(put(rankers, shiftedWeights(join(models, "default"), 1))).rejects.toMatchObject({
+      code: "body_too_large",
+    });
+  });
+
+  it("are refused for a folder that cannot be written", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models);
+    const parts = shiftedWeights(join(models, "default"), 1);
+    const error = await withoutWriting(join(models, "default"), () =>
+      put(rankers, parts).catch((thrown) => thrown),
+    );
+    expect(error).toMatchObject({ code: "model_read_only", message: expect.stringMatching(/EACCES/) });
+    expect(Number.isFinite(await logitOf(rankers))).toBe(true);
+  });
+
+  it("let go of their staging folder when the client goes away", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers } = await open(models);
+    const bytes = uploadOf(shiftedWeights(join(models, "default"), 1));
+    async function* brokenOff(): AsyncGenerator<Buffer> {
+      yield bytes.subarray(0, 1_000_000);
+      throw new AssayError("cancelled");
+    }
+    await expect(rankers.replaceWeights("default", brokenOff())).rejects.toMatchObject({ code: "cancelled" });
+    expect(hidden(models)).toEqual([]);
+    await put(rankers, shiftedWeights(join(models, "default"), 1));
+  });
+});
+
+/** What an exporter leaves: new weights and manifest under their names, the old ones unlinked. */
+function exportAgain(models: string, { header, weights }: UploadParts): void {
+  const folder = join(models, "default");
+  rmSync(join(folder, "weights.bin"));
+  writeFileSync(join(folder, "weights.bin"), weights);
+  editManifest(folder, (manifest) => ({
+    ...manifest,
+    files: { ...manifest.files, "weights.bin": header.weights },
+    self_test: header.self_test,
+  }));
+}
+
+function flipOneBit(folder: string): void {
+  const weights = readFileSync(join(folder, "weights.bin"));
+  weights[1000] = (weights[1000] as number) ^ 1;
+  rmSync(join(folder, "weights.bin"));
+  writeFileSync(join(folder, "weights.bin"), weights);
+}
+
+function expectOtherLogit(folder: string): void {
+  editManifest(folder, ({ self_test, ...manifest }) => {
+    const [first, ...others] = self_test.samples;
+    return { ...manifest, self_test: { ...self_test, samples: [{ ...first, logits: [9] }, ...others] } };
+  });
+}
+
+function header(fields: object) {
+  return (parts: UploadParts): UploadParts => ({ ...parts, header: { ...parts.header, ...fields } });
+}
+
+function parameter(fields: Partial<UploadParts["header"]["parameters"][number]>) {
+  return ({ header: { parameters, ...rest }, weights }: UploadParts): UploadParts => {
+    const [first, ...others] = parameters as [UploadParts["header"]["parameters"][number]];
+    return { header: { ...rest, parameters: [{ ...first, ...fields }, ...others] }, weights };
+  };
+}
+
+function withoutFirstParameter({ header: { parameters, ...rest }, weights }: UploadParts): UploadParts {
+  return { header: { ...rest, parameters: parameters.slice(1) }, weights };
+}
+
+function selfTest(logits: readonly number[]) {
+  return ({ header: { self_test, ...rest }, weights }: UploadParts): UploadParts => {
+    const [first, ...others] = self_test.samples as [UploadParts["header"]["self_test"]["samples"][number]];
+    const samples = [{ ...first, logits: [...logits] }, ...others];
+    return { header: { ...rest, self_test: { ...self_test, samples } }, weights };
+  };
+}
+
+function flipped(parts: UploadParts): Buffer {
+  const bytes = uploadOf(parts);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  return bytes;
+}
+
+function withNaN({ header, weights }: UploadParts): UploadParts {
+  const bias = header.parameters.find(({ name }) => name === "classifier.bias");
+  weights.writeFloatLE(Number.NaN, bias?.offset);
+  return { header: { ...header, weights: describeBytes(weights) }, weights };
+}
+
+/** Names in the model folder that are not part of it. */
+function hidden(models: string): string[] {
+  return readdirSync(join(models, "default")).filter((name) => /^\.|\.next/.test(name));
+}
+
+/** Runs `work` as a user who may read the folder and not write it. */
+async function withoutWriting<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  chmodSync(dirname(folder), 0o755);
+  chmodSync(folder, 0o555);
+  const root = process.geteuid?.() === 0;
+  if (root) process.seteuid?.(65534);
+  try {
+    return await work();
+  } finally {
+    if (root) process.seteuid?.(0);
+    chmodSync(folder, 0o755);
+    expect(existsSync(folder)).toBe(true);
+  }
+}
