@@ -1,8 +1,10 @@
 import type { FastifyInstance } from "fastify";
 import type { Config } from "./config.js";
+import { AssayError } from "./errors.js";
 import { buildApp } from "./http/app.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
+import type { Device } from "./ranker/engine/protocol.js";
 import type { Rankers } from "./ranker/port.js";
 import type { RankerObserver } from "./ranker/ranker.js";
 import { openRankers, type RankersOptions } from "./ranker/rankers.js";
@@ -32,22 +34,32 @@ export async function openPorts(config: Config): Promise<Ports> {
     weightsBytesMax: config.weightsBytesMax,
     ranker: {
       precision: config.precision,
+      devices: config.devices,
+      sessions: config.sessions,
       threads: config.threadsPerSession,
-      queueSamplesMax: config.queueSamplesMax,
+      queueTokensMax: config.queueTokensMax,
       observer: observeRankers(metrics, logger),
     },
     onReplacement: observeReplacements(metrics, logger),
   });
-  return {
-    rankers,
-    store,
-    metrics,
-    logger,
-    async close() {
-      await rankers.close();
-      await store.close();
-    },
-  };
+  async function close(): Promise<void> {
+    await rankers.close();
+    await store.close();
+  }
+  await requireDevices(config, rankers).catch(async (error) => {
+    await close();
+    throw error;
+  });
+  return { rankers, store, metrics, logger, close };
+}
+
+/** A device that the configuration names is a condition of the start: throws `config_invalid` with what is missing. */
+async function requireDevices({ devices }: Config, rankers: Rankers): Promise<void> {
+  if (devices.every(({ device, fallback }) => fallback || device.kind === "cpu")) return;
+  const state = await rankers.get(rankers.defaultName).settled();
+  if (state.status !== "ready") {
+    throw new AssayError("config_invalid", { detail: `ASSAY_DEVICE cannot be served: ${state.reason}` });
+  }
 }
 
 /** The HTTP service over open ports. */
@@ -88,10 +100,23 @@ function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {
       if (state.status === "failed") logger.error({ model, reason: state.reason }, "model failed");
       else logger.info({ model, status: state.status }, "model state");
     },
-    queued(model, samples) {
-      metrics.queueSamples.set({ model }, samples);
+    queued(model, tokens) {
+      metrics.queueTokens.set({ model }, tokens);
+    },
+    death(model, reason) {
+      metrics.engineDeaths.inc({ model });
+      logger.error({ model, reason }, "engine process ended");
+    },
+    device(model, device, missing) {
+      metrics.engineDevice.set({ model, device: deviceName(device) }, 1);
+      if (missing === null) logger.info({ model, device: deviceName(device) }, "engine device");
+      else logger.warn({ model, device: deviceName(device), missing }, "no CUDA device: running on the CPU");
     },
   };
+}
+
+function deviceName(device: Device): string {
+  return device.kind === "cpu" ? "cpu" : `cuda:${device.index}`;
 }
 
 function observeReplacements(metrics: Metrics, logger: Logger): RankersOptions["onReplacement"] {

@@ -1,8 +1,9 @@
-import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { AssayError } from "./errors.js";
+import { availableCores } from "./ranker/cores.js";
+import type { DeviceChoice } from "./ranker/ranker.js";
 import type { Limits } from "./scoring/limits.js";
 
 const packageRoot = fileURLToPath(new URL("..", import.meta.url));
@@ -22,6 +23,16 @@ const list = z.string().transform((text) =>
     .map((item) => item.trim())
     .filter((item) => item !== ""),
 );
+
+const deviceList = z
+  .string()
+  .regex(/^(auto|cpu|cuda|cuda:\d+(,cuda:\d+)*)$/, "must be auto, cpu, cuda, cuda:N or a list of cuda:N")
+  .transform((text): DeviceChoice[] => {
+    if (text === "cpu") return [{ device: { kind: "cpu" }, fallback: false }];
+    if (text === "auto") return [{ device: { kind: "cuda", index: 0 }, fallback: true }];
+    const indices = text === "cuda" ? [0] : text.split(",").map((item) => Number(item.slice("cuda:".length)));
+    return [...new Set(indices)].map((index) => ({ device: { kind: "cuda", index }, fallback: false }));
+  });
 
 interface Setting<T> {
   readonly type: z.ZodType<T, string>;
@@ -86,11 +97,22 @@ export const SETTINGS = {
     "Bytes of the largest `weights.bin` that `PUT /v1/models/{model}/weights` takes.",
   ),
   ASSAY_PRECISION: setting(z.enum(["fp32", "int8"]), "fp32", "Precision of a request that names none."),
+  ASSAY_DEVICE: setting(
+    deviceList,
+    "auto",
+    "`auto`: the first CUDA device, or the CPU where there is none. `cpu`. `cuda`, `cuda:1` or a list such as `cuda:0,cuda:1`: an engine process on each, and no start without them.",
+  ),
+  ASSAY_SESSIONS: setting(
+    integer(1, 256),
+    undefined,
+    "Sessions of a model side by side on the CPU.",
+    "one for every 4 cores",
+  ),
   ASSAY_THREADS_PER_SESSION: setting(
     integer(1, 1024),
-    String(availableParallelism()),
+    undefined,
     "Threads that ONNX Runtime uses inside one operator.",
-    "number of cores",
+    "cores by sessions",
   ),
   ASSAY_API_KEYS: setting(list, "", "Bearer keys, separated by commas; each at least 16 characters."),
   ASSAY_DIGEST_KEY: setting(
@@ -111,10 +133,10 @@ export const SETTINGS = {
     "100000",
     "Characters (code points) of one text (query, document or text); the model itself truncates at its token limit.",
   ),
-  ASSAY_QUEUE_SAMPLES_MAX: setting(
-    integer(1, 100_000_000),
-    "20000",
-    "Samples that may wait for a model; more is answered 429.",
+  ASSAY_QUEUE_TOKENS_MAX: setting(
+    integer(1, 1_000_000_000),
+    "131072",
+    "Tokens that may wait for a model; more is answered 429. One request is always taken when nothing else waits.",
   ),
   ASSAY_OUTPUTS_DAYS: setting(
     integer(1, 36_500),
@@ -151,11 +173,13 @@ export interface Config {
   readonly pinnedModels: readonly string[];
   readonly weightsBytesMax: number;
   readonly precision: "fp32" | "int8";
+  readonly devices: readonly DeviceChoice[];
+  readonly sessions: number;
   readonly threadsPerSession: number;
   readonly apiKeys: readonly string[];
   readonly digestKey: Buffer | undefined;
   readonly limits: Limits;
-  readonly queueSamplesMax: number;
+  readonly queueTokensMax: number;
   readonly outputsTtlMs: number;
   readonly outputsBytesMax: number;
   readonly closeTimeoutMs: number;
@@ -200,7 +224,12 @@ export function readConfig(
     pinnedModels: value("ASSAY_PINNED_MODELS"),
     weightsBytesMax: value("ASSAY_WEIGHTS_BYTES_MAX"),
     precision: value("ASSAY_PRECISION"),
-    threadsPerSession: value("ASSAY_THREADS_PER_SESSION"),
+    devices: value("ASSAY_DEVICE"),
+    ...shareCores(
+      availableCores(),
+      value<number | undefined>("ASSAY_SESSIONS"),
+      value<number | undefined>("ASSAY_THREADS_PER_SESSION"),
+    ),
     apiKeys: value("ASSAY_API_KEYS"),
     digestKey: digestKey === undefined ? undefined : Buffer.from(digestKey, "hex"),
     limits: {
@@ -210,7 +239,7 @@ export function readConfig(
       idBytesMax: value("ASSAY_ID_BYTES_MAX"),
       textCharsMax: value("ASSAY_TEXT_CHARS_MAX"),
     },
-    queueSamplesMax: value("ASSAY_QUEUE_SAMPLES_MAX"),
+    queueTokensMax: value("ASSAY_QUEUE_TOKENS_MAX"),
     outputsTtlMs: value<number>("ASSAY_OUTPUTS_DAYS") * 86_400_000,
     outputsBytesMax: value("ASSAY_OUTPUTS_BYTES_MAX"),
     closeTimeoutMs: value("ASSAY_CLOSE_TIMEOUT_MS"),
@@ -228,6 +257,20 @@ export function readConfig(
     });
   }
   return config;
+}
+
+/** Cores that one session uses well; the operators of these models are too small for more. */
+const CORES_PER_SESSION = 4;
+
+/** Sessions and the threads of each that keep the cores busy and no more, where they are not given. */
+export function shareCores(
+  cores: number,
+  sessions: number | undefined,
+  threads: number | undefined,
+): { sessions: number; threadsPerSession: number } {
+  const fitting = threads === undefined ? Math.ceil(cores / CORES_PER_SESSION) : Math.floor(cores / threads);
+  const chosen = sessions ?? Math.max(1, fitting);
+  return { sessions: chosen, threadsPerSession: threads ?? Math.max(1, Math.floor(cores / chosen)) };
 }
 
 /** Throws `config_invalid` where the service would be open to other machines without a key. */

@@ -5,6 +5,8 @@ export interface ErrorDetails {
   /** Each fault with the JSON path of the value that caused it. */
   readonly faults?: readonly Fault[];
   readonly cause?: unknown;
+  /** Time after which the same request may succeed, where it is known. */
+  readonly retryAfterMs?: number;
 }
 
 /** One fault of a request: `path` is a JSON pointer into the body (RFC 6901), or the name of a parameter. */
@@ -43,6 +45,9 @@ export const ERRORS = {
   unauthorised: "A bearer key is required",
   overloaded: "The queue is full",
   cancelled: "The request was cancelled",
+  device_unavailable: "The device cannot be had",
+  deadline_exceeded: "The request's time is over",
+  text_refused: "A text ends the engine process",
   engine_failed: "The engine process failed",
   store_unavailable: "The store does not answer",
   store_corrupt: "The store holds a record that this version cannot read",
@@ -60,11 +65,13 @@ export type ErrorCode = keyof typeof ERRORS;
 export class AssayError extends Error {
   readonly code: ErrorCode;
   readonly faults: readonly Fault[];
+  readonly retryAfterMs: number | undefined;
 
-  constructor(code: ErrorCode, { detail, faults = [], cause }: ErrorDetails = {}) {
+  constructor(code: ErrorCode, { detail, faults = [], cause, retryAfterMs }: ErrorDetails = {}) {
     super(detail ?? ERRORS[code], cause === undefined ? undefined : { cause });
     this.name = "AssayError";
     this.code = code;
     this.faults = faults;
+    this.retryAfterMs = retryAfterMs;
   }
 }

@@ -30,6 +30,9 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   unauthorised: 401,
   overloaded: 429,
   cancelled: 499,
+  device_unavailable: 503,
+  deadline_exceeded: 504,
+  text_refused: 422,
   engine_failed: 503,
   store_unavailable: 503,
   store_corrupt: 500,
@@ -40,7 +43,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
-/** Seconds after which a refused client may come back: until the queue or the model has had time to move. */
+/** Seconds after which a refused client may come back, where the error itself does not know. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   overloaded: 1,
   model_not_ready: 2,
@@ -78,7 +81,11 @@ export function sendProblem(
   const error = asAssayError(thrown);
   const status = STATUS[error.code];
   if (status >= 500) request.log.error({ err: error }, "request failed");
-  const retryAfter = RETRY_AFTER_SECONDS[error.code];
+  const { retryAfterMs } = error;
+  const retryAfter =
+    retryAfterMs === undefined
+      ? RETRY_AFTER_SECONDS[error.code]
+      : Math.max(1, Math.ceil(retryAfterMs / 1000));
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   if (error.code === "unauthorised") reply.header("www-authenticate", "Bearer");
   // What went wrong inside is for the log, not for the client.

@@ -5,19 +5,25 @@ export interface Metrics {
   readonly registry: Registry;
   readonly requests: Counter<"method" | "route" | "status">;
   readonly requestSeconds: Histogram<"method" | "route">;
+  readonly stageSeconds: Histogram<"route" | "stage">;
   readonly samples: Counter<"model">;
   readonly cacheHits: Counter<"model">;
   readonly batches: Counter<"model">;
   readonly batchRows: Histogram<"model">;
   readonly batchSeconds: Histogram<"model">;
   readonly tokens: Counter<"model" | "kind">;
-  readonly queueSamples: Gauge<"model">;
+  readonly queueTokens: Gauge<"model">;
   readonly modelReady: Gauge<"model">;
   readonly engineFailures: Counter<"model">;
+  readonly engineDeaths: Counter<"model">;
+  readonly engineDevice: Gauge<"model" | "device">;
   readonly modelReloads: Counter<"model" | "outcome">;
 }
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+/** Stages of answers from the cache last tens of microseconds. */
+const STAGE_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5, 30];
 
 export function createMetrics(): Metrics {
   const registry = new Registry();
@@ -36,6 +42,13 @@ export function createMetrics(): Metrics {
       help: "Time from the first byte of a request to the last of its answer",
       labelNames: ["method", "route"],
       buckets: LATENCY_SECONDS,
+      registers,
+    }),
+    stageSeconds: new Histogram({
+      name: "assay_stage_seconds",
+      help: "Time of each stage of a request, as in its Server-Timing header; the stages of a request add up to it",
+      labelNames: ["route", "stage"],
+      buckets: STAGE_SECONDS,
       registers,
     }),
     samples: new Counter({
@@ -76,9 +89,9 @@ export function createMetrics(): Metrics {
       labelNames: ["model", "kind"],
       registers,
     }),
-    queueSamples: new Gauge({
-      name: "assay_queue_samples",
-      help: "Samples that wait for the model or run in it",
+    queueTokens: new Gauge({
+      name: "assay_queue_tokens",
+      help: "Tokens that wait for the model or run in it; guessed for texts that are not tokenised yet",
       labelNames: ["model"],
       registers,
     }),
@@ -90,8 +103,20 @@ export function createMetrics(): Metrics {
     }),
     engineFailures: new Counter({
       name: "assay_engine_failures_total",
-      help: "Times an engine process failed to load or died",
+      help: "Times a model failed to load, or died too often",
       labelNames: ["model"],
+      registers,
+    }),
+    engineDeaths: new Counter({
+      name: "assay_engine_deaths_total",
+      help: "Engine processes that ended unasked; another took over what they were doing",
+      labelNames: ["model"],
+      registers,
+    }),
+    engineDevice: new Gauge({
+      name: "assay_engine_device",
+      help: "Engine processes of a model by the device that they run on",
+      labelNames: ["model", "device"],
       registers,
     }),
     modelReloads: new Counter({

@@ -57,9 +57,13 @@ export type RankerState =
 export interface Ranker {
   readonly model: ModelDescription;
   state(): RankerState;
+  /** The first state that is not `loading`. */
+  settled(): Promise<RankerState>;
   /**
-   * Outputs are in the order of `texts`. Throws `model_not_ready`, `overloaded` when the queue is full, `engine_failed` when
-   * the engine process dies under the run, `cancelled` when `signal` aborts.
+   * Outputs are in the order of `texts`. Waits while the model loads, also again after its engine process died: what was
+   * under way is run once more. Throws `model_not_ready` where the model cannot be loaded, `overloaded` when the queue is full,
+   * `text_refused` for a text that ended the engine process twice, `engine_failed` where the model fails on a text (the
+   * path of the fault is the text's place in `texts`), and when `signal` aborts its reason, or `cancelled`.
    */
   run(texts: readonly Text[], precision: Precision, signal: AbortSignal): Promise<Outputs>;
   /** Finishes the runs under way, then ends the engine process. */

@@ -1,60 +1,120 @@
 import { AssayError } from "../errors.js";
-import { startEngineHost } from "./engine/host.js";
-import type { BatchFacts } from "./engine/protocol.js";
+import { createFatalTexts } from "./engine/fatal-texts.js";
+import { type EngineHost, startEngineHost } from "./engine/host.js";
+import type { BatchFacts, Device } from "./engine/protocol.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
 import type { Precision, Ranker, RankerState } from "./port.js";
+import { createThroughput } from "./throughput.js";
+import { createTokenEstimate } from "./token-estimate.js";
 
 /** What the service wants to know of a ranker at work. */
 export interface RankerObserver {
   batch(model: string, facts: BatchFacts): void;
   state(model: string, state: RankerState): void;
-  /** Samples that wait for the model or run in it. */
-  queued(model: string, samples: number): void;
+  /** Tokens that wait for the model or run in it. */
+  queued(model: string, tokens: number): void;
+  /** An engine process ended unasked. */
+  death(model: string, reason: string): void;
+  /** An engine runs on `device`; `missing` says why it is not the one that was asked for. */
+  device(model: string, device: Device, missing: string | null): void;
+}
+
+/** A device of the configuration; with `fallback` the CPU stands in where it cannot be had. */
+export interface DeviceChoice {
+  readonly device: Device;
+  readonly fallback: boolean;
 }
 
 export interface RankerOptions {
   readonly precision: Precision;
-  /** Threads inside one operator. */
+  /** One engine process each. */
+  readonly devices: readonly DeviceChoice[];
+  /** Sessions side by side in the engine process of a CPU. */
+  readonly sessions: number;
+  /** Threads inside one operator of one session. */
   readonly threads: number;
-  /** Samples that may wait for the model at once; a run over it is refused unless nothing else waits. */
-  readonly queueSamplesMax: number;
+  /** Tokens that may wait for the model at once; a run over it is refused unless nothing else waits. */
+  readonly queueTokensMax: number;
   readonly observer: RankerObserver;
 }
 
-/** Starts the folder's engine process and returns at once; `state` tells when the model is ready. */
+/** A run of at most this many tokens goes before bulk: about what one batch holds on a CPU. */
+const INTERACTIVE_TOKENS_MAX = 512;
+
+/** Starts the folder's engine processes and returns at once; `state` tells when the model is ready. */
 export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker {
   const model = describeModel(folder, options.precision);
-  const { observer } = options;
-  const engine = startEngineHost({
-    directory: folder.directory,
-    precision: options.precision,
-    threads: options.threads,
-    onBatch: (facts) => observer.batch(model.name, facts),
-    onState: (state) => observer.state(model.name, state),
-  });
-  let queued = 0;
+  const { observer, devices, precision, sessions, threads } = options;
+  const estimate = createTokenEstimate(model.tokensMax);
+  const sessionsAtOnce = devices.reduce((sum, { device }) => sum + (device.kind === "cpu" ? sessions : 1), 0);
+  const throughput = createThroughput(sessionsAtOnce);
+  const fatalTexts = createFatalTexts();
+  const hosts: readonly EngineHost[] = devices.map(({ device, fallback }) =>
+    startEngineHost({
+      setup: { directory: folder.directory, precision, device, fallback, sessions, threads },
+      fatalTexts,
+      onBatch(facts) {
+        throughput.observe(facts.tokens, facts.inferMs);
+        observer.batch(model.name, facts);
+      },
+      onTokenised: estimate.learn,
+      onState: () => observer.state(model.name, state()),
+      onDeath: (reason) => observer.death(model.name, reason),
+      onDevice: (used, missing) => observer.device(model.name, used, missing),
+      onQueue: () => observer.queued(model.name, queuedTokens()),
+    }),
+  );
 
-  function queue(samples: number): void {
-    queued += samples;
-    observer.queued(model.name, queued);
+  function queuedTokens(): number {
+    return Math.round(hosts.reduce((sum, host) => sum + host.tokens(), 0));
+  }
+
+  /** Ready as soon as one device is. */
+  function state(): RankerState {
+    const states = hosts.map((host) => host.state());
+    const found = (status: RankerState["status"]) => states.find((state) => state.status === status);
+    return found("ready") ?? found("loading") ?? (states[0] as RankerState);
+  }
+
+  function admit(tokens: number): void {
+    const queued = queuedTokens();
+    const excess = queued + tokens - options.queueTokensMax;
+    if (queued === 0 || excess <= 0) return;
+    const retryAfterMs = throughput.timeMsFor(Math.min(excess, queued));
+    throw new AssayError("overloaded", {
+      detail: `${queued} tokens wait for model ${model.name}, and this request has about ${Math.round(tokens)}; the queue takes ${options.queueTokensMax}`,
+      ...(retryAfterMs === null ? {} : { retryAfterMs }),
+    });
+  }
+
+  /** The host with the least to do, of those that may get to it. */
+  function pickHost(): EngineHost {
+    const usable = hosts.filter((host) => host.state().status !== "failed");
+    const candidates = usable.length > 0 ? usable : hosts;
+    return candidates.reduce((least, host) => (host.tokens() < least.tokens() ? host : least));
   }
 
   return {
     model,
-    state: engine.state,
-    async run(texts, precision, signal) {
-      if (queued > 0 && queued + texts.length > options.queueSamplesMax) {
-        throw new AssayError("overloaded", {
-          detail: `${queued} samples wait for model ${model.name}; the queue takes ${options.queueSamplesMax}`,
-        });
-      }
-      queue(texts.length);
-      try {
-        return await engine.run(texts, precision, signal);
-      } finally {
-        queue(-texts.length);
-      }
+    state,
+    async settled() {
+      await Promise.any(
+        hosts.map(async (host) => {
+          const settled = await host.settled();
+          if (settled.status !== "ready") throw new Error(settled.status);
+        }),
+      ).catch(() => undefined);
+      return state();
     },
-    close: engine.close,
+    async run(texts, precision, signal) {
+      const tokens = Float64Array.from(texts, estimate.of);
+      const sum = tokens.reduce((total, length) => total + length, 0);
+      admit(sum);
+      const priority = sum <= INTERACTIVE_TOKENS_MAX ? "interactive" : "bulk";
+      return pickHost().run({ texts, precision, priority, tokens }, signal);
+    },
+    async close() {
+      await Promise.all(hosts.map((host) => host.close()));
+    },
   };
 }

@@ -1,12 +1,14 @@
+import { createHash } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { type EngineHost, startEngineHost } from "../../src/ranker/engine/host.js";
-import type { BatchFacts } from "../../src/ranker/engine/protocol.js";
-import type { RankerState, Text } from "../../src/ranker/port.js";
+import { createFatalTexts } from "../../src/ranker/engine/fatal-texts.js";
+import { type EngineHost, type EngineHostOptions, startEngineHost } from "../../src/ranker/engine/host.js";
+import type { BatchFacts, EngineSetup } from "../../src/ranker/engine/protocol.js";
+import type { Outputs, Precision, RankerState, Text } from "../../src/ranker/port.js";
 import { expand, type OracleText, readOracle } from "../support/oracle.js";
 
 const SHIPPED = fileURLToPath(new URL("../../models/default", import.meta.url));
@@ -26,29 +28,54 @@ function textOf({ text, query, document }: LogitCase): Text {
     : { first: expand(text), second: null };
 }
 
-async function settled(engine: EngineHost): Promise<RankerState> {
-  while (engine.state().status === "loading") await delay(10);
-  return engine.state();
+function startEngine(
+  setup: Partial<EngineSetup> = {},
+  observers: Partial<Omit<EngineHostOptions, "setup">> = {},
+): EngineHost {
+  return startEngineHost({
+    setup: {
+      directory: SHIPPED,
+      precision: "fp32",
+      device: { kind: "cpu" },
+      fallback: false,
+      sessions: 1,
+      threads: 2,
+      ...setup,
+    },
+    fatalTexts: createFatalTexts(),
+    onBatch: () => undefined,
+    onTokenised: () => undefined,
+    onState: () => undefined,
+    onDeath: () => undefined,
+    onDevice: () => undefined,
+    onQueue: () => undefined,
+    ...observers,
+  });
+}
+
+function run(
+  engine: EngineHost,
+  texts: readonly Text[],
+  { precision = "fp32" as Precision, signal = never } = {},
+): Promise<Outputs> {
+  return engine.run(
+    { texts, precision, priority: "bulk", tokens: new Float64Array(texts.length).fill(10) },
+    signal,
+  );
 }
 
 describe("the engine process on the shipped model", () => {
   const batches: BatchFacts[] = [];
   let engine: EngineHost;
   beforeAll(async () => {
-    engine = startEngineHost({
-      directory: SHIPPED,
-      precision: "fp32",
-      threads: 2,
-      onBatch: (facts) => batches.push(facts),
-      onState: () => undefined,
-    });
-    expect(await settled(engine)).toEqual({ status: "ready" });
+    engine = startEngine({}, { onBatch: (facts) => batches.push(facts) });
+    expect(await engine.settled()).toEqual({ status: "ready" });
   });
   afterAll(() => engine.close());
 
   it("gives PyTorch's logits and feature norms on the stored weights", async () => {
     const { cases } = readOracle<{ cases: readonly LogitCase[] }>("logits");
-    const { logits, featureNormsSquared } = await engine.run(cases.map(textOf), "fp32", never);
+    const { logits, featureNormsSquared } = await run(engine, cases.map(textOf));
     cases.forEach((expected, index) => {
       expect(Math.abs((logits[index] as number) - (expected.logits[0] as number))).toBeLessThan(1e-4);
       expect(featureNormsSquared[index]).toBeCloseTo(expected.features_squared, 3);
@@ -61,11 +88,8 @@ describe("the engine process on the shipped model", () => {
       first: "vacuum bottle",
       second: "stainless steel bottle that keeps drinks cold ".repeat(20),
     };
-    const alone = await engine.run([short], "fp32", never);
-    const together = await Promise.all([
-      engine.run([long, short], "fp32", never),
-      engine.run([short], "fp32", never),
-    ]);
+    const alone = await run(engine, [short]);
+    const together = await Promise.all([run(engine, [long, short]), run(engine, [short])]);
     expect(together[0].logits[1]).toBeCloseTo(alone.logits[0] as number, 4);
     expect(together[1].logits[0]).toBeCloseTo(alone.logits[0] as number, 4);
   });
@@ -75,7 +99,7 @@ describe("the engine process on the shipped model", () => {
       { first: "usb c cable", second: "word ".repeat(1000) },
       { first: "usb c cable", second: "USB-C cable" },
     ];
-    expect([...(await engine.run(texts, "fp32", never)).truncated]).toEqual([1, 0]);
+    expect([...(await run(engine, texts)).truncated]).toEqual([1, 0]);
   });
 
   it("answers finite logits for an empty text, another language and bare marks", async () => {
@@ -83,28 +107,24 @@ describe("the engine process on the shipped model", () => {
       first,
       second: "",
     }));
-    const { logits } = await engine.run(texts, "fp32", never);
+    const { logits } = await run(engine, texts);
     expect([...logits].every(Number.isFinite)).toBe(true);
   });
 
   it("runs int8 beside fp32, near to it and not equal", async () => {
     const texts = [{ first: "usb c cable", second: "USB-C charging cable, 2 m" }];
-    const fp32 = (await engine.run(texts, "fp32", never)).logits[0] as number;
-    const int8 = (await engine.run(texts, "int8", never)).logits[0] as number;
+    const fp32 = (await run(engine, texts)).logits[0] as number;
+    const int8 = (await run(engine, texts, { precision: "int8" })).logits[0] as number;
     expect(int8).not.toBe(fp32);
     expect(Math.abs(int8 - fp32)).toBeLessThan(0.5);
   });
 
   it("counts rows, tokens and padding of each batch", async () => {
     batches.length = 0;
-    await engine.run(
-      [
-        { first: "usb", second: null },
-        { first: "usb c cable", second: null },
-      ],
-      "fp32",
-      never,
-    );
+    await run(engine, [
+      { first: "usb", second: null },
+      { first: "usb c cable", second: null },
+    ]);
     expect(batches).toMatchObject([{ rows: 2, tokens: 3 + 5, paddedTokens: 10 }]);
   });
 
@@ -114,8 +134,8 @@ describe("the engine process on the shipped model", () => {
       second: "a product ".repeat(50),
     }));
     const controller = new AbortController();
-    const dropped = engine.run(texts, "fp32", controller.signal);
-    const kept = engine.run([{ first: "usb c cable", second: "cable" }], "fp32", never);
+    const dropped = run(engine, texts, { signal: controller.signal });
+    const kept = run(engine, [{ first: "usb c cable", second: "cable" }]);
     controller.abort();
     await expect(dropped).rejects.toMatchObject({ code: "cancelled" });
     expect((await kept).logits).toHaveLength(1);
@@ -132,13 +152,7 @@ describe("an engine process in trouble", () => {
   }
 
   function start(directory: string, onState: (state: RankerState) => void = () => undefined): EngineHost {
-    const engine = startEngineHost({
-      directory,
-      precision: "fp32",
-      threads: 1,
-      onBatch: () => undefined,
-      onState,
-    });
+    const engine = startEngine({ directory, threads: 1 }, { onState });
     onTestFinished(() => engine.close());
     return engine;
   }
@@ -148,7 +162,7 @@ describe("an engine process in trouble", () => {
     const weights = readFileSync(join(folder, "weights.bin"));
     weights[1000] = (weights[1000] as number) ^ 1;
     writeFileSync(join(folder, "weights.bin"), weights);
-    const state = await settled(start(folder));
+    const state = await start(folder).settled();
     expect(state.status).toBe("failed");
     expect((state as { reason: string }).reason).toMatch(/weights\.bin does not match its digest/);
   });
@@ -158,33 +172,103 @@ describe("an engine process in trouble", () => {
     const manifest = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
     manifest.self_test.samples[0].logits[0] += 0.1;
     writeFileSync(join(folder, "model.json"), JSON.stringify(manifest));
-    const state = await settled(start(folder));
+    const state = await start(folder).settled();
     expect((state as { reason: string }).reason).toMatch(/Self-test .* sample 0/);
   });
 
-  it("fails the runs of a process that is killed, and starts another", async () => {
+  const texts = Array.from({ length: 60 }, (_, i) => ({
+    first: `query ${i}`,
+    second: "a product ".repeat(20),
+  }));
+
+  it("does what a killed process was doing in the next one, and no more", async () => {
     const states: string[] = [];
-    const engine = start(SHIPPED, (state) => states.push(state.status));
-    await settled(engine);
-    const texts = Array.from({ length: 300 }, (_, i) => ({
-      first: `query ${i}`,
-      second: "a product ".repeat(50),
-    }));
-    const run = engine.run(texts, "fp32", never);
+    const deaths: string[] = [];
+    let rows = 0;
+    const engine = startEngine(
+      {},
+      {
+        onState: ({ status }) => states.push(status),
+        onDeath: (reason) => deaths.push(reason),
+        onBatch: (facts) => {
+          rows += facts.rows;
+        },
+      },
+    );
+    onTestFinished(() => engine.close());
+    await engine.settled();
+    const expected = await run(engine, texts);
+    rows = 0;
+    const outputs = run(engine, texts);
+    while (rows < 20) await delay(1);
     process.kill(engine.pid() as number, "SIGKILL");
-    await expect(run).rejects.toMatchObject({
-      code: "engine_failed",
-      message: expect.stringContaining("SIGKILL"),
+    // The engine is away; what comes now waits for the next one.
+    while (states.at(-1) === "ready") await delay(1);
+    const meanwhile = run(engine, texts.slice(0, 1));
+    expect((await outputs).logits).toHaveLength(60);
+    (await outputs).logits.forEach((logit, row) => {
+      expect(logit).toBeCloseTo(expected.logits[row] as number, 4);
     });
-    while (engine.state().status !== "ready") await delay(20);
-    expect(states).toEqual(["ready", "failed", "loading", "ready"]);
-    expect((await engine.run(texts.slice(0, 1), "fp32", never)).logits).toHaveLength(1);
+    expect((await meanwhile).logits[0]).toBeCloseTo(expected.logits[0] as number, 4);
+    expect(states).toEqual(["ready", "loading", "loading", "ready"]);
+    expect(deaths).toEqual([expect.stringContaining("SIGKILL")]);
+    expect(rows).toBe(60 + 1);
+    expect(engine.tokens()).toBe(0);
   });
 
-  it("refuses to run while it loads", async () => {
+  it("names the one text that the model fails on, and answers the runs that shared its batch", async () => {
+    const folder = copyOfShipped();
+    // A word whose id is past the embedding table: the session throws.
+    const tokenizer = JSON.parse(readFileSync(join(folder, "tokenizer.json"), "utf8"));
+    tokenizer.model.vocab.zebra = 999_999;
+    writeFileSync(join(folder, "tokenizer.json"), JSON.stringify(tokenizer));
+    const manifest = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
+    manifest.files["tokenizer.json"].sha256 = createHash("sha256")
+      .update(readFileSync(join(folder, "tokenizer.json")))
+      .digest("hex");
+    writeFileSync(join(folder, "model.json"), JSON.stringify(manifest));
+    const engine = start(folder);
+    await engine.settled();
+    const faulty = run(engine, [...texts.slice(0, 5), { first: "a zebra", second: null }]);
+    const sound = run(engine, texts.slice(0, 5));
+    await expect(faulty).rejects.toMatchObject({ code: "engine_failed", faults: [{ path: "/5" }] });
+    expect((await sound).logits).toHaveLength(5);
+    expect(engine.tokens()).toBe(0);
+  });
+
+  it("waits for the model while it loads", async () => {
     const engine = start(SHIPPED);
-    await expect(engine.run([{ first: "a", second: null }], "fp32", never)).rejects.toMatchObject({
+    expect((await run(engine, [{ first: "a", second: null }])).logits).toHaveLength(1);
+  });
+
+  it("says why a model that cannot be loaded does not run", async () => {
+    const folder = copyOfShipped();
+    rmSync(join(folder, "weights.bin"));
+    const engine = start(folder);
+    await expect(run(engine, texts)).rejects.toMatchObject({
       code: "model_not_ready",
+      message: expect.stringContaining("weights.bin cannot be read"),
+    });
+    expect(engine.tokens()).toBe(0);
+  });
+
+  it("stands in for a CUDA device that is not there with the CPU, and says why", async () => {
+    const used: unknown[] = [];
+    const engine = startEngine(
+      { device: { kind: "cuda", index: 0 }, fallback: true },
+      { onDevice: (device, missing) => used.push(device, missing) },
+    );
+    onTestFinished(() => engine.close());
+    expect(await engine.settled()).toEqual({ status: "ready" });
+    expect(used).toEqual([{ kind: "cpu" }, expect.stringMatching(/cuda/i)]);
+  });
+
+  it("fails where the device is asked for by name and not there", async () => {
+    const engine = startEngine({ device: { kind: "cuda", index: 0 } });
+    onTestFinished(() => engine.close());
+    expect(await engine.settled()).toMatchObject({
+      status: "failed",
+      reason: expect.stringMatching(/cuda/i),
     });
   });
 });

@@ -48,6 +48,7 @@ export function fakeRanker({
       licence: { spdx: "Apache-2.0" },
     },
     state: () => state,
+    settled: async () => state,
     setState(next) {
       state = next;
     },

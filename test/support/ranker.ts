@@ -1,11 +1,19 @@
 import type { RankerOptions } from "../../src/ranker/ranker.js";
 
-/** Options of a ranker whose events nobody hears. */
+/** Options of a ranker on the CPU whose events nobody hears. */
 export function rankerOptions(): RankerOptions {
   return {
     precision: "fp32",
+    devices: [{ device: { kind: "cpu" }, fallback: false }],
+    sessions: 1,
     threads: 2,
-    queueSamplesMax: 20_000,
-    observer: { batch: () => undefined, state: () => undefined, queued: () => undefined },
+    queueTokensMax: 1_000_000,
+    observer: {
+      batch: () => undefined,
+      state: () => undefined,
+      queued: () => undefined,
+      death: () => undefined,
+      device: () => undefined,
+    },
   };
 }

@@ -1,147 +1,194 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { AssayError } from "../../errors.js";
-import type { Outputs, Precision, RankerState, Text } from "../port.js";
-import type { BatchFacts, FromEngine, ToEngine } from "./protocol.js";
+import type { Outputs, RankerState } from "../port.js";
+import { CUDA_ENVIRONMENT } from "./cuda.js";
+import type { FatalTexts } from "./fatal-texts.js";
+import type { BatchFacts, Device, EngineSetup, FromEngine, RunPart, ToEngine } from "./protocol.js";
+import { createRuns, type RunRequest } from "./runs.js";
 
 /** Compiled, also when this file runs from source in a test: the engine is a process of its own. */
 const ENGINE_MODULE = fileURLToPath(new URL("../../../dist/ranker/engine/process.js", import.meta.url));
 
-/** Waiting time before the n-th restart in a row: doubles from here to a minute. */
+/** Waiting time before the n-th restart in a row: none, then doubling from here to a minute. */
 const RESTART_DELAY_MS = 500;
 const RESTART_DELAY_MAX_MS = 60_000;
 
+/** Restarts in a row after which waiting runs are given up. */
+const RESTARTS_MAX = 3;
+
 export interface EngineHostOptions {
-  readonly directory: string;
-  readonly precision: Precision;
-  readonly threads: number;
+  readonly setup: EngineSetup;
+  readonly fatalTexts: FatalTexts;
   readonly onBatch: (facts: BatchFacts) => void;
+  /** Characters and tokens of texts that the tokenizer has counted and not cut. */
+  readonly onTokenised: (characters: number, tokens: number) => void;
   /** Called on every change of state, for the log and the metrics. */
   readonly onState: (state: RankerState) => void;
+  /** The process ended unasked. */
+  readonly onDeath: (reason: string) => void;
+  /** The device in use; `missing` says why it is not the one that was asked for. */
+  readonly onDevice: (device: Device, missing: string | null) => void;
+  /** Tokens wait or have run. */
+  readonly onQueue: () => void;
 }
 
 /** The service's end of an engine process: starts it, speaks to it, starts it again when it dies. */
 export interface EngineHost {
   state(): RankerState;
+  /** The first state that is not `loading`. */
+  settled(): Promise<RankerState>;
   /** Process id of the engine, undefined while none runs. */
   pid(): number | undefined;
-  run(texts: readonly Text[], precision: Precision, signal: AbortSignal): Promise<Outputs>;
+  /** Tokens that wait or run. */
+  tokens(): number;
+  /**
+   * Waits while the engine loads, and starts over what was under way when it dies. Throws `model_not_ready` where the model
+   * cannot be loaded, `text_refused` for a text that ends the engine, and when the signal aborts its reason, or `cancelled`.
+   */
+  run(request: RunRequest, signal: AbortSignal): Promise<Outputs>;
+  /** Waits for the runs under way, then ends the process. */
   close(): Promise<void>;
 }
 
-interface Waiting {
-  readonly resolve: (outputs: Outputs) => void;
-  readonly reject: (error: Error) => void;
-}
-
 export function startEngineHost(options: EngineHostOptions): EngineHost {
-  const waiting = new Map<number, Waiting>();
+  const { setup } = options;
+  const runs = createRuns(options);
   let state: RankerState = { status: "loading", reason: "the model is loading" };
-  let nextRun = 1;
-  let failuresInARow = 0;
+  let settle: (state: RankerState) => void = () => undefined;
+  const settled = new Promise<RankerState>((resolve) => {
+    settle = resolve;
+  });
+  let deathsInARow = 0;
   let closing = false;
+  let invalid = false;
   let restart: NodeJS.Timeout | undefined;
+  let drained: (() => void) | null = null;
   let child = start();
 
   function setState(next: RankerState): void {
     state = next;
     options.onState(next);
+    if (next.status !== "loading") settle(next);
   }
 
   function start(): ChildProcess {
     const started = fork(ENGINE_MODULE, {
       serialization: "advanced",
       stdio: ["ignore", "inherit", "inherit", "ipc"],
+      env: setup.device.kind === "cuda" ? { ...CUDA_ENVIRONMENT, ...process.env } : process.env,
     });
     started.on("message", (message: FromEngine) => receive(message));
     started.on("error", (error) => ended(`the engine process cannot run: ${error.message}`));
     started.on("exit", (code, signal) =>
       ended(`the engine process ended (${signal ?? `exit code ${code}`})`),
     );
-    const { directory, precision, threads } = options;
-    tell(started, { type: "load", directory, precision, threads });
+    tell(started, { type: "load", ...setup });
     return started;
   }
 
   function receive(message: FromEngine): void {
     switch (message.type) {
       case "ready":
-        failuresInARow = 0;
+        options.onDevice(message.device, message.missing);
         setState({ status: "ready" });
-        break;
+        sendParts(runs.left());
+        return;
       case "failed":
+        // Another start would fail like this one: a reload is what may help.
+        invalid = true;
+        child.disconnect();
         setState({ status: "failed", reason: message.reason });
-        break;
-      case "batch":
-        options.onBatch(message);
-        break;
-      case "done":
-        settle(message.run, ({ resolve }) => resolve(message.outputs));
-        break;
-      case "refused": {
-        const error = new AssayError("engine_failed", { detail: message.reason });
-        settle(message.run, ({ reject }) => reject(error));
-      }
+        giveUp(message.reason);
+        return;
+      case "finished":
+        deathsInARow = 0;
+        options.onBatch(message.facts);
     }
+    sendParts(runs.receive(message));
+    if (runs.size() === 0) drained?.();
   }
 
-  function settle(run: number, how: (waiting: Waiting) => void): void {
-    const found = waiting.get(run);
-    waiting.delete(run);
-    if (found !== undefined) how(found);
+  function sendParts(parts: readonly RunPart[]): void {
+    for (const part of parts) tell(child, { type: "run", ...part });
+  }
+
+  function giveUp(reason: string): void {
+    for (const { run } of runs.left()) runs.reject(run, notReady(reason));
+    drained?.();
   }
 
   function ended(reason: string): void {
-    for (const run of [...waiting.keys()]) {
-      settle(run, ({ reject }) => reject(new AssayError("engine_failed", { detail: reason })));
-    }
-    if (closing || restart !== undefined) return;
-    const delayMs = Math.min(RESTART_DELAY_MAX_MS, RESTART_DELAY_MS * 2 ** failuresInARow);
-    failuresInARow += 1;
-    setState({ status: "failed", reason: `${reason}; it starts again in ${delayMs / 1000} s` });
+    if (restart !== undefined || invalid || (closing && runs.size() === 0)) return;
+    options.onDeath(reason);
+    if (state.status === "ready") runs.crashed();
+    deathsInARow += 1;
+    if (deathsInARow > RESTARTS_MAX) giveUp(reason);
+    const delayMs =
+      deathsInARow === 1 ? 0 : Math.min(RESTART_DELAY_MAX_MS, RESTART_DELAY_MS * 2 ** (deathsInARow - 2));
+    setState(stateAfter(reason, delayMs));
     restart = setTimeout(() => {
       restart = undefined;
-      setState({ status: "loading", reason: "the model is loading again" });
+      if (closing && runs.size() === 0) return;
+      setState({ status: "loading", reason: `${reason}; the model is loading again` });
       child = start();
     }, delayMs);
   }
 
+  function stateAfter(reason: string, delayMs: number): RankerState {
+    if (deathsInARow <= RESTARTS_MAX) return { status: "loading", reason: `${reason}; it starts again` };
+    return { status: "failed", reason: `${reason}; it starts again in ${delayMs / 1000} s` };
+  }
+
   return {
     state: () => state,
+    settled: () => settled,
     pid: () => child.pid,
-    async run(texts, precision, signal) {
-      if (signal.aborted) throw new AssayError("cancelled");
+    tokens: runs.tokens,
+    async run(request, signal) {
+      if (signal.aborted) throw abortReason(signal);
       if (closing) throw new AssayError("shutting_down");
-      if (state.status !== "ready")
-        throw new AssayError("model_not_ready", { detail: `The model is not ready: ${state.reason}` });
-      const run = nextRun++;
+      if (state.status === "failed") throw notReady(state.reason);
+      options.fatalTexts.check(request.texts);
+      const { run, outputs } = runs.add(request);
       const abort = (): void => {
         tell(child, { type: "cancel", run });
-        settle(run, ({ reject }) => reject(new AssayError("cancelled")));
+        runs.reject(run, abortReason(signal));
+        if (runs.size() === 0) drained?.();
       };
+      signal.addEventListener("abort", abort, { once: true });
       try {
-        return await new Promise<Outputs>((resolve, reject) => {
-          waiting.set(run, { resolve, reject });
-          signal.addEventListener("abort", abort, { once: true });
-          tell(child, { type: "run", run, texts, precision });
-        });
+        if (state.status === "ready") sendParts(runs.left(run));
+        return await outputs;
       } finally {
         signal.removeEventListener("abort", abort);
       }
     },
     async close() {
       closing = true;
+      if (runs.size() > 0) {
+        await new Promise<void>((resolve) => {
+          drained = resolve;
+        });
+      }
       clearTimeout(restart);
-      while (waiting.size > 0) await new Promise((resolve) => setTimeout(resolve, 10));
-      if (child.exitCode !== null || child.signalCode !== null || !child.connected) return;
+      if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-      child.disconnect();
+      if (child.connected) child.disconnect();
       await exited;
     },
   };
 }
 
-/** A message to a process that has just died is lost; its exit event settles what waited for it. */
+function abortReason({ reason }: AbortSignal): AssayError {
+  return reason instanceof AssayError ? reason : new AssayError("cancelled");
+}
+
+function notReady(reason: string): AssayError {
+  return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}` });
+}
+
+/** A message to a process that has just died is lost; what it was about is sent again to the next. */
 function tell(child: ChildProcess, message: ToEngine): void {
   if (child.connected) child.send(message, () => undefined);
 }

@@ -1,19 +1,25 @@
 /**
- * The engine process: one model folder, its tokenizer and its sessions. It speaks `protocol.ts` with the service that
- * forked it and ends when that service goes away.
+ * The engine process: one model folder on one device, its tokenizer on this thread and its sessions on threads of their own.
+ * It speaks `protocol.ts` with the service that forked it and ends when that service goes away.
  */
-import { checkDigests, readModelFolder } from "../model-folder.js";
-import { loadTokeniser, type Tokeniser } from "../tokeniser.js";
-import type { FromEngine, ToEngine } from "./protocol.js";
+import type { TokenisedText } from "../tokeniser.js";
+import { loadModel } from "./load.js";
+import { padBatch } from "./padding.js";
+import type { Device, EngineSetup, FromEngine, RunPart, ToEngine } from "./protocol.js";
 import { createScheduler, type Scheduler } from "./scheduler.js";
-import { selfTest } from "./self-test.js";
-import { openForwardSession } from "./session.js";
+import { createTokenising, type Tokenising } from "./tokenising.js";
 
-/** Padded tokens of a batch: around it the CPU's throughput is flat, and below it small requests wait less. */
-const BATCH_TOKENS_MAX = 2048;
+/**
+ * Padded tokens of a batch. On a CPU larger batches are slower (they leave the cache) and small requests wait longer behind
+ * them: 512 was the fastest of 512 to 4096 in fp32 and int8. A GPU wants work for all its cores at once.
+ */
+const BATCH_TOKENS_MAX: Readonly<Record<Device["kind"], number>> = { cpu: 512, cuda: 16_384 };
+
+/** How long interactive requests may keep bulk waiting. */
+const BULK_PAUSE_MS_MAX = 500;
 
 interface Engine {
-  readonly tokenise: Tokeniser;
+  readonly tokenising: Tokenising;
   readonly scheduler: Scheduler;
 }
 
@@ -24,59 +30,72 @@ function send(message: FromEngine): void {
   process.send?.(message, undefined, undefined, () => undefined);
 }
 
-async function load({ directory, precision, threads }: ToEngine & { type: "load" }): Promise<Engine> {
-  const folder = await readModelFolder(directory);
-  await checkDigests(folder);
-  const tokenise = await loadTokeniser(folder);
-  const first = await openForwardSession(folder, precision, threads);
-  await selfTest(folder, precision, tokenise, first);
+async function load(setup: EngineSetup): Promise<void> {
+  const { folder, tokenise, threads, device, missing } = await loadModel(setup);
   const scheduler = createScheduler({
-    tokensMax: BATCH_TOKENS_MAX,
-    openSession: async (wanted) =>
-      wanted === precision ? first : openForwardSession(folder, wanted, threads),
-    onDone: (run, outputs) => send({ type: "done", run, outputs }),
-    onFailed: (run, error) => send({ type: "refused", run, reason: error.message }),
-    onBatch: (facts) => send({ type: "batch", ...facts }),
+    threads,
+    tokensMax: BATCH_TOKENS_MAX[device.kind],
+    bulkPauseMsMax: BULK_PAUSE_MS_MAX,
+    pad: (rows) => padBatch(rows, folder.manifest, device),
+    onStarted: (batch, parts) => send({ type: "started", batch, parts }),
+    onFinished: (batch, parts, facts) => send({ type: "finished", batch, parts, facts }),
+    onFailed: (batch, reason) => send({ type: "batch_failed", batch, reason }),
   });
-  return { tokenise, scheduler };
+  const tokenising = createTokenising({
+    tokenise,
+    onTokenised: (part, from, texts) => tokenised(scheduler, part, from, texts),
+    onFailed: (run, reason) => send({ type: "refused", run, reason }),
+  });
+  engine = { tokenising, scheduler };
+  send({ type: "ready", device, missing });
 }
 
-function run({ run, texts, precision }: ToEngine & { type: "run" }): void {
-  if (engine === null) {
-    send({ type: "refused", run, reason: "the model is not loaded" });
-    return;
-  }
-  const startedAtMs = performance.now();
-  try {
-    const rows = texts.map(engine.tokenise);
-    engine.scheduler.add(run, precision, rows, performance.now() - startedAtMs);
-  } catch (error) {
-    // A text that the tokenizer cannot take costs its own run, not the process that others wait for.
-    send({ type: "refused", run, reason: `tokenising failed: ${(error as Error).message}` });
-  }
+function tokenised(
+  scheduler: Scheduler,
+  { run, rows, precision, priority, alone }: RunPart,
+  from: number,
+  texts: readonly TokenisedText[],
+): void {
+  send({
+    type: "tokenised",
+    run,
+    rows: rows.slice(from, from + texts.length),
+    tokens: Int32Array.from(texts, (text) => text.ids.length),
+    truncated: Uint8Array.from(texts, (text) => (text.truncated ? 1 : 0)),
+  });
+  scheduler.add(
+    priority,
+    texts.map((text, index) => ({
+      run,
+      row: rows[from + index] as number,
+      text,
+      tokens: text.ids.length,
+      precision,
+      alone,
+    })),
+  );
 }
 
 process.on("message", (message: ToEngine): void => {
   switch (message.type) {
     case "load":
-      load(message).then(
-        (loaded) => {
-          engine = loaded;
-          send({ type: "ready" });
-        },
-        (error: Error) => send({ type: "failed", reason: error.message }),
-      );
+      load(message).catch((error: Error) => send({ type: "failed", reason: error.message }));
       break;
     case "run":
-      run(message);
+      engine?.tokenising.add(message);
       break;
     case "cancel":
+      engine?.tokenising.cancel(message.run);
       engine?.scheduler.cancel(message.run);
   }
 });
 
-// The service closes the channel when nothing is under way, or dies: either way nobody is left to answer.
-process.on("disconnect", () => process.exit(0));
+// The service closes the channel when nothing is under way, or dies: either way nobody is left to answer. Leaving while a
+// session runs would abort the process with a core dump.
+process.on("disconnect", () => {
+  if (engine?.scheduler.busy()) process.kill(process.pid, "SIGKILL");
+  process.exit(0);
+});
 // A terminal's Ctrl-C reaches the whole group; the service decides when its engines end.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);

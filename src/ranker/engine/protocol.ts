@@ -1,35 +1,77 @@
-import type { Outputs, Precision, Text } from "../port.js";
+import type { Priority } from "../plan.js";
+import type { Precision, Text } from "../port.js";
+
+/** Where an engine process runs its sessions. */
+export type Device = { readonly kind: "cpu" } | { readonly kind: "cuda"; readonly index: number };
+
+/** How an engine process is set up. */
+export interface EngineSetup {
+  readonly directory: string;
+  /** Precision of the session that is opened and tested at the start; others open when they are first asked for. */
+  readonly precision: Precision;
+  readonly device: Device;
+  /** Uses the CPU, and says why, where the device cannot be had. */
+  readonly fallback: boolean;
+  /** Sessions that run side by side, each on a thread of its own. */
+  readonly sessions: number;
+  /** Threads inside one operator of one session. */
+  readonly threads: number;
+}
 
 /** What the service tells an engine process. */
 export type ToEngine =
-  | {
-      readonly type: "load";
-      readonly directory: string;
-      readonly precision: Precision;
-      readonly threads: number;
-    }
-  | {
-      readonly type: "run";
-      readonly run: number;
-      readonly texts: readonly Text[];
-      readonly precision: Precision;
-    }
+  | ({ readonly type: "load" } & EngineSetup)
+  | ({ readonly type: "run" } & RunPart)
   | { readonly type: "cancel"; readonly run: number };
+
+/** Texts of one run that wait for the model: all of them, or after a crash those that are left. */
+export interface RunPart {
+  readonly run: number;
+  /** (N) */
+  readonly texts: readonly Text[];
+  /** (N) Which row of the run each text is. */
+  readonly rows: readonly number[];
+  readonly precision: Precision;
+  readonly priority: Priority;
+  /** Each text runs in a batch of its own. */
+  readonly alone: boolean;
+}
+
+/** Rows of one run in a batch. */
+export interface BatchPart {
+  readonly run: number;
+  readonly rows: readonly number[];
+}
+
+/** Outputs of rows of one run: logits (N, K) row-major, ‖h‖² (N). */
+export interface BatchPartOutputs extends BatchPart {
+  readonly logits: Float32Array;
+  readonly featureNormsSquared: Float32Array;
+}
 
 /** What an engine process answers. */
 export type FromEngine =
-  | { readonly type: "ready" }
+  /** `missing` says why the device could not be had, where the CPU stands in for it. */
+  | { readonly type: "ready"; readonly device: Device; readonly missing: string | null }
   | { readonly type: "failed"; readonly reason: string }
-  | { readonly type: "done"; readonly run: number; readonly outputs: Outputs }
+  /** (N) token counts and cuts of rows of a run, in the order of `rows`. */
+  | ({ readonly type: "tokenised"; readonly tokens: Int32Array; readonly truncated: Uint8Array } & BatchPart)
   | { readonly type: "refused"; readonly run: number; readonly reason: string }
-  | ({ readonly type: "batch" } & BatchFacts);
+  | { readonly type: "started"; readonly batch: number; readonly parts: readonly BatchPart[] }
+  | {
+      readonly type: "finished";
+      readonly batch: number;
+      readonly parts: readonly BatchPartOutputs[];
+      readonly facts: BatchFacts;
+    }
+  | { readonly type: "batch_failed"; readonly batch: number; readonly reason: string };
 
 /** One batch that a session ran, for the metrics. */
 export interface BatchFacts {
   readonly rows: number;
   /** Tokens that carry text, special tokens included. */
   readonly tokens: number;
-  /** Rows × longest row. */
+  /** Rows × columns of the batch as it ran. */
   readonly paddedTokens: number;
   readonly inferMs: number;
 }

@@ -1,158 +1,156 @@
-import { planBatches } from "../plan.js";
-import type { Outputs, Precision } from "../port.js";
+import { type PlannedBatch, PRIORITIES, type Priority, planNextBatch } from "../plan.js";
+import type { Precision } from "../port.js";
 import type { TokenisedText } from "../tokeniser.js";
-import type { BatchFacts } from "./protocol.js";
-import type { ForwardSession } from "./session.js";
+import type { PaddedBatch } from "./padding.js";
+import type { BatchFacts, BatchPart, BatchPartOutputs } from "./protocol.js";
+import type { SessionThread } from "./session-threads.js";
 
-/** A run whose texts are tokenised and that waits for its rows. */
-interface PendingRun {
+/** A tokenised row that waits for a session. */
+export interface PendingRow {
   readonly run: number;
+  /** Which row of the run. */
+  readonly row: number;
+  readonly text: TokenisedText;
+  readonly tokens: number;
   readonly precision: Precision;
-  readonly rows: readonly TokenisedText[];
-  readonly tokeniseMs: number;
-  readonly queuedAtMs: number;
-  startedAtMs: number | null;
-  logits: Float32Array | null; // (N, K), allocated when the first batch tells K
-  readonly featureNormsSquared: Float32Array;
-  rowsLeft: number;
-}
-
-interface PendingRow {
-  readonly of: PendingRun;
-  readonly index: number;
+  readonly alone: boolean;
 }
 
 export interface SchedulerOptions {
+  readonly threads: readonly SessionThread[];
   /** Padded tokens of one batch, at most. */
   readonly tokensMax: number;
-  readonly openSession: (precision: Precision) => Promise<ForwardSession>;
-  readonly onDone: (run: number, outputs: Outputs) => void;
-  readonly onFailed: (run: number, error: Error) => void;
-  readonly onBatch: (facts: BatchFacts) => void;
+  /** How long interactive rows may keep bulk waiting. */
+  readonly bulkPauseMsMax: number;
+  readonly pad: (rows: readonly TokenisedText[]) => PaddedBatch;
+  readonly onStarted: (batch: number, parts: readonly BatchPart[]) => void;
+  readonly onFinished: (batch: number, parts: readonly BatchPartOutputs[], facts: BatchFacts) => void;
+  readonly onFailed: (batch: number, reason: string) => void;
 }
 
 export interface Scheduler {
-  add(run: number, precision: Precision, rows: readonly TokenisedText[], tokeniseMs: number): void;
+  add(priority: Priority, rows: readonly PendingRow[]): void;
   /** Forgets the rows of a run that nobody waits for; a batch under way finishes. */
   cancel(run: number): void;
+  /** Whether a session is at work. */
+  busy(): boolean;
+}
+
+interface ReadyBatch {
+  readonly priority: Priority;
+  readonly rows: readonly PendingRow[];
+  readonly padded: PaddedBatch;
 }
 
 /**
- * Runs pending rows batch by batch on one session at a time. Rows of different runs share batches when their lengths
- * are alike; the batch that holds the oldest row goes first, so nothing waits for ever.
+ * Keeps every session busy with batches of the waiting rows, whichever run they belong to. While the sessions work, the next
+ * batch is planned and padded; rows that come or go in the meantime change it.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
-  const sessions = new Map<Precision, Promise<ForwardSession>>();
-  let pending: PendingRow[] = [];
-  let running = false;
+  const pending: Record<Priority, PendingRow[]> = { interactive: [], bulk: [] };
+  const idle = [...options.threads];
+  let bulkStartedAtMs = 0;
+  let nextBatch = 1;
+  let ready: ReadyBatch | null = null;
+  let preparing = false;
 
-  async function drain(): Promise<void> {
-    if (running) return;
-    running = true;
-    while (pending.length > 0) {
-      await runBatch(takeBatch());
-      // Lets messages in: new runs join the next batch, cancelled ones leave it.
-      await new Promise((resolve) => setImmediate(resolve));
+  function dispatch(): void {
+    while (idle.length > 0) {
+      const batch = ready ?? plan();
+      if (batch === null) return;
+      ready = null;
+      const taken = new Set(batch.rows);
+      pending[batch.priority] = pending[batch.priority].filter((row) => !taken.has(row));
+      if (batch.priority === "bulk") bulkStartedAtMs = performance.now();
+      void run(idle.pop() as SessionThread, batch);
     }
-    running = false;
+    prepare();
   }
 
-  function takeBatch(): PendingRow[] {
-    const oldest = pending[0] as PendingRow;
-    const candidates = pending.filter((row) => row.of.precision === oldest.of.precision);
-    const batches = planBatches(
-      candidates.map((row) => rowOf(row).ids.length),
-      options.tokensMax,
-    );
-    const batch = batches.find((indices) => indices.includes(0)) as number[];
-    const taken = new Set(batch.map((index) => candidates[index] as PendingRow));
-    pending = pending.filter((row) => !taken.has(row));
-    return [...taken];
-  }
-
-  async function runBatch(batch: readonly PendingRow[]): Promise<void> {
-    const precision = (batch[0] as PendingRow).of.precision;
-    const startedAtMs = performance.now();
-    for (const { of } of batch) of.startedAtMs ??= startedAtMs;
-    try {
-      let session = sessions.get(precision);
-      if (session === undefined) {
-        session = options.openSession(precision);
-        sessions.set(precision, session);
-      }
-      const rows = batch.map(rowOf);
-      const { logits, featureNormsSquared } = await (await session).run(rows);
-      const endedAtMs = performance.now();
-      const lengths = rows.map((row) => row.ids.length);
-      options.onBatch({
-        rows: rows.length,
-        tokens: lengths.reduce((sum, length) => sum + length, 0),
-        paddedTokens: rows.length * Math.max(...lengths),
-        inferMs: endedAtMs - startedAtMs,
-      });
-      scatter(batch, logits, featureNormsSquared, endedAtMs);
-    } catch (error) {
-      fail(new Set(batch.map(({ of }) => of)), error as Error);
-    }
-  }
-
-  function scatter(
-    batch: readonly PendingRow[],
-    logits: Float32Array,
-    featureNormsSquared: Float32Array,
-    endedAtMs: number,
-  ): void {
-    const classes = logits.length / batch.length;
-    batch.forEach(({ of, index }, b) => {
-      of.logits ??= new Float32Array(of.rows.length * classes);
-      of.logits.set(logits.subarray(b * classes, (b + 1) * classes), index * classes);
-      of.featureNormsSquared[index] = featureNormsSquared[b] as number;
-      of.rowsLeft -= 1;
-      if (of.rowsLeft === 0) options.onDone(of.run, outputsOf(of, endedAtMs));
+  /** Plans and pads the batch that the next idle session will take, after the messages that are already here. */
+  function prepare(): void {
+    if (preparing) return;
+    preparing = true;
+    setImmediate(() => {
+      preparing = false;
+      ready ??= plan();
     });
   }
 
-  function fail(runs: ReadonlySet<PendingRun>, error: Error): void {
-    pending = pending.filter(({ of }) => !runs.has(of));
-    for (const { run } of runs) options.onFailed(run, error);
+  function plan(): ReadyBatch | null {
+    // Bulk that has just come has not been kept waiting.
+    if (pending.bulk.length === 0) bulkStartedAtMs = performance.now();
+    const planned: PlannedBatch | null = planNextBatch(pending, {
+      tokensMax: options.tokensMax,
+      bulkPauseMs: performance.now() - bulkStartedAtMs,
+      bulkPauseMsMax: options.bulkPauseMsMax,
+    });
+    if (planned === null) return null;
+    const rows = planned.rows.map((index) => pending[planned.priority][index] as PendingRow);
+    return { priority: planned.priority, rows, padded: options.pad(rows.map(({ text }) => text)) };
+  }
+
+  async function run(thread: SessionThread, { rows, padded }: ReadyBatch): Promise<void> {
+    const batch = nextBatch++;
+    const parts = partsOf(rows);
+    options.onStarted(
+      batch,
+      parts.map(({ run, indices }) => ({
+        run,
+        rows: indices.map((index) => (rows[index] as PendingRow).row),
+      })),
+    );
+    const facts = {
+      rows: rows.length,
+      tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
+      paddedTokens: padded.shape[0] * padded.shape[1],
+    };
+    try {
+      const { outputs, inferMs } = await thread.run((rows[0] as PendingRow).precision, padded);
+      idle.push(thread);
+      dispatch(); // before the answers: the session should not wait for them
+      const { logits, featureNormsSquared } = outputs;
+      const classes = logits.length / rows.length;
+      const finished = parts.map(({ run, indices }) => ({
+        run,
+        rows: indices.map((index) => (rows[index] as PendingRow).row),
+        logits: Float32Array.from(
+          indices.flatMap((index) => [...logits.subarray(index * classes, (index + 1) * classes)]),
+        ),
+        featureNormsSquared: Float32Array.from(indices, (index) => featureNormsSquared[index] as number),
+      }));
+      options.onFinished(batch, finished, { ...facts, inferMs });
+    } catch (error) {
+      idle.push(thread);
+      options.onFailed(batch, (error as Error).message);
+      dispatch();
+    }
   }
 
   return {
-    add(run, precision, rows, tokeniseMs) {
-      const of: PendingRun = {
-        run,
-        precision,
-        rows,
-        tokeniseMs,
-        queuedAtMs: performance.now(),
-        startedAtMs: null,
-        logits: null,
-        featureNormsSquared: new Float32Array(rows.length),
-        rowsLeft: rows.length,
-      };
-      for (let index = 0; index < rows.length; index++) pending.push({ of, index });
-      void drain();
+    add(priority, rows) {
+      pending[priority].push(...rows);
+      ready = null;
+      dispatch();
     },
     cancel(run) {
-      pending = pending.filter(({ of }) => of.run !== run);
+      for (const priority of PRIORITIES) {
+        pending[priority] = pending[priority].filter((row) => row.run !== run);
+      }
+      ready = null;
+      prepare();
     },
+    busy: () => idle.length < options.threads.length,
   };
 }
 
-function rowOf({ of, index }: PendingRow): TokenisedText {
-  return of.rows[index] as TokenisedText;
-}
-
-function outputsOf(of: PendingRun, endedAtMs: number): Outputs {
-  const startedAtMs = of.startedAtMs ?? endedAtMs;
-  return {
-    logits: of.logits ?? new Float32Array(0),
-    featureNormsSquared: of.featureNormsSquared,
-    truncated: Uint8Array.from(of.rows, (row) => (row.truncated ? 1 : 0)),
-    timings: {
-      tokeniseMs: of.tokeniseMs,
-      queueMs: startedAtMs - of.queuedAtMs,
-      inferMs: endedAtMs - startedAtMs,
-    },
-  };
+/** The batch's rows by run: indices into the batch. */
+function partsOf(rows: readonly PendingRow[]): { run: number; indices: number[] }[] {
+  const parts = new Map<number, number[]>();
+  rows.forEach(({ run }, index) => {
+    const known = parts.get(run);
+    if (known === undefined) parts.set(run, [index]);
+    else known.push(index);
+  });
+  return [...parts].map(([run, indices]) => ({ run, indices }));
 }

@@ -1,36 +1,36 @@
 import { AssayError } from "../../errors.js";
 import type { ModelFolder } from "../model-folder.js";
 import type { Precision, Text } from "../port.js";
-import type { Tokeniser } from "../tokeniser.js";
-import type { ForwardSession } from "./session.js";
+
+/** Texts of the manifest's self-test. */
+export function selfTestTexts({ manifest }: ModelFolder): Text[] {
+  return manifest.self_test.samples.map((sample) =>
+    "text" in sample
+      ? { first: sample.text, second: null }
+      : { first: sample.query, second: sample.document },
+  );
+}
 
 /**
- * Runs the manifest's self-test: at fp32 the logits agree with PyTorch's within its tolerance, at other precisions they are
- * finite. Throws `model_invalid` naming the largest difference.
+ * Compares the self-test's logits (N, K) with the manifest's: at fp32 on the CPU they agree with PyTorch's within its
+ * tolerance, elsewhere they are finite. Throws `model_invalid` naming the first that does not.
  */
-export async function selfTest(
+export function checkSelfTest(
   { manifest }: ModelFolder,
-  precision: Precision,
-  tokenise: Tokeniser,
-  session: ForwardSession,
-): Promise<void> {
+  logits: Float32Array,
+  { precision, onCpu }: { precision: Precision; onCpu: boolean },
+): void {
   const { samples, tolerance } = manifest.self_test;
-  const { logits } = await session.run(samples.map((sample) => tokenise(textOf(sample))));
+  const exact = precision === "fp32" && onCpu;
   samples.forEach((sample, s) => {
     sample.logits.forEach((expected, k) => {
       const found = logits[s * manifest.classes + k];
       const difference = Math.abs((found ?? Number.NaN) - expected);
-      if (!Number.isFinite(difference) || (precision === "fp32" && difference > tolerance)) {
+      if (!Number.isFinite(difference) || (exact && difference > tolerance)) {
         throw new AssayError("model_invalid", {
           detail: `Self-test of ${manifest.name}: sample ${s} should answer logit ${expected} and answers ${found} (tolerance ${tolerance})`,
         });
       }
     });
   });
-}
-
-function textOf(sample: ModelFolder["manifest"]["self_test"]["samples"][number]): Text {
-  return "text" in sample
-    ? { first: sample.text, second: null }
-    : { first: sample.query, second: sample.document };
 }

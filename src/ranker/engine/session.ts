@@ -1,74 +1,68 @@
 import { join } from "node:path";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { graphFile, type ModelFolder } from "../model-folder.js";
 import type { Precision } from "../port.js";
-import type { TokenisedText } from "../tokeniser.js";
+import type { PaddedBatch } from "./padding.js";
+import type { Device } from "./protocol.js";
+
+// What fails is thrown, and told once; the runtime would print it in colours besides.
+env.logLevel = "fatal";
+
+/** What a session says of a batch: logits (B, K) row-major and ‖h‖² (B). */
+export interface SessionOutputs {
+  readonly logits: Float32Array<ArrayBuffer>;
+  readonly featureNormsSquared: Float32Array<ArrayBuffer>;
+}
 
 /** A forward graph that is loaded and runs. */
 export interface ForwardSession {
-  /** Runs one padded batch: logits (B, K) row-major and ‖h‖² (B). */
-  run(rows: readonly TokenisedText[]): Promise<{ logits: Float32Array; featureNormsSquared: Float32Array }>;
+  run(batch: PaddedBatch): Promise<SessionOutputs>;
 }
 
-/** Loads the forward graph of a precision on the CPU; `threads` is the number of threads inside one operator. */
+export interface SessionOptions {
+  readonly precision: Precision;
+  readonly device: Device;
+  /** Threads inside one operator. */
+  readonly threads: number;
+}
+
+/** Loads the forward graph of a precision on a device. Blocks its thread, and so does every run. */
 export async function openForwardSession(
-  folder: ModelFolder,
-  precision: Precision,
-  threads: number,
+  { manifest, directory }: ModelFolder,
+  { precision, device, threads }: SessionOptions,
 ): Promise<ForwardSession> {
-  const { manifest, directory } = folder;
   const session = await InferenceSession.create(join(directory, graphFile(manifest, precision)), {
-    executionProviders: ["cpu"],
+    executionProviders: [device.kind === "cpu" ? "cpu" : { name: "cuda", deviceId: device.index }],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: "all",
+    // Threads that spin between operators gain nothing measurable here and take the cores from the event loop.
+    extra: { session: { intra_op: { allow_spinning: "0" } } },
   });
   return {
-    async run(rows) {
-      const tokens = rows.reduce((longest, row) => Math.max(longest, row.ids.length), 0);
+    async run({ rows, shape, inputs }) {
       const feeds: Record<string, Tensor> = {};
-      for (const name of manifest.inputs) {
-        feeds[name] = new Tensor("int64", padded(rows, tokens, name, manifest.padding), [
-          rows.length,
-          tokens,
-        ]);
-      }
+      for (const [name, data] of Object.entries(inputs)) feeds[name] = new Tensor("int64", data, [...shape]);
       const answer = await session.run(feeds, ["logits", "features"]);
       const logits = answer.logits?.data as Float32Array;
       const features = answer.features?.data as Float32Array;
-      return { logits, featureNormsSquared: rowNormsSquared(features, rows.length) };
+      const [height] = shape;
+      return {
+        // Copies: the arrays may lie in memory of the runtime, which cannot be handed to another thread.
+        logits: logits.slice(0, (logits.length / height) * rows) as Float32Array<ArrayBuffer>,
+        featureNormsSquared: rowNormsSquared(features, features.length / height, rows),
+      };
     },
   };
 }
 
-type Input = ModelFolder["manifest"]["inputs"][number];
-
-/** (B × T) of one input. Filled in a loop: `BigInt64Array.from` is 90 times slower. */
-function padded(
-  rows: readonly TokenisedText[],
-  tokens: number,
-  name: Input,
-  padding: ModelFolder["manifest"]["padding"],
-): BigInt64Array {
-  const data = new BigInt64Array(rows.length * tokens);
-  const filler = BigInt(name === "input_ids" ? padding.id : name === "token_type_ids" ? padding.type_id : 0);
-  if (filler !== 0n) data.fill(filler);
-  rows.forEach((row, r) => {
-    const start = r * tokens;
-    const source = name === "input_ids" ? row.ids : row.typeIds;
-    for (let t = 0; t < row.ids.length; t++) {
-      data[start + t] = name === "attention_mask" ? 1n : BigInt(source[t] as number);
-    }
-  });
-  return data;
-}
-
-/** (B) sums of squares of a (B, H) matrix, added in float64. */
-function rowNormsSquared(matrix: Float32Array, rows: number): Float32Array {
-  const width = matrix.length / rows;
-  return Float32Array.from({ length: rows }, (_, r) => {
+/** (N) sums of squares of the first N rows of a matrix, added in float64. */
+function rowNormsSquared(matrix: Float32Array, width: number, rows: number): Float32Array<ArrayBuffer> {
+  const norms = new Float32Array(rows);
+  for (let r = 0; r < rows; r++) {
     let sum = 0;
     for (let i = r * width; i < (r + 1) * width; i++) sum += (matrix[i] as number) ** 2;
-    return sum;
-  });
+    norms[r] = sum;
+  }
+  return norms;
 }

@@ -1,0 +1,268 @@
+import { AssayError } from "../../errors.js";
+import type { Priority } from "../plan.js";
+import type { Outputs, Precision, Text } from "../port.js";
+import { charactersOf } from "../token-estimate.js";
+import { type FatalTexts, textRefused } from "./fatal-texts.js";
+import type { BatchPart, FromEngine, RunPart } from "./protocol.js";
+
+/** Texts on their way through an engine process. */
+export interface RunRequest {
+  readonly texts: readonly Text[];
+  readonly precision: Precision;
+  readonly priority: Priority;
+  /** (N) Guessed token counts, until the tokenizer has counted. */
+  readonly tokens: Float64Array;
+}
+
+/** A message about a run or a batch. */
+export type Progress = Extract<
+  FromEngine,
+  { type: "tokenised" | "refused" | "started" | "finished" | "batch_failed" }
+>;
+
+/**
+ * The runs of one engine process: what is left of each, and its outputs so far. It outlives the process, so that the next one
+ * does only what the last one did not.
+ */
+export interface Runs {
+  size(): number;
+  /** Tokens that wait or run. */
+  tokens(): number;
+  add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
+  /** Everything that is left, of one run or of all, as an engine process takes it. */
+  left(run?: number): RunPart[];
+  /** Takes a message; answers what has to be sent again. */
+  receive(message: Progress): RunPart[];
+  /** The process ended: rows that were in a session run alone next time; those that were alone are refused. */
+  crashed(): void;
+  reject(run: number, error: AssayError): void;
+}
+
+interface Run extends RunRequest {
+  readonly id: number;
+  logits: Float32Array | null; // (N, K), allocated when the first batch tells K
+  readonly featureNormsSquared: Float32Array;
+  readonly truncated: Uint8Array;
+  readonly state: Uint8Array; // (N) of State
+  rowsLeft: number;
+  tokensLeft: number;
+  /** Times the process ended while it tokenised this run. */
+  tokeniseCrashes: number;
+  readonly addedAtMs: number;
+  tokenisedAtMs: number | null;
+  startedAtMs: number | null;
+  readonly resolve: (outputs: Outputs) => void;
+  readonly reject: (error: AssayError) => void;
+}
+
+const State = { untokenised: 0, waiting: 1, suspect: 2, done: 3 } as const;
+
+export interface RunsOptions {
+  readonly fatalTexts: FatalTexts;
+  /** Characters and tokens of texts that the tokenizer has counted and not cut. */
+  readonly onTokenised: (characters: number, tokens: number) => void;
+  /** `tokens()` has changed. */
+  readonly onQueue: () => void;
+}
+
+export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): Runs {
+  const runs = new Map<number, Run>();
+  const batches = new Map<number, readonly BatchPart[]>();
+  let nextRun = 1;
+  let tokens = 0;
+
+  function settle(run: Run, how: () => void): void {
+    runs.delete(run.id);
+    count(run, -run.tokensLeft);
+    how();
+  }
+
+  function count(run: Run, more: number): void {
+    run.tokensLeft += more;
+    tokens += more;
+    onQueue();
+  }
+
+  function tokenised(run: Run, { rows, tokens, truncated }: Progress & { type: "tokenised" }): void {
+    run.tokenisedAtMs ??= performance.now();
+    let more = 0;
+    let wholeCharacters = 0;
+    let wholeTokens = 0;
+    rows.forEach((row, index) => {
+      if (truncated[index] === 0) {
+        wholeCharacters += charactersOf(run.texts[row] as Text);
+        wholeTokens += tokens[index] as number;
+      }
+      more += (tokens[index] as number) - (run.tokens[row] as number);
+      run.tokens[row] = tokens[index] as number;
+      run.truncated[row] = truncated[index] as number;
+      if (run.state[row] === State.untokenised) run.state[row] = State.waiting;
+    });
+    onTokenised(wholeCharacters, wholeTokens);
+    count(run, more);
+  }
+
+  function finished({ parts }: Progress & { type: "finished" }): void {
+    for (const { run: id, rows, logits, featureNormsSquared } of parts) {
+      const run = runs.get(id);
+      if (run === undefined) continue;
+      const classes = logits.length / rows.length;
+      run.logits ??= new Float32Array(run.texts.length * classes);
+      let done = 0;
+      for (let index = 0; index < rows.length; index++) {
+        const row = rows[index] as number;
+        run.logits.set(logits.subarray(index * classes, (index + 1) * classes), row * classes);
+        run.featureNormsSquared[row] = featureNormsSquared[index] as number;
+        run.state[row] = State.done;
+        done += run.tokens[row] as number;
+      }
+      count(run, -done);
+      run.rowsLeft -= rows.length;
+      if (run.rowsLeft === 0) settle(run, () => run.resolve(outputsOf(run)));
+    }
+  }
+
+  /** Marks the rows of a batch that went wrong; `condemn` decides about one that was alone already. */
+  function suspect(parts: readonly BatchPart[], condemn: (run: Run, row: number) => void): void {
+    for (const { run: id, rows } of parts) {
+      const run = runs.get(id);
+      if (run === undefined) continue;
+      for (const row of rows) {
+        if (run.state[row] === State.suspect) condemn(run, row);
+        else run.state[row] = State.suspect;
+      }
+    }
+  }
+
+  function partsOf(run: Run, states: readonly number[], rows: readonly number[] = allRows(run)): RunPart[] {
+    const left = rows.filter((row) => states.includes(run.state[row] as number));
+    if (left.length === 0) return [];
+    const { id, precision, priority } = run;
+    const texts = left.map((row) => run.texts[row] as Text);
+    return [{ run: id, texts, rows: left, precision, priority, alone: states[0] === State.suspect }];
+  }
+
+  return {
+    size: () => runs.size,
+    tokens: () => tokens,
+    add(request) {
+      const id = nextRun++;
+      const rows = request.texts.length;
+      const outputs = new Promise<Outputs>((resolve, reject) => {
+        const run: Run = {
+          ...request,
+          id,
+          logits: null,
+          featureNormsSquared: new Float32Array(rows),
+          truncated: new Uint8Array(rows),
+          state: new Uint8Array(rows),
+          rowsLeft: rows,
+          tokensLeft: 0,
+          tokeniseCrashes: 0,
+          addedAtMs: performance.now(),
+          tokenisedAtMs: null,
+          startedAtMs: null,
+          resolve,
+          reject,
+        };
+        runs.set(id, run);
+        count(
+          run,
+          request.tokens.reduce((sum, length) => sum + length, 0),
+        );
+      });
+      return { run: id, outputs };
+    },
+    left(only) {
+      return [...runs.values()]
+        .filter(({ id }) => only === undefined || id === only)
+        .flatMap((run) => [
+          ...partsOf(run, [State.untokenised, State.waiting]),
+          ...partsOf(run, [State.suspect]),
+        ]);
+    },
+    receive(message) {
+      switch (message.type) {
+        case "tokenised": {
+          const run = runs.get(message.run);
+          if (run !== undefined) tokenised(run, message);
+          return [];
+        }
+        case "started":
+          batches.set(message.batch, message.parts);
+          for (const { run } of message.parts) {
+            const found = runs.get(run);
+            if (found !== undefined) found.startedAtMs ??= performance.now();
+          }
+          return [];
+        case "finished":
+          batches.delete(message.batch);
+          finished(message);
+          return [];
+        case "batch_failed": {
+          const parts = batches.get(message.batch) ?? [];
+          batches.delete(message.batch);
+          suspect(parts, (run, row) => settle(run, () => run.reject(sessionFailed(row, message.reason))));
+          return parts.flatMap(({ run: id, rows }) => {
+            const run = runs.get(id);
+            return run === undefined ? [] : partsOf(run, [State.suspect], rows);
+          });
+        }
+        case "refused": {
+          const run = runs.get(message.run);
+          if (run !== undefined)
+            settle(run, () => run.reject(new AssayError("engine_failed", { detail: message.reason })));
+          return [];
+        }
+      }
+    },
+    crashed() {
+      const started = [...batches.values()].flat();
+      batches.clear();
+      suspect(started, (run, row) => {
+        fatalTexts.add(run.texts[row] as Text);
+        settle(run, () => run.reject(textRefused(row)));
+      });
+      if (started.length > 0) return;
+      const tokenising = [...runs.values()].find(({ state }) => state.includes(State.untokenised));
+      if (tokenising === undefined) return;
+      tokenising.tokeniseCrashes += 1;
+      if (tokenising.tokeniseCrashes === 2) {
+        const detail = "The engine process ended twice while it tokenised these texts";
+        settle(tokenising, () => tokenising.reject(new AssayError("engine_failed", { detail })));
+      }
+    },
+    reject(id, error) {
+      const run = runs.get(id);
+      if (run !== undefined) settle(run, () => run.reject(error));
+    },
+  };
+}
+
+function allRows({ texts }: Run): number[] {
+  return texts.map((_, row) => row);
+}
+
+function sessionFailed(row: number, reason: string): AssayError {
+  return new AssayError("engine_failed", {
+    detail: `The model fails on a text, also alone: ${reason}`,
+    faults: [{ path: `/${row}`, message: reason }],
+  });
+}
+
+/** The three timings add up to the whole time of the run. */
+function outputsOf(run: Run): Outputs {
+  const endedAtMs = performance.now();
+  const tokenisedAtMs = run.tokenisedAtMs ?? endedAtMs;
+  const startedAtMs = run.startedAtMs ?? endedAtMs;
+  return {
+    logits: run.logits ?? new Float32Array(0),
+    featureNormsSquared: run.featureNormsSquared,
+    truncated: run.truncated,
+    timings: {
+      tokeniseMs: tokenisedAtMs - run.addedAtMs,
+      queueMs: startedAtMs - tokenisedAtMs,
+      inferMs: endedAtMs - startedAtMs,
+    },
+  };
+}
