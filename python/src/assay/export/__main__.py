@@ -1,4 +1,4 @@
-"""`python -m assay.export folder CHECKPOINT OUT`: a checkpoint to a model folder."""
+"""A checkpoint to a model folder (`folder`), or to new weights for one (`weights`)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from assay.export.families import FAMILIES
 from assay.export.folder import Options, export_folder
 from assay.export.manifest import Provenance
 from assay.export.texts import read_texts
+from assay.export.upload import UploadOptions, export_weights
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,23 +22,29 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     given = _parser().parse_args(words)
     try:
-        manifest = export_folder(given.checkpoint, given.out, _options(given, words))
+        print(given.run(given, words))
     except ExportError as error:
         print(f"export refused: {error}", file=sys.stderr)
         return 1
-    print(_summary(given.out, manifest))
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m assay.export", description=__doc__)
     commands = parser.add_subparsers(required=True)
+    _add_folder(commands)
+    _add_weights(commands)
+    return parser
+
+
+def _add_folder(commands: Any) -> None:
     folder = commands.add_parser(
         "folder",
         help="export a checkpoint to a model folder",
         epilog=f"Families: {', '.join(FAMILIES)}. Graphs are checked against PyTorch before the "
         "manifest is written.",
     )
+    folder.set_defaults(run=_run_folder)
     add = folder.add_argument
     add("checkpoint", type=Path, help="folder of a sequence classification checkpoint")
     add("out", type=Path, help="the model folder to write")
@@ -52,48 +59,89 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-tokens", type=int, help="longest input (default: what model and tokeniser allow)")
     add("--task", choices=("binary", "regression", "classification"), help="default: by the logits")
     add("--class-names", nargs="+", default=[], help="default: the checkpoint's id2label")
+    add("--licence", default="NOASSERTION", help="SPDX identifier of the folder's licence")
+    add("--notice", action="append", default=[], help="a notice that must travel with the weights")
+    _add_common(folder)
+
+
+def _add_weights(commands: Any) -> None:
+    weights = commands.add_parser(
+        "weights",
+        help="write a checkpoint's weights as an upload for a model folder's service",
+        epilog="The checkpoint has the folder's architecture and tokeniser; nothing is traced. "
+        "Send the upload with PUT /v1/models/MODEL/weights.",
+    )
+    weights.set_defaults(run=_run_weights)
+    add = weights.add_argument
+    add("checkpoint", type=Path, help="folder of a sequence classification checkpoint")
+    add("folder", type=Path, help="the model folder that the weights are for")
+    add("-o", "--out", type=Path, required=True, help="the upload to write")
+    _add_common(weights)
+
+
+def _add_common(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--metrics", type=Path, action="append", default=[], help="JSON to keep in the manifest")
     add("--precision-texts", type=Path, help="JSONL of texts to measure the int8 graph on")
     add("--base-model", help="provenance: what the checkpoint was trained from")
     add("--recipe", help="provenance: how")
     add("--data", action="append", default=[], metavar="NAME=LICENCE", help="provenance: on what")
     add("--seed", type=int, help="provenance: with which seed")
-    add("--licence", default="NOASSERTION", help="SPDX identifier of the folder's licence")
-    add("--notice", action="append", default=[], help="a notice that must travel with the weights")
-    add("--replace", action="store_true", help="replace OUT if it exists")
-    return parser
+    add("--replace", action="store_true", help="replace what exists")
 
 
-def _options(given: argparse.Namespace, words: list[str]) -> Options:
-    texts: dict[str, Any] = {}
-    if given.precision_texts is not None:
-        texts["precision_texts"] = read_texts(given.precision_texts)
-        texts["precision_on"] = given.precision_texts.name
-    return Options(
+def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
+    options = Options(
         name=given.name or given.out.resolve().name,
         weights=given.weights,
         int8_graph=given.weights == "int8" if given.int8_graph is None else given.int8_graph,
         tokens_max=given.max_tokens,
         task=given.task,
         class_names=given.class_names,
-        provenance=Provenance(
+        licence=given.licence,
+        notices=given.notice,
+        **_common(given, words, [given.out]),
+    )
+    manifest = export_folder(given.checkpoint, given.out, options)
+    size = sum(file["bytes"] for file in manifest["files"].values())
+    first = (
+        f"{given.out}: {manifest['architecture']['family']}, {manifest['classes']} logit(s), "
+        f"{manifest['max_tokens']} tokens, {size / 1e6:.1f} MB"
+    )
+    notes = [f"note: {text}" for text in manifest["provenance"]["known_differences"]]
+    return "\n".join([first, *_precision(manifest["precision"]), *notes])
+
+
+def _run_weights(given: argparse.Namespace, words: list[str]) -> str:
+    options = UploadOptions(**_common(given, words, [given.folder, given.out]))
+    header = export_weights(given.checkpoint, given.folder, given.out, options)
+    first = f"{given.out}: weights of {header['weights']['bytes'] / 1e6:.1f} MB"
+    return "\n".join([first, *_precision(header["precision"])])
+
+
+def _common(given: argparse.Namespace, words: list[str], paths: list[Path]) -> dict[str, Any]:
+    """The options that both commands have, by their names in `Options` and `UploadOptions`."""
+    texts: dict[str, Any] = {}
+    if given.precision_texts is not None:
+        texts["precision_texts"] = read_texts(given.precision_texts)
+        texts["precision_on"] = given.precision_texts.name
+    return {
+        "provenance": Provenance(
             base_model=given.base_model,
             recipe=given.recipe,
-            command=_command(given, words),
+            command=_command(given, words, paths),
             data=[_source(entry) for entry in given.data],
             seed=given.seed,
         ),
-        metrics=_metrics(given.metrics),
-        licence=given.licence,
-        notices=given.notice,
-        replace=given.replace,
+        "metrics": _metrics(given.metrics),
+        "replace": given.replace,
         **texts,
-    )
+    }
 
 
-def _command(given: argparse.Namespace, words: list[str]) -> str:
+def _command(given: argparse.Namespace, words: list[str], paths: list[Path]) -> str:
     """The command, with the last part of each path: a manifest must not tell of its machine."""
-    paths = [given.checkpoint, given.out, *given.metrics]
+    paths = [given.checkpoint, *paths, *given.metrics]
     paths += [given.precision_texts] if given.precision_texts is not None else []
     short = {str(path): path.name for path in paths}
     return shlex.join(["python", "-m", "assay.export", *(short.get(word, word) for word in words)])
@@ -116,17 +164,14 @@ def _metrics(files: list[Path]) -> dict[str, Any]:
     return next(iter(contents.values())) if len(contents) == 1 else contents
 
 
-def _summary(out: Path, manifest: dict[str, Any]) -> str:
-    """What was written, and how near it is to PyTorch."""
-    size = sum(file["bytes"] for file in manifest["files"].values())
-    fp32 = manifest["precision"]["fp32"]
+def _precision(precision: dict[str, Any]) -> list[str]:
+    """How near the graphs are to PyTorch, a line each."""
+    fp32 = precision["fp32"]
     lines = [
-        f"{out}: {manifest['architecture']['family']}, {manifest['classes']} logit(s), "
-        f"{manifest['max_tokens']} tokens, {size / 1e6:.1f} MB",
         f"forward.onnx: largest error of a logit {fp32['logit_error_max']:.2g} "
         f"over {fp32['texts']} texts, against PyTorch",
     ]
-    int8 = manifest["precision"].get("int8")
+    int8 = precision.get("int8")
     if int8:
         line = (
             f"forward.int8.onnx: Spearman {int8['spearman']} with forward.onnx over "
@@ -138,8 +183,7 @@ def _summary(out: Path, manifest: dict[str, Any]) -> str:
                 f"largest {int8['probability_shift_max']}"
             )
         lines.append(line)
-    lines += [f"note: {text}" for text in manifest["provenance"]["known_differences"]]
-    return "\n".join(lines)
+    return lines
 
 
 if __name__ == "__main__":

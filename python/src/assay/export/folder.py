@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import shutil
 import tempfile
@@ -14,16 +13,11 @@ from typing import Any
 
 import onnx
 
-from assay.export.check import (
-    compare_outputs,
-    graph_outputs,
-    int8_precision,
-    torch_outputs,
-)
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.int8 import quantise_products
-from assay.export.manifest import Description, Provenance, write_manifest
+from assay.export.manifest import Description, Provenance, describe_bytes, write_manifest
+from assay.export.precision import Model, measure_precision
 from assay.export.share import LOCATION, share_weights
 from assay.export.texts import Text, builtin_pairs, check_texts, self_test_texts
 from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
@@ -138,33 +132,21 @@ def _describe(
 ) -> dict[str, Any]:
     """Checks the graphs, then writes the manifest."""
     stored = unpack_weights(weights)
-    texts = check_texts(tokens_max)
-    expected = torch_outputs(checkpoint, stored, tokenizer, texts, tokens_max)
-    actual = graph_outputs(folder / graphs["forward"], checkpoint, tokenizer, texts, tokens_max)
     task = _task(checkpoint, options.task)
-    precision = {"fp32": compare_outputs(expected, actual, texts)}
-    if "forward.int8" in graphs:
-        fp32, int8 = (
-            graph_outputs(
-                folder / graphs[kind], checkpoint, tokenizer, options.precision_texts, tokens_max
-            )
-            for kind in ("forward", "forward.int8")
-        )
-        precision["int8"] = int8_precision(task, fp32.logits, int8.logits, options.precision_on)
+    model = Model(checkpoint, stored, tokenizer, tokens_max)
+    precision = measure_precision(
+        folder, graphs, model, task, options.precision_texts, options.precision_on
+    )
     samples = self_test_texts(tokens_max)
-    logits = torch_outputs(checkpoint, stored, tokenizer, samples, tokens_max).logits
     description = Description(
         name=options.name,
         task=task,
         class_names=options.class_names,
         tokens_max=tokens_max,
-        files={file.name: _digest(file) for file in sorted(folder.iterdir())},
+        files={file.name: describe_bytes(file.read_bytes()) for file in sorted(folder.iterdir())},
         graphs=graphs,
         precision=precision,
-        self_test=[
-            {**text.entry(), "logits": row.tolist()}
-            for text, row in zip(samples, logits, strict=True)
-        ],
+        self_test=model.self_test(samples),
         provenance=options.provenance,
         metrics=options.metrics,
         licence={"spdx": options.licence, "notices": options.notices},
@@ -184,11 +166,6 @@ def _task(checkpoint: Checkpoint, asked: str | None) -> str:
         raise ExportError("--task classification needs more than one logit")
     trained = "regression" if checkpoint.config.problem_type == "regression" else "binary"
     return asked or trained
-
-
-def _digest(file: Path) -> dict[str, Any]:
-    content = file.read_bytes()
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
 @contextlib.contextmanager

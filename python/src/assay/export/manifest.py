@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -80,10 +81,9 @@ def write_manifest(
         "parameters": [parameter.entry() for parameter in weights.parameters],
         "precision": description.precision,
         "self_test": {"tolerance": SELF_TEST_TOLERANCE, "samples": description.self_test},
-        "provenance": {
-            **_provenance(description.provenance),
-            "known_differences": known_differences(tokenizer.bare.to_str()),
-        },
+        "provenance": describe_provenance(
+            description.provenance, known_differences(tokenizer.bare.to_str())
+        ),
         "metrics": description.metrics,
         "licence": description.licence,
     }
@@ -95,7 +95,12 @@ def _class_names(config: Any) -> list[str] | None:
     return None if names == [f"LABEL_{k}" for k in range(len(names))] else names
 
 
-def _provenance(provenance: Provenance) -> dict[str, Any]:
+def describe_bytes(content: bytes) -> dict[str, Any]:
+    """Digest and size of a file of the folder."""
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def describe_provenance(provenance: Provenance, known_differences: list[str]) -> dict[str, Any]:
     """Created at SOURCE_DATE_EPOCH, if set, so that a build can be repeated to the byte."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     created = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
@@ -107,4 +112,5 @@ def _provenance(provenance: Provenance) -> dict[str, Any]:
         "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seed": provenance.seed,
         "versions": used_versions(),
+        "known_differences": known_differences,
     }

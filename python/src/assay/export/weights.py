@@ -101,6 +101,22 @@ def pack_weights(model: nn.Module, precision: Precision, head: str) -> Weights:
     return Weights(parameters, bytes(content))
 
 
+def pack_weights_as(model: nn.Module, parameters: list[Parameter], size: int) -> Weights:
+    """Lays out the model's parameters where `parameters` say, in `size` bytes.
+
+    Names and shapes are the model's.
+    """
+    content = bytearray(size)
+    values = dict(model.named_parameters())
+    for parameter in parameters:
+        value = values[parameter.name].detach().numpy().astype("<f4")
+        if parameter.scale is not None:
+            value, scales = quantise(value)
+            _place(content, parameter.scale, scales)
+        _place(content, parameter.extent, value.T if parameter.transposed else value)
+    return Weights(parameters, bytes(content))
+
+
 def unpack_weights(weights: Weights) -> dict[str, Tensor]:
     """The parameters as stored, dequantised, in the checkpoint's names and shapes."""
     state = {}
@@ -132,3 +148,7 @@ def _append(content: bytearray, value: NDArray[Any]) -> Extent:
     extent = Extent(len(content), value.nbytes)
     content.extend(np.ascontiguousarray(value).tobytes())
     return extent
+
+
+def _place(content: bytearray, extent: Extent, value: NDArray[Any]) -> None:
+    content[extent.offset : extent.offset + extent.length] = np.ascontiguousarray(value).tobytes()

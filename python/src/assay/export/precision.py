@@ -1,0 +1,64 @@
+"""How near a folder's graphs are to PyTorch on the weights as stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from assay.export.check import compare_outputs, graph_outputs, int8_precision, torch_outputs
+from assay.export.families import Checkpoint
+from assay.export.texts import Text, check_texts
+from assay.export.tokenizer import TextTokenizer
+
+
+@dataclass(frozen=True)
+class Model:
+    """A checkpoint with its weights as stored (`stored`, by name), and what makes its inputs."""
+
+    checkpoint: Checkpoint
+    stored: Mapping[str, Tensor]
+    tokenizer: TextTokenizer
+    tokens_max: int
+
+    def self_test(self, texts: Sequence[Text]) -> list[dict[str, Any]]:
+        """Texts with PyTorch's logits (K), as the manifest writes them."""
+        outputs = torch_outputs(
+            self.checkpoint, self.stored, self.tokenizer, texts, self.tokens_max
+        )
+        return [
+            {**text.entry(), "logits": row.tolist()}
+            for text, row in zip(texts, outputs.logits, strict=True)
+        ]
+
+
+def measure_precision(
+    folder: Path,
+    graphs: Mapping[str, str],
+    model: Model,
+    task: str,
+    int8_texts: Sequence[Text],
+    int8_on: str,
+) -> dict[str, Any]:
+    """The manifest's `precision`; `int8_on` names the texts that the int8 graph is compared on.
+
+    Raises:
+        ExportError: forward.onnx differs from PyTorch.
+    """
+    inputs = (model.checkpoint, model.tokenizer)
+    texts = check_texts(model.tokens_max)
+    expected = torch_outputs(
+        model.checkpoint, model.stored, model.tokenizer, texts, model.tokens_max
+    )
+    actual = graph_outputs(folder / graphs["forward"], *inputs, texts, model.tokens_max)
+    precision = {"fp32": compare_outputs(expected, actual, texts)}
+    if "forward.int8" in graphs:
+        fp32, int8 = (
+            graph_outputs(folder / graphs[kind], *inputs, int8_texts, model.tokens_max)
+            for kind in ("forward", "forward.int8")
+        )
+        precision["int8"] = int8_precision(task, fp32.logits, int8.logits, int8_on)
+    return precision

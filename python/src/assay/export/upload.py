@@ -1,0 +1,171 @@
+"""The weights of another checkpoint for a model folder, as a running service takes them.
+
+The graphs stay: nothing is traced. An upload is 8 bytes with the length of a header
+(little-endian), the header (JSON: the part of the manifest that belongs to the weights), then the
+bytes of weights.bin.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from assay.export.errors import ExportError
+from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.manifest import (
+    SELF_TEST_TOLERANCE,
+    Provenance,
+    describe_bytes,
+    describe_provenance,
+)
+from assay.export.precision import Model, measure_precision
+from assay.export.share import LOCATION
+from assay.export.texts import Text, builtin_pairs, check_texts
+from assay.export.tokenizer import TextTokenizer, load_tokenizer
+from assay.export.versions import check_versions
+from assay.export.weights import Parameter, Weights, pack_weights_as, unpack_weights
+
+FORMAT = 1
+LENGTH_BYTES = 8
+
+
+@dataclass(frozen=True)
+class UploadOptions:
+    """What the user decides about an upload; the command line's help says the same."""
+
+    provenance: Provenance = field(default_factory=Provenance)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    precision_texts: list[Text] = field(default_factory=builtin_pairs)
+    precision_on: str = "pairs of the exporter's own texts"
+    replace: bool = False
+
+
+def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions) -> dict[str, Any]:
+    """Writes the upload of a checkpoint for a model folder and returns its header.
+
+    The folder's own graph runs on the new weights and is held against PyTorch before anything is
+    written.
+
+    Raises:
+        ExportError: the checkpoint has another architecture or tokeniser than the folder, or the
+            folder's graph differs from PyTorch on its weights.
+    """
+    check_versions()
+    if out.exists() and not options.replace:
+        raise ExportError(f"{out} exists (--replace replaces it)")
+    manifest = _read_manifest(folder)
+    checkpoint = load_checkpoint(source)
+    _check_architecture(checkpoint, manifest)
+    tokenizer = load_tokenizer(folder)
+    tokens_max = int(manifest["max_tokens"])
+    _check_same_tokens(source, tokenizer, tokens_max)
+    parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
+    size = int(manifest["files"][LOCATION]["bytes"])
+    weights = pack_weights_as(checkpoint.model, parameters, size)
+    model = Model(checkpoint, unpack_weights(weights), tokenizer, tokens_max)
+    header = {
+        "format": FORMAT,
+        "weights": describe_bytes(weights.content),
+        "parameters": manifest["parameters"],
+        "precision": _measure(folder, manifest, weights, model, options),
+        "self_test": {
+            "tolerance": SELF_TEST_TOLERANCE,
+            "samples": model.self_test(_texts(manifest["self_test"]["samples"])),
+        },
+        "provenance": describe_provenance(
+            options.provenance, manifest["provenance"].get("known_differences", [])
+        ),
+        "metrics": options.metrics,
+    }
+    _write(out, header, weights.content)
+    return header
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{folder} is no model folder: {error}") from error
+    if LOCATION not in manifest.get("files", {}):
+        raise ExportError(f"{folder} is no model folder: its manifest names no {LOCATION}")
+    return manifest
+
+
+def _check_architecture(checkpoint: Checkpoint, manifest: dict[str, Any]) -> None:
+    """Names what differs; the graph's run on the new weights tells what no shape does."""
+    family = manifest["architecture"]["family"]
+    if checkpoint.family.name != family:
+        raise ExportError(
+            f"the checkpoint is of family {checkpoint.family.name}, the folder's graphs of {family}"
+        )
+    given = {name: list(p.shape) for name, p in checkpoint.model.named_parameters()}
+    known = {entry["name"]: entry["shape"] for entry in manifest["parameters"]}
+    differences = [
+        f"{name} is {given.get(name, 'absent')} in the checkpoint and "
+        f"{known.get(name, 'absent')} in the folder"
+        for name in sorted(given.keys() | known.keys())
+        if given.get(name) != known.get(name)
+    ]
+    if differences:
+        more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
+        raise ExportError(f"the checkpoint has another architecture: {differences[0]}{more}")
+
+
+def _check_same_tokens(source: Path, tokenizer: TextTokenizer, tokens_max: int) -> None:
+    """A checkpoint may come without its tokeniser; one that it has must be the folder's."""
+    if not any(source.glob("tokenizer*")) and not any(source.glob("vocab*")):
+        return
+    own = load_tokenizer(source)
+    if own.bare.get_vocab() != tokenizer.bare.get_vocab():
+        raise ExportError("the checkpoint's tokeniser has another vocabulary than the folder's")
+    for text in check_texts(tokens_max):
+        if own.encode(text, tokens_max) != tokenizer.encode(text, tokens_max):
+            raise ExportError(
+                "the checkpoint's tokeniser gives other tokens than the folder's for "
+                f"{str(text.entry())[:120]}"
+            )
+
+
+def _measure(
+    folder: Path,
+    manifest: dict[str, Any],
+    weights: Weights,
+    model: Model,
+    options: UploadOptions,
+) -> dict[str, Any]:
+    """Precision of the folder's graphs on the new weights, in a folder that holds both."""
+    with tempfile.TemporaryDirectory(prefix="assay-weights-") as name:
+        beside = Path(name)
+        (beside / LOCATION).write_bytes(weights.content)
+        for graph in manifest["graphs"].values():
+            shutil.copyfile(folder / graph, beside / graph)
+        return measure_precision(
+            beside,
+            manifest["graphs"],
+            model,
+            manifest["task"],
+            options.precision_texts,
+            options.precision_on,
+        )
+
+
+def _texts(samples: Sequence[dict[str, Any]]) -> list[Text]:
+    return [Text(s["text"]) if "text" in s else Text(s["query"], s["document"]) for s in samples]
+
+
+def _write(out: Path, header: dict[str, Any], content: bytes) -> None:
+    """Under its name only once it is whole."""
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as holder:
+        draft = Path(holder) / out.name
+        with draft.open("wb") as file:
+            file.write(len(text).to_bytes(LENGTH_BYTES, "little"))
+            file.write(text)
+            file.write(content)
+        draft.replace(out)
