@@ -1,0 +1,80 @@
+// Throughput, latency and cost of the service against its ceiling and its peers: bench/README.md, or --help.
+
+import { readModelFolder } from "../dist/ranker/model-folder.js";
+import { loadTokeniser } from "../dist/ranker/tokeniser.js";
+import { describeCommit, describeMachine, describeVersions } from "./machine.mjs";
+import { nameOf, readOptions, USAGE } from "./options.mjs";
+import { createFreshener, readPairs, textOf } from "./pairs.mjs";
+import { measureCached } from "./parts/cached.mjs";
+import { measureCold } from "./parts/cold.mjs";
+import { measureLatency } from "./parts/latency.mjs";
+import { measurePeers } from "./parts/peers.mjs";
+import { measureScaling } from "./parts/scaling.mjs";
+import { measureSweep } from "./parts/sweep.mjs";
+import { resultsPath, writeResults } from "./results.mjs";
+import { tableOf } from "./table.mjs";
+
+const MEASURES = {
+  cold: measureCold,
+  cached: measureCached,
+  latency: measureLatency,
+  scaling: measureScaling,
+  sweep: measureSweep,
+  peers: measurePeers,
+};
+const QUICK_PAIRS = 32;
+
+const options = readOptions(process.argv.slice(2));
+if (options.help) process.stdout.write(USAGE);
+else await main();
+
+async function main() {
+  const { pairs, sha256 } = await readPairs(options.data, options.quick ? QUICK_PAIRS : undefined);
+  const tokenise = await loadTokeniser(await readModelFolder(options.model));
+  const lengths = pairs.map((pair) => tokenise(textOf(pair)).ids.length);
+  const run = {
+    format: 1,
+    date: new Date().toISOString(),
+    ...describeCommit(),
+    machine: describeMachine(),
+    versions: describeVersions(options.model),
+    data: {
+      name: nameOf(options.data),
+      sha256,
+      pairs: pairs.length,
+      tokens_mean: lengths.reduce((sum, length) => sum + length, 0) / pairs.length,
+    },
+    quick: options.quick,
+    figures: [],
+  };
+  const context = {
+    options,
+    pairs,
+    tokenise,
+    fresh: createFreshener(tokenise),
+    report(figure) {
+      run.figures.push(figure);
+      process.stderr.write(
+        `${figure.part}, ${figure.precision}: ${figure.name}: ${figure.median.toPrecision(4)} ${figure.unit}\n`,
+      );
+    },
+  };
+  for (const part of options.parts)
+    for (const precision of precisionsOf(part)) await MEASURES[part]({ ...context, precision });
+
+  const path = options.out ?? resultsPath(run.commit);
+  const { figures } = await writeResults(path, run);
+  const { cpu, cores } = run.machine;
+  process.stdout.write(`${tableOf(figures)}\n\n`);
+  process.stdout.write(
+    `${pairs.length} pairs of ${nameOf(options.data)}, ${run.data.tokens_mean.toFixed(1)} tokens on average; ${cpu}, ${cores} cores; ` +
+      `commit ${run.commit}${run.changed ? " with changes" : ""}; medians of ${options.rounds} interleaved rounds. Results: ${nameOf(path)}\n`,
+  );
+}
+
+/** Cached answers do not depend on the precision, and peers are measured beside every precision at once. */
+function precisionsOf(part) {
+  if (part === "cached") return options.precisions.slice(0, 1);
+  if (part === "peers") return [null];
+  return options.precisions;
+}

@@ -1,0 +1,102 @@
+import { execFile } from "node:child_process";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, it } from "vitest";
+import { temporaryFolder } from "../support/app.js";
+
+const BENCH = fileURLToPath(new URL("../../bench/bench.mjs", import.meta.url));
+
+interface Figure {
+  readonly part: string;
+  readonly precision: string | null;
+  readonly name: string;
+  readonly unit: string;
+  readonly values: readonly number[];
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+  readonly ratio?: { readonly to: string; readonly values: readonly number[]; readonly median: number };
+}
+
+interface Results {
+  readonly commit: string;
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly kernel: string };
+  readonly versions: Readonly<Record<string, string>>;
+  readonly data: { readonly name: string; readonly pairs: number };
+  readonly figures: readonly Figure[];
+}
+
+describe("the bench", () => {
+  it("prints one table and writes every repetition with machine, versions and commit", async () => {
+    const { out, results } = await quick(["--precision", "fp32"]);
+    const { commit, machine, versions, data, figures } = results;
+    expect(commit).toMatch(/^[0-9a-f]{7,}$/);
+    expect(machine).toMatchObject({ cpu: expect.any(String), cores: expect.any(Number) });
+    expect(versions).toMatchObject({ node: process.version, "onnxruntime-node": expect.any(String) });
+    expect(data).toMatchObject({ name: "pairs.jsonl", pairs: 12 });
+
+    const parts = new Set(figures.map(({ part }) => part));
+    for (const part of ["cold", "cached", "latency", "scaling", "sweep: batch size", "sweep: cache hits"])
+      expect(parts).toContain(part);
+    for (const { name, values, median, min, max } of figures) {
+      expect(values.length, name).toBeGreaterThan(0);
+      expect(
+        values.every((value) => Number.isFinite(value) && value > 0),
+        name,
+      ).toBe(true);
+      expect(min <= median && median <= max, name).toBe(true);
+    }
+    // Every figure is a line of the table, beside its head and its rule.
+    expect(out.split("\n").filter((line) => line.startsWith("|"))).toHaveLength(figures.length + 2);
+  });
+
+  it("takes a ratio round by round, and does the ceiling's work", async () => {
+    const { results } = await quick(["--only", "cold", "--precision", "fp32"]);
+    const ceiling = results.figures.find(({ name }) => name.endsWith("(ceiling)")) as Figure;
+    const ours = results.figures.find(({ name }) => name.includes("4 at once")) as Figure;
+    expect(ours.ratio?.to).toBe("ceiling");
+    ours.values.forEach((value, round) => {
+      expect(ours.ratio?.values[round]).toBeCloseTo(value / (ceiling.values[round] as number), 3);
+    });
+    const agreement = results.figures.find(({ unit }) => unit === "Spearman") as Figure;
+    expect(agreement.median).toBeGreaterThan(0.999);
+  });
+
+  it("run in parts of one commit, ends in one file", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, "results.json");
+    const cached = ["--only", "cached", "--precision", "fp32", "--out", path];
+    await quick(cached, folder);
+    const { results } = await quick(["--only", "latency", "--precision", "fp32", "--out", path], folder);
+    const parts = results.figures.map(({ part }) => part);
+    expect(new Set(parts)).toEqual(new Set(["cached", "latency"]));
+    const again = await quick(cached, folder);
+    expect(again.results.figures).toHaveLength(results.figures.length);
+  });
+
+  it("names the line of a data file that holds no pair", async () => {
+    const path = join(temporaryFolder(), "bad.jsonl");
+    await writeFile(path, '{"query": "a", "document": "b"}\n{"query": "a"}\n');
+    await expect(bench([path, "--quick"])).rejects.toThrow(`${path}:2: needs query and document`);
+  });
+});
+
+/** A smoke run on a dozen pairs: standard output and the results it wrote. */
+async function quick(
+  flags: readonly string[],
+  folder = temporaryFolder(),
+): Promise<{ out: string; results: Results }> {
+  const fixture = await readFile(new URL("../fixtures/pairs.jsonl", import.meta.url), "utf8");
+  const data = join(folder, "pairs.jsonl");
+  await writeFile(data, fixture.split("\n").slice(0, 12).join("\n"));
+  const path = join(folder, "results.json");
+  const out = await bench([data, "--quick", "--out", path, ...flags]);
+  return { out, results: JSON.parse(await readFile(path, "utf8")) as Results };
+}
+
+async function bench(args: readonly string[]): Promise<string> {
+  const { stdout } = await promisify(execFile)(process.execPath, [BENCH, ...args]);
+  return stdout;
+}
