@@ -51,7 +51,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
   const fatalTexts = createFatalTexts();
   const hosts: readonly EngineHost[] = devices.map(({ device, fallback }) =>
     startEngineHost({
-      setup: { directory: folder.directory, precision, device, fallback, sessions, threads },
+      setup: { folder, precision, device, fallback, sessions, threads },
       fatalTexts,
       onBatch(facts) {
         throughput.observe(facts.tokens, facts.inferMs);

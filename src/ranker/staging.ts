@@ -120,7 +120,7 @@ function absent(error: NodeJS.ErrnoException): null {
 /** Whether the process that made a staging folder still runs; this one has made none before its start is over. */
 function ownerLives(name: string): boolean {
   const pid = Number.parseInt(name.slice(STAGING_PREFIX.length), 10);
-  if (!Number.isInteger(pid) || pid === process.pid) return false;
+  if (!(pid > 0) || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
     return true;

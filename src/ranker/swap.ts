@@ -1,11 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { AssayError } from "../errors.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
 import type { ModelDescription, Ranker, ServedModel } from "./port.js";
 import { openRanker, type RankerOptions } from "./ranker.js";
-
-/** How often a state is looked at while somebody waits for it. */
-const POLL_MS = 20;
 
 /** One model under its name: the ranker that serves it now, replaceable while it serves. */
 export interface Swappable {
@@ -59,13 +55,7 @@ export function openSwappable(folder: ModelFolder, options: RankerOptions): Swap
         },
       },
     });
-    const opened: Opened = {
-      ranker: waitingForLoad(ranker),
-      users: 0,
-      serves,
-      onUnused: () => undefined,
-      onEnded,
-    };
+    const opened: Opened = { ranker, users: 0, serves, onUnused: () => undefined, onEnded };
     alive.add(opened);
     return opened;
   }
@@ -99,20 +89,19 @@ export function openSwappable(folder: ModelFolder, options: RankerOptions): Swap
     async swap(next, onEnded) {
       const description = describeModel(next, options.precision);
       const candidate = open(next, false, onEnded);
-      await settled(candidate.ranker);
-      const state = candidate.ranker.state();
+      const state = await candidate.ranker.settled();
       if (state.status !== "ready") {
         await end(candidate);
         throw new AssayError("model_invalid", { detail: state.reason });
       }
       const old = current;
+      if (old !== null) old.serves = false;
       candidate.serves = true;
       if (old?.ranker.state().status !== "ready") observer.state(description.name, state);
       current = candidate;
       model = description;
       return async () => {
         if (old === null) return;
-        old.serves = false;
         if (old.users > 0) {
           await new Promise<void>((resolve) => {
             old.onUnused = resolve;
@@ -126,23 +115,4 @@ export function openSwappable(folder: ModelFolder, options: RankerOptions): Swap
       await Promise.all([...alive].map(end));
     },
   };
-}
-
-/** The same ranker, whose runs wait for the load instead of being refused. */
-function waitingForLoad(ranker: Ranker): Ranker {
-  return {
-    ...ranker,
-    async run(texts, precision, signal) {
-      await settled(ranker, signal);
-      return ranker.run(texts, precision, signal);
-    },
-  };
-}
-
-/** Settles when the ranker is no longer loading; throws `cancelled` when `signal` aborts first. */
-async function settled(ranker: Ranker, signal?: AbortSignal): Promise<void> {
-  while (ranker.state().status === "loading") {
-    if (signal?.aborted) throw new AssayError("cancelled");
-    await delay(POLL_MS);
-  }
 }

@@ -3,15 +3,14 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { createFatalTexts } from "../../src/ranker/engine/fatal-texts.js";
 import { type EngineHost, type EngineHostOptions, startEngineHost } from "../../src/ranker/engine/host.js";
 import type { BatchFacts, EngineSetup } from "../../src/ranker/engine/protocol.js";
 import type { Outputs, Precision, RankerState, Text } from "../../src/ranker/port.js";
+import { readManifest, SHIPPED } from "../support/model.js";
 import { expand, type OracleText, readOracle } from "../support/oracle.js";
 
-const SHIPPED = fileURLToPath(new URL("../../models/default", import.meta.url));
 const never = new AbortController().signal;
 
 interface LogitCase {
@@ -29,12 +28,12 @@ function textOf({ text, query, document }: LogitCase): Text {
 }
 
 function startEngine(
-  setup: Partial<EngineSetup> = {},
+  { directory = SHIPPED, ...setup }: Partial<EngineSetup> & { directory?: string } = {},
   observers: Partial<Omit<EngineHostOptions, "setup">> = {},
 ): EngineHost {
   return startEngineHost({
     setup: {
-      directory: SHIPPED,
+      folder: { directory, manifest: readManifest(directory) },
       precision: "fp32",
       device: { kind: "cpu" },
       fallback: false,
@@ -174,6 +173,26 @@ describe("an engine process in trouble", () => {
     writeFileSync(join(folder, "model.json"), JSON.stringify(manifest));
     const state = await start(folder).settled();
     expect((state as { reason: string }).reason).toMatch(/Self-test .* sample 0/);
+  });
+
+  it("does not take up a folder that has changed since it was read", async () => {
+    const folder = copyOfShipped();
+    const deaths: string[] = [];
+    const engine = startEngine({ directory: folder }, { onDeath: (reason) => deaths.push(reason) });
+    onTestFinished(() => engine.close());
+    await engine.settled();
+    const weights = readFileSync(join(folder, "weights.bin"));
+    weights[1000] = (weights[1000] as number) ^ 1;
+    rmSync(join(folder, "weights.bin"));
+    writeFileSync(join(folder, "weights.bin"), weights);
+
+    const text = { first: "usb c cable", second: null };
+    await expect(run(engine, [text], { precision: "int8" })).rejects.toThrow(/does not match its digest/);
+    expect((await run(engine, [text])).logits).toHaveLength(1);
+    process.kill(engine.pid() as number, "SIGKILL");
+    while (engine.state().status !== "failed") await delay(10);
+    expect(deaths).toHaveLength(1);
+    expect(engine.state()).toMatchObject({ reason: expect.stringMatching(/does not match its digest/) });
   });
 
   const texts = Array.from({ length: 60 }, (_, i) => ({

@@ -82,3 +82,18 @@ export function uploadOf({ header, weights }: { header: object; weights: Buffer 
 export async function* chunksOf(bytes: Buffer, size = 65_537): AsyncGenerator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size);
 }
+
+/** A change of the header's fields. */
+export function withHeader(
+  fields: Partial<Record<keyof UploadParts["header"], unknown>> | { colour: string },
+) {
+  return (parts: UploadParts): { header: object; weights: Buffer } => ({
+    header: { ...parts.header, ...fields },
+    weights: parts.weights,
+  });
+}
+
+/** A self-test that expects these logits of one text. */
+export function selfTestOf(...logits: readonly number[]): object {
+  return { tolerance: 0.001, samples: [{ text: "usb c cable", logits }] };
+}

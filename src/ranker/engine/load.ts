@@ -1,5 +1,5 @@
 import { AssayError } from "../../errors.js";
-import { checkDigests, type ModelFolder, readModelFolder } from "../model-folder.js";
+import { checkDigests, type ModelFolder } from "../model-folder.js";
 import { loadTokeniser, type Tokeniser } from "../tokeniser.js";
 import { cudaFailure } from "./cuda.js";
 import { padBatch } from "./padding.js";
@@ -21,7 +21,7 @@ const CPU: Device = { kind: "cpu" };
 
 /** Throws `model_invalid` where the folder is faulty, `device_unavailable` where the device is missing and nothing may stand in. */
 export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
-  const folder = await readModelFolder(setup.directory);
+  const { folder } = setup;
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
   const { threads, device, missing } = await openThreads(folder, setup);

@@ -91,9 +91,9 @@ process.on("message", (message: ToEngine): void => {
 });
 
 // The service closes the channel when nothing is under way, or dies: either way nobody is left to answer. Leaving while a
-// session runs would abort the process with a core dump.
+// session runs, or while one is opened, would abort the process with a core dump.
 process.on("disconnect", () => {
-  if (engine?.scheduler.busy()) process.kill(process.pid, "SIGKILL");
+  if (engine === null || engine.scheduler.busy()) process.kill(process.pid, "SIGKILL");
   process.exit(0);
 });
 // A terminal's Ctrl-C reaches the whole group; the service decides when its engines end.

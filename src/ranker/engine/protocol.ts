@@ -1,3 +1,4 @@
+import type { ModelFolder } from "../model-folder.js";
 import type { Priority } from "../plan.js";
 import type { Precision, Text } from "../port.js";
 
@@ -6,7 +7,8 @@ export type Device = { readonly kind: "cpu" } | { readonly kind: "cuda"; readonl
 
 /** How an engine process is set up. */
 export interface EngineSetup {
-  readonly directory: string;
+  /** As the service has read it: files that no longer match its digests are not taken up. */
+  readonly folder: ModelFolder;
   /** Precision of the session that is opened and tested at the start; others open when they are first asked for. */
   readonly precision: Precision;
   readonly device: Device;

@@ -3,7 +3,7 @@
  * batch at a time, so that the process's main thread tokenises and plans meanwhile.
  */
 import { parentPort, workerData } from "node:worker_threads";
-import type { ModelFolder } from "../model-folder.js";
+import { checkDigests, type ModelFolder } from "../model-folder.js";
 import type { Precision } from "../port.js";
 import type { PaddedBatch } from "./padding.js";
 import type { Device } from "./protocol.js";
@@ -33,6 +33,8 @@ const sessions = new Map<Precision, ForwardSession>();
 async function sessionOf(precision: Precision): Promise<ForwardSession> {
   let session = sessions.get(precision);
   if (session === undefined) {
+    // The files may have been replaced since the first session was opened, and one run must not mix two versions.
+    if (sessions.size > 0) await checkDigests(folder);
     session = await openForwardSession(folder, { precision, device, threads });
     sessions.set(precision, session);
   }

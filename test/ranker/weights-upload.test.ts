@@ -1,0 +1,180 @@
+import { mkdirSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import type { AssayError } from "../../src/errors.js";
+import type { Manifest } from "../../src/ranker/manifest.js";
+import { checkDigests, type ModelFolder } from "../../src/ranker/model-folder.js";
+import { createStaging } from "../../src/ranker/staging.js";
+import { receiveWeights } from "../../src/ranker/weights-upload.js";
+import { temporaryFolder } from "../support/app.js";
+import {
+  chunksOf,
+  copiesOfShipped,
+  describeBytes,
+  readManifest,
+  SHIPPED,
+  selfTestOf,
+  shiftedWeights,
+  type UploadParts,
+  uploadOf,
+  withHeader,
+} from "../support/model.js";
+
+type Parameter = Manifest["parameters"][number];
+type Spoil = (parts: UploadParts) => Buffer | { header: object; weights: Buffer };
+
+const PARAMETERS = readManifest(SHIPPED).parameters;
+
+function shipped(): ModelFolder {
+  const directory = join(copiesOfShipped("default"), "default");
+  return { directory, manifest: readManifest(directory) };
+}
+
+describe("an upload", () => {
+  it.each([1, 65_537, 2 ** 24])("is staged whole, whatever its chunks (%i bytes)", async (size) => {
+    const folder = shipped();
+    const staging = await createStaging(folder);
+    const parts = shiftedWeights(folder.directory, 1);
+    const bytes = uploadOf(parts);
+    // Single bytes for the header alone: the weights would take minutes.
+    async function* chunks(): AsyncGenerator<Buffer> {
+      const cut = size === 1 ? bytes.length - parts.weights.length + 5 : 0;
+      yield* chunksOf(bytes.subarray(0, cut), 1);
+      yield* chunksOf(bytes.subarray(cut), Math.max(size, 4096));
+    }
+    const staged = await receiveWeights(folder, staging, chunks(), 2 ** 30);
+    await checkDigests(staged);
+    expect(staged.manifest.files["weights.bin"]).toEqual(parts.header.weights);
+    expect(staged.manifest.self_test).toEqual(parts.header.self_test);
+    expect(readManifest(staging)).toEqual(staged.manifest);
+    expect(readdirSync(staging).sort()).toEqual(["model.json", ...Object.keys(folder.manifest.files)].sort());
+  });
+
+  it.each<[string, RegExp, Spoil]>([
+    ["no header", /ends within the header/, () => Buffer.from("abc")],
+    ["a header cut short", /ends within the header/, (parts) => uploadOf(parts).subarray(0, 100)],
+    ["a header of gigabytes", /it may have/, () => Buffer.alloc(64, 255)],
+    ["a header that is no JSON", /not JSON/, () => Buffer.from("\x01\0\0\0\0\0\0\0{")],
+    ["an unknown field", /Unrecognized key/, withHeader({ colour: "blue" })],
+    [
+      "a field of another type",
+      /\/weights\/sha256 .* \(and 1 more\)/,
+      withHeader({ weights: { sha256: "ab", bytes: "c" } }),
+    ],
+    ["a body cut short", /ends after \d+ of/, (parts) => uploadOf(parts).subarray(0, -1)],
+    ["a body too long", /goes on after/, (parts) => Buffer.concat([uploadOf(parts), Buffer.alloc(1)])],
+    ["another digest", /does not match its digest/, flipped],
+    ["another size", /weights\/bytes is 4/, withHeader({ weights: describeBytes(Buffer.alloc(4)) })],
+    ["an unknown parameter", /\/parameters\/0 strange is unknown/, parameter({ name: "strange" })],
+    ["a parameter twice", /stands there twice/, withHeader({ parameters: [PARAMETERS[0], ...PARAMETERS] })],
+    ["a missing parameter", /lacks bert\.embeddings/, withHeader({ parameters: PARAMETERS.slice(1) })],
+    ["another shape", /\/parameters\/0\/shape of bert/, parameter({ shape: [1, 2] })],
+    ["another place", /\/parameters\/0\/offset of bert/, parameter({ offset: 64 })],
+    ["another number format", /\/parameters\/0\/dtype of bert/, parameter({ dtype: "float32" })],
+    ["another layout", /\/parameters\/0\/layout of bert/, parameter({ layout: "transposed" })],
+    ["no scale", /\/parameters\/0\/scale of bert/, parameter({ scale: null })],
+    ["a weight that is not finite", /classifier\.bias holds a value/, nonFinite("classifier.bias")],
+    ["a scale that is not finite", /word_embeddings\.weight holds a value/, nonFinite(PARAMETERS[0]?.name)],
+    ["two logits for one", /has 2 entries; the model has 1/, withHeader({ self_test: selfTestOf(9, 9) })],
+  ])("is refused with %s", async (_about, why, spoil) => {
+    const folder = shipped();
+    const staging = await createStaging(folder);
+    const spoilt = spoil(shiftedWeights(folder.directory, 1));
+    const bytes = Buffer.isBuffer(spoilt) ? spoilt : uploadOf(spoilt);
+    const error: AssayError = await receiveWeights(folder, staging, chunksOf(bytes), 2 ** 30).then(
+      () => expect.fail("was taken"),
+      (thrown) => thrown,
+    );
+    expect(error).toMatchObject({ code: "weights_invalid", message: expect.stringMatching(why) });
+    expect(readdirSync(staging)).not.toContain("model.json");
+  });
+
+  it("lists every fault with its path in the header", async () => {
+    const folder = shipped();
+    const parts = withHeader({ parameters: PARAMETERS.slice(2), self_test: selfTestOf() })(
+      shiftedWeights(folder.directory, 1),
+    );
+    const received = receiveWeights(folder, await createStaging(folder), chunksOf(uploadOf(parts)), 2 ** 30);
+    await expect(received).rejects.toMatchObject({
+      faults: [
+        { path: "/parameters", message: `lacks ${PARAMETERS[0]?.name}` },
+        { path: "/parameters", message: `lacks ${PARAMETERS[1]?.name}` },
+        { path: "/self_test/samples/0/logits", message: "has 0 entries; the model has 1 logits" },
+      ],
+    });
+  });
+
+  it("is refused beyond the limit before its weights are read, and lets go of the body", async () => {
+    const folder = shipped();
+    const bytes = uploadOf(shiftedWeights(folder.directory, 1));
+    let [read, ended] = [0, false];
+    async function* counted(): AsyncGenerator<Buffer> {
+      try {
+        for await (const chunk of chunksOf(bytes)) {
+          read += chunk.length;
+          yield chunk;
+        }
+      } finally {
+        ended = true;
+      }
+    }
+    const received = receiveWeights(folder, await createStaging(folder), counted(), 1000);
+    await expect(received).rejects.toMatchObject({ code: "body_too_large" });
+    expect(read).toBeLessThan(200_000);
+    expect(ended).toBe(true);
+  });
+
+  it("takes no more memory than a chunk, however large the weights", async () => {
+    const bytes = 256 * 2 ** 20;
+    const directory = temporaryFolder();
+    mkdirSync(join(directory, "staging"));
+    const manifest = readManifest(SHIPPED);
+    const folder = {
+      directory,
+      manifest: {
+        ...manifest,
+        parameters: [],
+        files: { "weights.bin": { sha256: "0".repeat(64), bytes } },
+      },
+    };
+    const header = { ...headerOf(manifest), weights: { sha256: "0".repeat(64), bytes } };
+    const chunk = Buffer.alloc(65_536);
+    let peak = 0;
+    const before = process.memoryUsage.rss();
+    async function* body(): AsyncGenerator<Buffer> {
+      yield uploadOf({ header, weights: Buffer.alloc(0) });
+      for (let sent = 0; sent < bytes; sent += chunk.length) {
+        yield chunk;
+        peak = Math.max(peak, process.memoryUsage.rss());
+      }
+    }
+    const received = receiveWeights(folder, join(directory, "staging"), body(), bytes);
+    await expect(received).rejects.toThrow(/does not match its digest/);
+    expect(peak - before).toBeLessThan(64 * 2 ** 20);
+  });
+});
+
+function headerOf({ precision, self_test, provenance, metrics }: Manifest): object {
+  return { format: 1, parameters: [], precision, self_test, provenance, metrics };
+}
+
+function parameter(fields: Partial<Parameter>): Spoil {
+  const [first, ...others] = PARAMETERS as [Parameter, ...Parameter[]];
+  return withHeader({ parameters: [{ ...first, ...fields }, ...others] });
+}
+
+function flipped(parts: UploadParts): Buffer {
+  const bytes = uploadOf(parts);
+  bytes[bytes.length - 1] = (bytes.at(-1) as number) ^ 1;
+  return bytes;
+}
+
+/** NaN as the last value of a parameter in float32, or of its scale. */
+function nonFinite(name: string | undefined): Spoil {
+  return ({ header, weights }) => {
+    const found = PARAMETERS.find((parameter) => parameter.name === name) as Parameter;
+    const { offset, length } = found.scale ?? found;
+    weights.writeFloatLE(Number.NaN, offset + length - 4);
+    return { header: { ...header, weights: describeBytes(weights) }, weights };
+  };
+}
