@@ -54,9 +54,9 @@ async function main() {
     fresh: createFreshener(tokenise),
     report(figure) {
       run.figures.push(figure);
-      process.stderr.write(
-        `${figure.part}, ${figure.precision}: ${figure.name}: ${figure.median.toPrecision(4)} ${figure.unit}\n`,
-      );
+      const { part, precision, name, median, unit } = figure;
+      const where = precision === null ? part : `${part}, ${precision}`;
+      process.stderr.write(`${where}: ${name}: ${median.toPrecision(4)} ${unit}\n`);
     },
   };
   for (const part of options.parts)
@@ -74,7 +74,5 @@ async function main() {
 
 /** Cached answers do not depend on the precision, and peers are measured beside every precision at once. */
 function precisionsOf(part) {
-  if (part === "cached") return options.precisions.slice(0, 1);
-  if (part === "peers") return [null];
-  return options.precisions;
+  return part === "cached" || part === "peers" ? [null] : options.precisions;
 }

@@ -1,76 +1,55 @@
-import { scoreAll, scoreBody } from "../client.mjs";
-import { chunksOf } from "../pairs.mjs";
-import { figure, interleave, quantileOf } from "../rounds.mjs";
-import { startService } from "../service.mjs";
+import { spawnSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ROOT } from "../options.mjs";
+import { figure } from "../rounds.mjs";
 
-const SCORED = 256;
-const LOOKED_UP = 1000;
-const UNKNOWN_EVERY = 100;
+const WHAT = { lookup: "look-up of 1,000 ids", score: "score of 256 cached samples" };
 
-/** Requests that need no model: batches whose outputs are all in the store, and look-ups by id. Embedded store. */
-export async function measureCached({ options, pairs, precision, report }) {
-  const { model, rounds, quick } = options;
-  const service = await startService({ model, env: { ASSAY_PRECISION: precision } });
+/**
+ * Requests that need no model, against a bare Fastify route over the same records: bench/cached/run.mjs, 8 connections, on both
+ * stores, on lmdb alone where there is no redis-server.
+ */
+export async function measureCached({ options, report }) {
+  const { rounds, quick } = options;
+  const redis = spawnSync("redis-server", ["--version"]).error === undefined;
+  const folder = await mkdtemp(join(tmpdir(), "assay-bench-"));
   try {
-    const batch = Array.from({ length: SCORED }, (_, i) => ({ ...pairs[i % pairs.length], id: `s:${i}` }));
-    await scoreAll(service, chunksOf(pairs, 200), 1);
-    await remember(service, pairs, quick ? 1000 : 10_000);
-
-    const repeats = quick ? 4 : 60;
-    const cpu = [];
-    const posts = (path, bodies, items, concurrency, eachMs) => async () => {
-      const before = process.cpuUsage();
-      const answered = await service.postAll(path, bodies, concurrency);
-      const { user, system } = process.cpuUsage(before);
-      cpu.push((user + system) / 1000 / answered.elapsedMs);
-      eachMs?.push(quantileOf(answered.eachMs, 0.5));
-      return ((bodies.length * items) / answered.elapsedMs) * 1000;
-    };
-    const body = scoreBody(batch);
-    const bodies = Array.from({ length: repeats }, () => body);
-    const lookups = Array.from({ length: repeats * 4 }, (_, at) => lookupBody(at, quick ? 1000 : 10_000));
-    const path = "/v1/datasets/bench/lookup";
-    const eachMs = [];
-    const one = `score, ${SCORED} cached samples, 1 at once`;
-    const four = `score, ${SCORED} cached samples, 4 at once`;
-    const eight = `look-up, ${LOOKED_UP} ids, 8 at once`;
-    const values = await interleave(rounds, {
-      [one]: posts("/v1/score", bodies, SCORED, 1, eachMs),
-      [four]: posts("/v1/score", bodies, SCORED, 4),
-      [eight]: posts(path, lookups, LOOKED_UP, 8),
+    const out = join(folder, "cached.json");
+    const flags = ["--rounds", String(rounds), "--dist", join(ROOT, "dist"), "--out", out];
+    flags.push("--stores", redis && !quick ? "lmdb,redis" : "lmdb");
+    if (quick) flags.push("--seconds", "0.2", "--samples", "2000");
+    const { status } = spawnSync(process.execPath, [join(ROOT, "bench/cached/run.mjs"), ...flags], {
+      stdio: ["ignore", 2, 2],
     });
-    const base = { part: "cached", precision };
-    report(figure({ ...base, name: one, unit: "samples/s", values: values[one] }));
-    report(figure({ ...base, name: `${one}, p50`, unit: "ms", values: eachMs.slice(1) }));
-    report(figure({ ...base, name: four, unit: "samples/s", values: values[four] }));
-    report(figure({ ...base, name: eight, unit: "ids/s", values: values[eight] }));
-    report(
-      figure({
-        ...base,
-        name: "the client's own use of a core, at most",
-        unit: "cores",
-        values: [Math.max(...cpu)],
-      }),
-    );
+    if (status !== 0) throw new Error(`bench/cached/run.mjs ended with ${status}`);
+    for (const result of JSON.parse(await readFile(out, "utf8")).results) reportResult(result, report);
   } finally {
-    await service.close();
+    await rm(folder, { recursive: true });
   }
 }
 
-/** Keeps `count` ids with signals and weights in the dataset; their texts are cached, so that no model runs. */
-async function remember(service, pairs, count) {
-  const samples = Array.from({ length: count }, (_, i) => ({ ...pairs[i % pairs.length], id: `s:${i}` }));
-  await service.postAll("/v1/score", chunksOf(samples, 1000).map(scoreBody), 1);
-  await service.post(
-    "/v1/datasets/bench/weights",
-    Buffer.from(JSON.stringify({ weighting: { signal: "loss", scheme: "proportional" } })),
-  );
-}
-
-/** A look-up of ids from all over the dataset, one in a hundred of them unknown. */
-function lookupBody(seed, count) {
-  const ids = Array.from({ length: LOOKED_UP }, (_, i) =>
-    i % UNKNOWN_EVERY === 0 ? `unknown:${seed}:${i}` : `s:${(seed * 7919 + i * 101) % count}`,
-  );
-  return Buffer.from(JSON.stringify({ ids: [...new Set(ids)] }));
+function reportResult({ kind, name, unit, ours, bare }, report) {
+  const what = `${WHAT[name]}, ${kind}`;
+  const lines = [
+    ["itemsPerSecond", `${unit}/s`, ""],
+    ["p50Ms", "ms", ", p50"],
+    ["serverCpuMs", "ms", ", processor a request"],
+  ];
+  for (const [field, measure, suffix] of lines) {
+    const of = (side) => side.map((round) => round[field]);
+    const base = { part: "cached", unit: measure };
+    report(figure({ ...base, name: `bare route: ${what}${suffix}`, values: of(bare) }));
+    report(
+      figure({
+        ...base,
+        name: `${what}${suffix}`,
+        values: of(ours),
+        against: { name: "bare route", values: of(bare) },
+      }),
+    );
+  }
+  const client = [...ours, ...bare].map((round) => round.clientCpuShare);
+  report(figure({ part: "cached", unit: "cores", name: `client of the ${what}`, values: client }));
 }

@@ -52,7 +52,10 @@ async function budgets({ options, pairs, tokenise, precision, report }, _service
 
 async function sizes({ options, pairs, tokenise, fresh, precision, report }, service, bare) {
   for (const x of options.quick ? [1, 8] : SIZES) {
-    const some = Array.from({ length: Math.max(x, options.quick ? 8 : 32) }, (_, i) => pairs[(i * 7) % pairs.length]);
+    const some = Array.from(
+      { length: Math.max(x, options.quick ? 8 : 32) },
+      (_, i) => pairs[(i * 7) % pairs.length],
+    );
     // A batch of x as a request brings it, in the batches of the ceiling's token budget.
     const batches = chunksOf(some.map(textOf), x).flatMap((texts) => sortedBatches(texts, tokenise).batches);
     await bare.prepare(batches);
