@@ -1,4 +1,5 @@
 import type { IncomingMessage } from "node:http";
+import { finished } from "node:stream";
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
@@ -114,19 +115,20 @@ function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
 }
 
 /**
- * The body as it comes. Ending it early leaves the request alone: destroying it would close the connection before the
- * problem that ended it is answered. Throws `cancelled` where the client goes away or stalls.
+ * The body as it comes. What is left of one that is refused half-way is read and thrown away: a connection that is closed
+ * with unread bytes may lose the answer. Throws `cancelled` where the client goes away or stalls.
  */
 async function* uploadOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
   request.setTimeout(UPLOAD_IDLE_MS, () =>
     request.destroy(new Error(`no byte came for ${UPLOAD_IDLE_MS} ms`)),
   );
+  finished(request, () => request.setTimeout(0));
   try {
     yield* request.iterator({ destroyOnReturn: false });
   } catch (cause) {
     throw new AssayError("cancelled", { detail: `The upload broke off: ${(cause as Error).message}`, cause });
   } finally {
-    request.setTimeout(0);
+    request.resume();
   }
 }
 
