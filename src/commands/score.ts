@@ -10,7 +10,7 @@ import { type LossName, POINTWISE_LOSSES, SIGNALS, type SignalName } from "../im
 import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.js";
 import { weigh } from "../importance/weights.js";
 import { PRECISIONS, type Precision } from "../ranker/port.js";
-import { type SampleRow, sampleRow } from "../scoring/row.js";
+import type { SampleRow } from "../scoring/row.js";
 import { scoreSamples } from "../scoring/score.js";
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
 import { openRowWriter, ROW_FORMATS, type RowFormat } from "./row-writer.js";
@@ -138,7 +138,7 @@ async function scoreBatch(
   };
   try {
     const answer = await scoreSamples(ports, request, new AbortController().signal);
-    return answer.results.map(sampleRow);
+    return answer.results;
   } catch (error) {
     throw error instanceof AssayError ? locate(error, file, batch) : error;
   }

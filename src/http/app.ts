@@ -10,6 +10,7 @@ import { requireBearerKeys } from "./plugins/bearer-keys.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
 import { readJsonBodies } from "./plugins/json-body.js";
 import { measureRequests } from "./plugins/request-metrics.js";
+import { timeStages } from "./plugins/server-timing.js";
 import { handleErrors, refuseMalformed, sendProblem } from "./problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
 import { healthRoutes } from "./routes/health.js";
@@ -47,6 +48,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   app.setSerializerCompiler(() => JSON.stringify);
   handleErrors(app);
   readJsonBodies(app);
+  timeStages(app, metrics);
   measureRequests(app, metrics);
   requireBearerKeys(app, options.apiKeys);
   closeKeptAlive(app);

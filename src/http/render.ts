@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import type { Diagnostics } from "../importance/diagnostics.js";
-import type { RememberedSample } from "../scoring/remembered.js";
-import type { DatasetSummary, SnapshotInfo } from "../store/port.js";
+import type { SignalName } from "../importance/types.js";
+import type { LookUp, RememberedSample } from "../scoring/remembered.js";
+import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
 import type { datasetSummarySchema, snapshotSchema } from "./schemas/dataset.js";
 import type { diagnosticsSchema } from "./schemas/weighting.js";
 
@@ -43,6 +44,29 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
 /** A remembered sample's id, weight and signals. */
 export function renderRemembered({ id, record, weight, stale }: RememberedSample) {
   return { id, weight, ...Object.fromEntries(record.signals), stale };
+}
+
+/** The same of each id in turn; null where it is unknown. */
+export function renderLookUp(ids: readonly string[], found: LookUp) {
+  const { shapes, staleShapes, shapeOf, weights, signals, signalsMax } = found;
+  return ids.map((id, index) => {
+    const kind = shapeOf[index] as number;
+    if (kind === -1) return null;
+    const { signals: names } = shapes[kind] as SampleShape;
+    const weight = weights[index] as number;
+    const result: RenderedSample = { id, weight: Number.isNaN(weight) ? null : weight };
+    const row = index * signalsMax;
+    for (let s = 0; s < names.length; s++) result[names[s] as SignalName] = signals[row + s] as number;
+    result.stale = staleShapes[kind] as boolean;
+    return result as Required<Pick<RenderedSample, "stale">> & RenderedSample;
+  });
+}
+
+/** Filled field by field: for thousands of ids a spread costs more than reading them. */
+interface RenderedSample extends Partial<Record<SignalName, number>> {
+  id: string;
+  weight: number | null;
+  stale?: boolean;
 }
 
 export function renderTime(timeMs: number): string {

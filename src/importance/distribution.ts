@@ -4,11 +4,11 @@
  */
 export interface Distribution {
   /** (C) p. */
-  readonly probabilities: Float64Array;
+  readonly probabilities: readonly number[];
   /** (C) 1 − p. */
-  readonly complements: Float64Array;
+  readonly complements: readonly number[];
   /** (C) −ln p, in nats. */
-  readonly surprisals: Float64Array;
+  readonly surprisals: readonly number[];
 }
 
 /**
@@ -20,8 +20,10 @@ export interface Distribution {
  * @param logits (K), finite
  */
 export function distributionOf(logits: ArrayLike<number>): Distribution {
-  const z = logits.length === 1 ? Float64Array.of(0, logits[0] as number) : Float64Array.from(logits);
-  const top = z.indexOf(z.reduce((largest, value) => Math.max(largest, value)));
+  // Plain arrays: a typed array costs more to make than all that is computed of two classes.
+  const z = logits.length === 1 ? [0, logits[0] as number] : Array.from(logits);
+  let top = 0;
+  for (let k = 1; k < z.length; k += 1) if ((z[k] as number) > (z[top] as number)) top = k;
   const peak = z[top] as number;
   const scaled = z.map((value) => Math.exp(value - peak));
   let rest = 0;

@@ -32,15 +32,13 @@ export function isHard(label: Label, classes: number): label is number {
  * @param label one that `labelFault` passed under `bce` or `cross_entropy`
  * @returns (C), sums to 1
  */
-export function targetOf(label: number | readonly number[], classes: number): Float64Array {
+export function targetOf(label: number | readonly number[], classes: number): readonly number[] {
   if (typeof label !== "number") {
     const total = label.reduce((sum, y) => sum + y, 0);
-    return Float64Array.from(label, (y) => y / total);
+    return label.map((y) => y / total);
   }
-  if (classes === 1) return Float64Array.of(1 - label, label);
-  const target = new Float64Array(classes);
-  target[label] = 1;
-  return target;
+  if (classes === 1) return [1 - label, label];
+  return Array.from({ length: classes }, (_, k) => (k === label ? 1 : 0));
 }
 
 function classIndexFault(label: number, classes: number): string | null {

@@ -4,7 +4,7 @@ import type { Distribution } from "./distribution.js";
 export interface LossAtLogits {
   readonly loss: number;
   /** (K) r = ∂ℓ/∂z. */
-  readonly gradient: Float64Array;
+  readonly gradient: readonly number[];
 }
 
 /**
@@ -18,18 +18,18 @@ export interface LossAtLogits {
  */
 export function crossEntropy(
   { probabilities, complements, surprisals }: Distribution,
-  target: Float64Array,
+  target: readonly number[],
   classes: number,
 ): LossAtLogits {
   const loss = target.reduce((sum, y, k) => sum + y * (surprisals[k] as number), 0);
   const residual = target.map(
     (y, k) => (1 - y) * (probabilities[k] as number) - y * (complements[k] as number),
   );
-  return { loss, gradient: classes === 1 ? residual.subarray(1) : residual };
+  return { loss, gradient: classes === 1 ? residual.slice(1) : residual };
 }
 
 /** Squared error ℓ = (z − y)² of one logit, without a factor ½, with r = 2(z − y). */
 export function squaredError(logit: number, label: number): LossAtLogits {
   const difference = logit - label;
-  return { loss: difference * difference, gradient: Float64Array.of(2 * difference) };
+  return { loss: difference * difference, gradient: [2 * difference] };
 }

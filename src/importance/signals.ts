@@ -41,7 +41,7 @@ interface Sample {
   /** Null under `mse`, where a logit is no probability. */
   readonly distribution: Distribution | null;
   /** (C) The label as a distribution; null under `mse` or without a label. */
-  readonly target: Float64Array | null;
+  readonly target: readonly number[] | null;
   /** Null without a label. */
   readonly atLogits: LossAtLogits | null;
 }

@@ -2,7 +2,7 @@ import { AssayError } from "../errors.js";
 import type { LogitBatch } from "../importance/types.js";
 import type { Precision, Ranker, Text } from "../ranker/port.js";
 import type { OutputsKey, OutputsRecord, Store } from "../store/port.js";
-import { outputsKeyer } from "./outputs-key.js";
+import { outputsKeys } from "./outputs-key.js";
 import type { Stopwatch } from "./stopwatch.js";
 
 /** What the model says of N samples, from the store where it is known, from the model where it is not. */
@@ -32,10 +32,14 @@ export async function knownOutputs(
     storeFailure = error;
   }
 
-  const lookedUp = await stopwatch.measure("cache", async () => {
+  async function lookUp(): Promise<{
+    keys: readonly OutputsKey[];
+    distinct: Distinct;
+    records: (OutputsRecord | null)[];
+  }> {
     try {
-      const keys = texts.map(outputsKeyer(await store.digestKey(), ranker.model, precision));
-      const distinct = distinctOf(keys.map((key) => key.toString("latin1")));
+      const { keys, names } = outputsKeys(await store.digestKey(), ranker.model, precision, texts);
+      const distinct = distinctOf(names);
       const records = await store.readOutputs(distinct.firsts.map((index) => keys[index] as OutputsKey));
       return { keys, distinct, records };
     } catch (error) {
@@ -43,15 +47,18 @@ export async function knownOutputs(
       const distinct = distinctOf(texts.map(({ first, second }) => JSON.stringify([first, second])));
       return { keys: [], distinct, records: distinct.firsts.map(() => null) };
     }
-  });
-  const { keys, distinct } = lookedUp;
-  const records: (OutputsRecord | null)[] = lookedUp.records;
+  }
+
+  const { keys, distinct, records } = await lookUp();
+  stopwatch.lap("cache");
   const hits = records.map((record) => record !== null);
 
   const missing = records.flatMap((record, d) => (record === null ? [d] : []));
   if (missing.length > 0) {
     const missingTexts = missing.map((d) => texts[distinct.firsts[d] as number] as Text);
     const outputs = await ranker.run(missingTexts, precision, signal);
+    const { tokeniseMs, queueMs, inferMs } = outputs.timings;
+    stopwatch.lapInParts({ tokenise: tokeniseMs, queue: queueMs, infer: inferMs }, "ipc");
     const { classes } = ranker.model;
     missing.forEach((d, m) => {
       records[d] = {
@@ -60,22 +67,17 @@ export async function knownOutputs(
         truncated: outputs.truncated[m] === 1,
       };
     });
-    stopwatch.add("tokenise", outputs.timings.tokeniseMs);
-    stopwatch.add("queue", outputs.timings.queueMs);
-    stopwatch.add("infer", outputs.timings.inferMs);
     if (storeFailure === null) {
       const entries = missing.map((d) => ({
         key: keys[distinct.firsts[d] as number] as OutputsKey,
         record: records[d] as OutputsRecord,
       }));
-      await stopwatch.measure("cache", () => store.writeOutputs(entries).catch(tolerate));
+      await store.writeOutputs(entries).catch(tolerate);
     }
   }
-  return {
-    ...columnsOf(records as OutputsRecord[], hits, distinct.of, ranker.model.classes),
-    keys,
-    storeFailure,
-  };
+  const columns = columnsOf(records as OutputsRecord[], hits, distinct.of, ranker.model.classes);
+  stopwatch.lap("cache");
+  return { ...columns, keys, storeFailure };
 }
 
 interface Distinct {

@@ -1,6 +1,6 @@
 import { AssayError } from "../errors.js";
 import type { Rankers } from "../ranker/port.js";
-import type { DatasetSummary, Store, StoredSample } from "../store/port.js";
+import type { DatasetSummary, LookedUp, Store, StoredSample } from "../store/port.js";
 import { modelId } from "./keep.js";
 
 /** One sample as the dataset remembers it. */
@@ -10,10 +10,10 @@ export interface RememberedSample extends StoredSample {
   readonly stale: boolean;
 }
 
-export interface LookUp {
-  readonly dataset: DatasetSummary;
-  /** In the order of the ids; null where unknown. */
-  readonly samples: readonly (RememberedSample | null)[];
+/** Many samples' weights and signals, in columns. */
+export interface LookUp extends LookedUp {
+  /** Of each shape: its samples were scored by another version of its model than the one that is served now. */
+  readonly staleShapes: readonly boolean[];
 }
 
 interface Ports {
@@ -21,35 +21,29 @@ interface Ports {
   readonly store: Store;
 }
 
-/** Many samples by id; throws `dataset_not_found`. */
+/** Weights and signals by id; throws `dataset_not_found`. */
 export async function lookUpSamples(
   { rankers, store }: Ports,
   dataset: string,
   ids: readonly string[],
 ): Promise<LookUp> {
-  const summary = await readDataset(store, dataset);
-  const found = await store.readSamples(dataset, ids);
+  const found = await store.lookUp(dataset, ids);
+  if (found === null) throw datasetNotFound(dataset);
   const isStale = staleness(rankers);
-  return {
-    dataset: summary,
-    samples: found.map((sample, index) =>
-      sample === null ? null : { ...sample, id: ids[index] as string, stale: isStale(sample.record.model) },
-    ),
-  };
+  return { ...found, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
 }
 
 /** One sample; throws `dataset_not_found`, `sample_not_found`. */
 export async function readSample(
-  ports: Ports,
+  { rankers, store }: Ports,
   dataset: string,
   id: string,
-): Promise<LookUp & { sample: RememberedSample }> {
-  const lookUp = await lookUpSamples(ports, dataset, [id]);
-  const sample = lookUp.samples[0];
-  if (sample === null || sample === undefined) {
-    throw sampleNotFound(dataset, id);
-  }
-  return { ...lookUp, sample };
+): Promise<{ dataset: DatasetSummary; sample: RememberedSample }> {
+  const summary = await readDataset(store, dataset);
+  const [found] = await store.readSamples(dataset, [id]);
+  if (found === null || found === undefined) throw sampleNotFound(dataset, id);
+  const stale = staleness(rankers)(found.record.model);
+  return { dataset: summary, sample: { ...found, id, stale } };
 }
 
 /** Forgets one sample; throws `dataset_not_found`, `sample_not_found`. */

@@ -1,5 +1,9 @@
-import type { SignalName } from "../importance/types.js";
-import type { ScoredSample } from "./score.js";
+import { distributionOf } from "../importance/distribution.js";
+import type { LossName, SignalName } from "../importance/types.js";
+import type { Weighting } from "../importance/weights.js";
+import type { SignalColumns } from "./columns.js";
+import type { KnownOutputs } from "./outputs.js";
+import type { Sample } from "./sample.js";
 
 /**
  * One sample's answer as named fields: a result over HTTP, and a line of `assay score`. Fields that do not apply are
@@ -10,28 +14,51 @@ export interface SampleRow extends Partial<Record<SignalName, number>> {
   logit?: number;
   logits?: number[];
   probabilities?: number[];
+  /** Null where the request has no weighting. */
   weight: number | null;
+  /** With role `probability` 1/(N p). */
   multiplier?: number | null;
   cached: boolean;
   truncated: boolean;
 }
 
-export function sampleRow({ id, logits, probabilities, signals, ...rest }: ScoredSample): SampleRow {
-  const single = logits.length === 1;
-  const { weight, multiplier, cached, truncated } = rest;
-  return {
-    id,
-    ...(single ? { logit: logits[0] as number } : { logits: Array.from(logits) }),
-    ...probabilitiesOf(probabilities, single),
-    ...Object.fromEntries(signals),
-    weight,
-    ...(multiplier === undefined ? {} : { multiplier }),
-    cached,
-    truncated,
-  };
+/** The answers of N samples, in their order. */
+export function sampleRows(
+  samples: readonly Sample[],
+  outputs: KnownOutputs,
+  loss: LossName,
+  columns: SignalColumns,
+  weighting: Weighting | null,
+): SampleRow[] {
+  const named = [...columns];
+  return samples.map(({ id = null }, index) => {
+    // Made field by field, the last ones at the end: spreading parts into a literal costs more than scoring from the cache.
+    const row = predictionAt(id, outputs, index, loss) as SampleRow;
+    for (const [name, column] of named) {
+      const value = column[index];
+      if (typeof value === "number") row[name] = value;
+    }
+    row.weight = weighting === null ? null : (weighting.weights[index] as number);
+    if (weighting !== null && weighting.multipliers !== null)
+      row.multiplier = weighting.multipliers[index] as number | null;
+    row.cached = outputs.cached[index] as boolean;
+    row.truncated = outputs.truncated[index] as boolean;
+    return row;
+  });
 }
 
-function probabilitiesOf(probabilities: ArrayLike<number> | null, single: boolean): Partial<SampleRow> {
-  if (probabilities === null) return {};
-  return single ? { probability: probabilities[0] as number } : { probabilities: Array.from(probabilities) };
+function predictionAt(
+  id: string | null,
+  { logits, classes }: KnownOutputs,
+  index: number,
+  loss: LossName,
+): Partial<SampleRow> {
+  const own = logits.subarray(index * classes, (index + 1) * classes);
+  if (classes === 1) {
+    const logit = own[0] as number;
+    return loss === "mse"
+      ? { id, logit }
+      : { id, logit, probability: distributionOf(own).probabilities[1] as number };
+  }
+  return { id, logits: Array.from(own), probabilities: [...distributionOf(own).probabilities] };
 }

@@ -9,11 +9,14 @@ export type Sample = {
   readonly label?: Label | undefined;
   /** The query that pairwise and listwise losses compare within. */
   readonly group?: string | undefined;
-} & ({ readonly query: string; readonly document: string } | { readonly text: string });
+} & (
+  | { readonly query: string; readonly document: string; readonly text?: undefined }
+  | { readonly query?: undefined; readonly document?: undefined; readonly text: string }
+);
 
 /** The sample's text as the model takes it. */
 export function textOf(sample: Sample): Text {
-  return "text" in sample
-    ? { first: sample.text, second: null }
-    : { first: sample.query, second: sample.document };
+  return sample.text === undefined
+    ? { first: sample.query, second: sample.document }
+    : { first: sample.text, second: null };
 }

@@ -1,18 +1,17 @@
 import type { AssayError } from "../errors.js";
-import { distributionOf } from "../importance/distribution.js";
 import { computeSignals } from "../importance/signals.js";
 import { labelNeed, suitableSignals } from "../importance/suitability.js";
-import type { LogitBatch, LossName, SignalName } from "../importance/types.js";
+import type { LossName, SignalName } from "../importance/types.js";
 import type { WeighOptions } from "../importance/weigh-options.js";
 import { type Weighting, weigh } from "../importance/weights.js";
 import type { ModelDescription, Precision, Ranker, Rankers } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
-import { type SignalColumns, signalsAt } from "./columns.js";
+import type { SignalColumns } from "./columns.js";
 import { keepSamples } from "./keep.js";
 import { knownOutputs } from "./outputs.js";
+import { type SampleRow, sampleRows } from "./row.js";
 import { type Sample, textOf } from "./sample.js";
-import type { Stage } from "./stopwatch.js";
-import { startStopwatch } from "./stopwatch.js";
+import { type Stopwatch, startStopwatch } from "./stopwatch.js";
 import { checkIds, checkLabels, checkSignals, lackOf, suitLoss, suitPrecision } from "./suit.js";
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "./weighting.js";
 
@@ -31,30 +30,14 @@ export interface ScoreRequest {
   readonly samples: readonly Sample[];
 }
 
-/** One sample's answer: a signal that its label does not allow is absent. */
-export interface ScoredSample {
-  readonly id: string | null;
-  /** (K) */
-  readonly logits: ArrayLike<number>;
-  /** (K), or of one logit sigmoid(z) alone; null under `mse`. */
-  readonly probabilities: ArrayLike<number> | null;
-  readonly signals: ReadonlyMap<SignalName, number>;
-  /** Null where the request has no weighting. */
-  readonly weight: number | null;
-  /** With role `probability` 1/(N p); undefined with role `multiplier`. */
-  readonly multiplier: number | null | undefined;
-  readonly cached: boolean;
-  readonly truncated: boolean;
-}
-
 export interface ScoreAnswer {
   readonly model: ModelDescription;
   readonly loss: LossName;
-  readonly results: readonly ScoredSample[];
+  /** In the order of the samples. */
+  readonly results: SampleRow[];
   readonly weighting: Weighting | null;
   readonly cacheHits: number;
   readonly advice: readonly string[];
-  readonly durationsMs: ReadonlyMap<Stage, number>;
 }
 
 /**
@@ -63,14 +46,17 @@ export interface ScoreAnswer {
  *
  * Throws `model_not_found`, `unsuitable_*`, `missing_label`, `duplicate_id`, `invalid_sample` for faults of the request, what
  * `Ranker.run` throws, and `store_unavailable` where a dataset is named and the store does not answer.
+ *
+ * @param stopwatch tells the stages apart; the answer's own making is left to the next lap
  */
 export async function scoreSamples(
   { rankers, store }: { rankers: Rankers; store: Store },
   request: ScoreRequest,
   signal: AbortSignal,
+  stopwatch: Stopwatch = startStopwatch(),
 ): Promise<ScoreAnswer> {
   return rankers.use(request.model ?? rankers.defaultName, (ranker) =>
-    scoreWith({ ranker, store }, request, signal),
+    scoreWith({ ranker, store }, request, signal, stopwatch),
   );
 }
 
@@ -78,10 +64,11 @@ async function scoreWith(
   { ranker, store }: { ranker: Ranker; store: Store },
   request: ScoreRequest,
   signal: AbortSignal,
+  stopwatch: Stopwatch,
 ): Promise<ScoreAnswer> {
-  const plan = planScoring(request, ranker.model);
-  const stopwatch = startStopwatch();
   const { samples, dataset } = request;
+  const plan = planScoring(request, ranker.model);
+  stopwatch.lap("validate");
 
   const outputs = await knownOutputs(
     { ranker, store },
@@ -93,38 +80,27 @@ async function scoreWith(
   if (outputs.storeFailure !== null && dataset !== undefined) throw outputs.storeFailure;
 
   const labels = samples.map(({ label = null }) => label);
-  const columns = await stopwatch.measure("signals", () =>
-    computeSignals(outputs, labels, plan.loss, plan.computed),
-  );
-  const weighting = await stopwatch.measure("weigh", () => weighColumn(columns, plan.weighting));
+  const columns = computeSignals(outputs, labels, plan.loss, plan.computed);
+  stopwatch.lap("signals");
+  const weighting = weighColumn(columns, plan.weighting);
+  stopwatch.lap("weigh");
   if (dataset !== undefined) {
-    await stopwatch.measure("keep", () =>
-      keepSamples(store, dataset, ranker.model, plan.loss, samples, outputs.keys, columns),
-    );
+    await keepSamples(store, dataset, ranker.model, plan.loss, samples, outputs.keys, columns);
+    stopwatch.lap("keep");
   }
 
-  const cacheHits = outputs.cached.filter(Boolean).length;
   return {
     model: ranker.model,
     loss: plan.loss,
-    results: samples.map(({ id = null }, index) => ({
-      id,
-      ...predictionAt(outputs, index, plan.loss),
-      signals: signalsAt(columns, index),
-      weight: weighting?.weights[index] ?? null,
-      multiplier: weighting?.multipliers?.[index],
-      cached: outputs.cached[index] as boolean,
-      truncated: outputs.truncated[index] as boolean,
-    })),
+    results: sampleRows(samples, outputs, plan.loss, columns, weighting),
     weighting,
-    cacheHits,
+    cacheHits: outputs.cached.filter(Boolean).length,
     advice: [
       ...plan.advice,
       ...(weighting?.diagnostics.advice ?? []),
       ...adviceOnStore(outputs.storeFailure),
       ...adviceOnTruncation(outputs.truncated, ranker),
     ],
-    durationsMs: stopwatch.durationsMs,
   };
 }
 
@@ -189,17 +165,6 @@ function weighColumn(columns: SignalColumns, planned: PlannedWeighting | null): 
   if (planned === null) return null;
   // checkSignals made sure that no sample lacks the label that this signal needs.
   return weigh(Float64Array.from(columns.get(planned.signal) as readonly number[]), planned.options);
-}
-
-function predictionAt(
-  { logits, classes }: LogitBatch,
-  index: number,
-  loss: LossName,
-): Pick<ScoredSample, "logits" | "probabilities"> {
-  const own = logits.subarray(index * classes, (index + 1) * classes);
-  if (loss === "mse") return { logits: own, probabilities: null };
-  const { probabilities } = distributionOf(own);
-  return { logits: own, probabilities: classes === 1 ? probabilities.subarray(1) : probabilities };
 }
 
 function adviceOnStore(failure: AssayError | null): string[] {

@@ -52,6 +52,30 @@ export interface SnapshotInfo {
   readonly provenance: Readonly<Record<string, unknown>>;
 }
 
+/** What the samples of a dataset share in groups: the model and the loss that scored them, and the names of their signals. */
+export interface SampleShape {
+  readonly model: string;
+  readonly loss: string;
+  /** Sorted. */
+  readonly signals: readonly string[];
+}
+
+/** Weights and signals of N ids in columns: a look-up of thousands makes no object for each. */
+export interface LookedUp {
+  /** The snapshot that the weights are of, null before the first. */
+  readonly snapshot: SnapshotInfo | null;
+  /** The shapes of the dataset. */
+  readonly shapes: readonly SampleShape[];
+  /** (N) Which of `shapes` each id's sample has; −1 where the id is unknown. */
+  readonly shapeOf: Int32Array;
+  /** (N) NaN where the snapshot has no weight of the sample. */
+  readonly weights: Float32Array;
+  /** (N, S) row-major, S the names of the longest shape; a row holds its shape's signals in their order, then NaN. */
+  readonly signals: Float32Array;
+  /** S. */
+  readonly signalsMax: number;
+}
+
 /** A page of a list: pass `cursor` to get the next one; null at the end. */
 export interface Page<T> {
   readonly items: readonly T[];
@@ -82,6 +106,8 @@ export interface Store {
 
   /** All or nothing; the dataset comes into being with its first sample. */
   writeSamples(dataset: string, entries: readonly { id: string; record: SampleRecord }[]): Promise<void>;
+  /** Weights and signals of many ids, from one state of the dataset; null where it is unknown. */
+  lookUp(dataset: string, ids: readonly string[]): Promise<LookedUp | null>;
   /** In the order of `ids`; null where the dataset or the id is unknown. `weight` is the newest snapshot's. */
   readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
   /** Removes the record and its entry in every snapshot; false where there was none. */

@@ -31,7 +31,7 @@ describe("POST /v1/score", () => {
     const app = await testApp();
     const { headers } = await app.inject({ method: "POST", url: "/v1/score", payload: { samples } });
     expect(headers["server-timing"]).toMatch(
-      /^cache;dur=[\d.]+, tokenise;dur=[\d.]+, queue;.*infer;.*signals;.*weigh;/,
+      /^receive;dur=[\d.]+, parse;.*validate;.*cache;.*tokenise;.*queue;.*infer;.*ipc;.*signals;.*weigh;.*serialise;.*total;/,
     );
   });
 

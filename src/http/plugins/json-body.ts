@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { parse } from "secure-json-parse";
 import { AssayError } from "../../errors.js";
+import { stopwatchOf } from "./server-timing.js";
 
 /**
  * Reads JSON bodies and no others: UTF-8 without a content encoding, refused where it would poison a prototype. Decoding
@@ -13,6 +14,8 @@ export function readJsonBodies(app: FastifyInstance): void {
     "application/json",
     { parseAs: "buffer" },
     async (request: FastifyRequest, body: Buffer) => {
+      const stopwatch = stopwatchOf(request);
+      stopwatch.lap("receive");
       const encoding = request.headers["content-encoding"] ?? "identity";
       if (encoding !== "identity") {
         const detail = `Content-Encoding ${encoding} is not taken: send plain JSON`;
@@ -24,6 +27,8 @@ export function readJsonBodies(app: FastifyInstance): void {
         return parse(body.toString("utf8"), null, { protoAction: "error", constructorAction: "error" });
       } catch (cause) {
         throw new AssayError("invalid_json", { detail: (cause as Error).message, cause });
+      } finally {
+        stopwatch.lap("parse");
       }
     },
   );

@@ -4,7 +4,8 @@ import type { Rankers } from "../../ranker/port.js";
 import type { Limits } from "../../scoring/limits.js";
 import { deleteSample, lookUpSamples, readSample } from "../../scoring/remembered.js";
 import type { DatasetSummary, Store } from "../../store/port.js";
-import { renderRemembered, renderTime } from "../render.js";
+import { stopwatchOf } from "../plugins/server-timing.js";
+import { renderLookUp, renderRemembered, renderTime } from "../render.js";
 import {
   datasetParamsSchema,
   lookUpAnswerSchema,
@@ -40,14 +41,20 @@ export function sampleRoutes(
           },
         },
       },
-      async ({ params, body }) => {
-        const { dataset, samples } = await lookUpSamples(ports, params.dataset, body.ids);
-        return {
-          dataset: dataset.dataset,
-          as_of: asOf(dataset),
-          snapshot: dataset.snapshot?.version ?? null,
-          results: samples.map((sample) => (sample === null ? null : renderRemembered(sample))),
+      async (request) => {
+        const stopwatch = stopwatchOf(request);
+        const { dataset } = request.params;
+        const { ids } = request.body;
+        const found = await lookUpSamples(ports, dataset, ids);
+        stopwatch.lap("lookup");
+        const answer = {
+          dataset,
+          as_of: asOf(found),
+          snapshot: found.snapshot?.version ?? null,
+          results: renderLookUp(ids, found),
         };
+        stopwatch.lap("serialise");
+        return answer;
       },
     );
 
@@ -103,6 +110,6 @@ export function sampleRoutes(
   };
 }
 
-function asOf({ snapshot }: DatasetSummary): string | null {
+function asOf({ snapshot }: Pick<DatasetSummary, "snapshot">): string | null {
   return snapshot === null ? null : renderTime(snapshot.createdAtMs);
 }

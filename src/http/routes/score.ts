@@ -2,11 +2,10 @@ import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { Limits } from "../../scoring/limits.js";
-import { sampleRow } from "../../scoring/row.js";
 import { scoreSamples } from "../../scoring/score.js";
-import type { Stage } from "../../scoring/stopwatch.js";
 import type { Store } from "../../store/port.js";
-import { clientAbort } from "../plugins/client-abort.js";
+import { requestSignal, timeoutHeadersSchema } from "../plugins/request-signal.js";
+import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderDiagnostics } from "../render.js";
 import { problems } from "../schemas/problem.js";
 import { scoreAnswerSchema, scoreBodySchema } from "../schemas/score.js";
@@ -25,6 +24,7 @@ export function scoreRoutes(
           summary: "Score a batch of samples",
           description: `Answers each sample's logits, signals and weight; remembers them where a dataset is named. A body has at most ${limits.bodyBytesMax} bytes.`,
           tags: ["score"],
+          headers: timeoutHeadersSchema,
           body: scoreBodySchema(limits),
           response: {
             200: scoreAnswerSchema,
@@ -35,21 +35,28 @@ export function scoreRoutes(
               "unsupported_media_type",
               "invalid_sample",
               "overloaded",
+              "deadline_exceeded",
               "store_unavailable",
             ),
           },
         },
       },
       async (request, reply) => {
-        const answer = await scoreSamples({ rankers, store }, request.body, clientAbort(reply));
+        const stopwatch = stopwatchOf(request);
+        const answer = await scoreSamples(
+          { rankers, store },
+          request.body,
+          requestSignal(request, reply),
+          stopwatch,
+        );
         const { model, weighting } = answer;
         samples.inc({ model: model.name }, answer.results.length);
         cacheHits.inc({ model: model.name }, answer.cacheHits);
-        reply.header("server-timing", serverTiming(answer.durationsMs));
+        stopwatch.lap("serialise");
         return {
           model: { name: model.name, version: model.version },
           loss: answer.loss,
-          results: answer.results.map(sampleRow),
+          results: answer.results,
           diagnostics: {
             ...renderDiagnostics(weighting?.diagnostics, answer.advice),
             cache_hits: answer.cacheHits,
@@ -58,9 +65,4 @@ export function scoreRoutes(
       },
     );
   };
-}
-
-/** The stages of a request as a Server-Timing header (W3C), durations in milliseconds. */
-function serverTiming(durationsMs: ReadonlyMap<Stage, number>): string {
-  return [...durationsMs].map(([stage, durationMs]) => `${stage};dur=${durationMs.toFixed(2)}`).join(", ");
 }

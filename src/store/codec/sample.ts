@@ -61,6 +61,19 @@ export function decodeSample(reading: Reading, shape: Shape): SampleRecord {
   return { outputsKey, model: shape.model, loss: shape.loss, label, group, signals, scoredAtMs };
 }
 
+/**
+ * Passes over everything before the signals, which reach to the end of `reading`; returns where they start.
+ * @throws AssayError `store_corrupt` when the bytes do not fit
+ */
+export function skipToSignals(reading: Reading, { signals }: Shape): number {
+  const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;
+  skipLabel(reading, kind & 0x0f);
+  skipGroup(reading, kind & 0xf0);
+  const first = take(reading, signals.length * 4);
+  finish(reading);
+  return first;
+}
+
 function labelKind(label: StoredLabel): number {
   if (label === null) return LABEL.none;
   if (typeof label !== "number") return label.every(isFloat32) ? LABEL.list32 : LABEL.list64;
@@ -113,10 +126,24 @@ function readLabel(reading: Reading, kind: number): StoredLabel {
   throw corrupt(`a label has the unknown kind ${kind}`);
 }
 
+function skipLabel(reading: Reading, kind: number): void {
+  if (kind <= LABEL.one) return;
+  if (kind === LABEL.byte) take(reading, 1);
+  else if (kind === LABEL.float32) take(reading, 4);
+  else if (kind === LABEL.float64) take(reading, 8);
+  else if (kind === LABEL.list32) take(reading, readVarint(reading) * 4);
+  else if (kind === LABEL.list64) take(reading, readVarint(reading) * 8);
+  else throw corrupt(`a label has the unknown kind ${kind}`);
+}
+
 function readGroup(reading: Reading, flags: number): string | null {
+  const start = skipGroup(reading, flags);
+  return start === null ? null : reading.bytes.toString("utf8", start, reading.at);
+}
+
+/** Where the group's bytes start, which then end at `reading.at`; null where there is none. */
+function skipGroup(reading: Reading, flags: number): number | null {
   if (flags === 0) return null;
   if (flags !== HAS_GROUP) throw corrupt(`a sample has the unknown flags ${flags}`);
-  const length = readVarint(reading);
-  const start = take(reading, length);
-  return reading.bytes.toString("utf8", start, start + length);
+  return take(reading, readVarint(reading));
 }

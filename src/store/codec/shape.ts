@@ -1,17 +1,11 @@
-import type { SampleRecord } from "../port.js";
+import type { SampleRecord, SampleShape } from "../port.js";
 import { corrupt } from "./bytes.js";
 
 /**
- * What many samples of a dataset have in common: model, loss and the names of their signals. Each dataset numbers its
- * shapes from 0 as they first occur; a record carries the number, so that names of any length and any later signal cost
- * a record one or two bytes.
+ * Each dataset numbers its shapes from 0 as they first occur; a record carries the number, so that names of any length
+ * and any later signal cost a record one or two bytes.
  */
-export interface Shape {
-  readonly model: string;
-  readonly loss: string;
-  /** Sorted. */
-  readonly signals: readonly string[];
-}
+export type Shape = SampleShape;
 
 /** The shape as the store keeps it: equal shapes have equal texts. */
 export function shapeText({ model, loss, signals }: SampleRecord): string {

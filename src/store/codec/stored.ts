@@ -1,6 +1,6 @@
-import type { StoredSample } from "../port.js";
+import type { LookedUp, SnapshotInfo, StoredSample } from "../port.js";
 import { corrupt, type Reading, readVarint, take, varintLength, writeVarint } from "./bytes.js";
-import { decodeSample } from "./sample.js";
+import { decodeSample, skipToSignals } from "./sample.js";
 import type { Shape } from "./shape.js";
 
 /**
@@ -48,16 +48,58 @@ export function decodeStored(
   snapshot: number,
 ): StoredSample {
   const reading: Reading = { bytes, at: 0, end: bytes.length };
-  let weight: number | null = null;
+  const weight = readWeight(reading, snapshot);
+  const shape = knownShape(readVarint(reading), shapeOf);
+  return { record: decodeSample(reading, shape), weight: Number.isNaN(weight) ? null : weight };
+}
+
+/** Columns for `count` ids of a dataset with these shapes, none of them found yet. */
+export function emptyColumns(
+  count: number,
+  shapes: readonly Shape[],
+  snapshot: SnapshotInfo | null,
+): LookedUp {
+  const signalsMax = shapes.reduce((most, { signals }) => Math.max(most, signals.length), 0);
+  return {
+    snapshot,
+    shapes,
+    shapeOf: new Int32Array(count).fill(-1),
+    weights: new Float32Array(count).fill(Number.NaN),
+    signals: new Float32Array(count * signalsMax).fill(Number.NaN),
+    signalsMax,
+  };
+}
+
+/**
+ * Reads weight and signals of a stored value into row `index`.
+ * @throws AssayError `store_corrupt` for an unknown layout, shape or length
+ */
+export function decodeIntoColumns(bytes: Buffer, columns: LookedUp, index: number): void {
+  const reading: Reading = { bytes, at: 0, end: bytes.length };
+  columns.weights[index] = readWeight(reading, columns.snapshot?.version ?? 0);
+  const number = readVarint(reading);
+  const shape = knownShape(number, (each) => columns.shapes[each]);
+  const first = skipToSignals(reading, shape);
+  const row = index * columns.signalsMax;
+  for (let s = 0; s < shape.signals.length; s++) columns.signals[row + s] = bytes.readFloatLE(first + 4 * s);
+  columns.shapeOf[index] = number;
+}
+
+/** The weight in the snapshot of that version; NaN where there is none. */
+function readWeight(reading: Reading, snapshot: number): number {
+  let weight = Number.NaN;
   for (let left = readWeightCount(reading); left > 0; left--) {
     const version = readVarint(reading);
     const at = take(reading, 4);
-    if (version === snapshot) weight = bytes.readFloatLE(at);
+    if (version === snapshot) weight = reading.bytes.readFloatLE(at);
   }
-  const number = readVarint(reading);
+  return weight;
+}
+
+function knownShape(number: number, shapeOf: (number: number) => Shape | undefined): Shape {
   const shape = shapeOf(number);
   if (shape === undefined) throw corrupt(`a sample names the unknown shape ${number}`);
-  return { record: decodeSample(reading, shape), weight };
+  return shape;
 }
 
 /** The weights of a stored value that may still count: those of the newest snapshot and of later ones. */

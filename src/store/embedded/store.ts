@@ -2,13 +2,21 @@ import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { encodeSample } from "../codec/sample.js";
 import { distinctModels, parseShape, shapeText } from "../codec/shape.js";
-import { decodeStored, encodeStored, weightsSince, withWeight } from "../codec/stored.js";
+import {
+  decodeIntoColumns,
+  decodeStored,
+  emptyColumns,
+  encodeStored,
+  weightsSince,
+  withWeight,
+} from "../codec/stored.js";
 import { datasetNotFound, startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
-import type { DatasetSummary, Page, Store } from "../port.js";
+import type { DatasetSummary, LookedUp, Page, Store } from "../port.js";
 import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
 import { committed, openEnvironment, putOnce, unavailable } from "./environment.js";
 import { openOutputs } from "./outputs.js";
+import { openSampleKeys, sampleKey } from "./sample-key.js";
 
 const DIGEST_KEY = Buffer.from("digest_key");
 /** Records that are read, written or removed at once, between two turns of the event loop. */
@@ -33,6 +41,7 @@ export async function openEmbeddedStore({
   const environment = await openEnvironment(directory);
   const { samples, doomed, shapes } = environment;
   const datasets = openDatasets(environment);
+  const reusedKey = openSampleKeys();
   const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax });
   const { run, end } = startLifetime(unavailable);
   let knownDigestKey = digestKey;
@@ -61,6 +70,23 @@ export async function openEmbeddedStore({
   /** Shown by `status`: space that cannot be freed is a fault of the disk. */
   function failPurge(cause: unknown): void {
     purgeFailure = cause;
+  }
+
+  /** Gives way to the event loop after each chunk; "changed" where the dataset is not what it was before. */
+  async function lookUpOnce(dataset: string, ids: readonly string[]): Promise<LookedUp | null | "changed"> {
+    const entry = datasets.read(dataset);
+    if (entry === null) return null;
+    const columns = emptyColumns(ids.length, datasets.shapes(entry), entry.snapshot);
+    for (let index = 0; index < ids.length; index++) {
+      if (index > 0 && index % CHUNK === 0) {
+        await nextTurn();
+        const now = datasets.read(dataset);
+        if (now === null || !isSameView(now, entry)) return "changed";
+      }
+      const bytes = samples.getBinaryFast(reusedKey(entry, ids[index] as string));
+      if (bytes !== undefined) decodeIntoColumns(bytes, columns, index);
+    }
+    return columns;
   }
 
   function summary(dataset: string, entry: DatasetEntry): DatasetSummary {
@@ -120,6 +146,14 @@ export async function openEmbeddedStore({
             result: undefined,
           };
         });
+      }),
+
+    lookUp: (dataset, ids) =>
+      run(async () => {
+        for (;;) {
+          const found = await lookUpOnce(dataset, ids);
+          if (found !== "changed") return found;
+        }
       }),
 
     readSamples: (dataset, ids) =>
@@ -254,12 +288,13 @@ export async function openEmbeddedStore({
   };
 }
 
-function sampleKey({ incarnation }: DatasetEntry, id: string): Buffer {
-  const idBytes = Buffer.byteLength(id, "utf8");
-  const key = Buffer.allocUnsafe(incarnation.length + idBytes);
-  incarnation.copy(key);
-  key.write(id, incarnation.length, "utf8");
-  return key;
+/** Whether weights and shapes read under one entry belong to the other too. */
+function isSameView(a: DatasetEntry, b: DatasetEntry): boolean {
+  return (
+    a.incarnation.equals(b.incarnation) &&
+    a.shapes === b.shapes &&
+    a.snapshot?.version === b.snapshot?.version
+  );
 }
 
 /** The least key that does not begin with `incarnation`. */

@@ -94,13 +94,16 @@ end
 return incarnation
 `);
 
-/** ARGV: bucket and id of each sample. Answers incarnation, number of shapes, newest snapshot, then the stored samples. */
+/**
+ * ARGV: bucket and id of each sample. Answers incarnation, number of shapes, newest snapshot (JSON), then the stored
+ * samples.
+ */
 export const READ_SAMPLES = defineScript(`
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
 local base = meta .. ":" .. incarnation .. ":"
-local found = { incarnation, redis.call("HLEN", base .. "shapes"), tonumber(redis.call("HGET", meta, "snapshot_version") or 0) }
+local found = { incarnation, redis.call("HLEN", base .. "shapes"), redis.call("HGET", meta, "snapshot") }
 for index = 1, #ARGV, 2 do
   found[#found + 1] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
 end

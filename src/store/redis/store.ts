@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
 import { encodeSample } from "../codec/sample.js";
 import { parseShape, type Shape, shapeText } from "../codec/shape.js";
-import { decodeStored } from "../codec/stored.js";
+import { decodeIntoColumns, decodeStored, emptyColumns } from "../codec/stored.js";
 import { datasetNotFound, startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
-import type { SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
+import type { LookedUp, SampleRecord, SnapshotInfo, Store } from "../port.js";
 import { type Argument, type Connection, connect, explain } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { describeDurability, readSettings } from "./durability.js";
@@ -24,6 +24,9 @@ import {
 
 /** Samples that one script reads or weighs, about: Redis does nothing else meanwhile. */
 const CHUNK = 1000;
+
+/** Of `READ_SAMPLES`: incarnation, number of shapes, newest snapshot, stored samples. */
+type Reply = [Buffer, number, Buffer | null, ...(Buffer | null)[]];
 
 export interface RedisStoreOptions extends StoreOptions {
   /** See `parseRedisUrl`. */
@@ -66,6 +69,36 @@ export function openRedisStore({
     return kept;
   }
 
+  /** Null where there is no dataset. */
+  async function readView(dataset: string, ids: readonly string[]): Promise<View | null> {
+    const args: Argument[] = [];
+    for (const id of ids) args.push(bucketOf(id), id);
+    for (;;) {
+      const found = (await connection.run(READ_SAMPLES, keyOf(dataset), args)) as Reply | null;
+      if (found === null) return null;
+      const incarnation = found[0].toString();
+      const shapes = await datasets.shapes(dataset, incarnation, found[1]);
+      // Without them the dataset was deleted between two commands: look again.
+      if (shapes === null) continue;
+      const snapshot = found[2] === null ? null : (JSON.parse(found[2].toString()) as SnapshotInfo);
+      return { incarnation, shapes, snapshot, stored: found.slice(3) as (Buffer | null)[] };
+    }
+  }
+
+  /** A script for each chunk, between which Redis does others' work; "changed" where the dataset did so meanwhile. */
+  async function lookUpOnce(dataset: string, ids: readonly string[]): Promise<LookedUp | null | "changed"> {
+    const first = await readView(dataset, ids.slice(0, CHUNK));
+    if (first === null) return null;
+    const columns = emptyColumns(ids.length, first.shapes, first.snapshot);
+    decodeChunk(first, columns, 0);
+    for (let start = CHUNK; start < ids.length; start += CHUNK) {
+      const view = await readView(dataset, ids.slice(start, start + CHUNK));
+      if (view === null || !isSameView(view, first)) return "changed";
+      decodeChunk(view, columns, start);
+    }
+    return columns;
+  }
+
   return {
     digestKey: () => run(() => digestKey ?? keptDigestKey()),
 
@@ -85,23 +118,22 @@ export function openRedisStore({
         await datasets.index(dataset, incarnation.toString());
       }),
 
+    lookUp: (dataset, ids) =>
+      run(async () => {
+        for (;;) {
+          const found = await lookUpOnce(dataset, ids);
+          if (found !== "changed") return found;
+        }
+      }),
+
     readSamples: (dataset, ids) =>
       run(async () => {
-        const args: Argument[] = [];
-        for (const id of ids) args.push(bucketOf(id), id);
-        for (;;) {
-          const found = await connection.run(READ_SAMPLES, keyOf(dataset), args);
-          if (found === null) return ids.map(() => null);
-          const [incarnation, count, snapshot, ...stored] = found as [
-            Buffer,
-            number,
-            number,
-            ...(Buffer | null)[],
-          ];
-          const shapes = await datasets.shapes(dataset, incarnation.toString(), count);
-          // Without them the dataset was deleted between two commands: look again.
-          if (shapes !== null) return decodeAll(stored, shapes, snapshot);
-        }
+        const view = await readView(dataset, ids);
+        if (view === null) return ids.map(() => null);
+        const { shapes, snapshot, stored } = view;
+        return stored.map((bytes) =>
+          bytes === null ? null : decodeStored(bytes, (number) => shapes[number], snapshot?.version ?? 0),
+        );
       }),
 
     deleteSample: (dataset, id) =>
@@ -158,6 +190,13 @@ export function openRedisStore({
   };
 }
 
+function decodeChunk({ stored }: View, columns: LookedUp, start: number): void {
+  for (let index = 0; index < stored.length; index++) {
+    const bytes = stored[index];
+    if (bytes !== null && bytes !== undefined) decodeIntoColumns(bytes, columns, start + index);
+  }
+}
+
 /** Grouped by shape, as `WRITE_SAMPLES` takes them. The last of two entries with one id stands. */
 function packSamples(entries: readonly { id: string; record: SampleRecord }[]): Argument[] {
   const last = new Map(entries.map(({ id, record }) => [id, record]));
@@ -179,13 +218,20 @@ function packSamples(entries: readonly { id: string; record: SampleRecord }[]): 
   return args;
 }
 
-function decodeAll(
-  stored: readonly (Buffer | null)[],
-  shapes: readonly Shape[],
-  snapshot: number,
-): (StoredSample | null)[] {
-  return stored.map((bytes) =>
-    bytes === null ? null : decodeStored(bytes, (number) => shapes[number], snapshot),
+/** Some samples of a dataset as they lie, with what it takes to read them, all of one moment. */
+interface View {
+  readonly incarnation: string;
+  readonly shapes: readonly Shape[];
+  readonly snapshot: SnapshotInfo | null;
+  readonly stored: readonly (Buffer | null)[];
+}
+
+/** Whether weights and shapes read under one view belong to the other too. */
+function isSameView(a: View, b: View): boolean {
+  return (
+    a.incarnation === b.incarnation &&
+    a.shapes.length === b.shapes.length &&
+    a.snapshot?.version === b.snapshot?.version
   );
 }
 
