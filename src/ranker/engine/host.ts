@@ -78,7 +78,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
       env: setup.device.kind === "cuda" ? { ...CUDA_ENVIRONMENT, ...process.env } : process.env,
     });
-    started.on("message", (message: FromEngine) => receive(message));
+    started.on("message", (messages: readonly FromEngine[]) => messages.forEach(receive));
     started.on("error", (error) => ended(`the engine process cannot run: ${error.message}`));
     started.on("exit", (code, signal) =>
       ended(`the engine process ended (${signal ?? `exit code ${code}`})`),

@@ -25,9 +25,20 @@ interface Engine {
 
 let engine: Engine | null = null;
 
-/** A service that died in the meantime needs no answer: `disconnect` ends this process. */
+let outbox: FromEngine[] = [];
+
+/**
+ * What is said in one turn goes as one message, after the session has its batch: each message costs both ends more than it
+ * carries. A service that died in the meantime needs no answer: `disconnect` ends this process.
+ */
 function send(message: FromEngine): void {
-  process.send?.(message, undefined, undefined, () => undefined);
+  outbox.push(message);
+  if (outbox.length > 1) return;
+  queueMicrotask(() => {
+    const messages = outbox;
+    outbox = [];
+    process.send?.(messages, undefined, undefined, () => undefined);
+  });
 }
 
 async function load(setup: EngineSetup): Promise<void> {
