@@ -68,7 +68,7 @@ describe("the service", () => {
       const answer = post(service, "/v1/score", { samples: many });
       // The request is inside once the queue says so.
       while (
-        !/assay_queue_samples\{model="default"\} 80/.test(
+        !/assay_queue_tokens\{model="default"\} [1-9]/.test(
           await (await fetch(`${service.url}/metrics`)).text(),
         )
       );
