@@ -9,7 +9,7 @@ import { SCHEMES, type SchemeName } from "../importance/schemes.js";
 import { type LossName, POINTWISE_LOSSES, SIGNALS, type SignalName } from "../importance/types.js";
 import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.js";
 import { weigh } from "../importance/weights.js";
-import { PRECISIONS, type Precision } from "../ranker/port.js";
+import { type Caller, PRECISIONS, type Precision } from "../ranker/port.js";
 import type { SampleRow } from "../scoring/row.js";
 import { scoreSamples } from "../scoring/score.js";
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
@@ -118,6 +118,9 @@ async function* batches(
   if (batch.length > 0) yield batch;
 }
 
+/** The command waits as long as it takes; Ctrl-C ends the process. */
+const PATIENT: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
+
 async function scoreBatch(
   ports: Ports,
   file: string,
@@ -137,7 +140,7 @@ async function scoreBatch(
     samples: batch.map(({ sample }) => sample),
   };
   try {
-    const answer = await scoreSamples(ports, request, new AbortController().signal);
+    const answer = await scoreSamples(ports, request, PATIENT);
     return answer.results;
   } catch (error) {
     throw error instanceof AssayError ? locate(error, file, batch) : error;

@@ -53,6 +53,14 @@ export type RankerState =
   | { readonly status: "ready" }
   | { readonly status: "loading" | "failed"; readonly reason: string };
 
+/** Who waits for a run, and for how long. */
+export interface Caller {
+  /** Aborts when nobody waits any more. Its reason is thrown, or `cancelled`. */
+  readonly signal: AbortSignal;
+  /** On the clock of `performance.now()`; null where there is none. */
+  readonly deadlineAtMs: number | null;
+}
+
 /** Runs one exported ranker. */
 export interface Ranker {
   readonly model: ModelDescription;
@@ -61,11 +69,12 @@ export interface Ranker {
   settled(): Promise<RankerState>;
   /**
    * Outputs are in the order of `texts`. Waits while the model loads, also again after its engine process died: what was
-   * under way is run once more. Throws `model_not_ready` where the model cannot be loaded, `overloaded` when the queue is full,
+   * under way is run once more. Throws `model_not_ready` where the model cannot be loaded, `overloaded` when the queue is full
+   * or too long for the deadline,
    * `text_refused` for a text that ended the engine process twice, `engine_failed` where the model fails on a text (the
-   * path of the fault is the text's place in `texts`), and when `signal` aborts its reason, or `cancelled`.
+   * path of the fault is the text's place in `texts`), and when the caller's signal aborts its reason, or `cancelled`.
    */
-  run(texts: readonly Text[], precision: Precision, signal: AbortSignal): Promise<Outputs>;
+  run(texts: readonly Text[], precision: Precision, caller: Caller): Promise<Outputs>;
   /** Finishes the runs under way, then ends the engine process. */
   close(): Promise<void>;
 }

@@ -3,7 +3,7 @@ import { createFatalTexts } from "./engine/fatal-texts.js";
 import { type EngineHost, startEngineHost } from "./engine/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
-import type { Precision, Ranker, RankerState } from "./port.js";
+import type { Caller, Precision, Ranker, RankerState } from "./port.js";
 import { createThroughput } from "./throughput.js";
 import { createTokenEstimate } from "./token-estimate.js";
 
@@ -76,8 +76,19 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     return found("ready") ?? found("loading") ?? (states[0] as RankerState);
   }
 
-  function admit(tokens: number): void {
+  function admit(tokens: number, { deadlineAtMs }: Caller): void {
     const queued = queuedTokens();
+    if (tokens > INTERACTIVE_TOKENS_MAX && deadlineAtMs !== null) {
+      const leftMs = deadlineAtMs - performance.now();
+      // Work that would be given up half done takes the place of work that would not.
+      const lateMs = (throughput.timeMsFor(queued + tokens) ?? 0) - leftMs;
+      if (queued > 0 && lateMs > 0) {
+        throw new AssayError("overloaded", {
+          detail: `${queued} tokens wait for model ${model.name}: this request would not be done in the ${Math.round(leftMs)} ms that are left of its time`,
+          retryAfterMs: lateMs,
+        });
+      }
+    }
     const excess = queued + tokens - options.queueTokensMax;
     if (queued === 0 || excess <= 0) return;
     const retryAfterMs = throughput.timeMsFor(Math.min(excess, queued));
@@ -106,12 +117,12 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       ).catch(() => undefined);
       return state();
     },
-    async run(texts, precision, signal) {
+    async run(texts, precision, caller) {
       const tokens = Float64Array.from(texts, estimate.of);
       const sum = tokens.reduce((total, length) => total + length, 0);
-      admit(sum);
+      admit(sum, caller);
       const priority = sum <= INTERACTIVE_TOKENS_MAX ? "interactive" : "bulk";
-      return pickHost().run({ texts, precision, priority, tokens }, signal);
+      return pickHost().run({ texts, precision, priority, tokens }, caller.signal);
     },
     async close() {
       await Promise.all(hosts.map((host) => host.close()));

@@ -1,6 +1,6 @@
 import { AssayError } from "../errors.js";
 import type { LogitBatch } from "../importance/types.js";
-import type { Precision, Ranker, Text } from "../ranker/port.js";
+import type { Caller, Precision, Ranker, Text } from "../ranker/port.js";
 import type { OutputsKey, OutputsRecord, Store } from "../store/port.js";
 import { outputsKeys } from "./outputs-key.js";
 import type { Stopwatch } from "./stopwatch.js";
@@ -24,7 +24,7 @@ export async function knownOutputs(
   texts: readonly Text[],
   precision: Precision,
   stopwatch: Stopwatch,
-  signal: AbortSignal,
+  caller: Caller,
 ): Promise<KnownOutputs> {
   let storeFailure: AssayError | null = null;
   function tolerate(error: unknown): void {
@@ -56,7 +56,9 @@ export async function knownOutputs(
   const missing = records.flatMap((record, d) => (record === null ? [d] : []));
   if (missing.length > 0) {
     const missingTexts = missing.map((d) => texts[distinct.firsts[d] as number] as Text);
-    const outputs = await ranker.run(missingTexts, precision, signal);
+    const outputs = await ranker.run(missingTexts, precision, caller).catch((error: unknown) => {
+      throw located(error, (text) => distinct.firsts[missing[text] as number] as number);
+    });
     const { tokeniseMs, queueMs, inferMs } = outputs.timings;
     stopwatch.lapInParts({ tokenise: tokeniseMs, queue: queueMs, infer: inferMs }, "ipc");
     const { classes } = ranker.model;
@@ -78,6 +80,16 @@ export async function knownOutputs(
   const columns = columnsOf(records as OutputsRecord[], hits, distinct.of, ranker.model.classes);
   stopwatch.lap("cache");
   return { ...columns, keys, storeFailure };
+}
+
+/** The same error with the samples in place of the texts that its faults name. */
+function located(error: unknown, sampleOf: (text: number) => number): unknown {
+  if (!(error instanceof AssayError) || error.faults.length === 0) return error;
+  const faults = error.faults.map(({ path, message }) => ({
+    path: `/samples/${sampleOf(Number(path.slice(1)))}`,
+    message,
+  }));
+  return new AssayError(error.code, { detail: error.message, faults, cause: error });
 }
 
 interface Distinct {

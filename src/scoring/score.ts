@@ -4,7 +4,7 @@ import { labelNeed, suitableSignals } from "../importance/suitability.js";
 import type { LossName, SignalName } from "../importance/types.js";
 import type { WeighOptions } from "../importance/weigh-options.js";
 import { type Weighting, weigh } from "../importance/weights.js";
-import type { ModelDescription, Precision, Ranker, Rankers } from "../ranker/port.js";
+import type { Caller, ModelDescription, Precision, Ranker, Rankers } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
 import type { SignalColumns } from "./columns.js";
 import { keepSamples } from "./keep.js";
@@ -52,18 +52,18 @@ export interface ScoreAnswer {
 export async function scoreSamples(
   { rankers, store }: { rankers: Rankers; store: Store },
   request: ScoreRequest,
-  signal: AbortSignal,
+  caller: Caller,
   stopwatch: Stopwatch = startStopwatch(),
 ): Promise<ScoreAnswer> {
   return rankers.use(request.model ?? rankers.defaultName, (ranker) =>
-    scoreWith({ ranker, store }, request, signal, stopwatch),
+    scoreWith({ ranker, store }, request, caller, stopwatch),
   );
 }
 
 async function scoreWith(
   { ranker, store }: { ranker: Ranker; store: Store },
   request: ScoreRequest,
-  signal: AbortSignal,
+  caller: Caller,
   stopwatch: Stopwatch,
 ): Promise<ScoreAnswer> {
   const { samples, dataset } = request;
@@ -75,7 +75,7 @@ async function scoreWith(
     samples.map(textOf),
     plan.precision,
     stopwatch,
-    signal,
+    caller,
   );
   if (outputs.storeFailure !== null && dataset !== undefined) throw outputs.storeFailure;
 

@@ -58,10 +58,10 @@ export function fakeRanker({
     failWith(error) {
       failure = error;
     },
-    async run(texts, _precision, signal) {
+    async run(texts, _precision, { signal }) {
       if (state.status !== "ready") throw new AssayError("model_not_ready", { detail: state.reason });
       if (delayMs > 0) await delay(delayMs);
-      if (signal.aborted) throw new AssayError("cancelled");
+      if (signal.aborted) throw signal.reason;
       if (failure !== null) throw failure;
       ran.push(...texts);
       return fakeOutputs(texts, classes);

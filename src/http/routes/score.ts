@@ -4,7 +4,7 @@ import type { Rankers } from "../../ranker/port.js";
 import type { Limits } from "../../scoring/limits.js";
 import { scoreSamples } from "../../scoring/score.js";
 import type { Store } from "../../store/port.js";
-import { requestSignal, timeoutHeadersSchema } from "../plugins/request-signal.js";
+import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderDiagnostics } from "../render.js";
 import { problems } from "../schemas/problem.js";
@@ -46,7 +46,7 @@ export function scoreRoutes(
         const answer = await scoreSamples(
           { rankers, store },
           request.body,
-          requestSignal(request, reply),
+          callerOf(request, reply),
           stopwatch,
         );
         const { model, weighting } = answer;

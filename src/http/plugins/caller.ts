@@ -1,10 +1,11 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { AssayError } from "../../errors.js";
+import type { Caller } from "../../ranker/port.js";
 
 const TIMEOUT_HEADER = "assay-timeout-ms";
 
-/** Headers of a request whose signal is `requestSignal`. */
+/** Headers of a request that may say how long its caller waits. */
 export const timeoutHeadersSchema = z.looseObject({
   [TIMEOUT_HEADER]: z
     .string()
@@ -14,22 +15,25 @@ export const timeoutHeadersSchema = z.looseObject({
 });
 
 /**
- * A signal that aborts with `cancelled` when the client goes away before its answer is complete, and with
+ * The client as a caller: its signal aborts with `cancelled` when it goes away before its answer is complete, and with
  * `deadline_exceeded` when the time is over that the request's `assay-timeout-ms` gives it.
  */
-export function requestSignal({ headers }: FastifyRequest, reply: FastifyReply): AbortSignal {
+export function callerOf({ headers }: FastifyRequest, reply: FastifyReply): Caller {
   const controller = new AbortController();
   let timer: NodeJS.Timeout | undefined;
+  let deadlineAtMs: number | null = null;
   const given = headers[TIMEOUT_HEADER];
   if (given !== undefined) {
     const timeoutMs = Number(given);
-    timer = setTimeout(() => controller.abort(deadlineExceeded(timeoutMs)), timeoutMs - reply.elapsedTime);
+    const leftMs = timeoutMs - reply.elapsedTime;
+    deadlineAtMs = performance.now() + leftMs;
+    timer = setTimeout(() => controller.abort(deadlineExceeded(timeoutMs)), leftMs);
   }
   reply.raw.once("close", () => {
     clearTimeout(timer);
     if (!reply.raw.writableFinished) controller.abort(new AssayError("cancelled"));
   });
-  return controller.signal;
+  return { signal: controller.signal, deadlineAtMs };
 }
 
 function deadlineExceeded(timeoutMs: number): AssayError {

@@ -1,0 +1,72 @@
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { readModelFolder } from "../../src/ranker/model-folder.js";
+import type { Caller, Ranker, Text } from "../../src/ranker/port.js";
+import { openRanker } from "../../src/ranker/ranker.js";
+import { rankerOptions } from "../support/ranker.js";
+
+const patient: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
+
+function texts(count: number): Text[] {
+  return Array.from({ length: count }, (_, i) => ({
+    first: `query ${i}`,
+    second: "a product with a name of some length, and what is said of it ".repeat(3),
+  }));
+}
+
+describe("a ranker", () => {
+  let ranker: Ranker;
+  let queued = 0;
+  beforeAll(async () => {
+    const folder = await readModelFolder(fileURLToPath(new URL("../../models/default", import.meta.url)));
+    const options = rankerOptions();
+    ranker = openRanker(folder, {
+      ...options,
+      queueTokensMax: 4000,
+      observer: {
+        ...options.observer,
+        queued: (_model, tokens) => {
+          queued = tokens;
+        },
+      },
+    });
+    expect(await ranker.settled()).toEqual({ status: "ready" });
+    await ranker.run(texts(10), "fp32", patient);
+  });
+  afterAll(() => ranker.close());
+
+  it("takes one run of any size, and no second that the queue has no room for, saying when it has", async () => {
+    const large = ranker.run(texts(150), "fp32", patient);
+    expect(queued).toBeGreaterThan(4000);
+    await expect(ranker.run(texts(20), "fp32", patient)).rejects.toMatchObject({
+      code: "overloaded",
+      message: expect.stringContaining("the queue takes 4000"),
+      retryAfterMs: expect.any(Number),
+    });
+    await large;
+    expect(queued).toBe(0);
+    expect((await ranker.run(texts(20), "fp32", patient)).logits).toHaveLength(20);
+  });
+
+  it("guesses the tokens of texts like those that it has counted", async () => {
+    const counts: number[] = [];
+    const run = ranker.run(texts(40), "fp32", patient);
+    counts.push(queued);
+    while (queued === counts[0]) await new Promise((resolve) => setTimeout(resolve, 1));
+    counts.push(queued);
+    await run;
+    const [guessed, counted] = counts as [number, number];
+    expect(Math.abs(guessed - counted) / counted).toBeLessThan(0.1);
+  });
+
+  it("refuses at once what it could not finish before the deadline, and takes it where there is time", async () => {
+    const waiting = ranker.run(texts(45), "fp32", patient);
+    const run = (timeMs: number) =>
+      ranker.run(texts(20), "fp32", { ...patient, deadlineAtMs: performance.now() + timeMs });
+    const startedAtMs = performance.now();
+    await expect(run(50)).rejects.toMatchObject({ code: "overloaded", retryAfterMs: expect.any(Number) });
+    expect(performance.now() - startedAtMs).toBeLessThan(50);
+    expect((await run(60_000)).logits).toHaveLength(20);
+    await waiting;
+  });
+});
