@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { Redis } from "ioredis";
 import { AssayError } from "../../errors.js";
 import type { RedisLocation } from "./location.js";
+import { type PackedArguments, PackedCommand } from "./packed.js";
 
 export type Argument = string | number | Buffer;
 
@@ -19,6 +20,7 @@ export function defineScript(lua: string): Script {
 export interface Connection {
   send(command: string, args: readonly Argument[]): Promise<unknown>;
   run(script: Script, key: string, args: readonly Argument[]): Promise<unknown>;
+  runPacked(script: Script, key: string, args: PackedArguments): Promise<unknown>;
   /** How often it has been connected: what was learnt of an earlier Redis may not hold for this one. */
   connections(): number;
   /** Sends what is queued, waits for the answers and closes. */
@@ -64,23 +66,39 @@ export function connect({ connection, prefix }: RedisLocation, timeoutMs: number
     });
   });
 
-  async function send(command: string, args: readonly Argument[]): Promise<unknown> {
+  async function connected(): Promise<void> {
     if (redis.status !== "ready") await firstConnection;
     if (redis.status !== "ready") throw unavailable(lastError ?? new Error("there is no connection"));
+  }
+
+  async function send(command: string, args: readonly Argument[]): Promise<unknown> {
+    await connected();
     return redis.callBuffer(command, [...args]);
+  }
+
+  /** Names the script by its digest first, and sends it where Redis does not know it. */
+  async function evaluate(
+    { sha, lua }: Script,
+    call: (command: string, script: string) => Promise<unknown>,
+  ): Promise<unknown> {
+    try {
+      return await call("EVALSHA", sha);
+    } catch (error) {
+      if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+      return call("EVAL", lua);
+    }
   }
 
   return {
     send,
 
-    async run({ sha, lua }, key, args) {
-      try {
-        return await send("EVALSHA", [sha, 1, key, ...args]);
-      } catch (error) {
-        if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-        return send("EVAL", [lua, 1, key, ...args]);
-      }
-    },
+    run: (script, key, args) => evaluate(script, (command, body) => send(command, [body, 1, key, ...args])),
+
+    runPacked: (script, key, args) =>
+      evaluate(script, async (command, body) => {
+        await connected();
+        return redis.sendCommand(new PackedCommand(command, [body, "1", key], args));
+      }),
 
     connections: () => connections,
 

@@ -12,6 +12,7 @@ import { describeDurability, readSettings } from "./durability.js";
 import { bucketOf, datasetKey, digestKeyKey, incarnationKey, usedBuckets } from "./keys.js";
 import { parseRedisUrl } from "./location.js";
 import { openOutputs } from "./outputs.js";
+import { packBucketsAndIds } from "./packed.js";
 import {
   DELETE_SAMPLE,
   PUBLISH_SNAPSHOT,
@@ -71,10 +72,9 @@ export function openRedisStore({
 
   /** Null where there is no dataset. */
   async function readView(dataset: string, ids: readonly string[]): Promise<View | null> {
-    const args: Argument[] = [];
-    for (const id of ids) args.push(bucketOf(id), id);
+    const args = packBucketsAndIds(ids);
     for (;;) {
-      const found = (await connection.run(READ_SAMPLES, keyOf(dataset), args)) as Reply | null;
+      const found = (await connection.runPacked(READ_SAMPLES, keyOf(dataset), args)) as Reply | null;
       if (found === null) return null;
       const incarnation = found[0].toString();
       const shapes = await datasets.shapes(dataset, incarnation, found[1]);
