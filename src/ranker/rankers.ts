@@ -88,15 +88,18 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     }
   }
 
-  async function readAgain(name: string): Promise<ModelFolder> {
-    // Only a name that the models folder lists becomes a path.
-    if (!(await listModelFolders(modelsDirectory)).includes(name)) {
-      find(name);
-      throw new AssayError("model_rejected", {
+  /** Only a name that the models folder lists becomes a path. */
+  async function isListed(name: string): Promise<boolean> {
+    return (await listModelFolders(modelsDirectory)).includes(name);
+  }
+
+  function readAgain(name: string): Promise<ModelFolder> {
+    return refusedAs("model_rejected", async () => {
+      if (await isListed(name)) return readNamedFolder(modelsDirectory, name);
+      throw new AssayError("model_invalid", {
         detail: `The folder of model ${name} has no model.json any more`,
       });
-    }
-    return readNamedFolder(modelsDirectory, name);
+    });
   }
 
   for (const name of [defaultName, ...pinned]) find(name).ranker();
@@ -107,18 +110,20 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     get: (name) => find(name).ranker(),
     use: (name, work) => find(name).use(work),
 
-    reload: (name) =>
-      replacing(name, "reload", () =>
-        refusedAs("model_rejected", async () => {
-          const folder = await readAgain(name);
+    async reload(name) {
+      if (!models.has(name) && !(await isListed(name))) find(name);
+      return replacing(name, "reload", async () => {
+        const folder = await readAgain(name);
+        await refusedAs("model_rejected", async () => {
           const model = models.get(name) ?? openSwappable(folder, options.ranker);
           const endOld = await model.swap(folder);
           models.set(name, model);
           await endOld();
-        }),
-      ),
+        });
+      });
+    },
 
-    replaceWeights: async (name, upload) => {
+    async replaceWeights(name, upload) {
       const model = find(name);
       return replacing(name, "weights", async () => {
         const folder = await readAgain(name);
@@ -129,7 +134,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
         });
         // Only now: the old ranker may run from the folder.
         await endOld();
-        await commitStaging(folder.directory, staging);
+        await commitStaging(folder.directory, staging).catch(notKept);
       });
     },
 
@@ -155,6 +160,14 @@ async function readNamedFolder(modelsDirectory: string, name: string): Promise<M
   if (folder.manifest.name === name) return folder;
   throw new AssayError("model_invalid", {
     detail: `The folder ${name} holds a model named ${folder.manifest.name}: rename one of them`,
+  });
+}
+
+/** The one fault after the swap. */
+function notKept(error: Error): never {
+  throw new AssayError("model_read_only", {
+    detail: `The new weights serve, but a restart serves the old ones: ${error.message}`,
+    cause: error,
   });
 }
 

@@ -22,8 +22,13 @@ export async function createStaging({ directory, manifest }: ModelFolder): Promi
   const staging = join(directory, `${STAGING_PREFIX}${process.pid}-${randomBytes(6).toString("hex")}`);
   return writing(async () => {
     await mkdir(staging);
-    for (const name of Object.keys(manifest.files)) {
-      if (name !== WEIGHTS_FILE) await linkOrCopy(join(directory, name), join(staging, name));
+    try {
+      for (const name of Object.keys(manifest.files)) {
+        if (name !== WEIGHTS_FILE) await linkOrCopy(join(directory, name), join(staging, name));
+      }
+    } catch (error) {
+      await removeStaging(staging);
+      throw error;
     }
     return staging;
   });

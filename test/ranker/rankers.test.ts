@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { AssayError } from "../../src/errors.js";
-import type { Rankers } from "../../src/ranker/port.js";
+import type { Caller, Rankers } from "../../src/ranker/port.js";
 import { openRankers, type ReplacementFacts } from "../../src/ranker/rankers.js";
 import {
   chunksOf,
@@ -21,7 +21,7 @@ import {
 import { rankerOptions } from "../support/ranker.js";
 
 const TEXT = { first: "usb c cable", second: "USB-C charging cable, 2 m" };
-const never = new AbortController().signal;
+const never: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
 
 interface Opened {
   readonly rankers: Rankers;
@@ -73,7 +73,9 @@ describe("several models", () => {
   it("lets a run that waits for the load go when it is cancelled", async () => {
     const { rankers } = await open(copiesOfShipped("default"));
     const controller = new AbortController();
-    const run = rankers.use("default", (ranker) => ranker.run([TEXT], "fp32", controller.signal));
+    const run = rankers.use("default", (ranker) =>
+      ranker.run([TEXT], "fp32", { ...never, signal: controller.signal }),
+    );
     controller.abort();
     await expect(run).rejects.toMatchObject({ code: "cancelled" });
   });
@@ -131,12 +133,13 @@ describe("a reload", () => {
 
   it("reads a folder that is new, and knows no other name", async () => {
     const models = copiesOfShipped("default");
-    const { rankers } = await open(models);
+    const { rankers, replacements } = await open(models);
     await expect(rankers.reload("new")).rejects.toMatchObject({ code: "model_not_found" });
     await expect(rankers.reload("../default")).rejects.toMatchObject({ code: "model_not_found" });
     copyShipped(models, "new");
     expect((await rankers.reload("new")).name).toBe("new");
     expect(rankers.describe().map(({ name }) => name)).toEqual(["default", "new"]);
+    expect(replacements.map(({ model }) => model)).toEqual(["new"]);
     expect(Number.isFinite(await logitOf(rankers, "new"))).toBe(true);
   });
 
@@ -243,6 +246,29 @@ describe("new weights", () => {
     );
     expect(error).toMatchObject({ code: "model_read_only", message: expect.stringMatching(/EACCES/) });
     expect(Number.isFinite(await logitOf(rankers))).toBe(true);
+  });
+
+  it("say so where they serve and could not be kept", async () => {
+    const models = copiesOfShipped("default");
+    const { rankers, replacements } = await open(models);
+    const before = rankers.inspect("default").model.version;
+    let release = (): void => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const during = rankers.use("default", () => held);
+    const replaced = put(rankers, shiftedWeights(join(models, "default"), 1)).catch((thrown) => thrown);
+    while (rankers.inspect("default").model.version === before) await delay(10);
+    const error = await withoutWriting(join(models, "default"), async () => {
+      release();
+      await during;
+      return replaced;
+    });
+    expect(error).toMatchObject({
+      code: "model_read_only",
+      message: expect.stringMatching(/new weights serve, but a restart serves the old/),
+    });
+    expect(replacements).toMatchObject([{ version: rankers.inspect("default").model.version }]);
   });
 
   it("let go of their staging folder when the client goes away", async () => {
