@@ -10,7 +10,7 @@ import { measureCold } from "./parts/cold.mjs";
 import { measureLatency } from "./parts/latency.mjs";
 import { measurePeers } from "./parts/peers.mjs";
 import { measureScaling } from "./parts/scaling.mjs";
-import { measureSweep } from "./parts/sweep.mjs";
+import { SWEEPS } from "./parts/sweep.mjs";
 import { resultsPath, writeResults } from "./results.mjs";
 import { tableOf } from "./table.mjs";
 
@@ -19,10 +19,13 @@ const MEASURES = {
   cached: measureCached,
   latency: measureLatency,
   scaling: measureScaling,
-  sweep: measureSweep,
+  ...SWEEPS,
   peers: measurePeers,
 };
 const QUICK_PAIRS = 32;
+
+// Ended early, it takes its services and peers along: they end with `exit`, which a signal alone does not bring.
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 const options = readOptions(process.argv.slice(2));
 if (options.help) process.stdout.write(USAGE);
@@ -59,11 +62,14 @@ async function main() {
       process.stderr.write(`${where}: ${name}: ${median.toPrecision(4)} ${unit}\n`);
     },
   };
-  for (const part of options.parts)
-    for (const precision of precisionsOf(part)) await MEASURES[part]({ ...context, precision });
-
   const path = options.out ?? resultsPath(run.commit);
-  const { figures } = await writeResults(path, run);
+  let figures = [];
+  for (const part of options.parts)
+    for (const precision of precisionsOf(part)) {
+      await MEASURES[part]({ ...context, precision });
+      // After every part: one that fails costs the others nothing.
+      ({ figures } = await writeResults(path, run));
+    }
   const { cpu, cores } = run.machine;
   process.stdout.write(`${tableOf(figures)}\n\n`);
   process.stdout.write(

@@ -49,14 +49,18 @@ export function openClient(url) {
   };
 }
 
-/** The body of `POST /v1/score` for pairs, remembered under their ids in a dataset: what a trainer sends. */
-export function scoreBody(pairs) {
-  return Buffer.from(JSON.stringify({ dataset: "bench", samples: pairs }));
+/** The body of `POST /v1/score` for pairs: what a trainer sends, remembered under their ids in a dataset unless it is null. */
+export function scoreBody(pairs, dataset = "bench") {
+  return Buffer.from(JSON.stringify(dataset === null ? { samples: pairs } : { dataset, samples: pairs }));
 }
 
 /** Scores pairs in batches; `hits` says how many must come from the cache, or the run is not what its name says. Pairs a second. */
 export async function scoreAll(service, batches, concurrency, hits = 0) {
-  const { elapsedMs, answers } = await service.postAll("/v1/score", batches.map(scoreBody), concurrency);
+  const { elapsedMs, answers } = await service.postAll(
+    "/v1/score",
+    batches.map((batch) => scoreBody(batch)),
+    concurrency,
+  );
   const parsed = answers.map((answer) => JSON.parse(answer));
   const found = parsed.reduce((sum, { diagnostics }) => sum + diagnostics.cache_hits, 0);
   if (found !== hits) throw new Error(`${found} of the pairs came from the cache where ${hits} should`);

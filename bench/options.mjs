@@ -3,8 +3,9 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
-export const PARTS = ["cold", "cached", "latency", "scaling", "sweep", "peers"];
-export const PEERS = ["sentence-transformers", "litserve", "infinity"];
+const SWEEPS = ["budget", "size", "length", "concurrency", "hits"];
+const PARTS = ["cold", "cached", "latency", "scaling", ...SWEEPS, "peers"];
+const PEERS = ["sentence-transformers", "litserve", "infinity"];
 const PRECISIONS = ["fp32", "int8"];
 
 export const USAGE = `npm run bench -- [DATA.jsonl] [flags]

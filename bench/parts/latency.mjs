@@ -9,6 +9,11 @@ import { startService } from "../service.mjs";
 const BULK_BATCH = 200;
 const BULK_CONCURRENCY = 4;
 const BLOCK = 10;
+/** Requests of one sample, by what is remembered of it. */
+const ONE = {
+  "one sample": (pair) => scoreBody([pair], null),
+  "one sample of a dataset": (pair) => scoreBody([pair]),
+};
 
 /** Time of one sample: on an idle service against the bare session, and beside bulk load, with the event loop's delay. */
 export async function measureLatency(context) {
@@ -20,25 +25,20 @@ export async function measureLatency(context) {
   const service = await startService({ model, env: { ASSAY_PRECISION: precision } });
   const base = { part: "latency", precision, unit: "ms" };
   try {
-    const idle = { ours: [], bare: [] };
+    const idle = { bare: [], ...Object.fromEntries(Object.keys(ONE).map((name) => [name, []])) };
     for (let round = 0; round <= rounds; round++) {
-      const each = await idleRound(service, bare, fresh(singles));
-      if (round > 0) for (const side of ["ours", "bare"]) idle[side].push(each[side]);
+      const each = await idleRound(service, bare, singles, fresh);
+      if (round > 0) for (const side of Object.keys(idle)) idle[side].push(each[side]);
     }
-    for (const [name, share] of [
+    for (const [quantile, share] of [
       ["p50", 0.5],
       ["p95", 0.95],
     ]) {
       const of = (side) => idle[side].map((eachMs) => quantileOf(eachMs, share));
-      report(figure({ ...base, name: `bare session, one text, ${name}`, values: of("bare") }));
-      report(
-        figure({
-          ...base,
-          name: `one sample, idle, ${name}`,
-          values: of("ours"),
-          against: { name: `bare ${name}`, values: of("bare") },
-        }),
-      );
+      const against = { name: `bare ${quantile}`, values: of("bare") };
+      report(figure({ ...base, name: `bare session, one text, ${quantile}`, values: of("bare") }));
+      for (const name of Object.keys(ONE))
+        report(figure({ ...base, name: `${name}, idle, ${quantile}`, values: of(name), against }));
     }
 
     const loaded = {
@@ -69,15 +69,17 @@ export async function measureLatency(context) {
   }
 }
 
-/** Milliseconds of each text, ours and bare, in blocks that alternate with a pause for the other's threads to go to sleep. */
-async function idleRound(service, bare, singles) {
-  const each = { ours: [], bare: [] };
+/** Milliseconds of each text on every side, in blocks that alternate with a pause for the other's threads to go to sleep. */
+async function idleRound(service, bare, singles, fresh) {
+  const each = { bare: [] };
   for (const block of chunksOf([...singles.keys()], BLOCK)) {
     await sleep(30);
     for (const index of block) each.bare.push(await bare.run(index));
-    await sleep(30);
-    const bodies = block.map((index) => scoreBody([singles[index]]));
-    each.ours.push(...(await service.postAll("/v1/score", bodies, 1)).eachMs);
+    for (const [name, bodyOf] of Object.entries(ONE)) {
+      await sleep(30);
+      const bodies = fresh(block.map((index) => singles[index])).map((pair) => bodyOf(pair));
+      each[name] = [...(each[name] ?? []), ...(await service.postAll("/v1/score", bodies, 1)).eachMs];
+    }
   }
   return each;
 }

@@ -11,22 +11,38 @@ const HIT_SHARES = [0, 0.25, 0.5, 0.75, 1];
 const BUDGETS = [128, 256, 512, 1024, 2048, 4096];
 const TOKENS_OF_A_LENGTH = 4096;
 
-/** How cost grows with batch size, length, concurrency and cache hits. */
-export async function measureSweep(context) {
-  const { options, precision } = context;
-  const { model } = options;
+/** How cost grows: a part for each of what it may grow with. */
+export const SWEEPS = {
+  budget: (context) => withBare(context, (bare) => budgets(context, bare)),
+  size: (context) => withBoth(context, (service, bare) => sizes(context, service, bare)),
+  length: (context) => withBoth(context, (service, bare) => lengths(context, service, bare)),
+  concurrency: (context) => withService(context, (service) => concurrencies(context, service)),
+  hits: (context) => withService(context, (service) => hits(context, service)),
+};
+
+async function withBare({ options: { model }, precision }, measure) {
   const bare = await openBareSession({ model, precision, threads: 2 });
+  try {
+    await measure(bare);
+  } finally {
+    bare.close();
+  }
+}
+
+async function withService({ options: { model }, precision }, measure) {
   const service = await startService({ model, env: { ASSAY_PRECISION: precision } });
   try {
-    for (const sweep of [budgets, sizes, lengths, concurrencies, hits]) await sweep(context, service, bare);
+    await measure(service);
   } finally {
-    await bare.close();
     await service.close();
   }
 }
 
+const withBoth = (context, measure) =>
+  withBare(context, (bare) => withService(context, (service) => measure(service, bare)));
+
 /** Padded tokens of a batch in a bare session: what a batch planner may gain. */
-async function budgets({ options, pairs, tokenise, precision, report }, _service, bare) {
+async function budgets({ options, pairs, tokenise, precision, report }, bare) {
   const some = pairs.slice(0, 256).map(textOf);
   const measured = (options.quick ? [128, 512] : BUDGETS).map((x) => [
     x,
