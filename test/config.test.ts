@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { checkBind, configPage, readConfig } from "../src/config.js";
+import { checkBind, configPage, readConfig, shareCores } from "../src/config.js";
 
 const key = "a-key-of-16-chars";
 
@@ -28,8 +28,42 @@ describe("the configuration", () => {
     ["ASSAY_DIGEST_KEY", "abc"],
     ["ASSAY_API_KEYS", "short"],
     ["ASSAY_COLOUR", "blue"],
+    ["ASSAY_DEVICE", "gpu"],
+    ["ASSAY_DEVICE", "cuda:0,cpu"],
+    ["ASSAY_SESSIONS", "0"],
   ])("stops at %s=%s and names it", (name, value) => {
     expect(() => readConfig({ [name]: value })).toThrow(name);
+  });
+
+  it.each([
+    ["auto", [{ device: { kind: "cuda", index: 0 }, fallback: true }]],
+    ["cpu", [{ device: { kind: "cpu" }, fallback: false }]],
+    ["cuda", [{ device: { kind: "cuda", index: 0 }, fallback: false }]],
+    ["cuda:2", [{ device: { kind: "cuda", index: 2 }, fallback: false }]],
+    [
+      "cuda:1,cuda:0,cuda:1",
+      [
+        { device: { kind: "cuda", index: 1 }, fallback: false },
+        { device: { kind: "cuda", index: 0 }, fallback: false },
+      ],
+    ],
+  ])("reads ASSAY_DEVICE=%s", (text, devices) => {
+    expect(readConfig({ ASSAY_DEVICE: text }).devices).toEqual(devices);
+  });
+
+  it.each([
+    { cores: 1, given: [undefined, undefined], sessions: 1, threads: 1 },
+    { cores: 2, given: [undefined, undefined], sessions: 1, threads: 2 },
+    { cores: 6, given: [undefined, undefined], sessions: 2, threads: 3 },
+    { cores: 16, given: [undefined, undefined], sessions: 4, threads: 4 },
+    { cores: 2, given: [2, undefined], sessions: 2, threads: 1 },
+    { cores: 2, given: [8, undefined], sessions: 8, threads: 1 },
+    { cores: 16, given: [undefined, 8], sessions: 2, threads: 8 },
+    { cores: 2, given: [undefined, 8], sessions: 1, threads: 8 },
+    { cores: 2, given: [3, 5], sessions: 3, threads: 5 },
+  ])("shares $cores cores, of sessions and threads given $given, as $sessions × $threads", (row) => {
+    const { cores, given, sessions, threads } = row;
+    expect(shareCores(cores, given[0], given[1])).toEqual({ sessions, threadsPerSession: threads });
   });
 
   it("names every fault at once", () => {

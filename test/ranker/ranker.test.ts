@@ -1,8 +1,9 @@
+import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readModelFolder } from "../../src/ranker/model-folder.js";
 import type { Caller, Ranker, Text } from "../../src/ranker/port.js";
-import { openRanker } from "../../src/ranker/ranker.js";
+import { type DeviceChoice, openRanker } from "../../src/ranker/ranker.js";
 import { rankerOptions } from "../support/ranker.js";
 
 const patient: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
@@ -70,3 +71,45 @@ describe("a ranker", () => {
     await waiting;
   });
 });
+
+describe("a ranker on two devices", () => {
+  it("spreads runs over their engines, and serves on while one of them is away", async () => {
+    const folder = await readModelFolder(fileURLToPath(new URL("../../models/default", import.meta.url)));
+    const options = rankerOptions();
+    const [device] = options.devices;
+    const deaths: string[] = [];
+    const others = childPids();
+    const ranker = openRanker(folder, {
+      ...options,
+      devices: [device, device] as DeviceChoice[],
+      threads: 1,
+      observer: { ...options.observer, death: (_model, reason) => deaths.push(reason) },
+    });
+    onTestFinished(() => ranker.close());
+    await ranker.settled();
+    const engines = childPids().filter((pid) => !others.includes(pid));
+    expect(engines).toHaveLength(2);
+    const cpuBefore = engines.map(cpuTicks);
+    const runs = [ranker.run(texts(40), "fp32", patient), ranker.run(texts(40), "fp32", patient)];
+    for (const { logits } of await Promise.all(runs)) expect(logits).toHaveLength(40);
+    engines.forEach((pid, index) => {
+      expect(cpuTicks(pid)).toBeGreaterThan(cpuBefore[index] as number);
+    });
+
+    process.kill(engines[0] as number, "SIGKILL");
+    while (deaths.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(ranker.state()).toEqual({ status: "ready" });
+    expect((await ranker.run(texts(10), "fp32", patient)).logits).toHaveLength(10);
+  });
+});
+
+function childPids(): number[] {
+  return readdirSync("/proc/self/task").flatMap((task) =>
+    readFileSync(`/proc/self/task/${task}/children`, "utf8").split(/\s+/).filter(Boolean).map(Number),
+  );
+}
+
+/** User time of a process so far. */
+function cpuTicks(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/stat`, "utf8").split(" ")[13]);
+}

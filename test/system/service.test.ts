@@ -108,6 +108,11 @@ describe("the service", () => {
   it.each([
     ["a bind beyond loopback without keys", { ASSAY_HOST: "0.0.0.0" }, /ASSAY_API_KEYS/],
     ["an unknown setting", { ASSAY_COLOUR: "blue" }, /ASSAY_COLOUR is not a setting/],
+    [
+      "a device that is not there",
+      { ASSAY_DEVICE: "cuda:63" },
+      /ASSAY_DEVICE .*No session on cuda:63: .*CUDA/,
+    ],
     ["a models folder without the model", { ASSAY_DEFAULT_MODEL: "nobody" }, /No model folder nobody/],
   ])("refuses to start with %s", async (_about, env, message) => {
     const failed = await run(process.execPath, [CLI, "serve"], {
