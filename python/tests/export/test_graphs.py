@@ -101,6 +101,19 @@ def test_the_int8_graph_ranks_as_the_float_graph_does(exported: Export, family: 
     assert precision["texts"] == 324
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_int8_logit_does_not_depend_on_the_batch(exported: Export, family: str) -> None:
+    source, folder = exported(family, 1, "int8")
+    inputs = {name: value.numpy() for name, value in encode(source).items()}
+    together, _ = run(folder / "forward.int8.onnx", inputs)
+    for row in range(len(TEXTS)):
+        length = int(inputs["attention_mask"][row].sum())
+        alone, _ = run(
+            folder / "forward.int8.onnx", {n: v[row : row + 1, :length] for n, v in inputs.items()}
+        )
+        np.testing.assert_allclose(alone[0], together[row], atol=1e-4)
+
+
 def externals(graph: Path) -> dict[str, dict[str, str]]:
     model = onnx.load(str(graph), load_external_data=False)
     return {
@@ -117,9 +130,9 @@ def test_both_graphs_read_the_same_bytes_of_one_file(exported: Export) -> None:
     )
     assert float_graph == int8_graph
     products = onnx.load(str(folder / "forward.int8.onnx"), load_external_data=False).graph.node
-    integer = [node.input[1] for node in products if node.op_type == "MatMulInteger"]
-    assert len(integer) == 2 * 5  # layers x (query, key, value, output, first of feed-forward)
-    assert not any(name.endswith("layer.0.output.dense.weight.int8") for name in integer)
+    integer = [node.input[1] for node in products if node.op_type == "MatMulIntegerToFloat"]
+    # query, key, value, output and two of feed-forward in two layers, but the last's key and value
+    assert len(integer) == 2 * 6 - 2
     assert all(name in int8_graph for name in integer)
 
 
@@ -140,6 +153,17 @@ def test_every_weight_lies_aligned_within_the_file(
         assert extent["location"] == "weights.bin"
         assert offset % 64 == 0
         assert 0 < length <= size - offset
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_last_layer_makes_no_keys_and_values(exported: Export, family: str) -> None:
+    """Its one query a sample is turned by their weights instead, which costs no product a token."""
+    _, folder = exported(family, 1, "fp32")
+    model = onnx.load(str(folder / "forward.onnx"), load_external_data=False)
+    rows = [node.input[1] for node in model.graph.node if node.op_type == "Gemm"]
+    names = {"distilbert": ("k_lin", "v_lin")}.get(family, ("key", "value"))
+    for part in names:
+        assert [".layer.1." in name for name in rows if f".{part}.weight" in name] == [False]
 
 
 def test_graphs_depend_on_the_architecture_and_not_on_the_weights(tmp_path: Path) -> None:
@@ -166,8 +190,12 @@ def test_equal_parameters_keep_their_own_places(tmp_path: Path) -> None:
             parameter.data.fill_(1.0)
     model.save_pretrained(source)
     export_folder(source, tmp_path / "model", Options("tiny"))
-    offsets = [e["offset"] for n, e in externals(tmp_path / "model" / "forward.onnx").items()]
-    assert len(set(offsets)) == len(offsets) == len(list(model.parameters()))
+    found = externals(tmp_path / "model" / "forward.onnx")
+    offsets = [entry["offset"] for entry in found.values()]
+    assert len(set(offsets)) == len(offsets)
+    # softmax does not see the key bias of the one query that the last layer has
+    unread = {"bert.encoder.layer.1.attention.self.key.bias"}
+    assert found.keys() == {name for name, _ in model.named_parameters()} - unread
 
 
 def test_the_check_covers_empty_single_and_overlong_texts() -> None:

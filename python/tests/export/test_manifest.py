@@ -141,3 +141,18 @@ def test_the_checked_versions_are_those_of_the_package() -> None:
     declared = project["project"]["optional-dependencies"]["export"]
     for package, supported in SUPPORTED.items():
         assert f"{package}{supported}" in declared
+
+
+def test_graphs_are_drawn_again_from_the_folders_own_weights(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "checkpoint", "bert")
+    folder = tmp_path / "model"
+    export_folder(source, folder, Options("tiny", weights="int8", int8_graph=True))
+    before = json.loads((folder / "model.json").read_text())
+    for graph in before["graphs"].values():
+        (folder / graph).write_bytes(b"of an older exporter")
+    assert main(["graphs", str(folder)]) == 0
+    assert json.loads((folder / "model.json").read_text()) == before
+    for name, entry in before["files"].items():
+        content = (folder / name).read_bytes()
+        assert entry["sha256"] == hashlib.sha256(content).hexdigest()
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint", "model"}

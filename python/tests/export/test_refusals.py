@@ -79,7 +79,7 @@ def test_swapped_weights_are_an_error_that_names_the_largest_difference(
         two.external_data[1].value = offset
         return model
 
-    monkeypatch.setattr("assay.export.folder.share_weights", swapped)
+    monkeypatch.setattr("assay.export.graphs.share_weights", swapped)
     source = make_checkpoint(tmp_path / "checkpoint", "bert")
     message = refused(source, tmp_path / "model")
     assert "differs from PyTorch: largest difference " in message

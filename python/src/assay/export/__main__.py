@@ -1,4 +1,7 @@
-"""A checkpoint to a model folder (`folder`), or to new weights for one (`weights`)."""
+"""A checkpoint to a model folder (`folder`), or to new weights for one (`weights`).
+
+`graphs` draws the graphs of a folder again, from its own weights.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from assay.export.errors import ExportError
 from assay.export.families import FAMILIES
 from assay.export.folder import Options, export_folder
 from assay.export.manifest import Provenance
-from assay.export.texts import read_texts
+from assay.export.regraph import renew_graphs
+from assay.export.texts import BUILTIN_PAIRS, builtin_pairs, read_texts
 from assay.export.upload import UploadOptions, export_weights
 
 
@@ -34,6 +38,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True)
     _add_folder(commands)
     _add_weights(commands)
+    _add_graphs(commands)
     return parser
 
 
@@ -79,15 +84,32 @@ def _add_weights(commands: Any) -> None:
     _add_common(weights)
 
 
+def _add_graphs(commands: Any) -> None:
+    graphs = commands.add_parser(
+        "graphs",
+        help="draw the graphs of a model folder again, from its own weights",
+        epilog="Weights, tokeniser and self-test stay as they are.",
+    )
+    graphs.set_defaults(run=_run_graphs)
+    graphs.add_argument("folder", type=Path, help="the model folder")
+    _add_precision_texts(graphs)
+
+
 def _add_common(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--metrics", type=Path, action="append", default=[], help="JSON to keep in the manifest")
-    add("--precision-texts", type=Path, help="JSONL of texts to measure the int8 graph on")
+    _add_precision_texts(parser)
     add("--base-model", help="provenance: what the checkpoint was trained from")
     add("--recipe", help="provenance: how")
     add("--data", action="append", default=[], metavar="NAME=LICENCE", help="provenance: on what")
     add("--seed", type=int, help="provenance: with which seed")
     add("--replace", action="store_true", help="replace what exists")
+
+
+def _add_precision_texts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--precision-texts", type=Path, help="JSONL of texts to measure the int8 graph on"
+    )
 
 
 def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
@@ -117,6 +139,14 @@ def _run_weights(given: argparse.Namespace, words: list[str]) -> str:
     header = export_weights(given.checkpoint, given.folder, given.out, options)
     first = f"{given.out}: weights of {header['weights']['bytes'] / 1e6:.1f} MB"
     return "\n".join([first, *_precision(header["precision"])])
+
+
+def _run_graphs(given: argparse.Namespace, _: list[str]) -> str:
+    own = given.precision_texts is None
+    texts = builtin_pairs() if own else read_texts(given.precision_texts)
+    named = BUILTIN_PAIRS if own else given.precision_texts.name
+    manifest = renew_graphs(given.folder, texts, named)
+    return "\n".join([f"{given.folder}: graphs renewed", *_precision(manifest["precision"])])
 
 
 def _common(given: argparse.Namespace, words: list[str], paths: list[Path]) -> dict[str, Any]:

@@ -16,13 +16,14 @@ from assay.export.errors import ExportError
 class Family:
     """What the exporter must know of one family.
 
-    `head` names the last linear layer, whose input is the features. `token_types` says whether the
-    graph takes token_type_ids. `positions_after_padding`: positions count real tokens from the
-    padding id + 1 (RoBERTa) instead of 0, 1, 2, ...
+    `head` names the last linear layer, whose input is the features, `layers` the list of encoder
+    layers. `token_types` says whether the graph takes token_type_ids. `positions_after_padding`:
+    positions count real tokens from the padding id + 1 (RoBERTa) instead of 0, 1, 2, ...
     """
 
     name: str
     head: str
+    layers: str
     token_types: bool
     positions_after_padding: bool = False
 
@@ -33,15 +34,33 @@ class Family:
 
 
 FAMILIES = {
-    "bert": Family("bert", head="classifier", token_types=True),
+    "bert": Family("bert", head="classifier", layers="bert.encoder.layer", token_types=True),
     "roberta": Family(
-        "roberta", head="classifier.out_proj", token_types=False, positions_after_padding=True
+        "roberta",
+        head="classifier.out_proj",
+        layers="roberta.encoder.layer",
+        token_types=False,
+        positions_after_padding=True,
     ),
     "xlm-roberta": Family(
-        "xlm-roberta", head="classifier.out_proj", token_types=False, positions_after_padding=True
+        "xlm-roberta",
+        head="classifier.out_proj",
+        layers="roberta.encoder.layer",
+        token_types=False,
+        positions_after_padding=True,
     ),
-    "distilbert": Family("distilbert", head="classifier", token_types=False),
-    "electra": Family("electra", head="classifier.out_proj", token_types=True),
+    "distilbert": Family(
+        "distilbert",
+        head="classifier",
+        layers="distilbert.transformer.layer",
+        token_types=False,
+    ),
+    "electra": Family(
+        "electra",
+        head="classifier.out_proj",
+        layers="electra.encoder.layer",
+        token_types=True,
+    ),
 }
 
 

@@ -11,17 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import onnx
-
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint, load_checkpoint
-from assay.export.int8 import quantise_products
+from assay.export.graphs import write_graphs
 from assay.export.manifest import Description, Provenance, describe_bytes, write_manifest
 from assay.export.precision import Model, measure_precision
-from assay.export.share import LOCATION, share_weights
-from assay.export.texts import Text, builtin_pairs, check_texts, self_test_texts
+from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
 from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
-from assay.export.trace import trace_forward
 from assay.export.versions import check_versions
 from assay.export.weights import Precision, Weights, pack_weights, unpack_weights
 
@@ -47,7 +43,7 @@ class Options:
     licence: str = "NOASSERTION"
     notices: list[str] = field(default_factory=list)
     precision_texts: list[Text] = field(default_factory=builtin_pairs)
-    precision_on: str = "pairs of the exporter's own texts"
+    precision_on: str = BUILTIN_PAIRS
     replace: bool = False
 
 
@@ -76,7 +72,7 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
     check_tokenizer(tokenizer, check_texts(tokens_max), tokens_max, types_max)
     with _folder_beside(out, options.replace) as folder:
         weights = pack_weights(checkpoint.model, options.weights, checkpoint.family.head)
-        graphs = _write_graphs(folder, checkpoint, weights, options)
+        graphs = write_graphs(folder, checkpoint, weights, int8_graph=options.int8_graph)
         files = {**tokenizer.files(tokens_max), "config.json": _config(checkpoint)}
         for name, content in files.items():
             (folder / name).write_bytes(content)
@@ -103,22 +99,6 @@ def _config(checkpoint: Checkpoint) -> bytes:
     config = checkpoint.config.to_dict()
     config.pop("_name_or_path", None)  # a path of this machine
     return (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()
-
-
-def _write_graphs(
-    folder: Path, checkpoint: Checkpoint, weights: Weights, options: Options
-) -> dict[str, str]:
-    """Writes weights.bin and the graphs; returns graph kind to file name."""
-    (folder / LOCATION).write_bytes(weights.content)
-    forward = share_weights(trace_forward(checkpoint), weights)
-    models = {"forward": forward}
-    if options.int8_graph:
-        models["forward.int8"] = quantise_products(forward, weights)
-    for kind, model in models.items():
-        path = folder / f"{kind}.onnx"
-        path.write_bytes(model.SerializeToString(deterministic=True))
-        onnx.checker.check_model(str(path))
-    return {kind: f"{kind}.onnx" for kind in models}
 
 
 def _describe(

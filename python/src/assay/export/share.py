@@ -44,8 +44,10 @@ def share_weights(trace: Trace, weights: Weights) -> onnx.ModelProto:
         for index, name in enumerate(node.input):
             if name in found:
                 parameter, transposed = found[name]
-                _turn(node, index, parameter, transposed)
+                turned = _turn(node, index, parameter, transposed)
                 after += _connect(node, index, parameter, external, before)
+                if turned:
+                    before[f"{parameter.name}.turned"] = [_transpose(node, index)]
         nodes += [node, *after]
     del graph.node[:]
     graph.node.extend(node for group in before.values() for node in group)
@@ -71,17 +73,20 @@ def _find_parameters(trace: Trace, weights: Weights) -> dict[str, tuple[Paramete
     return found
 
 
-def _turn(node: NodeProto, index: int, parameter: Parameter, transposed: bool) -> None:
-    """Gemm reads its weight as stored by the flag; a MatMul reads (in, out), which is how it is."""
-    if node.op_type == "Gemm" and index == 1:
-        attributes = [a for a in node.attribute if a.name != "transB"]
-        flag = {a.name: a.i for a in node.attribute}.get("transB", 0)
-        del node.attribute[:]
-        node.attribute.extend(attributes)
-        turned = bool(flag) != (transposed != parameter.transposed)
-        node.attribute.append(helper.make_attribute("transB", int(turned)))
-    elif transposed != parameter.transposed:
-        raise ExportError(f"{node.op_type} reads {parameter.name} in a layout that is not stored")
+def _turn(node: NodeProto, index: int, parameter: Parameter, transposed: bool) -> bool:
+    """Whether a Transpose must stand between the stored parameter and the node.
+
+    A Gemm's flag does it for nothing; elsewhere ONNX Runtime folds the Transpose when it loads.
+    """
+    differs = transposed != parameter.transposed
+    if node.op_type != "Gemm" or index != 1:
+        return differs
+    attributes = [a for a in node.attribute if a.name != "transB"]
+    flag = {a.name: a.i for a in node.attribute}.get("transB", 0)
+    del node.attribute[:]
+    node.attribute.extend(attributes)
+    node.attribute.append(helper.make_attribute("transB", int(bool(flag) != differs)))
+    return False
 
 
 def _connect(
@@ -109,6 +114,12 @@ def _connect(
     before[name] = _dequantise(levels, scale, name)
     node.input[index] = name
     return []
+
+
+def _transpose(node: NodeProto, index: int) -> NodeProto:
+    name = node.input[index]
+    node.input[index] = f"{name}.turned"
+    return helper.make_node("Transpose", [name], [f"{name}.turned"], f"{name}.turn", perm=[1, 0])
 
 
 def _look_up(node: NodeProto, levels: str, scale: str) -> list[NodeProto]:

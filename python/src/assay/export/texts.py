@@ -23,6 +23,7 @@ class Text:
         return {"query": self.query, "document": self.document}
 
 
+BUILTIN_PAIRS = "pairs of the exporter's own texts"  # the name of `builtin_pairs`
 QUERIES = (
     "usb c cable",
     "wireless mouse",

@@ -1,9 +1,10 @@
 """The forward graph, traced from a copy of the model that holds a unique stamp in every weight.
 
-The tracer transposes weights, folds constants and renames them. Tracing a copy whose parameters are
-filled with distinct random numbers lets each initialiser be told by its bytes alone, even where
-a checkpoint holds two equal parameters (LayerNorm at 1, biases at 0), and makes the graph depend on
-the architecture only: a new checkpoint replaces weights.bin and nothing else.
+The tracer may rename weights and transpose them. Tracing a copy whose parameters are filled with
+distinct random numbers lets each initialiser be told by its bytes alone, even where a checkpoint
+holds two equal parameters (LayerNorm at 1, biases at 0), and makes the graph depend on the
+architecture only: a new checkpoint replaces weights.bin and nothing else. Constants are left for
+ONNX Runtime to fold, or a weight that is reshaped would come out as no parameter.
 
 TorchScript's tracer is used because ONNX Runtime ran its graph faster than dynamo's on a CPU.
 """
@@ -20,6 +21,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
+from assay.export.encoder import run_on_rows
 from assay.export.families import Checkpoint, Forward
 
 OPSET = 20
@@ -36,6 +38,7 @@ class Trace:
 def trace_forward(checkpoint: Checkpoint) -> Trace:
     """Traces `forward`: logits (B, K) and features (B, H) from int64 (B, T) inputs."""
     stamped = replace(checkpoint, model=_stamped(checkpoint.model))
+    run_on_rows(stamped)
     inputs = _example(checkpoint)
     names = checkpoint.family.inputs
     axes = {name: {0: "batch", 1: "tokens"} for name in names}
@@ -48,6 +51,7 @@ def trace_forward(checkpoint: Checkpoint) -> Trace:
             path,
             dynamo=False,
             opset_version=OPSET,
+            do_constant_folding=False,
             input_names=names,
             output_names=["logits", "features"],
             dynamic_axes={**axes, "logits": {0: "batch"}, "features": {0: "batch"}},

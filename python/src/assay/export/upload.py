@@ -25,7 +25,7 @@ from assay.export.manifest import (
 )
 from assay.export.precision import Model, measure_precision
 from assay.export.share import LOCATION
-from assay.export.texts import Text, builtin_pairs, check_texts
+from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from assay.export.versions import check_versions
 from assay.export.weights import Parameter, Weights, pack_weights_as, unpack_weights
@@ -41,7 +41,7 @@ class UploadOptions:
     provenance: Provenance = field(default_factory=Provenance)
     metrics: dict[str, Any] = field(default_factory=dict)
     precision_texts: list[Text] = field(default_factory=builtin_pairs)
-    precision_on: str = "pairs of the exporter's own texts"
+    precision_on: str = BUILTIN_PAIRS
     replace: bool = False
 
 

@@ -2,7 +2,7 @@
 
 int8 is symmetric and per output channel (Linear) or per row (Embedding): q = round(w / s) with
 s = max |w| / 127 over the channel, and the stored weight is q * s. Linear weights are stored
-transposed, (in, out), the layout that both MatMul and MatMulInteger take.
+transposed, (in, out), the layout that integer products take.
 """
 
 from __future__ import annotations

@@ -1,0 +1,29 @@
+"""Writes weights.bin and the graphs that read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import onnx
+
+from assay.export.families import Checkpoint
+from assay.export.int8 import quantise_products
+from assay.export.share import LOCATION, share_weights
+from assay.export.trace import trace_forward
+from assay.export.weights import Weights
+
+
+def write_graphs(
+    folder: Path, checkpoint: Checkpoint, weights: Weights, *, int8_graph: bool
+) -> dict[str, str]:
+    """Writes weights.bin and the graphs; returns graph kind to file name."""
+    (folder / LOCATION).write_bytes(weights.content)
+    forward = share_weights(trace_forward(checkpoint), weights)
+    models = {"forward": forward}
+    if int8_graph:
+        models["forward.int8"] = quantise_products(forward, weights, checkpoint.family.layers)
+    for kind, model in models.items():
+        path = folder / f"{kind}.onnx"
+        path.write_bytes(model.SerializeToString(deterministic=True))
+        onnx.checker.check_model(str(path))
+    return {kind: f"{kind}.onnx" for kind in models}
