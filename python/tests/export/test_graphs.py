@@ -101,6 +101,16 @@ def test_the_int8_graph_ranks_as_the_float_graph_does(exported: Export, family: 
     assert precision["texts"] == 324
 
 
+def test_another_activation_than_gelu_has_its_rows_quantised_too(tmp_path: Path) -> None:
+    from assay.export.folder import Options, export_folder
+
+    source = make_checkpoint(tmp_path / "checkpoint", "bert", hidden_act="silu")
+    manifest = export_folder(
+        source, tmp_path / "model", Options("tiny", weights="int8", int8_graph=True)
+    )
+    assert manifest["precision"]["int8"]["spearman"] > 0.97
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_an_int8_logit_does_not_depend_on_the_batch(exported: Export, family: str) -> None:
     source, folder = exported(family, 1, "int8")
