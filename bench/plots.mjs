@@ -1,7 +1,12 @@
-const WIDTH = 640;
+const WIDTH = 750;
 const HEIGHT = 300;
-const EDGE = { left: 58, right: 170, top: 34, bottom: 44 };
-const COLOURS = ["#1b6ca8", "#c2571a", "#8ab6d6", "#e6b08d", "#4d7c3a", "#7a4f9a"];
+const EDGE = { left: 58, right: 250, top: 34, bottom: 44 };
+const COLOURS = {
+  "ours, fp32": "#1b6ca8",
+  "bare session, fp32": "#8fbfe0",
+  "ours, int8": "#c2571a",
+  "bare session, int8": "#eab08a",
+};
 
 /** The plots of a results file: name → SVG. Points are medians, bars the least and greatest repetition. */
 export function plotsOf(figures) {
@@ -53,7 +58,7 @@ function svgOf({ title, x, y, lines }) {
       `<text x="${left(value)}" y="${HEIGHT - EDGE.bottom + 18}" text-anchor="middle">${value}</text>`,
   );
   const drawn = lines.flatMap(({ label, points: own }, index) => {
-    const colour = COLOURS[index % COLOURS.length];
+    const colour = COLOURS[label];
     const last = own.at(-1);
     return [
       `<path fill="none" stroke="${colour}" stroke-width="2" d="M${own.map((point) => `${left(point.x)} ${down(point.median)}`).join("L")}"/>`,
@@ -62,7 +67,7 @@ function svgOf({ title, x, y, lines }) {
           `<path stroke="${colour}" d="M${left(point.x)} ${down(point.min)}V${down(point.max)}"/><circle cx="${left(point.x)}" cy="${down(point.median)}" r="3" fill="${colour}"/>`,
       ),
       `<path stroke="${colour}" stroke-width="2" d="M${EDGE.left + inner.width + 14} ${EDGE.top + 8 + index * 18}h18"/>`,
-      `<text x="${EDGE.left + inner.width + 38}" y="${EDGE.top + 12 + index * 18}">${label} (${short(last.median)})</text>`,
+      `<text x="${EDGE.left + inner.width + 38}" y="${EDGE.top + 12 + index * 18}">${label}: ${short(last.median)} at ${last.x}</text>`,
     ];
   });
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" width="${WIDTH}" height="${HEIGHT}" role="img">
