@@ -87,7 +87,7 @@ function confidence({ distribution, target }: Sample): number | null {
  * which is ‖r‖ of both cross-entropies. The paper averages over several short trainings; this is one checkpoint.
  */
 function el2n({ distribution, atLogits }: Sample): number | null {
-  return distribution && atLogits && Math.hypot(...atLogits.gradient);
+  return distribution && atLogits && norm(atLogits.gradient);
 }
 
 /**
@@ -96,12 +96,18 @@ function el2n({ distribution, atLogits }: Sample): number | null {
  * Equal", arXiv:1803.00942, whose bound is ‖r‖ alone up to a factor common to all samples.
  */
 function gradNormLast({ atLogits, featureNormSquared }: Sample): number | null {
-  return atLogits && Math.hypot(...atLogits.gradient) * Math.sqrt(featureNormSquared + 1);
+  return atLogits && norm(atLogits.gradient) * Math.sqrt(featureNormSquared + 1);
+}
+
+function norm(gradient: readonly number[]): number {
+  return gradient.length === 1 ? Math.abs(gradient[0] as number) : Math.hypot(...gradient);
 }
 
 function readSample(batch: LogitBatch, index: number, label: Label, loss: LossName): Sample {
   const { classes } = batch;
-  const logits = batch.logits.subarray(index * classes, (index + 1) * classes);
+  const first = index * classes;
+  const logits =
+    classes === 1 ? [batch.logits[first] as number] : batch.logits.subarray(first, first + classes);
   const featureNormSquared = batch.featureNormsSquared[index] as number;
   if (loss === "mse") {
     const atLogits = label === null ? null : squaredError(logits[0] as number, label as number);

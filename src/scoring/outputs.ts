@@ -122,7 +122,7 @@ function columnsOf(
   const featureNormsSquared = new Float32Array(of.length);
   of.forEach((d, index) => {
     const record = records[d] as OutputsRecord;
-    logits.set(record.logits, index * classes);
+    for (let k = 0; k < classes; k++) logits[index * classes + k] = record.logits[k] as number;
     featureNormsSquared[index] = record.featureNormSquared;
   });
   return {

@@ -53,12 +53,12 @@ function predictionAt(
   index: number,
   loss: LossName,
 ): Partial<SampleRow> {
-  const own = logits.subarray(index * classes, (index + 1) * classes);
   if (classes === 1) {
-    const logit = own[0] as number;
+    const logit = logits[index] as number;
     return loss === "mse"
       ? { id, logit }
-      : { id, logit, probability: distributionOf(own).probabilities[1] as number };
+      : { id, logit, probability: distributionOf([logit]).probabilities[1] as number };
   }
+  const own = logits.subarray(index * classes, (index + 1) * classes);
   return { id, logits: Array.from(own), probabilities: [...distributionOf(own).probabilities] };
 }

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { AssayError } from "../errors.js";
 import { computeSignals } from "../importance/signals.js";
 import { labelNeed, suitableSignals } from "../importance/suitability.js";
@@ -79,11 +80,13 @@ async function scoreWith(
   );
   if (outputs.storeFailure !== null && dataset !== undefined) throw outputs.storeFailure;
 
+  await giveWay(samples.length);
   const labels = samples.map(({ label = null }) => label);
   const columns = computeSignals(outputs, labels, plan.loss, plan.computed);
   stopwatch.lap("signals");
   const weighting = weighColumn(columns, plan.weighting);
   stopwatch.lap("weigh");
+  await giveWay(samples.length);
   if (dataset !== undefined) {
     await keepSamples(store, dataset, ranker.model, plan.loss, samples, outputs.keys, columns);
     stopwatch.lap("keep");
@@ -102,6 +105,13 @@ async function scoreWith(
       ...adviceOnTruncation(outputs.truncated, ranker),
     ],
   };
+}
+
+/** A larger batch lets other requests have their turn between its stages, each of which takes some milliseconds. */
+const SAMPLES_AT_ONCE = 512;
+
+async function giveWay(samples: number): Promise<void> {
+  if (samples > SAMPLES_AT_ONCE) await nextTurn();
 }
 
 interface ScoringPlan {

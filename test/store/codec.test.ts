@@ -4,13 +4,15 @@ import { decodeOutputs, encodeOutputs } from "../../src/store/codec/outputs.js";
 import { encodeSample } from "../../src/store/codec/sample.js";
 import { parseShape, shapeText } from "../../src/store/codec/shape.js";
 import {
+  decodeIntoColumns,
   decodeStored,
+  emptyColumns,
   encodeStored,
   WEIGHTS_MAX,
   weightsSince,
   withWeight,
 } from "../../src/store/codec/stored.js";
-import type { OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
+import type { LookedUp, OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
 import { sample } from "./conformance.js";
 
 const float32 = fc.float({ noNaN: true });
@@ -54,6 +56,16 @@ function unpack(bytes: Buffer, shape: string, number: number, snapshot: number):
   return decodeStored(bytes, (wanted) => (wanted === number ? parseShape(shape) : undefined), snapshot);
 }
 
+/** Three rows of a dataset with the one shape. */
+function columnsOf(shape: string, version: number | undefined): LookedUp {
+  const snapshot = version === undefined ? null : { version, createdAtMs: 0, samples: 1, provenance: {} };
+  return emptyColumns(3, [parseShape(shape)], snapshot);
+}
+
+function lookUp(bytes: Buffer, shape: string): void {
+  decodeIntoColumns(bytes, columnsOf(shape, 1), 1);
+}
+
 describe("the codec", () => {
   it("gives back every outputs record", () => {
     fc.assert(
@@ -78,6 +90,27 @@ describe("the codec", () => {
           expect(stored).toEqual({ record, weight: asked?.weight ?? null });
         },
       ),
+    );
+  });
+
+  it("gives a look-up the weight and the signals of the same sample", () => {
+    fc.assert(
+      fc.property(anySample, anyWeights, fc.nat(), (record, weights, pick) => {
+        const { shape, body } = pack(record);
+        const version = weights[pick % (weights.length + 1)]?.version;
+        const columns = columnsOf(shape, version);
+        decodeIntoColumns(encodeStored(weights, 0, body), columns, 1);
+        const { weight } = unpack(encodeStored(weights, 0, body), shape, 0, version ?? 0);
+        expect([...columns.shapeOf]).toEqual([-1, 0, -1]);
+        expect([...columns.weights]).toEqual([Number.NaN, weight ?? Number.NaN, Number.NaN]);
+        const names = parseShape(shape).signals;
+        const none = names.map(() => Number.NaN);
+        expect([...columns.signals]).toEqual([
+          ...none,
+          ...names.map((name) => record.signals.get(name)),
+          ...none,
+        ]);
+      }),
     );
   });
 
@@ -110,12 +143,15 @@ describe("the codec", () => {
     const whole = encodeStored([{ version: 1, weight: 1 }], 0, body);
     for (let length = 0; length < whole.length; length++) {
       expect(() => unpack(whole.subarray(0, length), shape, 0, 1)).toThrow(corrupt);
+      expect(() => lookUp(whole.subarray(0, length), shape)).toThrow(corrupt);
     }
+    expect(() => lookUp(Buffer.concat([whole, Buffer.of(0)]), shape)).toThrow(corrupt);
     expect(() => unpack(Buffer.concat([whole, Buffer.of(0)]), shape, 0, 1)).toThrow(corrupt);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         for (const decode of [
           () => unpack(Buffer.from(bytes), shape, 0, 1),
+          () => lookUp(Buffer.from(bytes), shape),
           () => decodeOutputs(Buffer.from(bytes)),
         ]) {
           try {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { SampleRecord, Store } from "../../src/store/port.js";
+import type { LookedUp, SampleRecord, Store } from "../../src/store/port.js";
 
 /** What the suite needs of an adapter: a place that is empty at first and can be opened several times, also at once. */
 export interface StorePlace {
@@ -369,6 +369,67 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
       });
     });
 
+    describe("look-ups", () => {
+      it("find what reading the samples finds, in the order of the ids, of one shape or of several", async () => {
+        const odd = 'an id with "quotes", spaces, é and 😀';
+        const records = [
+          { id: "a", record: sample({ group: "usb c cable", label: [0.25, 0.75] }) },
+          { id: odd, record: sample({ model: "other@1", signals: new Map([["entropy", 0.5]]) }) },
+          { id: "é".repeat(128), record: sample({ label: 0.1, signals: new Map() }) },
+          { id: "late", record: sample({ label: null }) },
+        ];
+        await store.writeSamples("d", records.slice(0, 3));
+        const ids = records.slice(0, 3).map(({ id }) => id);
+        await store.writeSnapshot("d", { ids, weights: Float64Array.of(0.5, 0, 0.1) }, { by: "loss" });
+        await store.writeSamples("d", records.slice(3));
+        await expectSameAsReading(["late", "missing", odd, "é".repeat(128), "a", "a", "É"]);
+        expect((await store.lookUp("d", ["a"]))?.snapshot).toMatchObject({
+          version: 1,
+          provenance: { by: "loss" },
+        });
+      });
+
+      it("find thousands at once", async () => {
+        const records = Array.from({ length: 2500 }, (_, index) => ({
+          id: `s${index}`,
+          record: sample({ signals: new Map([["loss", index]]) }),
+        }));
+        await store.writeSamples("d", records);
+        await expectSameAsReading(Array.from({ length: 3500 }, (_, index) => `s${(index * 7) % 4000}`));
+      });
+
+      it("find nothing in a dataset that is unknown, and no row for no ids", async () => {
+        expect(await store.lookUp("unknown", ["a"])).toBeNull();
+        await store.writeSamples("d", [{ id: "a", record: sample() }]);
+        expect((await store.lookUp("d", []))?.shapeOf).toHaveLength(0);
+        expect((await store.lookUp("d", ["a"]))?.snapshot).toBeNull();
+      });
+
+      async function expectSameAsReading(ids: readonly string[]): Promise<void> {
+        const read = await store.readSamples("d", ids);
+        const found = (await store.lookUp("d", ids)) as LookedUp;
+        const rows = ids.map((_, index) => {
+          const shape = found.shapes[found.shapeOf[index] as number];
+          if (shape === undefined) return null;
+          const row = found.signals.subarray(index * found.signalsMax, (index + 1) * found.signalsMax);
+          const weight = found.weights[index] as number;
+          return {
+            model: shape.model,
+            loss: shape.loss,
+            signals: new Map(shape.signals.map((name, s) => [name, row[s]])),
+            weight: Number.isNaN(weight) ? null : weight,
+          };
+        });
+        expect(rows).toEqual(
+          read.map((each) => {
+            if (each === null) return null;
+            const { model, loss, signals } = each.record;
+            return { model, loss, signals, weight: each.weight };
+          }),
+        );
+      }
+    });
+
     describe("snapshots", () => {
       const ids = ["a", "b", "c"];
 
@@ -448,12 +509,12 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
           );
         }
         const other = await open();
-        await store.writeSnapshot("big", { ids: many, weights: new Float64Array(3000).fill(1) }, {});
+        const weigh = (value: number) =>
+          store.writeSnapshot("big", { ids: many, weights: new Float64Array(3000).fill(value) }, { value });
+        await weigh(1);
         let writing = true;
         const write = async (): Promise<void> => {
-          for (const value of [2, 3, 4]) {
-            await store.writeSnapshot("big", { ids: many, weights: new Float64Array(3000).fill(value) }, {});
-          }
+          for (const value of [2, 3, 4]) await weigh(value);
           writing = false;
         };
         const probe = ["s0", "s999", "s1000", "s1999", "s2999"];
@@ -462,6 +523,8 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
             const seen = await other.readSamples("big", probe);
             expect(new Set(seen.map((each) => each?.weight)).size).toBe(1);
             expect(seen[0]?.weight).not.toBeNull();
+            const { weights: all, snapshot } = (await other.lookUp("big", many)) as LookedUp;
+            expect(new Set(all)).toEqual(new Set([snapshot?.provenance.value]));
             await sleep(1);
           }
         };

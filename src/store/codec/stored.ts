@@ -71,11 +71,17 @@ export function emptyColumns(
 }
 
 /**
- * Reads weight and signals of a stored value into row `index`.
+ * Reads weight and signals of a stored value, which lies in `bytes` from `at` to `end`, into row `index`.
  * @throws AssayError `store_corrupt` for an unknown layout, shape or length
  */
-export function decodeIntoColumns(bytes: Buffer, columns: LookedUp, index: number): void {
-  const reading: Reading = { bytes, at: 0, end: bytes.length };
+export function decodeIntoColumns(
+  bytes: Buffer,
+  columns: LookedUp,
+  index: number,
+  at = 0,
+  end = bytes.length,
+): void {
+  const reading: Reading = { bytes, at, end };
   columns.weights[index] = readWeight(reading, columns.snapshot?.version ?? 0);
   const number = readVarint(reading);
   const shape = knownShape(number, (each) => columns.shapes[each]);

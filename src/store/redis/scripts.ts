@@ -95,19 +95,19 @@ return incarnation
 `);
 
 /**
- * ARGV: bucket and id of each sample. Answers incarnation, number of shapes, newest snapshot (JSON), then the stored
- * samples.
+ * ARGV: bucket and id of each sample. Answers incarnation, number of shapes, newest snapshot (JSON) and the stored samples
+ * as a packed list.
  */
 export const READ_SAMPLES = defineScript(`
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
 local base = meta .. ":" .. incarnation .. ":"
-local found = { incarnation, redis.call("HLEN", base .. "shapes"), redis.call("HGET", meta, "snapshot") }
+local stored = {}
 for index = 1, #ARGV, 2 do
-  found[#found + 1] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
+  stored[(index + 1) / 2] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
 end
-return found
+return { incarnation, redis.call("HLEN", base .. "shapes"), redis.call("HGET", meta, "snapshot"), cmsgpack.pack(stored) }
 `);
 
 /** ARGV: incarnation, buckets. Answers ids and stored samples by turns, after the number of shapes. */

@@ -5,7 +5,7 @@ import { parseShape, type Shape, shapeText } from "../codec/shape.js";
 import { decodeIntoColumns, decodeStored, emptyColumns } from "../codec/stored.js";
 import { datasetNotFound, startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
-import type { LookedUp, SampleRecord, SnapshotInfo, Store } from "../port.js";
+import type { LookedUp, SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
 import { type Argument, type Connection, connect, explain } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { describeDurability, readSettings } from "./durability.js";
@@ -13,6 +13,7 @@ import { bucketOf, datasetKey, digestKeyKey, incarnationKey, usedBuckets } from 
 import { parseRedisUrl } from "./location.js";
 import { openOutputs } from "./outputs.js";
 import { packBucketsAndIds } from "./packed.js";
+import { readPackedList } from "./packed-list.js";
 import {
   DELETE_SAMPLE,
   PUBLISH_SNAPSHOT,
@@ -26,8 +27,8 @@ import {
 /** Samples that one script reads or weighs, about: Redis does nothing else meanwhile. */
 const CHUNK = 1000;
 
-/** Of `READ_SAMPLES`: incarnation, number of shapes, newest snapshot, stored samples. */
-type Reply = [Buffer, number, Buffer | null, ...(Buffer | null)[]];
+/** Of `READ_SAMPLES`: incarnation, number of shapes, newest snapshot, stored samples as a packed list. */
+type Reply = [Buffer, number, Buffer | null, Buffer];
 
 export interface RedisStoreOptions extends StoreOptions {
   /** See `parseRedisUrl`. */
@@ -81,7 +82,7 @@ export function openRedisStore({
       // Without them the dataset was deleted between two commands: look again.
       if (shapes === null) continue;
       const snapshot = found[2] === null ? null : (JSON.parse(found[2].toString()) as SnapshotInfo);
-      return { incarnation, shapes, snapshot, stored: found.slice(3) as (Buffer | null)[] };
+      return { incarnation, shapes, snapshot, stored: found[3] };
     }
   }
 
@@ -131,9 +132,12 @@ export function openRedisStore({
         const view = await readView(dataset, ids);
         if (view === null) return ids.map(() => null);
         const { shapes, snapshot, stored } = view;
-        return stored.map((bytes) =>
-          bytes === null ? null : decodeStored(bytes, (number) => shapes[number], snapshot?.version ?? 0),
-        );
+        const samples: (StoredSample | null)[] = ids.map(() => null);
+        readPackedList(stored, (index, from, to) => {
+          const bytes = stored.subarray(from, to);
+          samples[index] = decodeStored(bytes, (number) => shapes[number], snapshot?.version ?? 0);
+        });
+        return samples;
       }),
 
     deleteSample: (dataset, id) =>
@@ -191,10 +195,7 @@ export function openRedisStore({
 }
 
 function decodeChunk({ stored }: View, columns: LookedUp, start: number): void {
-  for (let index = 0; index < stored.length; index++) {
-    const bytes = stored[index];
-    if (bytes !== null && bytes !== undefined) decodeIntoColumns(bytes, columns, start + index);
-  }
+  readPackedList(stored, (index, from, to) => decodeIntoColumns(stored, columns, start + index, from, to));
 }
 
 /** Grouped by shape, as `WRITE_SAMPLES` takes them. The last of two entries with one id stands. */
@@ -223,7 +224,8 @@ interface View {
   readonly incarnation: string;
   readonly shapes: readonly Shape[];
   readonly snapshot: SnapshotInfo | null;
-  readonly stored: readonly (Buffer | null)[];
+  /** A packed list. */
+  readonly stored: Buffer;
 }
 
 /** Whether weights and shapes read under one view belong to the other too. */
