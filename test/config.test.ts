@@ -53,10 +53,10 @@ describe("the configuration", () => {
 
   it.each([
     { cores: 1, given: [undefined, undefined], sessions: 1, threads: 1 },
-    { cores: 2, given: [undefined, undefined], sessions: 1, threads: 2 },
-    { cores: 6, given: [undefined, undefined], sessions: 2, threads: 3 },
+    { cores: 2, given: [undefined, undefined], sessions: 2, threads: 1 },
+    { cores: 6, given: [undefined, undefined], sessions: 3, threads: 2 },
     { cores: 16, given: [undefined, undefined], sessions: 4, threads: 4 },
-    { cores: 2, given: [2, undefined], sessions: 2, threads: 1 },
+    { cores: 2, given: [1, undefined], sessions: 1, threads: 2 },
     { cores: 2, given: [8, undefined], sessions: 8, threads: 1 },
     { cores: 16, given: [undefined, 8], sessions: 2, threads: 8 },
     { cores: 2, given: [undefined, 8], sessions: 1, threads: 8 },

@@ -141,6 +141,8 @@ async function scoreBatch(
   };
   try {
     const answer = await scoreSamples(ports, request, PATIENT);
+    const failure = await answer.kept;
+    if (failure !== null) ports.logger.warn({ err: failure }, "outputs were not cached");
     return answer.results;
   } catch (error) {
     throw error instanceof AssayError ? locate(error, file, batch) : error;

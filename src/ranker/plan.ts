@@ -19,6 +19,8 @@ export type WaitingRows = Readonly<Record<Priority, readonly WaitingRow[]>>;
 export interface PlanOptions {
   /** Padded tokens of a batch (rows × longest row), at most; a longer row makes a batch of its own. */
   readonly tokensMax: number;
+  /** Sessions that have nothing to do: they share what waits where it is less than a batch for each. */
+  readonly sessionsIdle: number;
   /** Time since bulk last got a batch while it waits; over `bulkPauseMsMax` its turn comes. */
   readonly bulkPauseMs: number;
   readonly bulkPauseMsMax: number;
@@ -50,7 +52,8 @@ export function planNextBatch(waiting: WaitingRows, options: PlanOptions): Plann
     if (!alone && precision === oldest.precision) candidates.push(row);
   }
   const lengths = candidates.map((row) => (waiting[priority][row] as WaitingRow).tokens);
-  const batches = planBatches(lengths, options.tokensMax);
+  const share = Math.ceil(lengths.reduce((sum, length) => sum + length, 0) / options.sessionsIdle);
+  const batches = planBatches(lengths, Math.min(options.tokensMax, share));
   const batch = batches.find((indices) => indices.includes(0)) as number[];
   return { priority, rows: batch.map((index) => candidates[index] as number) };
 }

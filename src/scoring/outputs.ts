@@ -11,8 +11,10 @@ export interface KnownOutputs extends LogitBatch {
   /** (N) The outputs were in the store. */
   readonly cached: readonly boolean[];
   readonly truncated: readonly boolean[]; // (N)
-  /** Why the outputs could not be read or kept; null when they were. */
+  /** Why the store could not be asked; null where it answered. */
   readonly storeFailure: AssayError | null;
+  /** Resolves when what the model has said is in the store, to null, or to why it is not. It can be read before. */
+  readonly kept: Promise<AssayError | null>;
 }
 
 /**
@@ -27,10 +29,7 @@ export async function knownOutputs(
   caller: Caller,
 ): Promise<KnownOutputs> {
   let storeFailure: AssayError | null = null;
-  function tolerate(error: unknown): void {
-    if (!(error instanceof AssayError) || error.code !== "store_unavailable") throw error;
-    storeFailure = error;
-  }
+  let kept: Promise<AssayError | null> = Promise.resolve(null);
 
   async function lookUp(): Promise<{
     keys: readonly OutputsKey[];
@@ -43,7 +42,7 @@ export async function knownOutputs(
       const records = await store.readOutputs(distinct.firsts.map((index) => keys[index] as OutputsKey));
       return { keys, distinct, records };
     } catch (error) {
-      tolerate(error);
+      storeFailure = tolerated(error);
       const distinct = distinctOf(texts.map(({ first, second }) => JSON.stringify([first, second])));
       return { keys: [], distinct, records: distinct.firsts.map(() => null) };
     }
@@ -74,12 +73,22 @@ export async function knownOutputs(
         key: keys[distinct.firsts[d] as number] as OutputsKey,
         record: records[d] as OutputsRecord,
       }));
-      await store.writeOutputs(entries).catch(tolerate);
+      kept = store.writeOutputs(entries).then(() => null, asAssayError);
     }
   }
   const columns = columnsOf(records as OutputsRecord[], hits, distinct.of, ranker.model.classes);
   stopwatch.lap("cache");
-  return { ...columns, keys, storeFailure };
+  return { ...columns, keys, storeFailure, kept };
+}
+
+/** A store that does not answer costs the cache; anything else is thrown on. */
+function tolerated(error: unknown): AssayError {
+  if (error instanceof AssayError && error.code === "store_unavailable") return error;
+  throw error;
+}
+
+function asAssayError(error: unknown): AssayError {
+  return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
 }
 
 /** The same error with the samples in place of the texts that its faults name. */

@@ -37,6 +37,11 @@ export interface ScoreAnswer {
   /** In the order of the samples. */
   readonly results: SampleRow[];
   readonly weighting: Weighting | null;
+  /**
+   * Resolves when new outputs are in the store, to null, or to why they are not. A batch without a dataset is answered
+   * before, for nothing that its answer says depends on it.
+   */
+  readonly kept: Promise<AssayError | null>;
   readonly cacheHits: number;
   readonly advice: readonly string[];
 }
@@ -88,6 +93,9 @@ async function scoreWith(
   stopwatch.lap("weigh");
   await giveWay(samples.length);
   if (dataset !== undefined) {
+    // Outputs before the samples that name them.
+    const failure = await outputs.kept;
+    if (failure !== null) throw failure;
     await keepSamples(store, dataset, ranker.model, plan.loss, samples, outputs.keys, columns);
     stopwatch.lap("keep");
   }
@@ -97,6 +105,7 @@ async function scoreWith(
     loss: plan.loss,
     results: sampleRows(samples, outputs, plan.loss, columns, weighting),
     weighting,
+    kept: outputs.kept,
     cacheHits: outputs.cached.filter(Boolean).length,
     advice: [
       ...plan.advice,

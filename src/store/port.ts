@@ -101,7 +101,10 @@ export interface Store {
 
   /** In the order of `keys`; null where unknown. */
   readOutputs(keys: readonly OutputsKey[]): Promise<(OutputsRecord | null)[]>;
-  /** Idempotent: the same key always carries the same record. */
+  /**
+   * Idempotent: the same key always carries the same record. Resolves when the records are kept; this process reads them
+   * from the call on.
+   */
   writeOutputs(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
 
   /** All or nothing; the dataset comes into being with its first sample. */

@@ -47,7 +47,7 @@ describe("planNextBatch", () => {
     interactive: fc.array(waitingRow, { maxLength: 40 }),
     bulk: fc.array(waitingRow, { maxLength: 40 }),
   });
-  const options = { tokensMax: 512, bulkPauseMs: 0, bulkPauseMsMax: 500 };
+  const options = { tokensMax: 512, sessionsIdle: 1, bulkPauseMs: 0, bulkPauseMsMax: 500 };
 
   function rows(count: number, tokens = 40): WaitingRow[] {
     return Array.from({ length: count }, () => ({ tokens, alone: false, precision: "fp32" }));
@@ -102,6 +102,17 @@ describe("planNextBatch", () => {
 
   it("fills a batch from whatever runs the rows come", () => {
     expect(planNextBatch({ interactive: [], bulk: rows(100) }, options)?.rows).toHaveLength(12);
+  });
+
+  it("shares what is less than a batch for each among the idle sessions", () => {
+    const waiting = { interactive: [], bulk: rows(10) };
+    expect(planNextBatch(waiting, { ...options, sessionsIdle: 2 })?.rows).toHaveLength(5);
+    expect(
+      planNextBatch({ interactive: [], bulk: rows(100) }, { ...options, sessionsIdle: 2 })?.rows,
+    ).toHaveLength(12);
+    expect(planNextBatch({ interactive: rows(1), bulk: [] }, { ...options, sessionsIdle: 4 })?.rows).toEqual([
+      0,
+    ]);
   });
 
   it("takes no longer for a hundred thousand waiting rows than for the first thousand", () => {

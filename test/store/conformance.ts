@@ -81,6 +81,13 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         expect(await store.readOutputs([])).toEqual([]);
       });
 
+      it("can be read while they are being written", async () => {
+        const entries = Array.from({ length: 300 }, (_, i) => ({ key: outputsKey(), record: outputs(i) }));
+        const written = store.writeOutputs(entries);
+        const read = await store.readOutputs(entries.map(({ key }) => key));
+        expect(read).toEqual(entries.map(({ record }) => record));
+        await written;
+      });
       it("can be written twice", async () => {
         const entry = { key: outputsKey(), record: outputs(2) };
         await Promise.all([store.writeOutputs([entry]), store.writeOutputs([entry, entry])]);

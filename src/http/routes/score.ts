@@ -50,6 +50,9 @@ export function scoreRoutes(
           stopwatch,
         );
         const { model, weighting } = answer;
+        void answer.kept.then((failure) => {
+          if (failure !== null) request.log.warn({ err: failure }, "outputs were not cached");
+        });
         samples.inc({ model: model.name }, answer.results.length);
         cacheHits.inc({ model: model.name }, answer.cacheHits);
         stopwatch.lap("serialise");

@@ -56,7 +56,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
 
   function dispatch(): void {
     while (idle.length > 0) {
-      const batch = ready ?? plan();
+      const batch = ready ?? plan(idle.length);
       if (batch === null) return;
       ready = null;
       const taken = new Set(batch.rows);
@@ -73,15 +73,16 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     preparing = true;
     setImmediate(() => {
       preparing = false;
-      ready ??= plan();
+      ready ??= plan(1);
     });
   }
 
-  function plan(): ReadyBatch | null {
+  function plan(sessionsIdle: number): ReadyBatch | null {
     // Bulk that has just come has not been kept waiting.
     if (pending.bulk.length === 0) bulkStartedAtMs = performance.now();
     const planned: PlannedBatch | null = planNextBatch(pending, {
       tokensMax: options.tokensMax,
+      sessionsIdle,
       bulkPauseMs: performance.now() - bulkStartedAtMs,
       bulkPauseMsMax: options.bulkPauseMsMax,
     });

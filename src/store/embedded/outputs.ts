@@ -38,6 +38,8 @@ export function openOutputs(
 ): OutputsTable {
   const tableOf = (generation: number): Table => outputs[generation % 2] as Table;
   let bytesUnreported = 0;
+  /** What this process is writing: it can be read before it is committed, as over a connection to Redis. */
+  const writing = new Map<string, Buffer>();
 
   /** Generations that may still be read, the newer first. */
   function readable(): Table[] {
@@ -78,10 +80,24 @@ export function openOutputs(
     return ageMs > limits.outputsTtlMs || bytes + bytesUnreported > limits.outputsBytesMax / 2;
   }
 
+  async function commit(packed: readonly { key: OutputsKey; bytes: Buffer }[]): Promise<void> {
+    const table = await tableToFill();
+    for (const { key, bytes } of packed) {
+      bytesUnreported += Math.ceil((key.length + bytes.length + NODE_BYTES) * PAGE_SLACK);
+    }
+    await committed(
+      table.batch(() => {
+        for (const { key, bytes } of packed) table.put(key, bytes);
+      }),
+    );
+  }
+
   return {
     read(keys) {
       const tables = readable();
       return keys.map((key) => {
+        const unwritten = writing.size === 0 ? undefined : writing.get(nameOf(key));
+        if (unwritten !== undefined) return decodeOutputs(unwritten);
         for (const table of tables) {
           const bytes = table.getBinaryFast(key);
           if (bytes !== undefined) return decodeOutputs(bytes);
@@ -93,17 +109,20 @@ export function openOutputs(
     async write(entries) {
       if (entries.length === 0) return;
       const packed = entries.map(({ key, record }) => ({ key, bytes: encodeOutputs(record) }));
-      const table = await tableToFill();
-      for (const { key, bytes } of packed) {
-        bytesUnreported += Math.ceil((key.length + bytes.length + NODE_BYTES) * PAGE_SLACK);
+      for (const { key, bytes } of packed) writing.set(nameOf(key), bytes);
+      try {
+        await commit(packed);
+      } finally {
+        for (const { key, bytes } of packed) {
+          if (writing.get(nameOf(key)) === bytes) writing.delete(nameOf(key));
+        }
       }
-      await committed(
-        table.batch(() => {
-          for (const { key, bytes } of packed) table.put(key, bytes);
-        }),
-      );
     },
   };
+}
+
+function nameOf(key: OutputsKey): string {
+  return key.toString("latin1");
 }
 
 function parseClock(value: Buffer): Clock {
