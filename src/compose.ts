@@ -110,7 +110,7 @@ function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {
     device(model, device, missing) {
       metrics.engineDevice.set({ model, device: deviceName(device) }, 1);
       if (missing === null) logger.info({ model, device: deviceName(device) }, "engine device");
-      else logger.warn({ model, device: deviceName(device), missing }, "no CUDA device: running on the CPU");
+      else logger.info({ model, device: deviceName(device), missing }, "no CUDA device: running on the CPU");
     },
   };
 }
