@@ -22,9 +22,9 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Export:
             folder = tmp_path_factory.mktemp(f"{family}-{classes}-{weights}")
             source = make_checkpoint(folder / "checkpoint", family, classes)
             options = (
-                Options("tiny", weights="int8", int8_graph=True)
+                Options("tiny", weights="int8", int8_graph=True, gradient_graphs=False)
                 if weights == "int8"
-                else Options("tiny")
+                else Options("tiny", gradient_graphs=False)
             )
             export_folder(source, folder / "model", options)
             made[key] = source, folder / "model"

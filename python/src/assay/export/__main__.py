@@ -15,6 +15,7 @@ from typing import Any
 from assay.export.errors import ExportError
 from assay.export.families import FAMILIES
 from assay.export.folder import Options, export_folder
+from assay.export.gradients.trace import GRADIENT_TRACES
 from assay.export.manifest import Provenance
 from assay.export.regraph import renew_graphs
 from assay.export.texts import BUILTIN_PAIRS, builtin_pairs, read_texts
@@ -61,6 +62,7 @@ def _add_folder(commands: Any) -> None:
         default=None,
         help="add forward.int8.onnx (default: with --weights int8)",
     )
+    _add_gradients(folder)
     add("--max-tokens", type=int, help="longest input (default: what model and tokeniser allow)")
     add("--task", choices=("binary", "regression", "classification"), help="default: by the logits")
     add("--class-names", nargs="+", default=[], help="default: the checkpoint's id2label")
@@ -92,7 +94,17 @@ def _add_graphs(commands: Any) -> None:
     )
     graphs.set_defaults(run=_run_graphs)
     graphs.add_argument("folder", type=Path, help="the model folder")
+    _add_gradients(graphs)
     _add_precision_texts(graphs)
+
+
+def _add_gradients(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--gradient-graphs",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="add norms.onnx, tangent.onnx and accumulate.onnx, where the model allows",
+    )
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +129,7 @@ def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
         name=given.name or given.out.resolve().name,
         weights=given.weights,
         int8_graph=given.weights == "int8" if given.int8_graph is None else given.int8_graph,
+        gradient_graphs=given.gradient_graphs,
         tokens_max=given.max_tokens,
         task=given.task,
         class_names=given.class_names,
@@ -145,7 +158,7 @@ def _run_graphs(given: argparse.Namespace, _: list[str]) -> str:
     own = given.precision_texts is None
     texts = builtin_pairs() if own else read_texts(given.precision_texts)
     named = BUILTIN_PAIRS if own else given.precision_texts.name
-    manifest = renew_graphs(given.folder, texts, named)
+    manifest = renew_graphs(given.folder, texts, named, gradient_graphs=given.gradient_graphs)
     return "\n".join([f"{given.folder}: graphs renewed", *_precision(manifest["precision"])])
 
 
@@ -213,7 +226,19 @@ def _precision(precision: dict[str, Any]) -> list[str]:
                 f"largest {int8['probability_shift_max']}"
             )
         lines.append(line)
-    return lines
+    return lines + _gradients(precision.get("gradients"))
+
+
+def _gradients(gradients: dict[str, Any] | None) -> list[str]:
+    if gradients is None:
+        return []
+    if "unsupported" in gradients:
+        return [f"no gradient graphs: {gradients['unsupported']}"]
+    errors = ", ".join(f"{kind} {gradients[f'{kind}_error_max']:.2g}" for kind in GRADIENT_TRACES)
+    return [
+        f"gradient graphs: largest relative error {errors} over {gradients['texts']} texts, "
+        "against PyTorch"
+    ]
 
 
 if __name__ == "__main__":

@@ -159,8 +159,7 @@ class Forward(nn.Module):
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
         self.model = checkpoint.model
-        self.family = checkpoint.family
-        self.padding_id = checkpoint.padding_id
+        self.checkpoint = checkpoint
         self.features = _capture_input(checkpoint.head)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, *types: Tensor) -> Any:
@@ -169,18 +168,21 @@ class Forward(nn.Module):
         arguments = {
             "input_ids": input_ids,
             "attention_mask": bias,
-            "position_ids": self._positions(input_ids),
+            "position_ids": token_positions(self.checkpoint, input_ids),
         }
-        if self.family.name != "distilbert":
+        if self.checkpoint.family.name != "distilbert":
             arguments["token_type_ids"] = types[0] if types else torch.zeros_like(input_ids)
         logits = self.model(**arguments).logits
         return logits, self.features[-1]
 
-    def _positions(self, input_ids: Tensor) -> Tensor:
-        if not self.family.positions_after_padding:
-            return torch.cumsum(torch.ones_like(input_ids), dim=1) - 1
-        real = (input_ids != self.padding_id).to(torch.int64)
-        return torch.cumsum(real, dim=1) * real + self.padding_id
+
+def token_positions(checkpoint: Checkpoint, input_ids: Tensor) -> Tensor:
+    """The position ids of ids, int64 (B, T) both."""
+    if not checkpoint.family.positions_after_padding:
+        return torch.cumsum(torch.ones_like(input_ids), dim=1) - 1
+    padding = checkpoint.padding_id
+    real = (input_ids != padding).to(torch.int64)
+    return torch.cumsum(real, dim=1) * real + padding
 
 
 def _capture_input(module: nn.Module) -> list[Tensor]:

@@ -35,6 +35,7 @@ class Options:
     name: str
     weights: Precision = "fp32"
     int8_graph: bool = False
+    gradient_graphs: bool = True
     tokens_max: int | None = None
     task: str | None = None
     class_names: list[str] = field(default_factory=list)
@@ -72,7 +73,13 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
     check_tokenizer(tokenizer, check_texts(tokens_max), tokens_max, types_max)
     with _folder_beside(out, options.replace) as folder:
         weights = pack_weights(checkpoint.model, options.weights, checkpoint.family.head)
-        graphs = write_graphs(folder, checkpoint, weights, int8_graph=options.int8_graph)
+        graphs = write_graphs(
+            folder,
+            checkpoint,
+            weights,
+            int8_graph=options.int8_graph,
+            gradient_graphs=options.gradient_graphs,
+        )
         files = {**tokenizer.files(tokens_max), "config.json": _config(checkpoint)}
         for name, content in files.items():
             (folder / name).write_bytes(content)
@@ -115,7 +122,13 @@ def _describe(
     task = _task(checkpoint, options.task)
     model = Model(checkpoint, stored, tokenizer, tokens_max)
     precision = measure_precision(
-        folder, graphs, model, task, options.precision_texts, options.precision_on
+        folder,
+        graphs,
+        model,
+        task,
+        options.precision_texts,
+        options.precision_on,
+        check_texts(tokens_max),
     )
     samples = self_test_texts(tokens_max)
     description = Description(

@@ -7,6 +7,8 @@ from pathlib import Path
 import onnx
 
 from assay.export.families import Checkpoint
+from assay.export.gradients.network import why_unsupported
+from assay.export.gradients.trace import GRADIENT_TRACES
 from assay.export.int8 import quantise_products
 from assay.export.share import LOCATION, share_weights
 from assay.export.trace import trace_forward
@@ -14,14 +16,25 @@ from assay.export.weights import Weights
 
 
 def write_graphs(
-    folder: Path, checkpoint: Checkpoint, weights: Weights, *, int8_graph: bool
+    folder: Path,
+    checkpoint: Checkpoint,
+    weights: Weights,
+    *,
+    int8_graph: bool,
+    gradient_graphs: bool,
 ) -> dict[str, str]:
-    """Writes weights.bin and the graphs; returns graph kind to file name."""
+    """Writes weights.bin and the graphs; returns graph kind to file name.
+
+    A checkpoint that the gradient graphs do not support gets none of them.
+    """
     (folder / LOCATION).write_bytes(weights.content)
     forward = share_weights(trace_forward(checkpoint), weights)
     models = {"forward": forward}
     if int8_graph:
         models["forward.int8"] = quantise_products(forward, weights, checkpoint.family.layers)
+    if gradient_graphs and why_unsupported(checkpoint) is None:
+        for kind, trace in GRADIENT_TRACES.items():
+            models[kind] = share_weights(trace(checkpoint), weights)
     for kind, model in models.items():
         path = folder / f"{kind}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))

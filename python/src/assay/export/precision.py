@@ -11,6 +11,9 @@ from torch import Tensor
 
 from assay.export.check import compare_outputs, graph_outputs, int8_precision, torch_outputs
 from assay.export.families import Checkpoint
+from assay.export.gradients.check import measure_gradients
+from assay.export.gradients.network import why_unsupported
+from assay.export.gradients.trace import GRADIENT_TRACES
 from assay.export.texts import Text, check_texts
 from assay.export.tokenizer import TextTokenizer
 
@@ -42,11 +45,12 @@ def measure_precision(
     task: str,
     int8_texts: Sequence[Text],
     int8_on: str,
+    gradient_texts: Sequence[Text],
 ) -> dict[str, Any]:
     """The manifest's `precision`; `int8_on` names the texts that the int8 graph is compared on.
 
     Raises:
-        ExportError: forward.onnx differs from PyTorch.
+        ExportError: forward.onnx or a gradient graph differs from PyTorch.
     """
     inputs = (model.checkpoint, model.tokenizer)
     texts = check_texts(model.tokens_max)
@@ -61,4 +65,17 @@ def measure_precision(
             for kind in ("forward", "forward.int8")
         )
         precision["int8"] = int8_precision(task, fp32.logits, int8.logits, int8_on)
+    missing = why_unsupported(model.checkpoint)
+    if missing is not None:
+        precision["gradients"] = {"unsupported": missing}
+    elif graphs.keys() >= GRADIENT_TRACES.keys():
+        precision["gradients"] = measure_gradients(
+            folder,
+            graphs,
+            model.checkpoint,
+            model.stored,
+            model.tokenizer,
+            gradient_texts,
+            model.tokens_max,
+        )
     return precision

@@ -14,15 +14,17 @@ from assay.export.manifest import describe_bytes
 from assay.export.precision import Model, measure_precision
 from assay.export.restore import restore_folder
 from assay.export.share import LOCATION
-from assay.export.texts import Text
+from assay.export.texts import Text, check_texts
 from assay.export.versions import check_versions, used_versions
 from assay.export.weights import Parameter, Weights, unpack_weights
 
 
 def renew_graphs(
-    folder: Path, precision_texts: Sequence[Text], precision_on: str
+    folder: Path, precision_texts: Sequence[Text], precision_on: str, *, gradient_graphs: bool
 ) -> dict[str, Any]:
     """Replaces the graphs of a folder and what its manifest says of them; returns the manifest.
+
+    Gradient graphs are drawn, or left out, as `gradient_graphs` says.
 
     Weights, tokeniser and self-test stay. The graphs are checked before the folder is touched.
 
@@ -43,10 +45,26 @@ def renew_graphs(
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
         beside = Path(name)
         int8 = "forward.int8" in manifest["graphs"]
-        graphs = write_graphs(beside, restored.checkpoint, weights, int8_graph=int8)
-        precision = measure_precision(
-            beside, graphs, model, manifest["task"], precision_texts, precision_on
+        graphs = write_graphs(
+            beside,
+            restored.checkpoint,
+            weights,
+            int8_graph=int8,
+            gradient_graphs=gradient_graphs,
         )
+        precision = measure_precision(
+            beside,
+            graphs,
+            model,
+            manifest["task"],
+            precision_texts,
+            precision_on,
+            check_texts(model.tokens_max),
+        )
+        dropped = [file for kind, file in manifest["graphs"].items() if kind not in graphs]
+        for file in dropped:
+            del manifest["files"][file]
+        manifest["graphs"] = graphs
         for file in graphs.values():
             manifest["files"][file] = describe_bytes((beside / file).read_bytes())
         manifest["precision"] = precision
@@ -55,4 +73,6 @@ def renew_graphs(
         (beside / "model.json").write_text(text, encoding="utf-8")
         for file in [*graphs.values(), "model.json"]:
             shutil.move(beside / file, folder / file)
+        for file in dropped:
+            (folder / file).unlink()
     return manifest

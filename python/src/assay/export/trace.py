@@ -14,17 +14,23 @@ from __future__ import annotations
 import copy
 import tempfile
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import onnx
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from assay.export.encoder import run_on_rows
 from assay.export.families import Checkpoint, Forward
 
 OPSET = 20
+_DYNAMIC_AXES = {
+    **{n: {0: "batch", 1: "tokens"} for n in ("input_ids", "attention_mask", "token_type_ids")},
+    **{name: {0: "batch"} for name in ("coefficient", "logits", "features", "gram", "tangent")},
+}
 
 
 @dataclass(frozen=True)
@@ -37,38 +43,55 @@ class Trace:
 
 def trace_forward(checkpoint: Checkpoint) -> Trace:
     """Traces `forward`: logits (B, K) and features (B, H) from int64 (B, T) inputs."""
-    stamped = replace(checkpoint, model=_stamped(checkpoint.model))
+    stamped = stamp_checkpoint(checkpoint)
     run_on_rows(stamped)
-    inputs = _example(checkpoint)
-    names = checkpoint.family.inputs
-    axes = {name: {0: "batch", 1: "tokens"} for name in names}
+    return trace_module(
+        Forward(stamped),
+        example_inputs(checkpoint),
+        checkpoint.family.inputs,
+        ["logits", "features"],
+    )
+
+
+def trace_module(
+    module: Any, inputs: tuple[Tensor, ...], input_names: Sequence[str], output_names: Sequence[str]
+) -> Trace:
+    """Traces a module whose `model` holds stamps.
+
+    Texts, (B, T), and what has a row a sample, (B, ...), may have any B and T; other inputs and
+    outputs keep their shapes.
+    """
+    axes = {
+        name: _DYNAMIC_AXES[name] for name in (*input_names, *output_names) if name in _DYNAMIC_AXES
+    }
     with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer is deprecated, and warns of constants we mean
-        path = Path(folder) / "forward.onnx"
+        path = Path(folder) / "graph.onnx"
         torch.onnx.export(
-            Forward(stamped),
+            module,
             inputs,
             path,
             dynamo=False,
             opset_version=OPSET,
             do_constant_folding=False,
-            input_names=names,
-            output_names=["logits", "features"],
-            dynamic_axes={**axes, "logits": {0: "batch"}, "features": {0: "batch"}},
+            input_names=input_names,
+            output_names=output_names,
+            dynamic_axes=axes,
         )
         graph = onnx.load(path)
-    return Trace(graph, dict(stamped.model.named_parameters()))
+    return Trace(graph, dict(module.model.named_parameters()))
 
 
-def _stamped(model: nn.Module) -> nn.Module:
-    stamped = copy.deepcopy(model)
+def stamp_checkpoint(checkpoint: Checkpoint) -> Checkpoint:
+    """A copy of the checkpoint whose parameters are filled with distinct random numbers."""
+    stamped = copy.deepcopy(checkpoint.model)
     random = torch.Generator().manual_seed(0)
     for parameter in stamped.parameters():
         parameter.data = torch.randn(parameter.shape, generator=random)
-    return stamped
+    return replace(checkpoint, model=stamped)
 
 
-def _example(checkpoint: Checkpoint) -> tuple[Tensor, ...]:
+def example_inputs(checkpoint: Checkpoint) -> tuple[Tensor, ...]:
     """Three rows of nine tokens, one padded: the trace must see neither shape as a constant."""
     random = torch.Generator().manual_seed(0)
     ids = torch.randint(0, int(checkpoint.config.vocab_size), (3, 9), generator=random)

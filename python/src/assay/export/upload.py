@@ -151,6 +151,7 @@ def _measure(
             manifest["task"],
             options.precision_texts,
             options.precision_on,
+            _texts(manifest["self_test"]["samples"]),
         )
 
 

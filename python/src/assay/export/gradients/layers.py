@@ -1,0 +1,79 @@
+"""The network's layers on rows, each with its pull-back.
+
+A pull-back takes the gradient at the layer's output, notes the places of the layer's parameters,
+and returns the gradient at its input.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from assay.export.gradients.network import Activation
+from assay.export.gradients.places import Places, Product, Scaling
+
+PullBack = Callable[[Tensor, Places], Tensor]
+
+
+def multiply(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Callable[..., Tensor]]:
+    """(rows, in) to (rows, out); the pull-back adds to `onto` (rows, in), where given."""
+
+    def pull_back(gradients: Tensor, places: Places, onto: Tensor | None = None) -> Tensor:
+        places.append(Product(layer, inputs, gradients))
+        if onto is None:
+            return torch.mm(gradients, layer.weight)
+        return torch.addmm(onto, gradients, layer.weight)
+
+    return nn.functional.linear(inputs, layer.weight, layer.bias), pull_back
+
+
+def normalise(layer: nn.LayerNorm, inputs: Tensor) -> tuple[Tensor, PullBack]:
+    """LayerNorm of (rows, d).
+
+    With x̂ the normed input and g the gradient at the output times w:
+    ∇x = (g − mean(g) − x̂ mean(g ∘ x̂)) / σ  (Ba et al. 2016, differentiated).
+    """
+    run: Callable[..., tuple[Tensor, Tensor, Tensor]] = _LayerNorm.apply
+    outputs, mean, reciprocal = run(inputs, layer.weight, layer.bias, layer.eps)
+    normed = (inputs - mean) * reciprocal
+    share = layer.weight.unsqueeze(1) / inputs.shape[1]
+
+    def pull_back(gradients: Tensor, places: Places) -> Tensor:
+        products = normed * gradients
+        places.append(Scaling(layer, products, gradients))
+        centred = gradients * layer.weight - torch.mm(gradients, share)
+        return (centred - normed * torch.mm(products, share)) * reciprocal
+
+    return outputs, pull_back
+
+
+class _LayerNorm(torch.autograd.Function):
+    """LayerNorm with its means and reciprocal deviations (rows, 1), as ONNX's operator gives."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Any:
+        return torch.native_layer_norm(inputs, weight.shape, weight, bias, eps)
+
+    @staticmethod
+    def symbolic(graph: Any, inputs: Any, weight: Any, bias: Any, eps: float) -> Any:
+        return graph.op(
+            "LayerNormalization", inputs, weight, bias, axis_i=-1, epsilon_f=eps, outputs=3
+        )
+
+
+def activate(name: Activation, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """The activation of (rows, d), and its derivative (rows, d)."""
+    if name == "relu":
+        positive = (inputs > 0).to(inputs.dtype)
+        return inputs * positive, positive
+    if name == "tanh":
+        outputs = torch.tanh(inputs)
+        return outputs, 1 - outputs * outputs
+    # x Φ(x), and Φ(x) + x φ(x) (Hendrycks & Gimpel 2016)
+    below = 0.5 + 0.5 * torch.erf(inputs * math.sqrt(0.5))
+    density = torch.exp(-0.5 * math.log(2 * math.pi) - 0.5 * (inputs * inputs))
+    return inputs * below, below + inputs * density

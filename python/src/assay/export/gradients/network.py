@@ -1,0 +1,176 @@
+"""The parts of a model that the gradient graphs run, and the proof that they are all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import nn
+
+from assay.export.families import Checkpoint
+
+Activation = Literal["gelu", "relu", "tanh"]
+ACTIVATIONS: tuple[Activation, ...] = ("gelu", "relu", "tanh")
+CLASSES_MAX = 8
+
+
+class GradientsUnsupported(Exception):
+    """The model has a module that the gradient graphs do not know; the message names it."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One encoder layer, and the number and width of its attention heads."""
+
+    query: nn.Linear
+    key: nn.Linear
+    value: nn.Linear
+    output: nn.Linear
+    attention_norm: nn.LayerNorm
+    wide: nn.Linear
+    activation: Activation
+    narrow: nn.Linear
+    output_norm: nn.LayerNorm
+    heads: int
+    head_size: int
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model from its embeddings to its logits. `types` and `project` are not in every family."""
+
+    words: nn.Embedding
+    positions: nn.Embedding
+    types: nn.Embedding | None
+    embedding_norm: nn.LayerNorm
+    project: nn.Linear | None
+    layers: list[Layer]
+    dense: nn.Linear
+    activation: Activation
+    head: nn.Linear
+
+    def modules(self) -> Iterator[nn.Module]:
+        """Every module that holds parameters."""
+        parts = [self.words, self.positions, self.types, self.embedding_norm, self.project]
+        yield from (part for part in parts if part is not None)
+        for layer in self.layers:
+            yield from (part for part in vars(layer).values() if isinstance(part, nn.Module))
+        yield from (self.dense, self.head)
+
+
+def why_unsupported(checkpoint: Checkpoint) -> str | None:
+    """What keeps a checkpoint from having gradient graphs; None where nothing does."""
+    if checkpoint.classes > CLASSES_MAX:
+        return f"{checkpoint.classes} logits, of at most {CLASSES_MAX}"
+    try:
+        find_network(checkpoint)
+    except GradientsUnsupported as error:
+        return str(error)
+    return None
+
+
+def find_network(checkpoint: Checkpoint) -> Network:
+    """The parts of a checkpoint's model.
+
+    Raises:
+        GradientsUnsupported: a module has parameters and is none of the parts, is of a kind that
+            the formulas do not cover, or an activation is not known.
+    """
+    network = (
+        _distilbert(checkpoint) if checkpoint.family.name == "distilbert" else _bert(checkpoint)
+    )
+    _check_complete(checkpoint.model, network)
+    return network
+
+
+def _bert(checkpoint: Checkpoint) -> Network:
+    """BERT, RoBERTa, XLM-R or ELECTRA."""
+    model: Any = checkpoint.model
+    base = getattr(model, model.base_model_prefix)
+    embeddings = base.embeddings
+    activation = _activation(checkpoint.config.hidden_act, "the feed-forward layers")
+    is_bert = checkpoint.family.name == "bert"
+    return Network(
+        words=embeddings.word_embeddings,
+        positions=embeddings.position_embeddings,
+        types=embeddings.token_type_embeddings,
+        embedding_norm=embeddings.LayerNorm,
+        project=getattr(base, "embeddings_project", None),
+        layers=[_bert_layer(layer, activation) for layer in base.encoder.layer],
+        dense=base.pooler.dense if is_bert else model.classifier.dense,
+        activation="gelu" if checkpoint.family.name == "electra" else "tanh",
+        head=checkpoint.head,
+    )
+
+
+def _bert_layer(layer: Any, activation: Activation) -> Layer:
+    attention = layer.attention.self
+    return Layer(
+        query=attention.query,
+        key=attention.key,
+        value=attention.value,
+        output=layer.attention.output.dense,
+        attention_norm=layer.attention.output.LayerNorm,
+        wide=layer.intermediate.dense,
+        activation=activation,
+        narrow=layer.output.dense,
+        output_norm=layer.output.LayerNorm,
+        heads=attention.num_attention_heads,
+        head_size=attention.attention_head_size,
+    )
+
+
+def _distilbert(checkpoint: Checkpoint) -> Network:
+    model: Any = checkpoint.model
+    embeddings = model.distilbert.embeddings
+    activation = _activation(checkpoint.config.activation, "the feed-forward layers")
+    return Network(
+        words=embeddings.word_embeddings,
+        positions=embeddings.position_embeddings,
+        types=None,
+        embedding_norm=embeddings.LayerNorm,
+        project=None,
+        layers=[
+            _distilbert_layer(layer, activation) for layer in model.distilbert.transformer.layer
+        ],
+        dense=model.pre_classifier,
+        activation="relu",
+        head=checkpoint.head,
+    )
+
+
+def _distilbert_layer(layer: Any, activation: Activation) -> Layer:
+    attention = layer.attention
+    return Layer(
+        query=attention.q_lin,
+        key=attention.k_lin,
+        value=attention.v_lin,
+        output=attention.out_lin,
+        attention_norm=layer.sa_layer_norm,
+        wide=layer.ffn.lin1,
+        activation=activation,
+        narrow=layer.ffn.lin2,
+        output_norm=layer.output_layer_norm,
+        heads=attention.n_heads,
+        head_size=attention.attention_head_size,
+    )
+
+
+def _activation(name: str, where: str) -> Activation:
+    for known in ACTIVATIONS:
+        if name == known:
+            return known
+    raise GradientsUnsupported(
+        f'activation "{name}" of {where}: known are {", ".join(ACTIVATIONS)}'
+    )
+
+
+def _check_complete(model: nn.Module, network: Network) -> None:
+    parts = {id(part) for part in network.modules()}
+    for name, module in model.named_modules():
+        if id(module) not in parts:
+            if any(True for _ in module.parameters(recurse=False)):
+                raise GradientsUnsupported(f"{name} ({type(module).__name__}) has parameters")
+        elif type(module) not in (nn.Linear, nn.LayerNorm, nn.Embedding):
+            raise GradientsUnsupported(f"{name} is of the unknown kind {type(module).__name__}")

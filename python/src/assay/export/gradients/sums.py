@@ -1,0 +1,48 @@
+"""The sum of gradients over a batch, Σ_i Σ_k c_ik ∇z_ik, one tensor for each parameter.
+
+Backpropagation is linear: started from the coefficients c (B, K) at the logits, one pull-back gives
+the places of the whole sum, whatever K is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from assay.export.gradients.places import HeadProduct, LookUp, Places, Product, parameters_of
+
+
+def summed_gradients(places: Places) -> dict[int, Tensor]:
+    """By the id of each parameter its gradient, in the parameter's shape."""
+    found: dict[int, Tensor] = {}
+    for place in places:
+        if isinstance(place, Product):
+            parts = [torch.mm(place.gradients.t(), place.inputs), place.gradients.sum(0)]
+        elif isinstance(place, HeadProduct):
+            parts = _head_product(place)
+        elif isinstance(place, LookUp):
+            parts = [_look_up(place)]
+        else:
+            parts = [place.products.sum(0), place.gradients.sum(0)]
+        for parameter, part in zip(parameters_of(place), parts, strict=True):
+            known = found.get(id(parameter))
+            found[id(parameter)] = part if known is None else known + part
+    return found
+
+
+def _head_product(place: HeadProduct) -> list[Tensor]:
+    """Σ_b G_bh A_bhᵀ for each head, and Σ_b G_bh a_bh, a being the sums."""
+    weight = torch.matmul(place.gradients.permute(1, 2, 0), place.inputs.transpose(0, 1))
+    return [weight.flatten(0, 1), (place.gradients * place.sums).sum(0).flatten()]
+
+
+def _look_up(place: LookUp) -> Tensor:
+    gradients = place.gradients
+    if place.table.padding_idx is not None:
+        real = (place.ids != place.table.padding_idx).reshape(-1, 1)
+        gradients = gradients * real.to(gradients.dtype)
+    count, width = place.table.weight.shape
+    # a shape that is not constant keeps the tracer from writing the zeros into the graph
+    zeros = gradients.new_zeros((count + 0 * gradients.shape[0], width))
+    # becomes ScatterElements: ScatterND loses summands of repeated ids where it runs in parallel
+    return zeros.scatter_add(0, place.ids.reshape(-1, 1).expand(-1, width), gradients)

@@ -1,0 +1,120 @@
+"""The gradient graphs, traced as the forward graph is, from a copy of the model with stamps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from assay.export.families import Checkpoint, token_positions
+from assay.export.gradients.grams import gram
+from assay.export.gradients.network import find_network
+from assay.export.gradients.places import Places
+from assay.export.gradients.run import Inputs, Run, run_network
+from assay.export.gradients.sums import summed_gradients
+from assay.export.gradients.tangents import tangents
+from assay.export.trace import Trace, example_inputs, stamp_checkpoint, trace_module
+
+
+def direction_name(parameter: str) -> str:
+    """The input of the tangent graph that takes the direction's part for a parameter."""
+    return f"direction.{parameter}"
+
+
+def gradient_name(parameter: str) -> str:
+    """The output of the accumulate graph that gives a parameter's gradient."""
+    return f"gradient.{parameter}"
+
+
+def trace_norms(checkpoint: Checkpoint) -> Trace:
+    """Traces `norms`: logits (B, K), features (B, H) and gram (B, K, K)."""
+    network = _Norms(stamp_checkpoint(checkpoint))
+    return trace_module(
+        network,
+        example_inputs(checkpoint),
+        checkpoint.family.inputs,
+        ["logits", "features", "gram"],
+    )
+
+
+def trace_tangent(checkpoint: Checkpoint) -> Trace:
+    """Traces `tangent`: logits (B, K), gram (B, K, K) and tangent (B, K).
+
+    It takes the direction beside the texts, one input for each parameter.
+    """
+    network = _Tangent(stamp_checkpoint(checkpoint))
+    names = list(network.names.values())
+    return trace_module(
+        network,
+        (*example_inputs(checkpoint), *(torch.ones_like(p) for p in network.model.parameters())),
+        [*checkpoint.family.inputs, *map(direction_name, names)],
+        ["logits", "gram", "tangent"],
+    )
+
+
+def trace_accumulate(checkpoint: Checkpoint) -> Trace:
+    """Traces `accumulate`: logits (B, K) and, for each parameter, Σ_i Σ_k c_ik ∇z_ik in its shape.
+
+    It takes the coefficients c (B, K) beside the texts.
+    """
+    network = _Accumulate(stamp_checkpoint(checkpoint))
+    names = list(network.names.values())
+    inputs = example_inputs(checkpoint)
+    return trace_module(
+        network,
+        (*inputs, torch.ones(inputs[0].shape[0], checkpoint.classes)),
+        [*checkpoint.family.inputs, "coefficient"],
+        ["logits", *map(gradient_name, names)],
+    )
+
+
+GRADIENT_TRACES = {"norms": trace_norms, "tangent": trace_tangent, "accumulate": trace_accumulate}
+
+
+class _Gradients(nn.Module):
+    """What the three have in common: `names` is the id of each parameter to its name."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.model = checkpoint.model
+        self.checkpoint = checkpoint
+        self.network = find_network(checkpoint)
+        self.names = {id(p): name for name, p in checkpoint.model.named_parameters()}
+
+    def run(self, texts: Sequence[Tensor]) -> Run:
+        ids, mask, *types = texts
+        positions = token_positions(self.checkpoint, ids)
+        known = types[0] if types else torch.zeros_like(ids)
+        return run_network(self.network, Inputs(ids, mask, known, positions))
+
+    def views(self, run: Run) -> list[Places]:
+        """The places as each of the K logits sees them."""
+        units = torch.eye(self.checkpoint.classes)
+        return [run.places(units[k].expand_as(run.logits)) for k in range(len(units))]
+
+
+class _Norms(_Gradients):
+    def forward(self, *texts: Tensor) -> Any:
+        run = self.run(texts)
+        return run.logits, run.features, gram(self.views(run), texts[0].shape[0])
+
+
+class _Tangent(_Gradients):
+    def forward(self, *inputs: Tensor) -> Any:
+        count = len(self.checkpoint.family.inputs)
+        texts, parts = inputs[:count], dict(zip(self.names, inputs[count:], strict=True))
+        run = self.run(texts)
+        views = self.views(run)
+        batch = texts[0].shape[0]
+        moved = tangents(views, lambda parameter: parts[id(parameter)], batch)
+        return run.logits, gram(views, batch), moved
+
+
+class _Accumulate(_Gradients):
+    def forward(self, *inputs: Tensor) -> Any:
+        *texts, coefficient = inputs
+        run = self.run(texts)
+        sums = summed_gradients(run.places(coefficient))
+        return run.logits, *(sums[key] for key in self.names)

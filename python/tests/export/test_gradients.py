@@ -1,0 +1,241 @@
+"""The gradient graphs: equal to autograd, on the shared weights, left out where not known."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from torch import Tensor, nn
+
+from assay.export.errors import ExportError
+from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.folder import Options, export_folder
+from assay.export.gradients.check import measure_gradients
+from assay.export.gradients.network import find_network, why_unsupported
+from assay.export.gradients.trace import (
+    GRADIENT_TRACES,
+    direction_name,
+    gradient_name,
+    trace_norms,
+)
+from assay.export.regraph import renew_graphs
+from assay.export.restore import restore_folder
+from assay.export.share import share_weights
+from assay.export.texts import Text, builtin_pairs
+from assay.export.trace import example_inputs
+from assay.export.upload import UploadOptions, export_weights
+from assay.export.weights import pack_weights
+from checkpoints import FAMILIES, make_checkpoint
+
+Folders = dict[tuple[str, int], Path]
+TEXTS = [
+    Text("usb c cable", "usb usb usb cable cable"),
+    Text("a", "b " * 99),
+    Text("mouse [PAD] <pad>", ""),
+    Text("a single text"),
+]
+
+
+@pytest.fixture(scope="module")
+def with_gradients(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Makes and exports a checkpoint, with its gradient graphs, once a family and K."""
+    made: Folders = {}
+
+    def export(family: str, classes: int) -> Path:
+        if (family, classes) not in made:
+            folder = tmp_path_factory.mktemp(f"{family}-{classes}")
+            source = make_checkpoint(folder / "checkpoint", family, classes)
+            export_folder(source, folder / "model", Options("tiny", weights="int8"))
+            made[family, classes] = folder / "model"
+        return made[family, classes]
+
+    return export
+
+
+def session(graph: Path) -> Any:
+    return onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
+
+
+def sample_gradients(checkpoint: Checkpoint, inputs: dict[str, Tensor]) -> list[list[Any]]:
+    """Autograd by the model itself: for each sample and logit, the gradient by parameter."""
+    model = copy.deepcopy(checkpoint.model).double().requires_grad_(True)
+    parameters = dict(model.named_parameters())
+    found = []
+    for row, length in enumerate(inputs["attention_mask"].sum(1).tolist()):
+        one = {n: inputs[n][row : row + 1, :length] for n in checkpoint.family.inputs}
+        logits = model(**one).logits[0]
+        views = [torch.autograd.grad(z, parameters.values(), retain_graph=True) for z in logits]
+        found.append([dict(zip(parameters, view, strict=True)) for view in views])
+    return found
+
+
+def inner(left: dict[str, Tensor], right: dict[str, Tensor]) -> float:
+    return float(sum((left[name] * right[name]).sum() for name in left))
+
+
+@pytest.mark.parametrize("classes", [1, 3])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gram_tangent_and_sum_equal_autograd(
+    with_gradients: Any, family: str, classes: int
+) -> None:
+    folder = with_gradients(family, classes)
+    restored = restore_folder(folder)
+    inputs = restored.tokenizer.batch(TEXTS, 64)
+    gradients = sample_gradients(restored.checkpoint, inputs)
+    feeds = {n: inputs[n].numpy() for n in restored.checkpoint.family.inputs}
+    expected = np.array([[[inner(a, b) for a in views] for b in views] for views in gradients])
+    scale = np.abs(expected).max(axis=(1, 2))
+
+    logits, features, gram = session(folder / "norms.onnx").run(None, feeds)
+    assert (np.abs(gram - expected).max(axis=(1, 2)) / scale).max() <= 1e-5
+    np.testing.assert_allclose(logits, restored.outputs(TEXTS).logits, atol=1e-5)
+    np.testing.assert_allclose(features, restored.outputs(TEXTS).features, atol=1e-5)
+
+    random = np.random.default_rng(1)
+    parameters = dict(restored.checkpoint.model.named_parameters())
+    direction = {n: random.standard_normal(p.shape, np.float32) for n, p in parameters.items()}
+    along = {direction_name(name): value for name, value in direction.items()}
+    _, gram, tangent = session(folder / "tangent.onnx").run(None, {**feeds, **along})
+    assert (np.abs(gram - expected).max(axis=(1, 2)) / scale).max() <= 1e-5
+    tensors = {name: torch.from_numpy(value) for name, value in direction.items()}
+    moved = np.array([[inner(view, tensors) for view in views] for views in gradients])
+    assert (np.abs(tangent - moved).max(axis=1) / np.sqrt(scale)).max() <= 1e-5
+
+    coefficient = random.standard_normal((len(TEXTS), classes), np.float32)
+    _, *sums = session(folder / "accumulate.onnx").run(None, {**feeds, "coefficient": coefficient})
+    for name, total in zip(parameters, sums, strict=True):
+        wanted = sum(
+            float(c) * view[name]
+            for row, views in zip(coefficient, gradients, strict=True)
+            for c, view in zip(row, views, strict=True)
+        )
+        np.testing.assert_allclose(total, wanted, atol=1e-4 * np.sqrt(scale.max()))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_an_export_has_the_graphs_on_its_one_weights_file_and_their_errors(
+    with_gradients: Any, family: str
+) -> None:
+    folder = with_gradients(family, 1)
+    manifest = json.loads((folder / "model.json").read_text())
+    names = [parameter["name"] for parameter in manifest["parameters"]]
+    for kind in GRADIENT_TRACES:
+        file = manifest["graphs"][kind]
+        assert manifest["precision"]["gradients"][f"{kind}_error_max"] <= 1e-5
+        assert manifest["files"][file]["bytes"] < 1e6
+        graph = onnx.load(str(folder / file), load_external_data=False).graph
+        places = {
+            e.value for t in graph.initializer for e in t.external_data if e.key == "location"
+        }
+        assert places == {"weights.bin"}
+    tangent, accumulate = (session(folder / f"{kind}.onnx") for kind in ("tangent", "accumulate"))
+    assert {i.name for i in tangent.get_inputs()} >= {direction_name(name) for name in names}
+    assert [o.name for o in accumulate.get_outputs()] == ["logits", *map(gradient_name, names)]
+
+
+def test_eight_logits_get_a_gram_and_nine_get_no_graphs(tmp_path: Path) -> None:
+    kept = export_folder(
+        make_checkpoint(tmp_path / "eight", "bert", 8), tmp_path / "a", Options("tiny")
+    )
+    assert kept["precision"]["gradients"]["norms_error_max"] <= 1e-5
+    refused = export_folder(
+        make_checkpoint(tmp_path / "nine", "bert", 9), tmp_path / "b", Options("tiny")
+    )
+    assert refused["graphs"] == {"forward": "forward.onnx"}
+    assert refused["precision"]["gradients"] == {"unsupported": "9 logits, of at most 8"}
+
+
+def test_an_unknown_activation_leaves_the_graphs_out_and_is_named(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "checkpoint", "bert", hidden_act="silu")
+    manifest = export_folder(source, tmp_path / "model", Options("tiny"))
+    assert manifest["graphs"] == {"forward": "forward.onnx"}
+    assert 'activation "silu"' in manifest["precision"]["gradients"]["unsupported"]
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_other_known_activations_pass_the_check(tmp_path: Path, activation: str) -> None:
+    source = make_checkpoint(tmp_path / "checkpoint", "distilbert", activation=activation)
+    manifest = export_folder(source, tmp_path / "model", Options("tiny"))
+    assert manifest["precision"]["gradients"]["tangent_error_max"] <= 1e-5
+
+
+def test_a_module_with_parameters_that_is_not_known_is_named(tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path, "roberta"))
+    layer: Any = checkpoint.model.get_submodule("roberta.encoder.layer.1")
+    layer.adapter = nn.Linear(4, 4)
+    assert why_unsupported(checkpoint) == (
+        "roberta.encoder.layer.1.adapter (Linear) has parameters"
+    )
+
+
+def test_tied_parameters_have_their_cross_terms(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "checkpoint", "bert", 2)
+    checkpoint = load_checkpoint(source)
+    network = find_network(checkpoint)
+    first, last = network.layers[0], network.layers[-1]
+    last.query.weight = first.key.weight
+    last.value.weight = last.key.weight
+    last.output.weight, last.output.bias = first.output.weight, first.output.bias
+    last.output_norm.weight = network.embedding_norm.bias
+    assert network.types is not None
+    network.types.weight = nn.Parameter(network.words.weight[:2].clone(), requires_grad=False)
+    network.positions.weight = network.words.weight
+    inputs = dict(zip(checkpoint.family.inputs, example_inputs(checkpoint), strict=True))
+    expected = np.array(
+        [
+            [[inner(a, b) for a in views] for b in views]
+            for views in sample_gradients(checkpoint, inputs)
+        ]
+    )
+    weights = pack_weights(checkpoint.model, "fp32", checkpoint.family.head)
+    model = share_weights(trace_norms(checkpoint), weights)
+    (tmp_path / "weights.bin").write_bytes(weights.content)
+    (tmp_path / "norms.onnx").write_bytes(model.SerializeToString())
+    feeds = {name: value.numpy() for name, value in inputs.items()}
+    [gram] = session(tmp_path / "norms.onnx").run(["gram"], feeds)
+    error = np.abs(gram - expected).max(axis=(1, 2)) / np.abs(expected).max(axis=(1, 2))
+    assert error.max() <= 1e-5
+
+
+def test_the_check_sees_a_wrong_gradient(with_gradients: Any, tmp_path: Path) -> None:
+    """The graphs of another checkpoint's weights stand for any error."""
+    folder = with_gradients("bert", 1)
+    restored = restore_folder(folder)
+    stored = {n: p.clone() for n, p in restored.checkpoint.model.named_parameters()}
+    stored["bert.encoder.layer.1.attention.self.value.bias"] += 0.01
+    graphs = {kind: f"{kind}.onnx" for kind in GRADIENT_TRACES}
+    arguments = (restored.checkpoint, stored, restored.tokenizer, TEXTS, 64)
+    with pytest.raises(ExportError, match=r"norms\.onnx differs from PyTorch's gradients"):
+        measure_gradients(folder, graphs, *arguments)
+
+
+def test_gradient_graphs_work_on_the_weights_of_an_upload(
+    with_gradients: Any, tmp_path: Path
+) -> None:
+    folder = with_gradients("bert", 1)
+    source = make_checkpoint(tmp_path / "checkpoint", "bert", seed=5)
+    header = export_weights(source, folder, tmp_path / "upload", UploadOptions())
+    gradients = header["precision"]["gradients"]
+    assert gradients["norms_error_max"] <= 1e-5
+    assert gradients["texts"] == len(header["self_test"]["samples"])
+
+
+def test_renewed_graphs_come_with_and_without_gradients(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "checkpoint", "distilbert")
+    folder = tmp_path / "model"
+    plain = export_folder(source, folder, Options("tiny", gradient_graphs=False))
+    weights = (folder / "weights.bin").read_bytes()
+    full = renew_graphs(folder, builtin_pairs(), "pairs", gradient_graphs=True)
+    assert full["graphs"].keys() == {"forward", *GRADIENT_TRACES}
+    assert all((folder / name).is_file() for name in full["files"])
+    assert (folder / "weights.bin").read_bytes() == weights
+    again = renew_graphs(folder, builtin_pairs(), "pairs", gradient_graphs=False)
+    assert again["files"] == plain["files"]
+    assert {f.name for f in folder.iterdir()} == {*plain["files"], "model.json"}
