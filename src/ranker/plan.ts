@@ -52,7 +52,7 @@ export function planNextBatch(waiting: WaitingRows, options: PlanOptions): Plann
     if (!alone && precision === oldest.precision) candidates.push(row);
   }
   const lengths = candidates.map((row) => (waiting[priority][row] as WaitingRow).tokens);
-  const share = Math.ceil(lengths.reduce((sum, length) => sum + length, 0) / options.sessionsIdle);
+  const share = Math.ceil((lengths.length * Math.max(...lengths)) / options.sessionsIdle);
   const batches = planBatches(lengths, Math.min(options.tokensMax, share));
   const batch = batches.find((indices) => indices.includes(0)) as number[];
   return { priority, rows: batch.map((index) => candidates[index] as number) };
