@@ -40,7 +40,7 @@ def normalise(layer: nn.LayerNorm, inputs: Tensor) -> tuple[Tensor, PullBack]:
     run: Callable[..., tuple[Tensor, Tensor, Tensor]] = _LayerNorm.apply
     outputs, mean, reciprocal = run(inputs, layer.weight, layer.bias, layer.eps)
     normed = (inputs - mean) * reciprocal
-    share = layer.weight.unsqueeze(1) / inputs.shape[1]
+    share = layer.weight.unsqueeze(1) / layer.normalized_shape[0]
 
     def pull_back(gradients: Tensor, places: Places) -> Tensor:
         products = normed * gradients
@@ -74,6 +74,7 @@ def activate(name: Activation, inputs: Tensor) -> tuple[Tensor, Tensor]:
         outputs = torch.tanh(inputs)
         return outputs, 1 - outputs * outputs
     # x Φ(x), and Φ(x) + x φ(x) (Hendrycks & Gimpel 2016)
-    below = 0.5 + 0.5 * torch.erf(inputs * math.sqrt(0.5))
-    density = torch.exp(-0.5 * math.log(2 * math.pi) - 0.5 * (inputs * inputs))
+    halved = inputs * math.sqrt(0.5)  # its square is x² / 2
+    below = 0.5 + 0.5 * torch.erf(halved)
+    density = torch.exp(-0.5 * math.log(2 * math.pi) - halved * halved)
     return inputs * below, below + inputs * density
