@@ -41,6 +41,7 @@ export async function openPorts(config: Config): Promise<Ports> {
       observer: observeRankers(metrics, logger),
     },
     onReplacement: observeReplacements(metrics, logger),
+    onFaulty: (model, reason) => logger.error({ model, reason }, "model folder with a fault"),
   });
   async function close(): Promise<void> {
     await rankers.close();

@@ -136,7 +136,7 @@ export const SETTINGS = {
   ASSAY_QUEUE_TOKENS_MAX: setting(
     integer(1, 1_000_000_000),
     "131072",
-    "Tokens that may wait for a model; more is answered 429. One request is always taken when nothing else waits.",
+    "While this many tokens wait for a model, further requests are answered 429; small ones and bulk have a queue each.",
   ),
   ASSAY_OUTPUTS_DAYS: setting(
     integer(1, 36_500),

@@ -35,9 +35,10 @@ export async function serve(config: Config): Promise<void> {
 
 function endOnSignal(closeAll: () => Promise<void>, closeTimeoutMs: number): void {
   let closing = false;
-  async function end(): Promise<void> {
+  async function end(signal: string): Promise<void> {
     if (closing) process.exit(1);
     closing = true;
+    process.stdout.write(`Assay closes on ${signal}\n`);
     setTimeout(() => {
       process.stderr.write(`assay: requests under way did not finish within ${closeTimeoutMs} ms\n`);
       process.exit(1);
@@ -45,8 +46,8 @@ function endOnSignal(closeAll: () => Promise<void>, closeTimeoutMs: number): voi
     await closeAll();
     process.exit(0);
   }
-  process.on("SIGTERM", () => void end());
-  process.on("SIGINT", () => void end());
+  process.on("SIGTERM", (signal) => void end(signal));
+  process.on("SIGINT", (signal) => void end(signal));
 }
 
 /** The URL under which this machine reaches the service. */

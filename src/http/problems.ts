@@ -46,11 +46,13 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
 /** Seconds after which a refused client may come back, where the error itself does not know. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   overloaded: 1,
-  model_not_ready: 2,
   engine_failed: 2,
   store_unavailable: 2,
   shutting_down: 5,
 };
+
+/** What clients and operators bring about: no stack trace tells more than the message. */
+const EXPECTED: ReadonlySet<ErrorCode> = new Set(["deadline_exceeded", "model_not_ready", "shutting_down"]);
 
 /** Fastify's own errors that mean something of the catalogue. */
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
@@ -80,7 +82,9 @@ export function sendProblem(
 ): FastifyReply {
   const error = asAssayError(thrown);
   const status = STATUS[error.code];
-  if (status >= 500) request.log.error({ err: error }, "request failed");
+  if (EXPECTED.has(error.code))
+    request.log.info({ code: error.code, reason: error.message }, "request not done");
+  else if (status >= 500) request.log.error({ err: error }, "request failed");
   const { retryAfterMs } = error;
   const retryAfter =
     retryAfterMs === undefined

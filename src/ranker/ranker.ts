@@ -3,6 +3,7 @@ import { createFatalTexts } from "./engine/fatal-texts.js";
 import { type EngineHost, startEngineHost } from "./engine/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
+import type { Priority } from "./plan.js";
 import type { Caller, Precision, Ranker, RankerState } from "./port.js";
 import { createThroughput } from "./throughput.js";
 import { createTokenEstimate } from "./token-estimate.js";
@@ -33,7 +34,7 @@ export interface RankerOptions {
   readonly sessions: number;
   /** Threads inside one operator of one session. */
   readonly threads: number;
-  /** Tokens that may wait for the model at once; a run over it is refused unless nothing else waits. */
+  /** A run is refused while this many tokens of its priority wait, and taken, however large, while fewer do. */
   readonly queueTokensMax: number;
   readonly observer: RankerObserver;
 }
@@ -65,8 +66,8 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     }),
   );
 
-  function queuedTokens(): number {
-    return Math.round(hosts.reduce((sum, host) => sum + host.tokens(), 0));
+  function queuedTokens(priority?: Priority): number {
+    return Math.max(0, Math.round(hosts.reduce((sum, host) => sum + host.tokens(priority), 0)));
   }
 
   /** Ready as soon as one device is. */
@@ -76,26 +77,26 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     return found("ready") ?? found("loading") ?? (states[0] as RankerState);
   }
 
-  function admit(tokens: number, { deadlineAtMs }: Caller): void {
-    const queued = queuedTokens();
-    if (tokens > INTERACTIVE_TOKENS_MAX && deadlineAtMs !== null) {
-      const leftMs = deadlineAtMs - performance.now();
-      // Work that would be given up half done takes the place of work that would not.
-      const lateMs = (throughput.timeMsFor(queued + tokens) ?? 0) - leftMs;
-      if (queued > 0 && lateMs > 0) {
-        throw new AssayError("overloaded", {
-          detail: `${queued} tokens wait for model ${model.name}: this request would not be done in the ${Math.round(leftMs)} ms that are left of its time`,
-          retryAfterMs: lateMs,
-        });
-      }
+  /** Each priority has a queue of its own: a small request is not refused for the bulk that it goes before. */
+  function admit(tokens: number, priority: Priority, { deadlineAtMs }: Caller): void {
+    const queued = queuedTokens(priority);
+    const excess = queued - options.queueTokensMax;
+    if (excess >= 0) {
+      throw overloaded(
+        `${queued} tokens wait for model ${model.name}; its queue takes another request when they are fewer than ${options.queueTokensMax}`,
+        throughput.timeMsFor(excess + 1),
+      );
     }
-    const excess = queued + tokens - options.queueTokensMax;
-    if (queued === 0 || excess <= 0) return;
-    const retryAfterMs = throughput.timeMsFor(Math.min(excess, queued));
-    throw new AssayError("overloaded", {
-      detail: `${queued} tokens wait for model ${model.name}, and this request has about ${Math.round(tokens)}; the queue takes ${options.queueTokensMax}`,
-      ...(retryAfterMs === null ? {} : { retryAfterMs }),
-    });
+    if (priority === "interactive" || deadlineAtMs === null || queued === 0) return;
+    const leftMs = deadlineAtMs - performance.now();
+    const lateMs = (throughput.timeMsFor(queued + tokens) ?? 0) - leftMs;
+    // Work that would be given up half done takes the place of work that would not.
+    if (lateMs > 0) {
+      throw overloaded(
+        `${queued} tokens wait for model ${model.name}: this request would not be done in the ${Math.round(leftMs)} ms that are left of its time`,
+        lateMs,
+      );
+    }
   }
 
   /** The host with the least to do, of those that may get to it. */
@@ -120,12 +121,16 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     async run(texts, precision, caller) {
       const tokens = Float64Array.from(texts, estimate.of);
       const sum = tokens.reduce((total, length) => total + length, 0);
-      admit(sum, caller);
       const priority = sum <= INTERACTIVE_TOKENS_MAX ? "interactive" : "bulk";
+      admit(sum, priority, caller);
       return pickHost().run({ texts, precision, priority, tokens }, caller.signal);
     },
     async close() {
       await Promise.all(hosts.map((host) => host.close()));
     },
   };
+}
+
+function overloaded(detail: string, retryAfterMs: number | null): AssayError {
+  return new AssayError("overloaded", { detail, ...(retryAfterMs === null ? {} : { retryAfterMs }) });
 }

@@ -28,22 +28,35 @@ export interface RankersOptions {
   readonly ranker: RankerOptions;
   /** Called after each attempt to replace a model, once the old one is gone. */
   readonly onReplacement: (model: string, facts: ReplacementFacts) => void;
+  /** A folder of the models folder cannot be served. */
+  readonly onFaulty: (model: string, reason: string) => void;
 }
 
 /**
  * Reads every model folder and starts the engines of the default model and the pinned ones; the others start when they are
- * first asked for. Throws `model_invalid` when one of those is missing or a manifest is faulty.
+ * first asked for. A faulty folder costs only its own model. Throws `model_invalid` when the default model or a pinned one is
+ * missing or faulty.
  */
 export async function openRankers(options: RankersOptions): Promise<Rankers> {
   const { modelsDirectory, defaultName, pinned, weightsBytesMax } = options;
   const models = new Map<string, Swappable>();
   const busy = new Set<string>();
+  /** Why the folder of a name is none that can be served; a reload reads it again. */
+  const faulty = new Map<string, AssayError>();
   for (const name of await listModelFolders(modelsDirectory)) {
-    await settleFolder(join(modelsDirectory, name));
-    models.set(name, openSwappable(await readNamedFolder(modelsDirectory, name), options.ranker));
+    try {
+      await settleFolder(join(modelsDirectory, name));
+      models.set(name, openSwappable(await readNamedFolder(modelsDirectory, name), options.ranker));
+    } catch (error) {
+      if (!(error instanceof AssayError) || error.code !== "model_invalid") throw error;
+      faulty.set(name, error);
+      options.onFaulty(name, error.message);
+    }
   }
   for (const name of [defaultName, ...pinned]) {
     if (models.has(name)) continue;
+    const fault = faulty.get(name);
+    if (fault !== undefined) throw fault;
     const known = [...models.keys()].join(", ") || "none";
     throw new AssayError("model_invalid", {
       detail: `No model folder ${name} in ${modelsDirectory} (folders with a model.json: ${known})`,
@@ -53,6 +66,11 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
   function find(name: string): Swappable {
     const found = models.get(name);
     if (found !== undefined) return found;
+    if (faulty.has(name)) {
+      throw new AssayError("model_invalid", {
+        detail: `The folder of model ${name} has a fault, which the log tells; repair it, then reload the model`,
+      });
+    }
     throw new AssayError("model_not_found", {
       detail: `No model is named ${JSON.stringify(name)}; there are: ${[...models.keys()].join(", ")}`,
     });
@@ -118,6 +136,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
           const model = models.get(name) ?? openSwappable(folder, options.ranker);
           const endOld = await model.swap(folder);
           models.set(name, model);
+          faulty.delete(name);
           await endOld();
         });
       });

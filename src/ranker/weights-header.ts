@@ -25,9 +25,7 @@ export function readHeader(bytes: Uint8Array): WeightsHeader {
   }
   const parsed = headerSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw withFaults(
-    parsed.error.issues.map(({ path, message }) => ({ path: ["", ...path].join("/"), message })),
-  );
+  throw withFaults(parsed.error.issues.map(({ path, message }) => ({ path: `/${path.join("/")}`, message })));
 }
 
 /**
@@ -52,7 +50,11 @@ export function mergeHeader(manifest: Manifest, header: WeightsHeader): Manifest
     ...manifest,
     files: { ...manifest.files, [WEIGHTS_FILE]: weights },
     precision,
-    self_test,
+    // How near is near enough belongs to the graphs: weights may ask for more, not for less.
+    self_test: {
+      ...self_test,
+      tolerance: Math.min(self_test.tolerance, manifest.self_test.tolerance),
+    },
     provenance,
     metrics,
   };

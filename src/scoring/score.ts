@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import type { AssayError } from "../errors.js";
+import { AssayError } from "../errors.js";
 import { computeSignals } from "../importance/signals.js";
 import { labelNeed, suitableSignals } from "../importance/suitability.js";
 import type { LossName, SignalName } from "../importance/types.js";
@@ -92,6 +92,7 @@ async function scoreWith(
   const weighting = weighColumn(columns, plan.weighting);
   stopwatch.lap("weigh");
   await giveWay(samples.length);
+  throwIfOver(caller);
   if (dataset !== undefined) {
     // Outputs before the samples that name them.
     const failure = await outputs.kept;
@@ -114,6 +115,12 @@ async function scoreWith(
       ...adviceOnTruncation(outputs.truncated, ranker),
     ],
   };
+}
+
+/** Before anything is kept: a timer may not have had its turn yet. */
+function throwIfOver({ signal, deadlineAtMs }: Caller): void {
+  if (signal.aborted) throw signal.reason;
+  if (deadlineAtMs !== null && performance.now() > deadlineAtMs) throw new AssayError("deadline_exceeded");
 }
 
 /** A larger batch lets other requests have their turn between its stages, each of which takes some milliseconds. */

@@ -316,7 +316,6 @@ describe("a problem", () => {
 
   it.each([
     ["overloaded", 429],
-    ["model_not_ready", 503],
     ["engine_failed", 503],
   ] as const)("answers %s with %i and Retry-After", async (code, status) => {
     const ranker = fakeRanker();

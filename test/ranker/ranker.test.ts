@@ -36,15 +36,18 @@ describe("a ranker", () => {
   });
   afterAll(() => ranker.close());
 
-  it("takes one run of any size, and no second that the queue has no room for, saying when it has", async () => {
-    const large = ranker.run(texts(150), "fp32", patient);
+  it("takes a run of any size while there is room, and none when there is not, saying when there is", async () => {
+    const waiting = [ranker.run(texts(30), "fp32", patient), ranker.run(texts(150), "fp32", patient)];
     expect(queued).toBeGreaterThan(4000);
     await expect(ranker.run(texts(20), "fp32", patient)).rejects.toMatchObject({
       code: "overloaded",
-      message: expect.stringContaining("the queue takes 4000"),
+      message: expect.stringContaining("fewer than 4000"),
       retryAfterMs: expect.any(Number),
     });
-    await large;
+    // Small runs go before bulk and have a queue of their own.
+    expect((await ranker.run(texts(1), "fp32", patient)).logits).toHaveLength(1);
+    expect(queued).toBeGreaterThan(2000);
+    await Promise.all(waiting);
     expect(queued).toBe(0);
     expect((await ranker.run(texts(20), "fp32", patient)).logits).toHaveLength(20);
   });

@@ -28,11 +28,14 @@ interface Opened {
   readonly replacements: (ReplacementFacts & { model: string })[];
   /** Changes of readiness that the service is told of. */
   readonly states: string[];
+  /** Folders that cannot be served, and why. */
+  readonly faulty: string[];
 }
 
 async function open(models: string, pinned: readonly string[] = []): Promise<Opened> {
   const replacements: Opened["replacements"] = [];
   const states: string[] = [];
+  const faulty: string[] = [];
   const options = rankerOptions();
   const rankers = await openRankers({
     modelsDirectory: models,
@@ -44,9 +47,10 @@ async function open(models: string, pinned: readonly string[] = []): Promise<Ope
       observer: { ...options.observer, state: (model, { status }) => states.push(`${model} ${status}`) },
     },
     onReplacement: (model, facts) => replacements.push({ model, ...facts }),
+    onFaulty: (model, reason) => faulty.push(`${model}: ${reason}`),
   });
   onTestFinished(() => rankers.close());
-  return { rankers, replacements, states };
+  return { rankers, replacements, states, faulty };
 }
 
 async function logitOf(rankers: Rankers, name = "default"): Promise<number> {
@@ -80,12 +84,28 @@ describe("several models", () => {
     await expect(run).rejects.toMatchObject({ code: "cancelled" });
   });
 
-  it("refuses to start without a pinned model, or with a folder of another name", async () => {
+  it("refuses to start without a pinned model, or with a faulty one", async () => {
     const models = copiesOfShipped("default");
     await expect(open(models, ["absent"])).rejects.toMatchObject({ code: "model_invalid" });
     copyShipped(models, "moved");
     renameSync(join(models, "moved"), join(models, "here"));
-    await expect(open(models)).rejects.toThrow("The folder here holds a model named moved");
+    await expect(open(models, ["here"])).rejects.toThrow("The folder here holds a model named moved");
+  });
+
+  it("serves the others beside a folder with a fault, says which, and takes it once it is repaired", async () => {
+    const models = copiesOfShipped("default", "broken");
+    const manifest = readFileSync(join(models, "broken", "model.json"));
+    writeFileSync(join(models, "broken", "model.json"), "{nope");
+    const { rankers, faulty } = await open(models);
+    expect(faulty).toEqual([expect.stringMatching(/^broken: .*model\.json cannot be read/)]);
+    expect(rankers.describe().map(({ name }) => name)).toEqual(["default"]);
+    await expect(logitOf(rankers, "broken")).rejects.toMatchObject({
+      code: "model_invalid",
+      message: expect.stringContaining("repair it, then reload"),
+    });
+    writeFileSync(join(models, "broken", "model.json"), manifest);
+    await rankers.reload("broken");
+    expect(await logitOf(rankers, "broken")).toBeCloseTo(await logitOf(rankers), 5);
   });
 });
 

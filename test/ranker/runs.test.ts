@@ -81,7 +81,7 @@ describe("the runs of an engine process", () => {
     start(runs, 1, { run, rows: [0] });
     finish(runs, 1, { run, rows: [0] });
     start(runs, 2, { run, rows: [1, 2] });
-    runs.crashed();
+    runs.crashed({ killed: false });
     expect(runs.left()).toMatchObject([
       { run, rows: [3], alone: false, texts: [texts[3]] },
       { run, rows: [1, 2], alone: true },
@@ -95,9 +95,9 @@ describe("the runs of an engine process", () => {
     const other = add(runs, texts.slice(0, 1));
     for (const { run } of [guilty, other]) tokenise(runs, run, [0]);
     start(runs, 1, { run: guilty.run, rows: [0, 1, 2] }, { run: other.run, rows: [0] });
-    runs.crashed();
+    runs.crashed({ killed: false });
     start(runs, 2, { run: guilty.run, rows: [2] });
-    runs.crashed();
+    runs.crashed({ killed: false });
     await expect(guilty.outputs).rejects.toMatchObject({
       code: "text_refused",
       faults: [{ path: "/2" }],
@@ -109,6 +109,23 @@ describe("the runs of an engine process", () => {
       expect.objectContaining({ code: "text_refused", faults: [expect.objectContaining({ path: "/1" })] }),
     );
     expect(() => fatalTexts.check(texts.slice(0, 2))).not.toThrow();
+  });
+
+  it("does not refuse a text for one kill from outside, and does for the second", async () => {
+    const runs = newRuns();
+    const { run, outputs } = add(runs);
+    tokenise(runs, run, [0]);
+    start(runs, 1, { run, rows: [0, 1] });
+    runs.crashed({ killed: true });
+    start(runs, 2, { run, rows: [0] });
+    runs.crashed({ killed: true });
+    expect(runs.left().at(-1)).toMatchObject({ rows: [0, 1], alone: true });
+    start(runs, 3, { run, rows: [1] });
+    runs.crashed({ killed: true });
+    expect(runs.size()).toBe(1);
+    start(runs, 4, { run, rows: [1] });
+    runs.crashed({ killed: true });
+    await expect(outputs).rejects.toMatchObject({ code: "text_refused", faults: [{ path: "/1" }] });
   });
 
   it("runs the rows of a batch that failed again, each alone, and names the one that fails alone", async () => {
@@ -131,9 +148,9 @@ describe("the runs of an engine process", () => {
   it("gives a run up under whose tokenising the process ended twice", async () => {
     const runs = newRuns();
     const { outputs } = add(runs);
-    runs.crashed();
+    runs.crashed({ killed: false });
     expect(runs.left()).toHaveLength(1);
-    runs.crashed();
+    runs.crashed({ killed: false });
     await expect(outputs).rejects.toMatchObject({ code: "engine_failed" });
   });
 
@@ -154,6 +171,8 @@ describe("the runs of an engine process", () => {
     const runs = newRuns();
     const startedAtMs = performance.now();
     const { run, outputs } = add(runs, texts.slice(0, 1));
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    expect(runs.left(run)).toHaveLength(1); // now it is sent
     await new Promise((resolve) => setTimeout(resolve, 20));
     tokenise(runs, run, [0]);
     await new Promise((resolve) => setTimeout(resolve, 30));
@@ -164,7 +183,7 @@ describe("the runs of an engine process", () => {
     const { tokeniseMs, queueMs, inferMs } = (await outputs).timings;
     expect(Math.abs(tokeniseMs + queueMs + inferMs - wholeMs)).toBeLessThan(2);
     expect(tokeniseMs).toBeGreaterThanOrEqual(19);
-    expect(queueMs).toBeGreaterThanOrEqual(29);
+    expect(queueMs).toBeGreaterThanOrEqual(29 + 9);
     expect(inferMs).toBeGreaterThanOrEqual(39);
   });
 });

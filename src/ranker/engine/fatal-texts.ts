@@ -5,7 +5,7 @@ import type { Text } from "../port.js";
 /** Texts remembered; the oldest give way. */
 const TEXTS_MAX = 1000;
 
-/** Texts that ended an engine process twice, the second time alone: they are not run again while the service lives. */
+/** Texts that ended an engine process twice, the second time alone: they are not run again while the model serves. */
 export interface FatalTexts {
   /** Throws `text_refused` with the index of the first text that is among them as the fault's path. */
   check(texts: readonly Text[]): void;

@@ -1,14 +1,10 @@
-import { type ChildProcess, fork } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { AssayError } from "../../errors.js";
+import type { Priority } from "../plan.js";
 import type { Outputs, RankerState } from "../port.js";
-import { CUDA_ENVIRONMENT } from "./cuda.js";
+import { type Death, type EngineMessage, startChild } from "./child.js";
 import type { FatalTexts } from "./fatal-texts.js";
-import type { BatchFacts, Device, EngineSetup, FromEngine, RunPart, ToEngine } from "./protocol.js";
+import type { BatchFacts, Device, EngineSetup, RunPart } from "./protocol.js";
 import { createRuns, type RunRequest } from "./runs.js";
-
-/** Compiled, also when this file runs from source in a test: the engine is a process of its own. */
-const ENGINE_MODULE = fileURLToPath(new URL("../../../dist/ranker/engine/process.js", import.meta.url));
 
 /** Waiting time before the n-th restart in a row: none, then doubling from here to a minute. */
 const RESTART_DELAY_MS = 500;
@@ -40,8 +36,8 @@ export interface EngineHost {
   settled(): Promise<RankerState>;
   /** Process id of the engine, undefined while none runs. */
   pid(): number | undefined;
-  /** Tokens that wait or run. */
-  tokens(): number;
+  /** Tokens that wait or run, of one priority or of both. */
+  tokens(priority?: Priority): number;
   /**
    * Waits while the engine loads, and starts over what was under way when it dies. Throws `model_not_ready` where the model
    * cannot be loaded, `text_refused` for a text that ends the engine, and when the signal aborts its reason, or `cancelled`.
@@ -64,7 +60,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   let invalid = false;
   let restart: NodeJS.Timeout | undefined;
   let drained: (() => void) | null = null;
-  let child = start();
+  let child = startChild(setup, receive, died);
 
   function setState(next: RankerState): void {
     state = next;
@@ -72,35 +68,22 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     if (next.status !== "loading") settle(next);
   }
 
-  function start(): ChildProcess {
-    const started = fork(ENGINE_MODULE, {
-      serialization: "advanced",
-      stdio: ["ignore", "inherit", "inherit", "ipc"],
-      env: setup.device.kind === "cuda" ? { ...CUDA_ENVIRONMENT, ...process.env } : process.env,
-    });
-    started.on("message", (messages: readonly FromEngine[]) => messages.forEach(receive));
-    started.on("error", (error) => ended(`the engine process cannot run: ${error.message}`));
-    started.on("exit", (code, signal) =>
-      ended(`the engine process ended (${signal ?? `exit code ${code}`})`),
-    );
-    tell(started, { type: "load", ...setup });
-    return started;
-  }
-
-  function receive(message: FromEngine): void {
+  function receive(message: EngineMessage): void {
     switch (message.type) {
       case "ready":
         options.onDevice(message.device, message.missing);
         setState({ status: "ready" });
         sendParts(runs.left());
         return;
-      case "failed":
+      case "failed": {
+        const reason = `${withoutPath(message.reason, setup)}; a reload of the model tries again`;
         // Another start would fail like this one: a reload is what may help.
         invalid = true;
-        child.disconnect();
-        setState({ status: "failed", reason: message.reason });
-        giveUp(message.reason);
+        void child.end();
+        setState({ status: "failed", reason });
+        giveUp(reason);
         return;
+      }
       case "finished":
         deathsInARow = 0;
         options.onBatch(message.facts);
@@ -110,7 +93,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   }
 
   function sendParts(parts: readonly RunPart[]): void {
-    for (const part of parts) tell(child, { type: "run", ...part });
+    for (const part of parts) child.tell({ type: "run", ...part });
   }
 
   function giveUp(reason: string): void {
@@ -118,10 +101,10 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     drained?.();
   }
 
-  function ended(reason: string): void {
-    if (restart !== undefined || invalid || (closing && runs.size() === 0)) return;
+  function died({ reason, killed }: Death): void {
+    if (invalid || (closing && runs.size() === 0)) return;
     options.onDeath(reason);
-    if (state.status === "ready") runs.crashed();
+    if (state.status === "ready") runs.crashed({ killed });
     deathsInARow += 1;
     if (deathsInARow > RESTARTS_MAX) giveUp(reason);
     const delayMs =
@@ -131,7 +114,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       restart = undefined;
       if (closing && runs.size() === 0) return;
       setState({ status: "loading", reason: `${reason}; the model is loading again` });
-      child = start();
+      child = startChild(setup, receive, died);
     }, delayMs);
   }
 
@@ -152,7 +135,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       options.fatalTexts.check(request.texts);
       const { run, outputs } = runs.add(request);
       const abort = (): void => {
-        tell(child, { type: "cancel", run });
+        child.tell({ type: "cancel", run });
         runs.reject(run, abortReason(signal));
         if (runs.size() === 0) drained?.();
       };
@@ -172,10 +155,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         });
       }
       clearTimeout(restart);
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = new Promise<void>((resolve) => child.once("exit", () => resolve()));
-      if (child.connected) child.disconnect();
-      await exited;
+      await child.end();
     },
   };
 }
@@ -188,7 +168,7 @@ function notReady(reason: string): AssayError {
   return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}` });
 }
 
-/** A message to a process that has just died is lost; what it was about is sent again to the next. */
-function tell(child: ChildProcess, message: ToEngine): void {
-  if (child.connected) child.send(message, () => undefined);
+/** The same reason for those who must not know where the folder lies. */
+function withoutPath(reason: string, { folder }: EngineSetup): string {
+  return reason.replaceAll(`${folder.directory}/`, "");
 }

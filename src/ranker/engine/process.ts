@@ -102,6 +102,9 @@ process.on("message", (message: ToEngine): void => {
     case "run":
       engine?.tokenising.add(message);
       break;
+    case "ping":
+      send({ type: "pong" });
+      break;
     case "cancel":
       engine?.tokenising.cancel(message.run);
       engine?.scheduler.cancel(message.run);

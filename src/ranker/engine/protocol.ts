@@ -24,7 +24,8 @@ export interface EngineSetup {
 export type ToEngine =
   | ({ readonly type: "load" } & EngineSetup)
   | ({ readonly type: "run" } & RunPart)
-  | { readonly type: "cancel"; readonly run: number };
+  | { readonly type: "cancel"; readonly run: number }
+  | { readonly type: "ping" };
 
 /** Texts of one run that wait for the model: all of them, or after a crash those that are left. */
 export interface RunPart {
@@ -56,6 +57,7 @@ export type FromEngine =
   /** `missing` says why the device could not be had, where the CPU stands in for it. */
   | { readonly type: "ready"; readonly device: Device; readonly missing: string | null }
   | { readonly type: "failed"; readonly reason: string }
+  | { readonly type: "pong" }
   /** (N) token counts and cuts of rows of a run, in the order of `rows`. */
   | ({ readonly type: "tokenised"; readonly tokens: Int32Array; readonly truncated: Uint8Array } & BatchPart)
   | { readonly type: "refused"; readonly run: number; readonly reason: string }

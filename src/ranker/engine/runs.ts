@@ -26,15 +26,18 @@ export type Progress = Extract<
  */
 export interface Runs {
   size(): number;
-  /** Tokens that wait or run. */
-  tokens(): number;
+  /** Tokens that wait or run, of one priority or of both. */
+  tokens(priority?: Priority): number;
   add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
-  /** Everything that is left, of one run or of all, as an engine process takes it. */
+  /** Everything that is left, of one run or of all, to be sent to an engine process. */
   left(run?: number): RunPart[];
   /** Takes a message; answers what has to be sent again. */
   receive(message: Progress): RunPart[];
-  /** The process ended: rows that were in a session run alone next time; those that were alone are refused. */
-  crashed(): void;
+  /**
+   * The process ended: rows that were in a session run alone next time. One that was alone is refused, or the second time
+   * where the process was killed from outside, for that may be chance.
+   */
+  crashed(death: { readonly killed: boolean }): void;
   reject(run: number, error: AssayError): void;
 }
 
@@ -44,16 +47,22 @@ interface Run extends RunRequest {
   readonly featureNormsSquared: Float32Array;
   readonly truncated: Uint8Array;
   readonly state: Uint8Array; // (N) of State
+  readonly strikes: Uint8Array; // (N) against texts under which, alone, a process ended
   rowsLeft: number;
   tokensLeft: number;
   /** Times the process ended while it tokenised this run. */
   tokeniseCrashes: number;
   readonly addedAtMs: number;
+  /** When it first went to a process. */
+  sentAtMs: number | null;
   tokenisedAtMs: number | null;
   startedAtMs: number | null;
   readonly resolve: (outputs: Outputs) => void;
   readonly reject: (error: AssayError) => void;
 }
+
+/** A crash under a text that runs alone is as much as two kills. */
+const STRIKES_MAX = 2;
 
 const State = { untokenised: 0, waiting: 1, suspect: 2, done: 3 } as const;
 
@@ -69,7 +78,7 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
   const runs = new Map<number, Run>();
   const batches = new Map<number, readonly BatchPart[]>();
   let nextRun = 1;
-  let tokens = 0;
+  const tokens: Record<Priority, number> = { interactive: 0, bulk: 0 };
 
   function settle(run: Run, how: () => void): void {
     runs.delete(run.id);
@@ -79,7 +88,7 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
 
   function count(run: Run, more: number): void {
     run.tokensLeft += more;
-    tokens += more;
+    tokens[run.priority] += more;
     onQueue();
   }
 
@@ -144,7 +153,7 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
 
   return {
     size: () => runs.size,
-    tokens: () => tokens,
+    tokens: (priority) => (priority === undefined ? tokens.interactive + tokens.bulk : tokens[priority]),
     add(request) {
       const id = nextRun++;
       const rows = request.texts.length;
@@ -156,10 +165,12 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
           featureNormsSquared: new Float32Array(rows),
           truncated: new Uint8Array(rows),
           state: new Uint8Array(rows),
+          strikes: new Uint8Array(rows),
           rowsLeft: rows,
           tokensLeft: 0,
           tokeniseCrashes: 0,
           addedAtMs: performance.now(),
+          sentAtMs: null,
           tokenisedAtMs: null,
           startedAtMs: null,
           resolve,
@@ -176,10 +187,10 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
     left(only) {
       return [...runs.values()]
         .filter(({ id }) => only === undefined || id === only)
-        .flatMap((run) => [
-          ...partsOf(run, [State.untokenised, State.waiting]),
-          ...partsOf(run, [State.suspect]),
-        ]);
+        .flatMap((run) => {
+          run.sentAtMs ??= performance.now();
+          return [...partsOf(run, [State.untokenised, State.waiting]), ...partsOf(run, [State.suspect])];
+        });
     },
     receive(message) {
       switch (message.type) {
@@ -216,10 +227,12 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
         }
       }
     },
-    crashed() {
+    crashed({ killed }) {
       const started = [...batches.values()].flat();
       batches.clear();
       suspect(started, (run, row) => {
+        run.strikes[row] = (run.strikes[row] as number) + (killed ? 1 : STRIKES_MAX);
+        if ((run.strikes[row] as number) < STRIKES_MAX) return;
         fatalTexts.add(run.texts[row] as Text);
         settle(run, () => run.reject(textRefused(row)));
       });
@@ -253,6 +266,7 @@ function sessionFailed(row: number, reason: string): AssayError {
 /** The three timings add up to the whole time of the run. */
 function outputsOf(run: Run): Outputs {
   const endedAtMs = performance.now();
+  const sentAtMs = run.sentAtMs ?? endedAtMs;
   const tokenisedAtMs = run.tokenisedAtMs ?? endedAtMs;
   const startedAtMs = run.startedAtMs ?? endedAtMs;
   return {
@@ -260,8 +274,8 @@ function outputsOf(run: Run): Outputs {
     featureNormsSquared: run.featureNormsSquared,
     truncated: run.truncated,
     timings: {
-      tokeniseMs: tokenisedAtMs - run.addedAtMs,
-      queueMs: startedAtMs - tokenisedAtMs,
+      tokeniseMs: tokenisedAtMs - sentAtMs,
+      queueMs: sentAtMs - run.addedAtMs + (startedAtMs - tokenisedAtMs),
       inferMs: endedAtMs - startedAtMs,
     },
   };
