@@ -71,7 +71,9 @@ def sample_gradients(checkpoint: Checkpoint, inputs: dict[str, Tensor]) -> list[
     for row, length in enumerate(inputs["attention_mask"].sum(1).tolist()):
         one = {n: inputs[n][row : row + 1, :length] for n in checkpoint.family.inputs}
         logits = model(**one).logits[0]
-        views = [torch.autograd.grad(z, parameters.values(), retain_graph=True) for z in logits]
+        views = [
+            torch.autograd.grad(z, list(parameters.values()), retain_graph=True) for z in logits
+        ]
         found.append([dict(zip(parameters, view, strict=True)) for view in views])
     return found
 
