@@ -1,5 +1,5 @@
 import { AssayError } from "../../errors.js";
-import { checkDigests, type ModelFolder } from "../model-folder.js";
+import { checkDigests } from "../model-folder.js";
 import { loadTokeniser, type Tokeniser } from "../tokeniser.js";
 import { cudaFailure } from "./cuda.js";
 import { padBatch } from "./padding.js";
@@ -9,7 +9,6 @@ import { type SessionThread, startSessionThread } from "./session-threads.js";
 
 /** A model whose files match their digests and whose sessions have passed the self-test. */
 export interface LoadedModel {
-  readonly folder: ModelFolder;
   readonly tokenise: Tokeniser;
   readonly threads: readonly SessionThread[];
   readonly device: Device;
@@ -24,20 +23,17 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const { folder } = setup;
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
-  const { threads, device, missing } = await openThreads(folder, setup);
+  const { threads, device, missing } = await openThreads(setup);
   const batch = padBatch(selfTestTexts(folder).map(tokenise), folder.manifest, device);
   const { outputs } = await (threads[0] as SessionThread).run(setup.precision, batch);
   checkSelfTest(folder, outputs.logits, { precision: setup.precision, onCpu: device.kind === "cpu" });
-  return { folder, tokenise, threads, device, missing };
+  return { tokenise, threads, device, missing };
 }
 
-async function openThreads(
-  folder: ModelFolder,
-  setup: EngineSetup,
-): Promise<Pick<LoadedModel, "threads" | "device" | "missing">> {
+async function openThreads(setup: EngineSetup): Promise<Pick<LoadedModel, "threads" | "device" | "missing">> {
   const { device } = setup;
   try {
-    return { threads: await openOn(device, folder, setup), device, missing: null };
+    return { threads: await openOn(device, setup), device, missing: null };
   } catch (error) {
     const { message } = error as Error;
     if (device.kind === "cpu") throw new AssayError("model_invalid", { detail: message, cause: error });
@@ -48,14 +44,13 @@ async function openThreads(
         cause: error,
       });
     }
-    return { threads: await openOn(CPU, folder, setup), device: CPU, missing: reason };
+    return { threads: await openOn(CPU, setup), device: CPU, missing: reason };
   }
 }
 
 async function openOn(
   device: Device,
-  folder: ModelFolder,
-  { sessions, threads, precision }: EngineSetup,
+  { folder, sessions, threads, precision }: EngineSetup,
 ): Promise<SessionThread[]> {
   const opened = Array.from({ length: device.kind === "cpu" ? sessions : 1 }, () =>
     startSessionThread({ folder, device, threads }),

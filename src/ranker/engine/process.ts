@@ -49,12 +49,12 @@ function send(message: FromEngine): void {
 }
 
 async function load(setup: EngineSetup): Promise<void> {
-  const { folder, tokenise, threads, device, missing } = await loadModel(setup);
+  const { tokenise, threads, device, missing } = await loadModel(setup);
   const scheduler = createScheduler({
     threads,
     tokensMax: tokensMax(device, setup),
     bulkPauseMsMax: BULK_PAUSE_MS_MAX,
-    pad: (rows) => padBatch(rows, folder.manifest, device),
+    pad: (rows) => padBatch(rows, setup.folder.manifest, device),
     onStarted: (batch, parts) => send({ type: "started", batch, parts }),
     onFinished: (batch, parts, facts) => send({ type: "finished", batch, parts, facts }),
     onFailed: (batch, reason) => send({ type: "batch_failed", batch, reason }),

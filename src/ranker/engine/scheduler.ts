@@ -96,36 +96,32 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const parts = partsOf(rows);
     options.onStarted(
       batch,
-      parts.map(({ run, indices }) => ({
-        run,
-        rows: indices.map((index) => (rows[index] as PendingRow).row),
-      })),
+      parts.map(({ run, rows }) => ({ run, rows })),
     );
     const facts = {
       rows: rows.length,
       tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
       paddedTokens: padded.shape[0] * padded.shape[1],
     };
-    try {
-      const { outputs, inferMs } = await thread.run((rows[0] as PendingRow).precision, padded);
-      idle.push(thread);
-      dispatch(); // before the answers: the session should not wait for them
-      const { logits, featureNormsSquared } = outputs;
-      const classes = logits.length / rows.length;
-      const finished = parts.map(({ run, indices }) => ({
-        run,
-        rows: indices.map((index) => (rows[index] as PendingRow).row),
-        logits: Float32Array.from(
-          indices.flatMap((index) => [...logits.subarray(index * classes, (index + 1) * classes)]),
-        ),
-        featureNormsSquared: Float32Array.from(indices, (index) => featureNormsSquared[index] as number),
-      }));
-      options.onFinished(batch, finished, { ...facts, inferMs });
-    } catch (error) {
-      idle.push(thread);
-      options.onFailed(batch, (error as Error).message);
+    const answer = await thread.run((rows[0] as PendingRow).precision, padded).catch((error: Error) => error);
+    idle.push(thread);
+    if (answer instanceof Error) {
+      options.onFailed(batch, answer.message);
       dispatch();
+      return;
     }
+    dispatch(); // before the answers: the session should not wait for them
+    const { logits, featureNormsSquared } = answer.outputs;
+    const classes = logits.length / padded.rows;
+    const finished = parts.map(({ run, rows, indices }) => ({
+      run,
+      rows,
+      logits: Float32Array.from(
+        indices.flatMap((index) => [...logits.subarray(index * classes, (index + 1) * classes)]),
+      ),
+      featureNormsSquared: Float32Array.from(indices, (index) => featureNormsSquared[index] as number),
+    }));
+    options.onFinished(batch, finished, { ...facts, inferMs: answer.inferMs });
   }
 
   return {
@@ -145,13 +141,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 }
 
-/** The batch's rows by run: indices into the batch. */
-function partsOf(rows: readonly PendingRow[]): { run: number; indices: number[] }[] {
-  const parts = new Map<number, number[]>();
-  rows.forEach(({ run }, index) => {
-    const known = parts.get(run);
-    if (known === undefined) parts.set(run, [index]);
-    else known.push(index);
+/** The batch by run: rows of the run, and their indices in the batch. */
+function partsOf(batch: readonly PendingRow[]): { run: number; rows: number[]; indices: number[] }[] {
+  const parts = new Map<number, { rows: number[]; indices: number[] }>();
+  batch.forEach(({ run, row }, index) => {
+    const part = parts.get(run) ?? { rows: [], indices: [] };
+    part.rows.push(row);
+    part.indices.push(index);
+    parts.set(run, part);
   });
-  return [...parts].map(([run, indices]) => ({ run, indices }));
+  return [...parts].map(([run, part]) => ({ run, ...part }));
 }
