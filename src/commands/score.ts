@@ -6,7 +6,7 @@ import { openPorts, type Ports } from "../compose.js";
 import { type Config, readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
 import { SCHEMES, type SchemeName } from "../importance/schemes.js";
-import { type LossName, POINTWISE_LOSSES, SIGNALS, type SignalName } from "../importance/types.js";
+import { LOSSES, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
 import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.js";
 import { weigh } from "../importance/weights.js";
 import { type Caller, PRECISIONS, type Precision } from "../ranker/port.js";
@@ -43,9 +43,7 @@ export function addScoreCommand(program: Command): void {
     .option("--model <name>", "model folder; the default model where absent")
     .option("--dataset <name>", "remember the samples in the store under this name")
     .option("--signals <names>", `comma-separated: ${SIGNALS.join(", ")}`, signalList)
-    .addOption(
-      new Option("--loss <name>", "the loss of the model's task where absent").choices(POINTWISE_LOSSES),
-    )
+    .addOption(new Option("--loss <name>", "the loss of the model's task where absent").choices(LOSSES))
     .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
     .option("--batch <n>", "samples scored at once", positiveInteger, 256)
     .addOption(

@@ -14,6 +14,7 @@ export function labelFault(label: Label, loss: LossName, classes: number): strin
   }
   if (typeof label !== "number") return `${loss} takes one number as a label, not a list`;
   if (!Number.isFinite(label)) return "a label must be a finite number";
+  if (loss === "listwise" && label < 0) return `listwise takes a grade of at least 0, not ${label}`;
   if (loss === "bce" && (label < 0 || label > 1)) {
     return `bce takes a label from 0 to 1, not ${label}; rescale a rating, such as 0 to 3, by dividing it by its maximum`;
   }

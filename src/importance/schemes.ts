@@ -1,5 +1,8 @@
+import { ranksOf } from "./ranks.js";
+import type { SignalName } from "./types.js";
+
 /** Ways from scores to weights. */
-export const SCHEMES = ["proportional", "softmax", "rank", "inverse", "uniform"] as const;
+export const SCHEMES = ["proportional", "softmax", "rank", "inverse", "uniform", "unit_gradient"] as const;
 export type SchemeName = (typeof SCHEMES)[number];
 
 export interface SchemeParameters {
@@ -7,23 +10,28 @@ export interface SchemeParameters {
   readonly alpha: number;
   /** Of `softmax`, in the unit of the scores, above 0. */
   readonly temperature: number;
-  /** Added to each score by `inverse`, in the unit of the scores, above 0. */
+  /** Added to each score by `inverse`, the least divisor of `unit_gradient`; in the unit of the scores, above 0. */
   readonly epsilon: number;
+  /** Of `unit_gradient`, in the unit of the scores, at least 0. */
+  readonly lambda: number;
 }
 
 export interface SchemeRule {
-  /** The one parameter that the scheme reads. */
-  readonly parameter: keyof SchemeParameters | null;
+  /** The parameters that the scheme reads. */
+  readonly parameters: readonly (keyof SchemeParameters)[];
   /** Takes only scores of at least 0. */
   readonly nonNegativeOnly: boolean;
+  /** The one signal that the scheme has a meaning for; null where any does. */
+  readonly signal: SignalName | null;
 }
 
 export const SCHEME_RULES: Readonly<Record<SchemeName, SchemeRule>> = {
-  proportional: { parameter: "alpha", nonNegativeOnly: true },
-  softmax: { parameter: "temperature", nonNegativeOnly: false },
-  rank: { parameter: null, nonNegativeOnly: false },
-  inverse: { parameter: "epsilon", nonNegativeOnly: true },
-  uniform: { parameter: null, nonNegativeOnly: false },
+  proportional: { parameters: ["alpha"], nonNegativeOnly: true, signal: null },
+  softmax: { parameters: ["temperature"], nonNegativeOnly: false, signal: null },
+  rank: { parameters: [], nonNegativeOnly: false, signal: null },
+  inverse: { parameters: ["epsilon"], nonNegativeOnly: true, signal: null },
+  uniform: { parameters: [], nonNegativeOnly: false, signal: null },
+  unit_gradient: { parameters: ["lambda", "epsilon"], nonNegativeOnly: true, signal: "grad_norm" },
 };
 
 /**
@@ -36,7 +44,7 @@ export const SCHEME_RULES: Readonly<Record<SchemeName, SchemeRule>> = {
 export function rawWeights(
   scores: Float64Array,
   scheme: SchemeName,
-  { alpha, temperature, epsilon }: SchemeParameters,
+  { alpha, temperature, epsilon, lambda }: SchemeParameters,
 ): Float64Array {
   switch (scheme) {
     case "proportional":
@@ -46,7 +54,7 @@ export function rawWeights(
       return scores.map((s) => Math.exp((s - peak) / temperature));
     }
     case "rank":
-      return ranks(scores);
+      return ranksOf(scores);
     case "inverse": {
       // (m + ε)/(s + ε) with m the smallest score, in a form where s + ε cannot overflow.
       const least = smallest(scores);
@@ -54,6 +62,8 @@ export function rawWeights(
     }
     case "uniform":
       return new Float64Array(scores.length).fill(1);
+    case "unit_gradient":
+      return unitGradient(scores, lambda, epsilon);
   }
 }
 
@@ -63,16 +73,18 @@ function proportional(scores: Float64Array, alpha: number): Float64Array {
   return scores.map((s) => (peak === 0 ? 1 : (s / peak) ** alpha));
 }
 
-/** Position in ascending order, from 1 to N; ties share the mean of theirs. */
-function ranks(scores: Float64Array): Float64Array {
-  const order = Uint32Array.from(scores.keys()).sort((a, b) => (scores[a] as number) - (scores[b] as number));
-  const ranked = new Float64Array(scores.length);
-  for (let first = 0, next = 0; first < order.length; first = next) {
-    const value = scores[order[first] as number];
-    while (next < order.length && scores[order[next] as number] === value) next += 1;
-    for (const index of order.subarray(first, next)) ranked[index] = (first + 1 + next) / 2;
-  }
-  return ranked;
+/**
+ * 1 + λ/max(s, ε) of gradient norms s: weighing ∇ℓ_i so adds λ times the unit gradient ∇ℓ_i/‖∇ℓ_i‖ to it, which turns the step
+ * ∇L into ∇L + λE[∇ℓ/‖∇ℓ‖]. With m = max(s, ε) and m₀ the least of them, relative to the largest weight: (m₀ + λ m₀/m)/(m₀ + λ), whose
+ * terms are taken relative to the larger of m₀ and λ, so that the sum cannot overflow.
+ */
+function unitGradient(norms: Float64Array, lambda: number, epsilon: number): Float64Array {
+  const divisors = norms.map((norm) => Math.max(norm, epsilon));
+  const least = smallest(divisors);
+  const unit = Math.max(least, lambda);
+  const loss = least / unit;
+  const direction = lambda / unit;
+  return divisors.map((divisor) => (loss + direction * (least / divisor)) / (loss + direction));
 }
 
 function largest(values: Float64Array): number {

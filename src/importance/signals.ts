@@ -1,11 +1,26 @@
+import { checkBatch } from "./check-batch.js";
 import { type Distribution, distributionOf, entropyOf } from "./distribution.js";
-import { isHard, labelFault, targetOf } from "./labels.js";
-import { crossEntropy, type LossAtLogits, squaredError } from "./losses.js";
-import { suitableLosses, suitableSignals } from "./suitability.js";
+import { alignmentOf, expectedGradNorm, gradNorm, influenceOf, sensitivityOf } from "./gradients.js";
+import { isHard, targetOf } from "./labels.js";
+import { lossGradients, rowOf } from "./loss-gradients.js";
+import type { LossAtLogits } from "./losses.js";
+import { SIGNAL_RULES } from "./suitability.js";
 import type { Label, LogitBatch, LossName, SignalName } from "./types.js";
 
 /** (N) One signal of a batch: null where the sample's label is not the one that `labelNeed` names. Never NaN. */
 export type SignalColumn = readonly (number | null)[];
+
+/** What some signals read beside outputs and labels. */
+export interface SignalContext {
+  /** (N) The query of each sample, read by `pairwise` and `listwise`. */
+  readonly groups?: readonly (string | null)[] | undefined;
+  /** ‖v‖ of the direction that the batch's tangents are along, read by `alignment`. */
+  readonly directionNorm?: number | undefined;
+  /** (N) Loss of each sample under a reference model, read by `rho`; null where there is none. */
+  readonly referenceLosses?: readonly (number | null)[] | undefined;
+  /** Columns made elsewhere, taken as they are: `learned`, or an influence summed over checkpoints. */
+  readonly given?: ReadonlyMap<SignalName, SignalColumn> | undefined;
+}
 
 /**
  * The named signals of N samples, in the order of `names`. Labelled and unlabelled samples may be mixed: a sample gets
@@ -14,20 +29,28 @@ export type SignalColumn = readonly (number | null)[];
  * Values are finite for float32 logits, except that the `mse` loss of a label beyond 1e154 is infinite.
  *
  * @param labels (N) each passed by `labelFault`
- * @throws RangeError where the batch's lengths disagree, a logit is not finite, a label has a fault, or the loss does not
- *   suit the number of logits or a signal the loss: the caller has refused these
+ * @throws RangeError where the batch's lengths disagree, a figure is not finite, a label has a fault, the loss does not suit
+ *   the number of logits or a signal the loss, or what a signal reads is absent: the caller has refused these
  */
 export function computeSignals(
   batch: LogitBatch,
   labels: readonly Label[],
   loss: LossName,
   names: readonly SignalName[],
+  context: SignalContext = {},
 ): Map<SignalName, SignalColumn> {
-  checkBatch(batch, labels, loss, names);
-  const columns = names.map((name): [SignalName, (number | null)[]] => [name, []]);
+  checkBatch(batch, labels, loss, names, context);
+  const atLogits = lossGradients(batch, labels, loss, context.groups ?? []);
+  const columns = names.map((name): [SignalName, SignalColumn] => [name, context.given?.get(name) ?? []]);
+  const computed = columns.filter(([name]) => context.given?.has(name) !== true) as [
+    SignalName,
+    (number | null)[],
+  ][];
+  const readsProbabilities = computed.some(([name]) => !SIGNAL_RULES[name].losses.includes("mse"));
   for (const [index, label] of labels.entries()) {
-    const sample = readSample(batch, index, label, loss);
-    for (const [name, column] of columns) column.push(FORMULAS[name](sample));
+    const own = atLogits[index] ?? null;
+    const sample = readSample(batch, index, label, readsProbabilities, own, context);
+    for (const [name, column] of computed) column.push(FORMULAS[name](sample));
   }
   return new Map(columns);
 }
@@ -38,12 +61,18 @@ interface Sample {
   readonly logits: ArrayLike<number>;
   readonly featureNormSquared: number;
   readonly label: Label;
-  /** Null under `mse`, where a logit is no probability. */
+  /** Null where no signal of the request reads it, as under `mse`, where a logit is no probability. */
   readonly distribution: Distribution | null;
-  /** (C) The label as a distribution; null under `mse` or without a label. */
+  /** (C) The label as a distribution; null with the one of the model, or without a label. */
   readonly target: readonly number[] | null;
   /** Null without a label. */
   readonly atLogits: LossAtLogits | null;
+  /** (K, K); empty where no signal reads it, like the tangent. */
+  readonly gram: ArrayLike<number>;
+  /** (K) */
+  readonly tangent: ArrayLike<number>;
+  readonly directionNorm: number;
+  readonly referenceLoss: number | null;
 }
 
 const FORMULAS: Readonly<Record<SignalName, (sample: Sample) => number | null>> = {
@@ -54,6 +83,16 @@ const FORMULAS: Readonly<Record<SignalName, (sample: Sample) => number | null>> 
   confidence,
   el2n,
   grad_norm_last: gradNormLast,
+  grad_norm: ({ atLogits, gram }) => atLogits && gradNorm(atLogits.gradient, gram),
+  sensitivity: ({ logits, gram }) => sensitivityOf(gram, logits.length),
+  expected_grad_norm: ({ logits, distribution, gram }) =>
+    distribution && expectedGradNorm(distribution, gram, logits.length),
+  influence: ({ atLogits, tangent }) => atLogits && influenceOf(atLogits.gradient, tangent),
+  alignment: ({ atLogits, gram, tangent, directionNorm }) =>
+    atLogits && alignmentOf(atLogits.gradient, gram, tangent, directionNorm),
+  tangent: tangentOf,
+  rho,
+  learned: () => null,
 };
 
 /**
@@ -99,46 +138,46 @@ function gradNormLast({ atLogits, featureNormSquared }: Sample): number | null {
   return atLogits && norm(atLogits.gradient) * Math.sqrt(featureNormSquared + 1);
 }
 
+/**
+ * ⟨∇z, v⟩: how the model's answer moves along v, per unit of it. Several logits: that of the hard label's class, and null for
+ * a soft or missing label, as for `probability`.
+ */
+function tangentOf({ logits, label, tangent }: Sample): number | null {
+  if (logits.length === 1) return tangent[0] as number;
+  return isHard(label, logits.length) ? (tangent[label] as number) : null;
+}
+
+/**
+ * Reducible holdout loss ℓ − ℓ_reference: what the model has still to learn of the sample, beyond what a model trained on
+ * held-out data fails at too (Mindermann et al. 2022, arXiv:2206.07137).
+ */
+function rho({ atLogits, referenceLoss }: Sample): number | null {
+  return atLogits === null || referenceLoss === null ? null : atLogits.loss - referenceLoss;
+}
+
 function norm(gradient: readonly number[]): number {
   return gradient.length === 1 ? Math.abs(gradient[0] as number) : Math.hypot(...gradient);
 }
 
-function readSample(batch: LogitBatch, index: number, label: Label, loss: LossName): Sample {
-  const { classes } = batch;
-  const first = index * classes;
-  const logits =
-    classes === 1 ? [batch.logits[first] as number] : batch.logits.subarray(first, first + classes);
-  const featureNormSquared = batch.featureNormsSquared[index] as number;
-  if (loss === "mse") {
-    const atLogits = label === null ? null : squaredError(logits[0] as number, label as number);
-    return { logits, featureNormSquared, label, distribution: null, target: null, atLogits };
-  }
-  const distribution = distributionOf(logits);
-  const target = label === null ? null : targetOf(label, classes);
-  const atLogits = target && crossEntropy(distribution, target, classes);
-  return { logits, featureNormSquared, label, distribution, target, atLogits };
-}
-
-function checkBatch(
-  { logits, featureNormsSquared, classes }: LogitBatch,
-  labels: readonly Label[],
-  loss: LossName,
-  names: readonly SignalName[],
-): void {
-  const count = labels.length;
-  if (logits.length !== count * classes || featureNormsSquared.length !== count) {
-    throw new RangeError(
-      `${count} labels, ${logits.length} logits of ${classes} classes, ${featureNormsSquared.length} feature norms`,
-    );
-  }
-  if (!suitableLosses(classes).includes(loss))
-    throw new RangeError(`${loss} does not suit ${classes} logits`);
-  const unsuitable = names.find((name) => !suitableSignals(loss).includes(name));
-  if (unsuitable !== undefined) throw new RangeError(`${unsuitable} does not suit ${loss}`);
-  if (!logits.every(Number.isFinite)) throw new RangeError("a logit is not finite");
-  if (!featureNormsSquared.every(Number.isFinite)) throw new RangeError("a feature norm is not finite");
-  for (const [index, label] of labels.entries()) {
-    const fault = labelFault(label, loss, classes);
-    if (fault !== null) throw new RangeError(`label ${index}: ${fault}`);
-  }
+function readSample(
+  { logits, featureNormsSquared, grams, tangents, classes }: LogitBatch,
+  index: number,
+  label: Label,
+  readsProbabilities: boolean,
+  atLogits: LossAtLogits | null,
+  { directionNorm = 0, referenceLosses }: SignalContext,
+): Sample {
+  const own = rowOf(logits, index, classes);
+  return {
+    logits: own,
+    featureNormSquared: featureNormsSquared[index] as number,
+    label,
+    distribution: readsProbabilities ? distributionOf(own) : null,
+    target: readsProbabilities && label !== null ? targetOf(label, classes) : null,
+    atLogits,
+    gram: grams ? rowOf(grams, index, classes * classes) : [],
+    tangent: tangents ? rowOf(tangents, index, classes) : [],
+    directionNorm,
+    referenceLoss: referenceLosses?.[index] ?? null,
+  };
 }

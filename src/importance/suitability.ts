@@ -1,7 +1,10 @@
-import { type LossName, SIGNALS, type SignalName } from "./types.js";
+import { LOSSES, type LossName, SIGNALS, type SignalName } from "./types.js";
 
 /** The label that a signal needs: none, any, or a hard one (0 or 1, or a class index). */
 export type LabelNeed = "none" | "any" | "hard";
+
+/** What a signal reads beside the logits and ‖h‖: Γ, ⟨∇z, v⟩ along a direction, a reference loss, the folder's learned model. */
+export type Reading = "gram" | "tangent" | "reference" | "learned";
 
 export interface SignalRule {
   /** Need of a model with one logit. */
@@ -12,45 +15,37 @@ export interface SignalRule {
   readonly nonNegative: boolean;
   /** Losses under which the signal has a meaning. */
   readonly losses: readonly LossName[];
+  /** Empty where the forward graph alone gives the signal. */
+  readonly reads: readonly Reading[];
 }
 
-const EVERY_LOSS: readonly LossName[] = ["bce", "cross_entropy", "mse"];
+/** Under the other losses a logit is no probability. */
 const OF_PROBABILITIES: readonly LossName[] = ["bce", "cross_entropy"];
 
-/** What each signal asks of labels and losses. Under `mse` a logit is no probability, so signals of p do not apply. */
+const OF_ANY_LABEL = { labelOfOneLogit: "any", labelOfManyLogits: "any" } as const;
+const OF_NO_LABEL = { labelOfOneLogit: "none", labelOfManyLogits: "none" } as const;
+/** For several logits, that of the label's class. */
+const OF_ONE_CLASS = { labelOfOneLogit: "none", labelOfManyLogits: "hard" } as const;
+const NON_NEGATIVE = { nonNegative: true, losses: LOSSES, reads: [] } as const;
+const SIGNED = { nonNegative: false, losses: LOSSES, reads: [] } as const;
+
+/** What each signal asks of labels, losses and the model. */
 export const SIGNAL_RULES: Readonly<Record<SignalName, SignalRule>> = {
-  loss: { labelOfOneLogit: "any", labelOfManyLogits: "any", nonNegative: true, losses: EVERY_LOSS },
-  probability: {
-    labelOfOneLogit: "none",
-    labelOfManyLogits: "hard",
-    nonNegative: true,
-    losses: OF_PROBABILITIES,
-  },
-  margin: {
-    labelOfOneLogit: "hard",
-    labelOfManyLogits: "hard",
-    nonNegative: false,
-    losses: OF_PROBABILITIES,
-  },
-  entropy: {
-    labelOfOneLogit: "none",
-    labelOfManyLogits: "none",
-    nonNegative: true,
-    losses: OF_PROBABILITIES,
-  },
-  confidence: {
-    labelOfOneLogit: "any",
-    labelOfManyLogits: "any",
-    nonNegative: true,
-    losses: OF_PROBABILITIES,
-  },
-  el2n: { labelOfOneLogit: "any", labelOfManyLogits: "any", nonNegative: true, losses: OF_PROBABILITIES },
-  grad_norm_last: {
-    labelOfOneLogit: "any",
-    labelOfManyLogits: "any",
-    nonNegative: true,
-    losses: EVERY_LOSS,
-  },
+  loss: { ...OF_ANY_LABEL, ...NON_NEGATIVE },
+  probability: { ...OF_ONE_CLASS, ...NON_NEGATIVE, losses: OF_PROBABILITIES },
+  margin: { labelOfOneLogit: "hard", labelOfManyLogits: "hard", ...SIGNED, losses: OF_PROBABILITIES },
+  entropy: { ...OF_NO_LABEL, ...NON_NEGATIVE, losses: OF_PROBABILITIES },
+  confidence: { ...OF_ANY_LABEL, ...NON_NEGATIVE, losses: OF_PROBABILITIES },
+  el2n: { ...OF_ANY_LABEL, ...NON_NEGATIVE, losses: OF_PROBABILITIES },
+  grad_norm_last: { ...OF_ANY_LABEL, ...NON_NEGATIVE },
+  grad_norm: { ...OF_ANY_LABEL, ...NON_NEGATIVE, reads: ["gram"] },
+  sensitivity: { ...OF_NO_LABEL, ...NON_NEGATIVE, reads: ["gram"] },
+  expected_grad_norm: { ...OF_NO_LABEL, ...NON_NEGATIVE, losses: OF_PROBABILITIES, reads: ["gram"] },
+  influence: { ...OF_ANY_LABEL, ...SIGNED, reads: ["tangent"] },
+  alignment: { ...OF_ANY_LABEL, ...SIGNED, reads: ["gram", "tangent"] },
+  tangent: { ...OF_ONE_CLASS, ...SIGNED, reads: ["tangent"] },
+  rho: { ...OF_ANY_LABEL, ...SIGNED, reads: ["reference"] },
+  learned: { ...OF_NO_LABEL, ...SIGNED, reads: ["learned"] },
 };
 
 /** The label that `name` needs of a model with `classes` logits. */
@@ -66,5 +61,5 @@ export function suitableSignals(loss: LossName): SignalName[] {
 
 /** Losses that a model with `classes` logits can have. */
 export function suitableLosses(classes: number): LossName[] {
-  return classes === 1 ? ["bce", "mse"] : ["cross_entropy"];
+  return LOSSES.filter((loss) => (classes === 1) === (loss !== "cross_entropy"));
 }

@@ -1,14 +1,24 @@
 /**
- * One sample's label as the mathematics takes it: a number for one logit (0/1 or soft for `bce`, real for `mse`),
- * a class index or K probabilities for several, null where the sample has none.
+ * One sample's label as the mathematics takes it: a number for one logit (0/1 or soft for `bce`, real for `mse` and
+ * `pairwise`, a grade of at least 0 for `listwise`), a class index or K probabilities for several, null where the sample has
+ * none.
  */
 export type Label = number | readonly number[] | null;
 
-/** Pointwise losses; `pairwise` and `listwise` read a group and come with it. */
+/** Losses of one sample. */
 export const POINTWISE_LOSSES = ["bce", "cross_entropy", "mse"] as const;
-export type LossName = (typeof POINTWISE_LOSSES)[number];
+/** Losses of the samples of one query, which come with their `group`; for one logit. */
+export const GROUP_LOSSES = ["pairwise", "listwise"] as const;
+export const LOSSES = [...POINTWISE_LOSSES, ...GROUP_LOSSES] as const;
+export type GroupLossName = (typeof GROUP_LOSSES)[number];
+export type LossName = (typeof LOSSES)[number];
 
-/** Signals that the forward graph alone allows. */
+/** The loss compares the samples of a group. */
+export function isGroupLoss(loss: LossName): loss is GroupLossName {
+  return GROUP_LOSSES.some((name) => name === loss);
+}
+
+/** Signals of one checkpoint. */
 export const SIGNALS = [
   "loss",
   "probability",
@@ -17,6 +27,14 @@ export const SIGNALS = [
   "confidence",
   "el2n",
   "grad_norm_last",
+  "grad_norm",
+  "sensitivity",
+  "expected_grad_norm",
+  "influence",
+  "alignment",
+  "tangent",
+  "rho",
+  "learned",
 ] as const;
 export type SignalName = (typeof SIGNALS)[number];
 
@@ -26,6 +44,10 @@ export interface LogitBatch {
   readonly logits: Float32Array | Float64Array;
   /** (N) ‖h‖² of the last layer's input. */
   readonly featureNormsSquared: Float32Array | Float64Array;
+  /** (N, K, K) Γ: ⟨∇z_k, ∇z_l⟩ over all parameters; for one logit ‖∇z‖². Absent or null where no gradient ran. */
+  readonly grams?: Float32Array | Float64Array | null;
+  /** (N, K) ⟨∇z_k, v⟩ along a direction v; absent or null without one. */
+  readonly tangents?: Float32Array | Float64Array | null;
   /** K ≥ 1. */
   readonly classes: number;
 }

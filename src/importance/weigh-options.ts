@@ -25,6 +25,7 @@ export const WEIGH_DEFAULTS: Readonly<Omit<WeighOptions, "scheme">> = {
   alpha: 1,
   temperature: 1,
   epsilon: 0.1,
+  lambda: 1,
   role: "multiplier",
   smoothing: 0,
   clip: null,
@@ -33,7 +34,7 @@ export const WEIGH_DEFAULTS: Readonly<Omit<WeighOptions, "scheme">> = {
 
 /** @throws RangeError where an option lies outside its range */
 export function checkOptions(options: WeighOptions): void {
-  const { alpha, temperature, epsilon, smoothing, clip, role, normalise } = options;
+  const { alpha, temperature, epsilon, lambda, smoothing, clip, role, normalise } = options;
   if (!(alpha >= 0 && alpha < Infinity)) throw new RangeError(`alpha ${alpha} is not finite and at least 0`);
   if (!(temperature > 0 && temperature < Infinity)) {
     throw new RangeError(`temperature ${temperature} is not finite and above 0`);
@@ -41,6 +42,8 @@ export function checkOptions(options: WeighOptions): void {
   if (!(epsilon > 0 && epsilon < Infinity)) {
     throw new RangeError(`epsilon ${epsilon} is not finite and above 0`);
   }
+  if (!(lambda >= 0 && lambda < Infinity))
+    throw new RangeError(`lambda ${lambda} is not finite and at least 0`);
   if (!(smoothing >= 0 && smoothing <= 1)) throw new RangeError(`smoothing ${smoothing} is not in [0, 1]`);
   if (clip !== null && !(clip >= 1 && clip < Infinity)) {
     throw new RangeError(

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { AssayError } from "../errors.js";
 import { computeSignals } from "../importance/signals.js";
-import { labelNeed, suitableSignals } from "../importance/suitability.js";
+import { labelNeed, SIGNAL_RULES, suitableSignals } from "../importance/suitability.js";
 import type { LossName, SignalName } from "../importance/types.js";
 import type { WeighOptions } from "../importance/weigh-options.js";
 import { type Weighting, weigh } from "../importance/weights.js";
@@ -79,7 +79,7 @@ async function scoreWith(
   const outputs = await knownOutputs(
     { ranker, store },
     samples.map(textOf),
-    plan.precision,
+    { graph: "forward", precision: plan.precision },
     stopwatch,
     caller,
   );
@@ -165,7 +165,9 @@ function planScoring(request: ScoreRequest, model: ModelDescription): ScoringPla
 
 function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
   const labelled: SignalName[] = ["loss", "grad_norm_last"];
-  const labelFree = suitableSignals(loss).filter((name) => labelNeed(name, classes) === "none");
+  const labelFree = suitableSignals(loss).filter(
+    (name) => SIGNAL_RULES[name].reads.length === 0 && labelNeed(name, classes) === "none",
+  );
   const isLabelled = (sample: Sample): boolean => lackOf(sample, "loss", classes) === null;
   return [...(samples.some(isLabelled) ? labelled : []), ...(samples.every(isLabelled) ? [] : labelFree)];
 }

@@ -17,6 +17,7 @@ export interface WeightingRequest {
   readonly alpha?: number | undefined;
   readonly temperature?: number | undefined;
   readonly epsilon?: number | undefined;
+  readonly lambda?: number | undefined;
   readonly smoothing?: number | undefined;
   readonly clip?: number | null | undefined;
   readonly normalise?: Normalisation | undefined;
@@ -35,15 +36,18 @@ export const DEFAULT_WEIGHTING: WeightingRequest = {
  */
 export function weighOptions(request: WeightingRequest): WeighOptions {
   const { signal, scheme } = request;
-  const { parameter, nonNegativeOnly } = SCHEME_RULES[scheme];
+  const { parameters, nonNegativeOnly, signal: ofSignal } = SCHEME_RULES[scheme];
   const faults: Fault[] = [];
   if (nonNegativeOnly && !SIGNAL_RULES[signal].nonNegative) {
     const message = `${scheme} takes only signals that are never negative, and ${signal} can be; softmax and rank take it`;
     faults.push({ path: "/weighting/scheme", message });
   }
-  for (const name of ["alpha", "temperature", "epsilon"] as const) {
-    if (request[name] === undefined || parameter === name) continue;
-    const reads = parameter === null ? "no parameter" : parameter;
+  if (ofSignal !== null && signal !== ofSignal) {
+    faults.push({ path: "/weighting/signal", message: `must be ${ofSignal} for the scheme ${scheme}` });
+  }
+  for (const name of ["alpha", "temperature", "epsilon", "lambda"] as const) {
+    if (request[name] === undefined || parameters.includes(name)) continue;
+    const reads = parameters.length === 0 ? "no parameter" : parameters.join(" and ");
     faults.push({
       path: `/weighting/${name}`,
       message: `is not read by the scheme ${scheme}, which reads ${reads}`,
@@ -64,6 +68,7 @@ export function weighOptions(request: WeightingRequest): WeighOptions {
     alpha: request.alpha ?? WEIGH_DEFAULTS.alpha,
     temperature: request.temperature ?? WEIGH_DEFAULTS.temperature,
     epsilon: request.epsilon ?? WEIGH_DEFAULTS.epsilon,
+    lambda: request.lambda ?? WEIGH_DEFAULTS.lambda,
     role: request.role ?? WEIGH_DEFAULTS.role,
     smoothing: request.smoothing ?? WEIGH_DEFAULTS.smoothing,
     clip: request.clip ?? WEIGH_DEFAULTS.clip,

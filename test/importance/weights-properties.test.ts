@@ -34,6 +34,7 @@ function anyWeighing(fixed: Partial<WeighOptions> = {}, schemes: readonly Scheme
             fc.constantFrom(5e-324, 1e-6, 1, 1e300),
             fc.double({ min: 1e-9, max: 9, noNaN: true }),
           ),
+          lambda: fc.oneof(fc.constantFrom(0, 5e-324, 1, 1e300), fc.double({ min: 0, max: 9, noNaN: true })),
           smoothing: fc.oneof(fc.constantFrom(0, 1), fc.double({ min: 0, max: 1, noNaN: true })),
           clip: fc.oneof(
             fc.constantFrom(null, 1, Number.MAX_VALUE),
@@ -91,7 +92,7 @@ describe("for any finite scores, huge, tiny or all zero", () => {
     );
   });
 
-  test("a larger score never weighs less, under inverse never more, and equal scores weigh the same", () => {
+  test("a larger score never weighs less, under inverse and unit_gradient never more, and equal scores weigh the same", () => {
     fc.assert(
       fc.property(anyWeighing(), (weighed) => {
         const weights = weightsOf(weighed);
@@ -100,8 +101,9 @@ describe("for any finite scores, huge, tiny or all zero", () => {
           .map(([index, score]) => ({ score, weight: weights[index] as number }));
         for (const [index, { score, weight }] of ascending.slice(1).entries()) {
           const before = ascending[index] as (typeof ascending)[number];
-          const [low, high] =
-            weighed.options.scheme === "inverse" ? [weight, before.weight] : [before.weight, weight];
+          const [low, high] = ["inverse", "unit_gradient"].includes(weighed.options.scheme)
+            ? [weight, before.weight]
+            : [before.weight, weight];
           // Math.pow is not monotone in its last digit.
           expect(low).toBeLessThanOrEqual(high * (1 + 1e-14));
           if (score === before.score) expect(weight).toBe(before.weight);

@@ -41,6 +41,26 @@ describe("schemes", () => {
     expectWeights(weightsOf([9, -1, 0, 4], { scheme: "uniform" }), [0.25, 0.25, 0.25, 0.25]);
   });
 
+  test("unit_gradient adds λ unit gradients: the weighted gradients sum to ∇L + λE[I], up to one factor", () => {
+    const gradients = [0.5, -2, 4, -0.25]; // of one parameter, so that ∇ℓ/‖∇ℓ‖ is the sign
+    const weights = weightsOf(gradients.map(Math.abs), {
+      scheme: "unit_gradient",
+      lambda: 3,
+      epsilon: 1e-6,
+      normalise: "mean",
+    });
+    const raw = gradients.map((g) => 1 + 3 / Math.abs(g));
+    const factor = raw.reduce((a, b) => a + b) / 4;
+    const step = gradients.reduce((sum, g, i) => sum + (weights[i] as number) * g, 0);
+    const wanted = gradients.reduce((sum, g) => sum + g + 3 * Math.sign(g), 0);
+    expect(step * factor).toBeCloseTo(wanted, 12);
+  });
+
+  test("unit_gradient divides by epsilon at least, and with λ = 0 weighs all alike", () => {
+    expectWeights(weightsOf([0, 0.5, 1], { scheme: "unit_gradient", epsilon: 0.5 }), [3 / 8, 3 / 8, 2 / 8]);
+    expectWeights(weightsOf([0, 9], { scheme: "unit_gradient", lambda: 0 }), [0.5, 0.5]);
+  });
+
   test("proportional makes all zeros uniform", () => {
     expectWeights(weightsOf([0, 0, 0, 0], {}), [0.25, 0.25, 0.25, 0.25]);
   });
@@ -117,6 +137,9 @@ describe("a programmer's error", () => {
     [[1], { temperature: Infinity }, "temperature Infinity"],
     [[1], { epsilon: 0 }, "epsilon 0"],
     [[1], { epsilon: Infinity }, "epsilon Infinity"],
+    [[1], { lambda: -1 }, "lambda -1"],
+    [[1], { lambda: Infinity }, "lambda Infinity"],
+    [[1, -1], { scheme: "unit_gradient" }, "unit_gradient takes scores of at least 0"],
     [[1], { smoothing: 1.1 }, "smoothing 1.1"],
     [[1], { smoothing: Number.NaN }, "smoothing NaN"],
     [[1], { clip: 0.99 }, "clip 0.99"],

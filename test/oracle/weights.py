@@ -7,6 +7,7 @@ The order is: scheme, scaled to sum 1; smoothing, w <- (1 - s) w + s / N; clip; 
 - `softmax`: w ~ exp(score / temperature).
 - `rank`: w ~ the position of the score in ascending order, from 1 to N; ties share their mean.
 - `uniform`: w = 1 / N.
+- `unit_gradient`: w ~ 1 + lambda / max(score, epsilon).
 - clip c >= 1: no weight above c times the mean. The weights under the cap are raised by one common
   factor until the sum is 1 again. If every positive weight sits at the cap and mass is left, the
   zeros share it equally.
@@ -68,6 +69,7 @@ def _schemes(scores: list[float]) -> list[tuple[str, dict[str, float]]]:
             ("proportional", {"alpha": 2.0}),
             ("inverse", {"epsilon": 0.1}),
             ("inverse", {"epsilon": 1e-6}),
+            ("unit_gradient", {"lambda": 0.5, "epsilon": 1e-3}),
         ]
     return schemes
 
@@ -123,6 +125,8 @@ def _scheme(scores: Vector, scheme: str, parameters: dict[str, float]) -> Vector
         raw = (scores / scores.max()) ** parameters["alpha"]
     elif scheme == "inverse":
         raw = (scores.min() + parameters["epsilon"]) / (scores + parameters["epsilon"])
+    elif scheme == "unit_gradient":
+        raw = 1 + parameters["lambda"] / np.maximum(scores, parameters["epsilon"])
     elif scheme == "softmax":
         raw = np.exp((scores - scores.max()) / parameters["temperature"])
     elif scheme == "rank":

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { POINTWISE_LOSSES, SIGNALS } from "../../importance/types.js";
+import { LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
 import type { Limits } from "../../scoring/limits.js";
 import { datasetSchema, modelNameSchema } from "../../scoring/names.js";
@@ -19,7 +19,7 @@ export function scoreBodySchema(limits: Limits) {
         .describe(
           "Default: `loss` and `grad_norm_last` of labelled samples, what needs no label of the others. Those of a dataset are remembered.",
         ),
-      loss: z.enum(POINTWISE_LOSSES).optional().describe("Default: the loss of the model's task"),
+      loss: z.enum(LOSSES).optional().describe("Default: the loss of the model's task"),
       weighting: weightingSchema
         .nullable()
         .optional()
@@ -48,7 +48,7 @@ export const signalsSchema = z.object(signalFields);
 export const scoreAnswerSchema = z
   .object({
     model: z.object({ name: z.string(), version: z.string() }),
-    loss: z.enum(POINTWISE_LOSSES),
+    loss: z.enum(LOSSES),
     results: z
       .array(
         z.object({
