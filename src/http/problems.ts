@@ -11,6 +11,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   unsuitable_loss: 422,
   unsuitable_label: 422,
   unsuitable_precision: 422,
+  unsuitable_graph: 422,
   unsuitable_signal: 422,
   unsuitable_weighting: 422,
   missing_label: 422,
@@ -33,6 +34,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   device_unavailable: 503,
   deadline_exceeded: 504,
   text_refused: 422,
+  accumulation_lost: 503,
   engine_failed: 503,
   store_unavailable: 503,
   store_corrupt: 500,
@@ -46,6 +48,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
 /** Seconds after which a refused client may come back, where the error itself does not know. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   overloaded: 1,
+  accumulation_lost: 2,
   engine_failed: 2,
   store_unavailable: 2,
   shutting_down: 5,

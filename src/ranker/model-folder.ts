@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { AssayError } from "../errors.js";
 import { type Manifest, manifestSchema } from "./manifest.js";
-import type { ModelDescription, Precision } from "./port.js";
+import { GRADIENT_GRAPHS, type ModelDescription, type Precision } from "./port.js";
 
 /** A model folder whose manifest has been read; its large files have not been looked at yet. */
 export interface ModelFolder {
@@ -88,15 +88,31 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
     tokensMax: manifest.max_tokens,
     precisions,
     precision,
-    contentDigests: Object.fromEntries(
-      precisions.map((p) => [
-        p,
-        digestOf(manifest, ["weights.bin", "tokenizer.json", graphFile(manifest, p)], p),
-      ]),
-    ),
+    gradientGraphs: GRADIENT_GRAPHS.filter((graph) => manifest.graphs[graph] !== undefined),
+    gradientGraphsUnsupported: unsupportedReason(manifest),
+    contentDigests: contentDigests(manifest),
+    weightsDigest: manifest.files["weights.bin"]?.sha256 ?? "absent",
     provenance: manifest.provenance,
     metrics: manifest.metrics,
     licence: manifest.licence,
+  };
+}
+
+/** The exporter keeps what stops it under `precision.gradients.unsupported`. */
+function unsupportedReason({ precision }: Manifest): string | null {
+  const { gradients } = precision as { gradients?: { unsupported?: unknown } };
+  return typeof gradients?.unsupported === "string" ? gradients.unsupported : null;
+}
+
+/** A record is of one graph, and norms overwrites what forward wrote: so the norms graph belongs to the fp32 scope. */
+function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] {
+  const { forward, "forward.int8": int8, norms, tangent } = manifest.graphs;
+  const scope = (name: Precision | "tangent", ...graphs: readonly string[]): string =>
+    digestOf(manifest, ["weights.bin", "tokenizer.json", ...graphs], name);
+  return {
+    fp32: scope("fp32", forward, ...(norms === undefined ? [] : [norms])),
+    ...(int8 !== undefined && { int8: scope("int8", int8) }),
+    ...(tangent !== undefined && { tangent: scope("tangent", tangent) }),
   };
 }
 
@@ -108,9 +124,9 @@ export function graphFile(manifest: Manifest, precision: Precision): string {
   return name;
 }
 
-function digestOf(manifest: Manifest, files: readonly string[], precision?: Precision): string {
+function digestOf(manifest: Manifest, files: readonly string[], scope?: string): string {
   const hash = createHash("sha256");
   for (const file of files) hash.update(manifest.files[file]?.sha256 ?? "absent");
-  if (precision !== undefined) hash.update(`${precision}:${manifest.max_tokens}:forward`);
+  if (scope !== undefined) hash.update(`${scope}:${manifest.max_tokens}`);
   return hash.digest("hex");
 }

@@ -8,12 +8,38 @@ export interface Text {
 export const PRECISIONS = ["fp32", "int8"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
-/** What the model says of N texts, in the order they were given. */
+/** Graphs of a model folder that hold the backward pass; they run in fp32 only. */
+export const GRADIENT_GRAPHS = ["norms", "tangent", "accumulate"] as const;
+export type GradientGraph = (typeof GRADIENT_GRAPHS)[number];
+
+/** What a run computes of each text; `features` asks for the input of the last layer too. */
+export type Wanted =
+  | { readonly graph: "forward"; readonly precision: Precision; readonly features?: boolean }
+  /** + grams. */
+  | { readonly graph: "norms"; readonly features?: boolean }
+  /** + grams and tangents along a direction. */
+  | { readonly graph: "tangent"; readonly direction: DirectionVector; readonly features?: boolean };
+
+/** A vector in parameter space, bound to the weights that it was made at. */
+export interface DirectionVector {
+  /** Hex digest that names the vector: an engine that has it does not read it again. */
+  readonly digest: string;
+  /** float32 little-endian, the parameters in the manifest's order, each as PyTorch shapes it; chunks of any sizes. */
+  read(): AsyncIterable<Uint8Array>;
+}
+
+/** What the model says of N texts, in the order they were given. K logits, H features, ∇ over all parameters. */
 export interface Outputs {
   /** (N, K) row-major. */
   readonly logits: Float32Array;
   /** (N) ‖h‖², h the input of the last layer. */
   readonly featureNormsSquared: Float32Array;
+  /** (N, K, K) ⟨∇z_k, ∇z_l⟩, of norms and tangent. */
+  readonly grams: Float32Array | null;
+  /** (N, K) ⟨∇z_k, v⟩, of tangent. */
+  readonly tangents: Float32Array | null;
+  /** (N, H) h, where it was asked for. */
+  readonly features: Float32Array | null;
   /** (N) 1 where the text was longer than the model takes and was cut. */
   readonly truncated: Uint8Array;
   readonly timings: RunTimings;
@@ -41,8 +67,17 @@ export interface ModelDescription {
   readonly precisions: readonly Precision[];
   /** The precision of a request that names none. */
   readonly precision: Precision;
-  /** Digest of everything that decides the outputs at a precision, hex: the scope of the outputs cache. */
-  readonly contentDigests: Readonly<Partial<Record<Precision, string>>>;
+  /** Gradient graphs that the folder has. */
+  readonly gradientGraphs: readonly GradientGraph[];
+  /** Why it lacks some, where the exporter said so. */
+  readonly gradientGraphsUnsupported: string | null;
+  /**
+   * Digest of everything that decides the outputs, hex: the scope of the outputs cache. Forward in fp32 and norms share
+   * `fp32`; to `tangent` belongs the direction's digest.
+   */
+  readonly contentDigests: Readonly<Partial<Record<Precision | "tangent", string>>>;
+  /** SHA-256 of weights.bin, hex: what a direction is bound to. */
+  readonly weightsDigest: string;
   readonly provenance: Readonly<Record<string, unknown>>;
   readonly metrics: Readonly<Record<string, unknown>>;
   readonly licence: Readonly<Record<string, unknown>>;
@@ -72,9 +107,15 @@ export interface Ranker {
    * under way is run once more. Throws `model_not_ready` where the model cannot be loaded, `overloaded` when the queue is full
    * or too long for the deadline,
    * `text_refused` for a text that ended the engine process twice, `engine_failed` where the model fails on a text (the
-   * path of the fault is the text's place in `texts`), and when the caller's signal aborts its reason, or `cancelled`.
+   * path of the fault is the text's place in `texts`), `unsuitable_graph` where the folder lacks the graph, and when the
+   * caller's signal aborts its reason, or `cancelled`.
    */
-  run(texts: readonly Text[], precision: Precision, caller: Caller): Promise<Outputs>;
+  run(texts: readonly Text[], wanted: Wanted, caller: Caller): Promise<Outputs>;
+  /**
+   * Begins sums of gradients inside an engine process. Throws `unsuitable_graph` where the folder has no accumulate graph,
+   * `overloaded` while too many are open.
+   */
+  accumulate(): Promise<Accumulation>;
   /** Finishes the runs under way, then ends the engine process. */
   close(): Promise<void>;
 }
@@ -83,6 +124,26 @@ export interface Ranker {
 export interface ServedModel {
   readonly model: ModelDescription;
   readonly state: RankerState | { readonly status: "idle" };
+}
+
+/** Float64 sums Σ_i Σ_k c_ik ∇z_ik over the parameters, kept inside one engine process; lost where it ends. */
+export interface Accumulation {
+  /**
+   * Adds texts with their coefficients c (N, K). Rejects with `accumulation_lost` where the engine process died or the sums
+   * were given up, and with what `Ranker.run` throws.
+   */
+  add(texts: readonly Text[], coefficients: Float32Array, caller: Caller): Promise<void>;
+  /** Ends the sums: what `read` gives is a vector as a `DirectionVector` has it, the sums × `scale` in float32. */
+  finish(scale: number): Promise<AccumulatedVector>;
+  /** Lets go of the sums; also after `finish`, when the vector has been read. */
+  release(): Promise<void>;
+}
+
+export interface AccumulatedVector {
+  /** Of the float64 sums × scale. */
+  readonly norm: number;
+  readonly bytes: number;
+  read(): AsyncIterable<Uint8Array>;
 }
 
 /** The models of the models folder, by name. A model's ranker is replaced when the model is reloaded. */

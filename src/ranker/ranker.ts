@@ -118,17 +118,25 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       ).catch(() => undefined);
       return state();
     },
-    async run(texts, precision, caller) {
+    async run(texts, wanted, caller) {
+      if (wanted.graph !== "forward") throw notYet(wanted.graph);
       const tokens = Float64Array.from(texts, estimate.of);
       const sum = tokens.reduce((total, length) => total + length, 0);
       const priority = sum <= INTERACTIVE_TOKENS_MAX ? "interactive" : "bulk";
       admit(sum, priority, caller);
-      return pickHost().run({ texts, precision, priority, tokens }, caller.signal);
+      return pickHost().run({ texts, precision: wanted.precision, priority, tokens }, caller.signal);
+    },
+    async accumulate() {
+      throw notYet("accumulate");
     },
     async close() {
       await Promise.all(hosts.map((host) => host.close()));
     },
   };
+}
+
+function notYet(graph: string): AssayError {
+  return new AssayError("unsuitable_graph", { detail: `The engine does not run ${graph}.onnx yet` });
 }
 
 function overloaded(detail: string, retryAfterMs: number | null): AssayError {

@@ -1,5 +1,5 @@
 import { createHmac, hash } from "node:crypto";
-import type { ModelDescription, Precision, Text } from "../ranker/port.js";
+import type { ModelDescription, Text, Wanted } from "../ranker/port.js";
 import type { OutputsKey } from "../store/port.js";
 
 const KEY_BYTES = 16;
@@ -13,7 +13,8 @@ export interface OutputsKeys {
 
 /**
  * Keys of texts' outputs: the first 16 bytes of SHA-256 over a secret and the text. The secret is HMAC-SHA-256, under the
- * store's digest key, of all that decides the outputs beside the text (weights, tokenizer, graph, precision, token limit).
+ * store's digest key, of all that decides the outputs beside the text (weights, tokenizer, graph, precision, token limit, and
+ * for tangents the direction). Forward in fp32 and norms have one key.
  * No label is in a key, and without the digest key nobody can test whether a given text was scored: a hash of a secret
  * prefix is a pseudorandom function once half of it is cut off, which leaves nothing to extend (Coron, Dodis, Malinaud &
  * Puniya, "Merkle-Damgård Revisited", CRYPTO 2005). It costs a sixth of an HMAC for each text.
@@ -21,12 +22,10 @@ export interface OutputsKeys {
 export function outputsKeys(
   digestKey: Buffer,
   model: ModelDescription,
-  precision: Precision,
+  wanted: Wanted,
   texts: readonly Text[],
 ): OutputsKeys {
-  const secret = createHmac("sha256", digestKey)
-    .update(`${model.contentDigests[precision]}`)
-    .digest("base64");
+  const secret = createHmac("sha256", digestKey).update(scopeOf(model, wanted)).digest("base64");
   const bytes = Buffer.allocUnsafeSlow(KEY_BYTES * texts.length);
   const keys: OutputsKey[] = [];
   const names: string[] = [];
@@ -38,6 +37,17 @@ export function outputsKeys(
     names.push(name);
   }
   return { keys, names };
+}
+
+function scopeOf({ contentDigests }: ModelDescription, wanted: Wanted): string {
+  switch (wanted.graph) {
+    case "forward":
+      return `${contentDigests[wanted.precision]}`;
+    case "norms":
+      return `${contentDigests.fp32}`;
+    case "tangent":
+      return `${contentDigests.tangent}:${wanted.direction.digest}`;
+  }
 }
 
 /** The length of the first text keeps ("ab", "c") apart from ("a", "bc"). */

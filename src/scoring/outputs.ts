@@ -1,12 +1,20 @@
 import { AssayError } from "../errors.js";
 import type { LogitBatch } from "../importance/types.js";
-import type { Caller, Precision, Ranker, Text } from "../ranker/port.js";
+import type { Caller, Outputs, Ranker, Text, Wanted } from "../ranker/port.js";
 import type { OutputsKey, OutputsRecord, Store } from "../store/port.js";
 import { outputsKeys } from "./outputs-key.js";
 import type { Stopwatch } from "./stopwatch.js";
 
 /** What the model says of N samples, from the store where it is known, from the model where it is not. */
 export interface KnownOutputs extends LogitBatch {
+  readonly logits: Float32Array;
+  readonly featureNormsSquared: Float32Array;
+  /** (N, K, K), where norms or tangents were wanted. */
+  readonly grams: Float32Array | null;
+  /** (N, K), where tangents were wanted. */
+  readonly tangents: Float32Array | null;
+  /** (N, H), where features were wanted. */
+  readonly features: Float32Array | null;
   readonly keys: readonly OutputsKey[]; // (N)
   /** (N) The outputs were in the store. */
   readonly cached: readonly boolean[];
@@ -18,13 +26,14 @@ export interface KnownOutputs extends LogitBatch {
 }
 
 /**
- * Outputs in the order of `texts`. Equal texts run once; what the store knows does not run. A store that does not answer
- * costs only the cache: the outputs come all the same, with `storeFailure`.
+ * Outputs in the order of `texts`. Equal texts run once; what the store knows does not run. What it knows in part runs again
+ * and is kept with all its parts, so that requests for different parts do not displace each other's records for ever. A
+ * store that does not answer costs only the cache: the outputs come all the same, with `storeFailure`.
  */
 export async function knownOutputs(
   { ranker, store }: { ranker: Ranker; store: Store },
   texts: readonly Text[],
-  precision: Precision,
+  wanted: Wanted,
   stopwatch: Stopwatch,
   caller: Caller,
 ): Promise<KnownOutputs> {
@@ -37,7 +46,7 @@ export async function knownOutputs(
     records: (OutputsRecord | null)[];
   }> {
     try {
-      const { keys, names } = outputsKeys(await store.digestKey(), ranker.model, precision, texts);
+      const { keys, names } = outputsKeys(await store.digestKey(), ranker.model, wanted, texts);
       const distinct = distinctOf(names);
       const records = await store.readOutputs(distinct.firsts.map((index) => keys[index] as OutputsKey));
       return { keys, distinct, records };
@@ -50,23 +59,19 @@ export async function knownOutputs(
 
   const { keys, distinct, records } = await lookUp();
   stopwatch.lap("cache");
-  const hits = records.map((record) => record !== null);
+  const hits = records.map((record) => record !== null && suffices(record, wanted));
 
-  const missing = records.flatMap((record, d) => (record === null ? [d] : []));
+  const missing = hits.flatMap((hit, d) => (hit ? [] : [d]));
   if (missing.length > 0) {
     const missingTexts = missing.map((d) => texts[distinct.firsts[d] as number] as Text);
-    const outputs = await ranker.run(missingTexts, precision, caller).catch((error: unknown) => {
+    const known = missing.flatMap((d) => records[d] ?? []);
+    const outputs = await ranker.run(missingTexts, widened(wanted, known), caller).catch((error: unknown) => {
       throw located(error, (text) => distinct.firsts[missing[text] as number] as number);
     });
     const { tokeniseMs, queueMs, inferMs } = outputs.timings;
     stopwatch.lapInParts({ tokenise: tokeniseMs, queue: queueMs, infer: inferMs }, "ipc");
-    const { classes } = ranker.model;
     missing.forEach((d, m) => {
-      records[d] = {
-        logits: outputs.logits.slice(m * classes, (m + 1) * classes),
-        featureNormSquared: outputs.featureNormsSquared[m] as number,
-        truncated: outputs.truncated[m] === 1,
-      };
+      records[d] = recordOf(outputs, m, missing.length);
     });
     if (storeFailure === null) {
       const entries = missing.map((d) => ({
@@ -76,9 +81,37 @@ export async function knownOutputs(
       kept = store.writeOutputs(entries).then(() => null, asAssayError);
     }
   }
-  const columns = columnsOf(records as OutputsRecord[], hits, distinct.of, ranker.model.classes);
+  const columns = columnsOf(records as OutputsRecord[], distinct.of, ranker.model.classes, wanted);
+  const cached = distinct.of.map((d) => hits[d] as boolean);
   stopwatch.lap("cache");
-  return { ...columns, keys, storeFailure, kept };
+  return { ...columns, cached, keys, storeFailure, kept };
+}
+
+function suffices(record: OutputsRecord, wanted: Wanted): boolean {
+  return (wanted.graph !== "norms" || record.gram !== null) && (!wanted.features || record.features !== null);
+}
+
+/** What gives these records' parts beside the wanted ones: a forward run must not displace a gram. */
+function widened(wanted: Wanted, known: readonly OutputsRecord[]): Wanted {
+  const features = wanted.features === true || known.some((record) => record.features !== null);
+  if (wanted.graph === "forward" && known.some(({ gram }) => gram !== null))
+    return { graph: "norms", features };
+  return { ...wanted, features };
+}
+
+function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord {
+  const row = (matrix: Float32Array): Float32Array => {
+    const width = matrix.length / count;
+    return matrix.slice(index * width, (index + 1) * width);
+  };
+  return {
+    logits: row(outputs.logits),
+    featureNormSquared: outputs.featureNormsSquared[index] as number,
+    truncated: outputs.truncated[index] === 1,
+    gram: outputs.grams && row(outputs.grams),
+    tangent: outputs.tangents && row(outputs.tangents),
+    features: outputs.features && row(outputs.features),
+  };
 }
 
 /** A store that does not answer costs the cache; anything else is thrown on. */
@@ -121,12 +154,14 @@ function distinctOf(contents: readonly string[]): Distinct {
   return { firsts, of };
 }
 
+type Columns = Omit<KnownOutputs, "cached" | "keys" | "storeFailure" | "kept">;
+
 function columnsOf(
   records: readonly OutputsRecord[],
-  hits: readonly boolean[],
   of: readonly number[],
   classes: number,
-): LogitBatch & { cached: boolean[]; truncated: boolean[] } {
+  wanted: Wanted,
+): Columns {
   const logits = new Float32Array(of.length * classes);
   const featureNormsSquared = new Float32Array(of.length);
   of.forEach((d, index) => {
@@ -134,11 +169,27 @@ function columnsOf(
     for (let k = 0; k < classes; k++) logits[index * classes + k] = record.logits[k] as number;
     featureNormsSquared[index] = record.featureNormSquared;
   });
+  const rows = (part: "gram" | "tangent" | "features"): Float32Array =>
+    rowsOf(
+      records.map((record) => record[part] as Float32Array),
+      of,
+    );
   return {
     classes,
     logits,
     featureNormsSquared,
-    cached: of.map((d) => hits[d] as boolean),
+    grams: wanted.graph === "forward" ? null : rows("gram"),
+    tangents: wanted.graph === "tangent" ? rows("tangent") : null,
+    features: wanted.features ? rows("features") : null,
     truncated: of.map((d) => (records[d] as OutputsRecord).truncated),
   };
+}
+
+function rowsOf(rows: readonly Float32Array[], of: readonly number[]): Float32Array {
+  const width = rows[0]?.length ?? 0;
+  const matrix = new Float32Array(of.length * width);
+  of.forEach((d, index) => {
+    matrix.set(rows[d] as Float32Array, index * width);
+  });
+  return matrix;
 }

@@ -1,12 +1,21 @@
 /** Key of an outputs record: 16 bytes of a keyed digest of everything that decides the outputs. */
 export type OutputsKey = Buffer;
 
-/** What the model said of one text, without its label. Written once a content; evictable. */
+/**
+ * What the model said of one text, without its label; each record comes from one graph. Evictable. A record with more parts
+ * may take the place of one with fewer.
+ */
 export interface OutputsRecord {
   /** (K) logits. */
   readonly logits: Float32Array;
   /** ‖h‖² of the last layer's input. */
   readonly featureNormSquared: number;
+  /** (K, K) ⟨∇z_k, ∇z_l⟩, null where the graph does not say. */
+  readonly gram: Float32Array | null;
+  /** (K) ⟨∇z_k, v⟩ along the direction that the key is bound to. */
+  readonly tangent: Float32Array | null;
+  /** (H) the last layer's input h, kept as float16; null where nobody asked for it. */
+  readonly features: Float32Array | null;
   /** The text was longer than the model takes and was cut. */
   readonly truncated: boolean;
 }
@@ -102,7 +111,7 @@ export interface Store {
   /** In the order of `keys`; null where unknown. */
   readOutputs(keys: readonly OutputsKey[]): Promise<(OutputsRecord | null)[]>;
   /**
-   * Idempotent: the same key always carries the same record. Resolves when the records are kept; this process reads them
+   * Idempotent: the same key carries the same record, or one with more parts. Resolves when the records are kept; this process reads them
    * from the call on.
    */
   writeOutputs(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { readModelFolder } from "../../src/ranker/model-folder.js";
 import type { Caller, Ranker, Text } from "../../src/ranker/port.js";
 import { type DeviceChoice, openRanker } from "../../src/ranker/ranker.js";
+import { FP32 } from "../support/outputs.js";
 import { rankerOptions } from "../support/ranker.js";
 
 const patient: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
@@ -32,29 +33,29 @@ describe("a ranker", () => {
       },
     });
     expect(await ranker.settled()).toEqual({ status: "ready" });
-    await ranker.run(texts(10), "fp32", patient);
+    await ranker.run(texts(10), FP32, patient);
   });
   afterAll(() => ranker.close());
 
   it("takes a run of any size while there is room, and none when there is not, saying when there is", async () => {
-    const waiting = [ranker.run(texts(30), "fp32", patient), ranker.run(texts(150), "fp32", patient)];
+    const waiting = [ranker.run(texts(30), FP32, patient), ranker.run(texts(150), FP32, patient)];
     expect(queued).toBeGreaterThan(4000);
-    await expect(ranker.run(texts(20), "fp32", patient)).rejects.toMatchObject({
+    await expect(ranker.run(texts(20), FP32, patient)).rejects.toMatchObject({
       code: "overloaded",
       message: expect.stringContaining("fewer than 4000"),
       retryAfterMs: expect.any(Number),
     });
     // Small runs go before bulk and have a queue of their own.
-    expect((await ranker.run(texts(1), "fp32", patient)).logits).toHaveLength(1);
+    expect((await ranker.run(texts(1), FP32, patient)).logits).toHaveLength(1);
     expect(queued).toBeGreaterThan(2000);
     await Promise.all(waiting);
     expect(queued).toBe(0);
-    expect((await ranker.run(texts(20), "fp32", patient)).logits).toHaveLength(20);
+    expect((await ranker.run(texts(20), FP32, patient)).logits).toHaveLength(20);
   });
 
   it("guesses the tokens of texts like those that it has counted", async () => {
     const counts: number[] = [];
-    const run = ranker.run(texts(40), "fp32", patient);
+    const run = ranker.run(texts(40), FP32, patient);
     counts.push(queued);
     while (queued === counts[0]) await new Promise((resolve) => setTimeout(resolve, 1));
     counts.push(queued);
@@ -64,9 +65,9 @@ describe("a ranker", () => {
   });
 
   it("refuses at once what it could not finish before the deadline, and takes it where there is time", async () => {
-    const waiting = ranker.run(texts(45), "fp32", patient);
+    const waiting = ranker.run(texts(45), FP32, patient);
     const run = (timeMs: number) =>
-      ranker.run(texts(20), "fp32", { ...patient, deadlineAtMs: performance.now() + timeMs });
+      ranker.run(texts(20), FP32, { ...patient, deadlineAtMs: performance.now() + timeMs });
     const startedAtMs = performance.now();
     await expect(run(50)).rejects.toMatchObject({ code: "overloaded", retryAfterMs: expect.any(Number) });
     expect(performance.now() - startedAtMs).toBeLessThan(50);
@@ -93,7 +94,7 @@ describe("a ranker on two devices", () => {
     const engines = childPids().filter((pid) => !others.includes(pid));
     expect(engines).toHaveLength(2);
     const cpuBefore = engines.map(cpuTicks);
-    const runs = [ranker.run(texts(40), "fp32", patient), ranker.run(texts(40), "fp32", patient)];
+    const runs = [ranker.run(texts(40), FP32, patient), ranker.run(texts(40), FP32, patient)];
     for (const { logits } of await Promise.all(runs)) expect(logits).toHaveLength(40);
     engines.forEach((pid, index) => {
       expect(cpuTicks(pid)).toBeGreaterThan(cpuBefore[index] as number);
@@ -102,7 +103,7 @@ describe("a ranker on two devices", () => {
     process.kill(engines[0] as number, "SIGKILL");
     while (deaths.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     expect(ranker.state()).toEqual({ status: "ready" });
-    expect((await ranker.run(texts(10), "fp32", patient)).logits).toHaveLength(10);
+    expect((await ranker.run(texts(10), FP32, patient)).logits).toHaveLength(10);
   });
 });
 

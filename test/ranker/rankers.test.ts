@@ -18,6 +18,7 @@ import {
   uploadOf,
   withHeader,
 } from "../support/model.js";
+import { FP32, INT8 } from "../support/outputs.js";
 import { rankerOptions } from "../support/ranker.js";
 
 const TEXT = { first: "usb c cable", second: "USB-C charging cable, 2 m" };
@@ -54,7 +55,7 @@ async function open(models: string, pinned: readonly string[] = []): Promise<Ope
 }
 
 async function logitOf(rankers: Rankers, name = "default"): Promise<number> {
-  return rankers.use(name, async (ranker) => (await ranker.run([TEXT], "fp32", never)).logits[0] as number);
+  return rankers.use(name, async (ranker) => (await ranker.run([TEXT], FP32, never)).logits[0] as number);
 }
 
 function put(rankers: Rankers, parts: { header: object; weights: Buffer }, name = "default") {
@@ -78,7 +79,7 @@ describe("several models", () => {
     const { rankers } = await open(copiesOfShipped("default"));
     const controller = new AbortController();
     const run = rankers.use("default", (ranker) =>
-      ranker.run([TEXT], "fp32", { ...never, signal: controller.signal }),
+      ranker.run([TEXT], FP32, { ...never, signal: controller.signal }),
     );
     controller.abort();
     await expect(run).rejects.toMatchObject({ code: "cancelled" });
@@ -139,7 +140,7 @@ describe("a reload", () => {
     });
     const during = rankers.use("default", async (ranker) => {
       await held; // as a request that reads the cache first
-      return { version: ranker.model.version, outputs: await ranker.run([TEXT], "fp32", never) };
+      return { version: ranker.model.version, outputs: await ranker.run([TEXT], FP32, never) };
     });
     const reload = rankers.reload("default");
     while (rankers.inspect("default").model.version === old) await delay(10);
@@ -228,7 +229,7 @@ describe("new weights", () => {
     const models = copiesOfShipped("default");
     const { rankers } = await open(models);
     const int8 = async (): Promise<number> =>
-      rankers.use("default", async (ranker) => (await ranker.run([TEXT], "int8", never)).logits[0] as number);
+      rankers.use("default", async (ranker) => (await ranker.run([TEXT], INT8, never)).logits[0] as number);
     const before = await int8();
     await put(rankers, shiftedWeights(join(models, "default"), 2));
     expect(await int8()).toBeCloseTo(before + 2, 4);

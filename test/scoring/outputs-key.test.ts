@@ -4,20 +4,21 @@ import { describe, expect, it } from "vitest";
 import type { ModelDescription, Text } from "../../src/ranker/port.js";
 import { outputsKeys } from "../../src/scoring/outputs-key.js";
 import { fakeRanker } from "../support/fake-rankers.js";
+import { FP32 } from "../support/outputs.js";
 
 const { model } = fakeRanker();
 const digestKey = Buffer.alloc(32, 7);
 const pair: Text = { first: "usb c cable", second: "USB-C-Kabel, 2 m, für Köln" };
 
 function nameOf(text: Text, key = digestKey, of: ModelDescription = model): string {
-  return outputsKeys(key, of, "fp32", [text]).names[0] as string;
+  return outputsKeys(key, of, FP32, [text]).names[0] as string;
 }
 
 describe("the key of a text's outputs", () => {
   it("is half of SHA-256 over a secret of the digest key and the model, and the text", () => {
     const secret = createHmac("sha256", digestKey).update("default-0123456789abcdef").digest("base64");
     const whole = createHash("sha256").update(`${secret}2 11\n${pair.first}${pair.second}`).digest();
-    const { keys, names } = outputsKeys(digestKey, model, "fp32", [pair]);
+    const { keys, names } = outputsKeys(digestKey, model, FP32, [pair]);
     expect(keys[0]).toEqual(whole.subarray(0, 16));
     expect(names[0]).toBe(whole.toString("latin1", 0, 16));
   });

@@ -13,17 +13,32 @@ import {
   withWeight,
 } from "../../src/store/codec/stored.js";
 import type { LookedUp, OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
+import { NO_PARTS } from "../support/outputs.js";
 import { sample } from "./conformance.js";
 
 const float32 = fc.float({ noNaN: true });
 const double = fc.double({ noNaN: true });
 const text = fc.string({ unit: "grapheme", maxLength: 60 });
 
-const anyOutputs: fc.Arbitrary<OutputsRecord> = fc.record({
-  logits: fc.array(float32, { minLength: 1, maxLength: 20 }).map((values) => Float32Array.from(values)),
-  featureNormSquared: float32,
-  truncated: fc.boolean(),
-});
+function floats(length: number, value = float32): fc.Arbitrary<Float32Array> {
+  return fc.array(value, { minLength: length, maxLength: length }).map((values) => Float32Array.from(values));
+}
+
+/** Values that float16 holds: at most 11 bits, from the smallest subnormal on. */
+const float16 = fc
+  .tuple(fc.integer({ min: -2047, max: 2047 }), fc.integer({ min: -24, max: 5 }))
+  .map(([mantissa, exponent]) => mantissa * 2 ** exponent);
+
+const anyOutputs: fc.Arbitrary<OutputsRecord> = fc.integer({ min: 1, max: 20 }).chain((classes) =>
+  fc.record({
+    logits: floats(classes),
+    featureNormSquared: float32,
+    truncated: fc.boolean(),
+    gram: fc.option(floats(classes * classes)),
+    tangent: fc.option(floats(classes)),
+    features: fc.option(fc.nat({ max: 40 }).chain((length) => floats(length, float16))),
+  }),
+);
 
 const anySample: fc.Arbitrary<SampleRecord> = fc.record({
   outputsKey: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes)),
@@ -170,7 +185,12 @@ describe("the codec", () => {
     const stored = encodeStored([], 0, body);
     stored[0] = head;
     expect(() => unpack(stored, shape, 0, 0)).toThrow(corrupt);
-    const outputs = encodeOutputs({ logits: Float32Array.of(1), featureNormSquared: 1, truncated: false });
+    const outputs = encodeOutputs({
+      logits: Float32Array.of(1),
+      featureNormSquared: 1,
+      truncated: false,
+      ...NO_PARTS,
+    });
     outputs[0] = head;
     expect(() => decodeOutputs(outputs)).toThrow(corrupt);
   });
@@ -178,7 +198,7 @@ describe("the codec", () => {
   it("packs a sample with one logit, a hard label and two signals into 33 bytes, its outputs into 9", () => {
     expect(encodeStored([], 0, pack(sample({ label: 1 })).body)).toHaveLength(33);
     expect(
-      encodeOutputs({ logits: Float32Array.of(1), featureNormSquared: 1, truncated: false }),
+      encodeOutputs({ logits: Float32Array.of(1), featureNormSquared: 1, truncated: false, ...NO_PARTS }),
     ).toHaveLength(9);
   });
 

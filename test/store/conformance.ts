@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LookedUp, SampleRecord, Store } from "../../src/store/port.js";
+import { NO_PARTS } from "../support/outputs.js";
 
 /** What the suite needs of an adapter: a place that is empty at first and can be opened several times, also at once. */
 export interface StorePlace {
@@ -61,8 +62,13 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
     describe("outputs", () => {
       it("come back in the order of the keys, null where unknown", async () => {
         const [first, second, unknown] = [outputsKey(), outputsKey(), outputsKey()];
-        const one = { logits: Float32Array.of(1.5), featureNormSquared: 0.1, truncated: false };
-        const three = { logits: Float32Array.of(-1, 0, 3.25), featureNormSquared: 1e20, truncated: true };
+        const one = { logits: Float32Array.of(1.5), featureNormSquared: 0.1, truncated: false, ...NO_PARTS };
+        const three = {
+          logits: Float32Array.of(-1, 0, 3.25),
+          featureNormSquared: 1e20,
+          truncated: true,
+          ...NO_PARTS,
+        };
         await store.writeOutputs([
           { key: first, record: one },
           { key: second, record: three },
@@ -586,7 +592,7 @@ export function sample(fields: Partial<SampleRecord> = {}): SampleRecord {
 }
 
 function outputs(logit: number) {
-  return { logits: Float32Array.of(logit), featureNormSquared: 4, truncated: false };
+  return { logits: Float32Array.of(logit), featureNormSquared: 4, truncated: false, ...NO_PARTS };
 }
 
 function outputsKey(): Buffer {

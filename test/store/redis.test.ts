@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Store } from "../../src/store/port.js";
 import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
+import { NO_PARTS } from "../support/outputs.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 import { describeStore, sample } from "./conformance.js";
 
@@ -137,7 +138,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       await one.writeOutputs([
         {
           key: Buffer.alloc(16),
-          record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false },
+          record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false, ...NO_PARTS },
         },
       ]);
       expect(await other.readSamples("d", ["a"])).toEqual([null]);
@@ -179,7 +180,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       const store = open({ outputsTtlMs: 60_000 });
       const key = Buffer.alloc(16, 7);
       await store.writeOutputs([
-        { key, record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false } },
+        { key, record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false, ...NO_PARTS } },
       ]);
       const buckets = await admin.keys("assay:outputs:*:0:*");
       expect(buckets).toHaveLength(2);

@@ -1,12 +1,28 @@
-import { createHash } from "node:crypto";
 import { setTimeout as delay } from "node:timers/promises";
 import { AssayError } from "../../src/errors.js";
-import type { ModelDescription, Outputs, Ranker, RankerState, Rankers, Text } from "../../src/ranker/port.js";
+import type {
+  DirectionVector,
+  GradientGraph,
+  ModelDescription,
+  Outputs,
+  Ranker,
+  RankerState,
+  Rankers,
+  Text,
+  Wanted,
+} from "../../src/ranker/port.js";
+import { fakeAccumulation } from "./fake-accumulation.js";
+import { digestOf, fakeGradients, PARAMETERS } from "./fake-gradients.js";
 
-/** A ranker whose logits are a digest of the text: no model, and every run counted. */
+/**
+ * A ranker whose logits are a digest of the text, and so are their gradients over a handful of parameters: grams, tangents
+ * and sums agree with one another. No model, and every run counted.
+ */
 export interface FakeRanker extends Ranker {
-  /** Texts that ran, in order. */
+  /** Texts that ran, in order; those of an accumulation too. */
   readonly ran: Text[];
+  /** What each run was asked for. */
+  readonly wanted: Wanted[];
   setState(state: RankerState): void;
   /** Makes every run wait this long. */
   setDelayMs(delayMs: number): void;
@@ -19,6 +35,7 @@ export interface FakeModel {
   readonly version?: string;
   readonly task?: ModelDescription["task"];
   readonly classes?: number;
+  readonly gradientGraphs?: readonly GradientGraph[];
 }
 
 export function fakeRanker({
@@ -26,13 +43,30 @@ export function fakeRanker({
   version = "0123456789abcdef",
   task = "binary",
   classes = 1,
+  gradientGraphs = ["norms", "tangent", "accumulate"],
 }: FakeModel = {}): FakeRanker {
   const ran: Text[] = [];
+  const asked: Wanted[] = [];
   let state: RankerState = { status: "ready" };
   let delayMs = 0;
   let failure: AssayError | null = null;
+
+  async function work(
+    graph: Wanted["graph"] | "accumulate",
+    texts: readonly Text[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (graph !== "forward" && !gradientGraphs.includes(graph)) throw new AssayError("unsuitable_graph");
+    if (state.status !== "ready") throw new AssayError("model_not_ready", { detail: state.reason });
+    if (delayMs > 0) await delay(delayMs);
+    if (signal.aborted) throw signal.reason;
+    if (failure !== null) throw failure;
+    ran.push(...texts);
+  }
+
   return {
     ran,
+    wanted: asked,
     model: {
       name,
       version,
@@ -42,7 +76,10 @@ export function fakeRanker({
       tokensMax: 256,
       precisions: ["fp32"],
       precision: "fp32",
-      contentDigests: { fp32: `${name}-${version}` },
+      gradientGraphs,
+      gradientGraphsUnsupported: null,
+      contentDigests: { fp32: `${name}-${version}`, tangent: `${name}-${version}-tangent` },
+      weightsDigest: digestOf(`${name}-${version}`).toString("hex"),
       provenance: {},
       metrics: {},
       licence: { spdx: "Apache-2.0" },
@@ -58,13 +95,13 @@ export function fakeRanker({
     failWith(error) {
       failure = error;
     },
-    async run(texts, _precision, { signal }) {
-      if (state.status !== "ready") throw new AssayError("model_not_ready", { detail: state.reason });
-      if (delayMs > 0) await delay(delayMs);
-      if (signal.aborted) throw signal.reason;
-      if (failure !== null) throw failure;
-      ran.push(...texts);
-      return fakeOutputs(texts, classes);
+    async run(texts, wanted, { signal }) {
+      await work(wanted.graph, texts, signal);
+      asked.push(wanted);
+      return fakeOutputs(texts, classes, wanted);
+    },
+    async accumulate() {
+      return fakeAccumulation(classes, (texts, { signal }) => work("accumulate", texts, signal));
     },
     close: async () => undefined,
   };
@@ -93,19 +130,43 @@ export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
   };
 }
 
-/** Logits from −4 to 4 and ‖h‖² from 0 to 16, by the text alone. */
-function fakeOutputs(texts: readonly Text[], classes: number): Outputs {
-  const digests = texts.map(({ first, second }) =>
-    createHash("sha256")
-      .update(JSON.stringify([first, second]))
-      .digest(),
-  );
+/** Logits from −4 to 4 and ‖h‖² from 0 to 16, by the text alone; features of equal entries. */
+async function fakeOutputs(texts: readonly Text[], classes: number, wanted: Wanted): Promise<Outputs> {
+  const digests = texts.map(({ first, second }) => digestOf(JSON.stringify([first, second])));
+  const gradients = texts.map((text) => fakeGradients(text, classes));
+  const vector = wanted.graph === "tangent" ? await vectorOf(wanted.direction) : null;
+  const featureNormsSquared = Float32Array.from(digests, (digest) => (digest[31] as number) / 16);
   return {
     logits: Float32Array.from(
       digests.flatMap((digest) => Array.from({ length: classes }, (_, k) => (digest[k] as number) / 32 - 4)),
     ),
-    featureNormsSquared: Float32Array.from(digests, (digest) => (digest[31] as number) / 16),
+    featureNormsSquared,
+    grams:
+      wanted.graph === "forward"
+        ? null
+        : Float32Array.from(gradients.flatMap((all) => all.flatMap((a) => all.map((b) => dot(a, b))))),
+    tangents: vector && Float32Array.from(gradients.flatMap((all) => all.map((a) => dot(a, vector)))),
+    features: wanted.features
+      ? Float32Array.from(
+          [...featureNormsSquared].flatMap((norm) => Array(FEATURES).fill(Math.sqrt(norm) / 2)),
+        )
+      : null,
     truncated: Uint8Array.from(texts, ({ first }) => (first.length > 1000 ? 1 : 0)),
     timings: { tokeniseMs: 0.1, queueMs: 0.2, inferMs: 0.3 },
   };
+}
+
+/** H. */
+const FEATURES = 4;
+
+async function vectorOf(direction: DirectionVector): Promise<Float32Array> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of direction.read()) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length !== PARAMETERS * 4) throw new Error(`a direction of the fake has ${PARAMETERS} entries`);
+  return Float32Array.from({ length: PARAMETERS }, (_, p) => bytes.readFloatLE(p * 4));
+}
+
+function dot(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  return Array.from(a).reduce((sum, value, index) => sum + value * (b[index] as number), 0);
 }

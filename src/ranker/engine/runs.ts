@@ -272,6 +272,9 @@ function outputsOf(run: Run): Outputs {
   return {
     logits: run.logits ?? new Float32Array(0),
     featureNormsSquared: run.featureNormsSquared,
+    grams: null,
+    tangents: null,
+    features: null,
     truncated: run.truncated,
     timings: {
       tokeniseMs: tokenisedAtMs - sentAtMs,
