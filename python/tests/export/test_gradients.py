@@ -104,7 +104,11 @@ def test_gram_tangent_and_sum_equal_autograd(
     parameters = dict(restored.checkpoint.model.named_parameters())
     direction = {n: random.standard_normal(p.shape, np.float32) for n, p in parameters.items()}
     along = {direction_name(name): value for name, value in direction.items()}
-    _, gram, tangent = session(folder / "tangent.onnx").run(None, {**feeds, **along})
+    logits, features, gram, tangent = session(folder / "tangent.onnx").run(
+        ["logits", "features", "gram", "tangent"], {**feeds, **along}
+    )
+    np.testing.assert_allclose(logits, restored.outputs(TEXTS).logits, atol=1e-5)
+    np.testing.assert_allclose(features, restored.outputs(TEXTS).features, atol=1e-5)
     assert (np.abs(gram - expected).max(axis=(1, 2)) / scale).max() <= 1e-5
     tensors = {name: torch.from_numpy(value) for name, value in direction.items()}
     moved = np.array([[inner(view, tensors) for view in views] for views in gradients])

@@ -40,7 +40,7 @@ def trace_norms(checkpoint: Checkpoint) -> Trace:
 
 
 def trace_tangent(checkpoint: Checkpoint) -> Trace:
-    """Traces `tangent`: logits (B, K), gram (B, K, K) and tangent (B, K).
+    """Traces `tangent`: logits (B, K), features (B, H), gram (B, K, K) and tangent (B, K).
 
     It takes the direction beside the texts, one input for each parameter.
     """
@@ -50,7 +50,7 @@ def trace_tangent(checkpoint: Checkpoint) -> Trace:
         network,
         (*example_inputs(checkpoint), *(torch.ones_like(p) for p in network.model.parameters())),
         [*checkpoint.family.inputs, *map(direction_name, names)],
-        ["logits", "gram", "tangent"],
+        ["logits", "features", "gram", "tangent"],
     )
 
 
@@ -109,7 +109,7 @@ class _Tangent(_Gradients):
         views = self.views(run)
         batch = texts[0].shape[0]
         moved = tangents(views, lambda parameter: parts[id(parameter)], batch)
-        return run.logits, gram(views, batch), moved
+        return run.logits, run.features, gram(views, batch), moved
 
 
 class _Accumulate(_Gradients):
