@@ -4,6 +4,8 @@ import { AssayError } from "../errors.js";
 export interface Lifetime {
   /** Runs one method of the port. Rejects with `store_unavailable` once `end` was called; other errors pass `explain`. */
   run<T>(work: () => T | Promise<T>): Promise<T>;
+  /** Runs each step of a long read, between which the store may be closed. */
+  runEach<T>(steps: AsyncGenerator<T>): AsyncGenerator<T>;
   /** Refuses new work and waits for what is under way; false when it was called before. */
   end(): Promise<boolean>;
 }
@@ -22,15 +24,29 @@ export function startLifetime(explain: (error: unknown) => AssayError): Lifetime
     }
   }
 
+  async function run<T>(work: () => T | Promise<T>): Promise<T> {
+    if (ended) throw new AssayError("store_unavailable", { detail: "The store is closed" });
+    const running = attempt(work);
+    underWay.add(running);
+    try {
+      return await running;
+    } finally {
+      underWay.delete(running);
+    }
+  }
+
   return {
-    async run(work) {
-      if (ended) throw new AssayError("store_unavailable", { detail: "The store is closed" });
-      const running = attempt(work);
-      underWay.add(running);
+    run,
+
+    async *runEach(steps) {
       try {
-        return await running;
+        for (;;) {
+          const step = await run(() => steps.next());
+          if (step.done) return;
+          yield step.value;
+        }
       } finally {
-        underWay.delete(running);
+        await steps.return(undefined);
       }
     },
 
@@ -45,4 +61,11 @@ export function startLifetime(explain: (error: unknown) => AssayError): Lifetime
 
 export function datasetNotFound(dataset: string): AssayError {
   return new AssayError("dataset_not_found", { detail: `No dataset is named "${dataset}"` });
+}
+
+/** Of a direction that is gone, or whose vector was replaced after its digest was read. */
+export function directionNotFound(name: string): AssayError {
+  return new AssayError("direction_not_found", {
+    detail: `Direction "${name}" was deleted or replaced while it was being used`,
+  });
 }

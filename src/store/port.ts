@@ -85,6 +85,37 @@ export interface LookedUp {
   readonly signalsMax: number;
 }
 
+/**
+ * `loss_gradient`: the mean of ∇ℓ over samples. `mean_direction`: E[I], the mean of I = ∇ℓ/‖∇ℓ‖, with I = 0 where ∇ℓ = 0.
+ */
+export const DIRECTION_KINDS = ["loss_gradient", "mean_direction"] as const;
+export type DirectionKind = (typeof DIRECTION_KINDS)[number];
+
+/** What is known of a direction beside its vector. */
+export interface DirectionFacts {
+  readonly name: string;
+  readonly kind: DirectionKind;
+  /** The model that it was made with. */
+  readonly model: { readonly name: string; readonly version: string };
+  /** Digest of the weights at which it was made, hex: it means nothing at others. */
+  readonly weightsDigest: string;
+  readonly loss: string;
+  /** Number of samples that it is the mean of, those with a zero gradient included. */
+  readonly samples: number;
+  readonly zeroGradients: number;
+  /** ‖v‖, of the sums in float64. */
+  readonly norm: number;
+}
+
+/** A direction as the store has it. */
+export interface DirectionInfo extends DirectionFacts {
+  /** SHA-256 of the vector's bytes, hex: the same vector has the same one. */
+  readonly digest: string;
+  /** Of the vector: four for each parameter. */
+  readonly bytes: number;
+  readonly createdAtMs: number;
+}
+
 /** A page of a list: pass `cursor` to get the next one; null at the end. */
 export interface Page<T> {
   readonly items: readonly T[];
@@ -142,6 +173,24 @@ export interface Store {
     weights: { readonly ids: readonly string[]; readonly weights: Float64Array },
     provenance: Readonly<Record<string, unknown>>,
   ): Promise<SnapshotInfo>;
+
+  /**
+   * Keeps a direction with its vector (float32 little-endian, chunks of any sizes) in place of the one of its name. Readers
+   * see all of it or none; of two writers at once the last to finish stands. Where `vector` throws, nothing is kept and
+   * the one before stays.
+   */
+  writeDirection(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo>;
+  readDirection(name: string): Promise<DirectionInfo | null>;
+  /**
+   * The bytes of the vector with this digest, checked against it; whoever replaces the direction meanwhile does not stop a
+   * reader that has begun, for a minute at least. Throws `direction_not_found` where the name has no such vector any more,
+   * `store_corrupt` where bytes are missing or changed.
+   */
+  readDirectionVector(name: string, digest: string): AsyncIterable<Uint8Array>;
+  /** Ordered by name. */
+  listDirections(cursor: string | null, limit: number): Promise<Page<DirectionInfo>>;
+  /** False where there was none. */
+  deleteDirection(name: string): Promise<boolean>;
 
   /** Waits for writes under way, then lets go of the store. */
   close(): Promise<void>;

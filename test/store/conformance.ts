@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { LookedUp, SampleRecord, Store } from "../../src/store/port.js";
 import { NO_PARTS } from "../support/outputs.js";
+import { describeDirections } from "./directions.js";
 
 /** What the suite needs of an adapter: a place that is empty at first and can be opened several times, also at once. */
 export interface StorePlace {
@@ -557,6 +558,8 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         expect((await store.readDataset("d"))?.snapshot?.version).toBe(2);
       });
     });
+
+    describe("directions", () => describeDirections(() => store, open));
 
     describe("the end", () => {
       it("refuses work after it is closed, and closing twice is no fault", async () => {

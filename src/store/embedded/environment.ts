@@ -21,6 +21,8 @@ export interface Environment {
   readonly samples: Table;
   /** Incarnations of deleted datasets whose samples are still to be removed. */
   readonly doomed: Table;
+  /** Name → direction and the file of its vector. Each write gives the entry a new version. */
+  readonly directions: Table;
   /** The two generations of outputs: content key → outputs. */
   readonly outputs: readonly [Table, Table];
   /**
@@ -40,7 +42,7 @@ export interface Environment {
  */
 export async function openEnvironment(directory: string): Promise<Environment> {
   const root = attempt(directory, () =>
-    open({ path: directory, noSubdir: false, overlappingSync: false, maxDbs: 8 }),
+    open({ path: directory, noSubdir: false, overlappingSync: false, maxDbs: 12 }),
   );
   const table = (name: string, useVersions = false): Table =>
     attempt(directory, () =>
@@ -52,6 +54,7 @@ export async function openEnvironment(directory: string): Promise<Environment> {
     shapes: table("shapes"),
     samples: table("samples"),
     doomed: table("doomed"),
+    directions: table("directions", true),
     outputs: [table("outputs0"), table("outputs1")],
     refresh: () => root.resetReadTxn(),
     close: () => root.close(),

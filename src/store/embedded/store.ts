@@ -14,6 +14,7 @@ import { datasetNotFound, startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { DatasetSummary, LookedUp, Page, Store } from "../port.js";
 import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
+import { openDirections } from "./directions.js";
 import { committed, openEnvironment, putOnce, unavailable } from "./environment.js";
 import { openOutputs } from "./outputs.js";
 import { openSampleKeys, sampleKey } from "./sample-key.js";
@@ -43,13 +44,14 @@ export async function openEmbeddedStore({
   const datasets = openDatasets(environment);
   const reusedKey = openSampleKeys();
   const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax });
-  const { run, end } = startLifetime(unavailable);
+  const directions = await openDirections(environment, directory);
+  const { run, runEach, end } = startLifetime(unavailable);
   let knownDigestKey = digestKey;
   let closing = false;
   let purgeFailure: unknown = null;
   let purging = purge().catch(failPurge);
 
-  /** Removes what deleted datasets left behind, in small steps; what a stop interrupts goes on at the next start. */
+  /** Removes what deleted datasets and dead writers left behind, in small steps; what a stop interrupts goes on at the next start. */
   async function purge(): Promise<void> {
     for (const incarnation of [...doomed.getKeys()]) {
       for (const table of [samples, shapes]) {
@@ -65,6 +67,7 @@ export async function openEmbeddedStore({
       }
       if (!closing) await committed(doomed.remove(incarnation));
     }
+    if (!closing) await directions.sweep();
   }
 
   /** Shown by `status`: space that cannot be freed is a fault of the disk. */
@@ -278,6 +281,12 @@ export async function openEmbeddedStore({
         if (published === null) throw datasetNotFound(dataset);
         return published;
       }),
+
+    writeDirection: (facts, vector) => run(() => directions.write(facts, vector)),
+    readDirection: (name) => run(() => directions.read(name)),
+    readDirectionVector: (name, digest) => runEach(directions.readVector(name, digest)),
+    listDirections: (cursor, limit) => run(() => directions.list(cursor, limit)),
+    deleteDirection: (name) => run(() => directions.delete(name)),
 
     async close() {
       closing = true;

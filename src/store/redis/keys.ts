@@ -34,6 +34,11 @@ export function outputsKey(prefix: string): string {
   return `${prefix}:outputs:{outputs}`;
 }
 
+/** Hash of the directions by name; the keys of their vectors' chunks begin with it. */
+export function directionsKey(prefix: string): string {
+  return `${prefix}:directions:{directions}`;
+}
+
 /** Bucket of an id: FNV-1a over its UTF-16 units, folded to 16 bits. */
 export function bucketOf(id: string): number {
   let hash = 0x811c9dc5;

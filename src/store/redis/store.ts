@@ -8,6 +8,7 @@ import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions 
 import type { LookedUp, SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
 import { type Argument, type Connection, connect, explain } from "./connection.js";
 import { openDatasets } from "./datasets.js";
+import { openDirections } from "./directions.js";
 import { describeDurability, readSettings } from "./durability.js";
 import { bucketOf, datasetKey, digestKeyKey, incarnationKey, usedBuckets } from "./keys.js";
 import { parseRedisUrl } from "./location.js";
@@ -54,7 +55,8 @@ export function openRedisStore({
   const connection = connect(location, timeoutMs);
   const outputs = openOutputs(connection, prefix, { outputsTtlMs, outputsBytesMax });
   const datasets = openDatasets(connection, prefix);
-  const { run, end } = startLifetime(explain);
+  const directions = openDirections(connection, prefix);
+  const { run, runEach, end } = startLifetime(explain);
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
 
   let known: { digestKey: Buffer; connections: number } | null = null;
@@ -187,6 +189,12 @@ export function openRedisStore({
         if (published === null) throw datasetNotFound(dataset);
         return info;
       }),
+
+    writeDirection: (facts, vector) => run(() => directions.write(facts, vector)),
+    readDirection: (name) => run(() => directions.read(name)),
+    readDirectionVector: (name, digest) => runEach(directions.readVector(name, digest)),
+    listDirections: (cursor, limit) => run(() => directions.list(cursor, limit)),
+    deleteDirection: (name) => run(() => directions.delete(name)),
 
     async close() {
       if (await end()) await connection.close();

@@ -1,0 +1,56 @@
+import { createHash } from "node:crypto";
+import type { DirectionInfo } from "../port.js";
+import { corrupt } from "./bytes.js";
+
+/** Bytes that a store reads or writes of a vector at once. */
+export const VECTOR_CHUNK_BYTES = 2 ** 19;
+
+/** What a vector turned out to be, once all of it has passed. */
+export type VectorFacts = Pick<DirectionInfo, "digest" | "bytes">;
+
+/**
+ * Passes on the bytes in chunks of `VECTOR_CHUNK_BYTES`, the last one shorter, and tells `onEnd` their digest and number.
+ * Chunks are views of one buffer that the next chunk overwrites.
+ */
+export async function* inChunks(
+  vector: AsyncIterable<Uint8Array>,
+  onEnd: (facts: VectorFacts) => void,
+): AsyncGenerator<Buffer> {
+  const hash = createHash("sha256");
+  const chunk = Buffer.allocUnsafe(VECTOR_CHUNK_BYTES);
+  let bytes = 0;
+  let filled = 0;
+  for await (const part of vector) {
+    bytes += part.length;
+    for (let at = 0; at < part.length; ) {
+      const taken = Math.min(part.length - at, chunk.length - filled);
+      chunk.set(part.subarray(at, at + taken), filled);
+      at += taken;
+      filled += taken;
+      if (filled < chunk.length) continue;
+      hash.update(chunk);
+      yield chunk;
+      filled = 0;
+    }
+  }
+  const rest = chunk.subarray(0, filled);
+  hash.update(rest);
+  if (filled > 0) yield rest;
+  onEnd({ digest: hash.digest("hex"), bytes });
+}
+
+/** Passes on what was read of a kept vector. Throws `store_corrupt` at its end where it is not what was written. */
+export async function* checked(
+  { name, digest, bytes }: DirectionInfo,
+  chunks: AsyncIterable<Buffer>,
+): AsyncGenerator<Buffer> {
+  const hash = createHash("sha256");
+  let read = 0;
+  for await (const chunk of chunks) {
+    read += chunk.length;
+    hash.update(chunk);
+    yield chunk;
+  }
+  if (read !== bytes) throw corrupt(`direction "${name}" has ${read} of its ${bytes} bytes`);
+  if (hash.digest("hex") !== digest) throw corrupt(`direction "${name}" has other bytes than were written`);
+}

@@ -1,0 +1,194 @@
+import { randomBytes } from "node:crypto";
+import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { corrupt } from "../codec/bytes.js";
+import { checked, inChunks, VECTOR_CHUNK_BYTES, type VectorFacts } from "../codec/vector.js";
+import { directionNotFound } from "../lifetime.js";
+import { nameOfCursor, pageByName } from "../page.js";
+import type { DirectionFacts, DirectionInfo, Page } from "../port.js";
+import { type Environment, freshVersion, putIf } from "./environment.js";
+
+/** A file that no direction names is a vector that is being written, or, after this time, one whose writer died. */
+const ABANDONED_MS = 3_600_000;
+
+export interface DirectionTable {
+  write(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo>;
+  read(name: string): DirectionInfo | null;
+  readVector(name: string, digest: string): AsyncGenerator<Buffer>;
+  list(cursor: string | null, limit: number): Page<DirectionInfo>;
+  delete(name: string): Promise<boolean>;
+  /** Removes files that writers left behind when they died. */
+  sweep(): Promise<void>;
+}
+
+interface DirectionEntry {
+  readonly info: DirectionInfo;
+  /** A name of its own for each writing: a file never changes once an entry names it. */
+  readonly file: string;
+}
+
+/**
+ * The vectors of directions as files of a folder, which may be as large as they like and leave no hole in LMDB; the entries
+ * that name them are in LMDB. A file is on disk before its entry is, and is removed after it, while those who have it open
+ * read on.
+ */
+export async function openDirections(
+  { directions, refresh }: Environment,
+  directory: string,
+): Promise<DirectionTable> {
+  const folder = join(directory, "directions");
+  await mkdir(folder, { recursive: true });
+  const pathOf = (file: string): string => join(folder, file);
+
+  function readEntry(name: string): DirectionEntry | null {
+    refresh();
+    const bytes = directions.get(Buffer.from(name));
+    return bytes === undefined ? null : parseEntry(bytes);
+  }
+
+  /** Puts the new entry, or none, in place of the one before; answers that one. */
+  async function replace(name: string, next: DirectionEntry | null): Promise<DirectionEntry | null> {
+    const key = Buffer.from(name);
+    for (;;) {
+      refresh();
+      const old = directions.getEntry(key);
+      if (next === null && old === undefined) return null;
+      const replaced = await putIf(directions, key, old?.version ?? null, () =>
+        next === null
+          ? directions.remove(key)
+          : directions.put(key, Buffer.from(JSON.stringify(next)), freshVersion()),
+      );
+      if (replaced) return old === undefined ? null : parseEntry(old.value);
+    }
+  }
+
+  /** Makes the files of the folder, not only their bytes, outlive the machine. */
+  async function syncFolder(): Promise<void> {
+    const handle = await open(folder, "r");
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** The file of the vector; another one of the same digest may take its place before it is open. */
+  async function openVector(
+    name: string,
+    digest: string,
+  ): Promise<{ info: DirectionInfo; file: FileHandle }> {
+    for (let missing: string | null = null; ; ) {
+      const entry = readEntry(name);
+      if (entry?.info.digest !== digest) throw directionNotFound(name);
+      if (entry.file === missing) throw corrupt(`the file of direction "${name}" is missing`);
+      try {
+        return { info: entry.info, file: await open(pathOf(entry.file), "r") };
+      } catch (error) {
+        if (!isMissing(error)) throw error;
+        missing = entry.file;
+      }
+    }
+  }
+
+  return {
+    async write(facts, vector) {
+      const file = `${randomBytes(16).toString("hex")}.f32`;
+      let info: DirectionInfo;
+      let old: DirectionEntry | null;
+      try {
+        const written = await writeVector(pathOf(file), vector);
+        await syncFolder();
+        info = { ...facts, ...written, createdAtMs: Date.now() };
+        old = await replace(facts.name, { info, file });
+      } catch (error) {
+        await rm(pathOf(file), { force: true });
+        throw error;
+      }
+      if (old !== null) await rm(pathOf(old.file), { force: true });
+      return info;
+    },
+
+    read: (name) => readEntry(name)?.info ?? null,
+
+    async *readVector(name, digest) {
+      const { info, file } = await openVector(name, digest);
+      try {
+        yield* checked(info, fileChunks(file));
+      } finally {
+        await file.close();
+      }
+    },
+
+    list(cursor, limit) {
+      refresh();
+      // The least key after a name is the name and a zero byte.
+      const start = cursor === null ? {} : { start: Buffer.from(`${nameOfCursor(cursor)}\0`) };
+      const found = [...directions.getRange({ limit: limit + 1, ...start })];
+      return pageByName(
+        found.map(({ value }) => parseEntry(value).info),
+        limit,
+      );
+    },
+
+    async delete(name) {
+      const old = await replace(name, null);
+      if (old !== null) await rm(pathOf(old.file), { force: true });
+      return old !== null;
+    },
+
+    async sweep() {
+      refresh();
+      const named = new Set([...directions.getRange()].map(({ value }) => parseEntry(value).file));
+      for (const file of await readdir(folder)) {
+        if (named.has(file) || !(await isAbandoned(pathOf(file)))) continue;
+        await rm(pathOf(file), { force: true });
+      }
+    },
+  };
+}
+
+/** Settles when the bytes are on disk. */
+async function writeVector(path: string, vector: AsyncIterable<Uint8Array>): Promise<VectorFacts> {
+  let facts: VectorFacts = { digest: "", bytes: 0 };
+  const handle = await open(path, "wx");
+  try {
+    const chunks = inChunks(vector, (found) => {
+      facts = found;
+    });
+    for await (const chunk of chunks) await handle.writeFile(chunk);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  return facts;
+}
+
+async function* fileChunks(file: FileHandle): AsyncGenerator<Buffer> {
+  for (;;) {
+    const chunk = Buffer.allocUnsafeSlow(VECTOR_CHUNK_BYTES);
+    const { bytesRead } = await file.read(chunk);
+    if (bytesRead === 0) return;
+    yield chunk.subarray(0, bytesRead);
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  try {
+    return Date.now() - (await stat(path)).mtimeMs > ABANDONED_MS;
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === "ENOENT";
+}
+
+function parseEntry(bytes: Buffer): DirectionEntry {
+  const entry = JSON.parse(bytes.toString()) as Partial<DirectionEntry>;
+  if (typeof entry.file !== "string" || typeof entry.info?.digest !== "string") {
+    throw corrupt("the entry of a direction is incomplete");
+  }
+  return { info: entry.info, file: entry.file };
+}
