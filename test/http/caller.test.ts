@@ -1,6 +1,9 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { pino } from "pino";
 import { describe, expect, it } from "vitest";
 import { AssayError } from "../../src/errors.js";
-import { testApp } from "../support/app.js";
+import type { Store } from "../../src/store/port.js";
+import { temporaryStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 
 const samples = ["a", "b", "a", "c"].map((text) => ({ text, label: 1 }));
@@ -21,6 +24,24 @@ describe("a caller's deadline", () => {
       code: "deadline_exceeded",
       detail: expect.stringContaining("20 ms"),
     });
+  });
+
+  it("holds for samples that are all cached", async () => {
+    const store = await temporaryStore();
+    await post(await testApp({ store }));
+    const slow: Store = {
+      ...store,
+      async readOutputs(keys) {
+        await delay(100);
+        return store.readOutputs(keys);
+      },
+    };
+    const ranker = fakeRanker();
+    const response = await post(await testApp({ rankers: fakeRankers(ranker), store: slow }), {
+      "assay-timeout-ms": "20",
+    });
+    expect(response.statusCode).toBe(504);
+    expect(ranker.ran).toEqual([]);
   });
 
   it("answers 200 where there is time", async () => {
@@ -60,5 +81,30 @@ describe("an error of the model", () => {
     const response = await post(await testApp({ rankers: fakeRankers(ranker) }));
     expect(response.statusCode).toBe(429);
     expect(response.headers["retry-after"]).toBe("8");
+  });
+
+  it("gives no Retry-After where only a reload helps", async () => {
+    const ranker = fakeRanker();
+    ranker.setState({ status: "failed", reason: "weights.bin is damaged" });
+    const response = await post(await testApp({ rankers: fakeRankers(ranker) }));
+    expect(response.statusCode).toBe(503);
+    expect(response.json()).toMatchObject({ code: "model_not_ready" });
+    expect(response.headers).not.toHaveProperty("retry-after");
+  });
+
+  it.each([
+    ["model_not_ready", "info"],
+    ["deadline_exceeded", "info"],
+    ["engine_failed", "error"],
+  ] as const)("%s is logged at level %s", async (code, level) => {
+    const ranker = fakeRanker();
+    ranker.failWith(new AssayError(code, { detail: "the reason" }));
+    const lines: string[] = [];
+    const logger = pino({ level: "info" }, { write: (line: string) => lines.push(line) });
+    await post(await testApp({ rankers: fakeRankers(ranker), logger }));
+    const told = lines
+      .map((line) => JSON.parse(line))
+      .filter((line) => JSON.stringify(line).includes("the reason"));
+    expect(told.map((line) => logger.levels.labels[line.level])).toEqual([level]);
   });
 });

@@ -163,7 +163,9 @@ describe("an engine process in trouble", () => {
     writeFileSync(join(folder, "weights.bin"), weights);
     const state = await start(folder).settled();
     expect(state.status).toBe("failed");
-    expect((state as { reason: string }).reason).toMatch(/weights\.bin does not match its digest/);
+    const { reason } = state as { reason: string };
+    expect(reason).toMatch(/weights\.bin does not match its digest/);
+    expect(reason).not.toContain(folder); // clients read it
   });
 
   it("refuses a folder whose self-test expects another logit", async () => {

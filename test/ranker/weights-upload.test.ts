@@ -89,6 +89,26 @@ describe("an upload", () => {
     expect(readdirSync(staging)).not.toContain("model.json");
   });
 
+  it("cannot widen the tolerance of its own self-test, only narrow it", async () => {
+    const folder = shipped();
+    const { tolerance } = folder.manifest.self_test;
+    for (const [given, kept] of [
+      [tolerance * 1000, tolerance],
+      [tolerance / 10, tolerance / 10],
+    ] as const) {
+      const parts = shiftedWeights(folder.directory, 1);
+      const { self_test } = parts.header as { self_test: object };
+      const bytes = withHeader({ self_test: { ...self_test, tolerance: given } })(parts);
+      const staged = await receiveWeights(
+        folder,
+        await createStaging(folder),
+        chunksOf(uploadOf(bytes as UploadParts)),
+        2 ** 30,
+      );
+      expect(staged.manifest.self_test.tolerance).toBe(kept);
+    }
+  });
+
   it("lists every fault with its path in the header", async () => {
     const folder = shipped();
     const parts = withHeader({ parameters: PARAMETERS.slice(2), self_test: selfTestOf() })(
