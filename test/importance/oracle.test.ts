@@ -3,7 +3,7 @@ import { distributionOf } from "../../src/importance/distribution.js";
 import type { SchemeName, SchemeParameters } from "../../src/importance/schemes.js";
 import { computeSignals } from "../../src/importance/signals.js";
 import { suitableSignals } from "../../src/importance/suitability.js";
-import type { Label, LossName, SignalName } from "../../src/importance/types.js";
+import type { GroupLossName, Label, LossName, SignalName } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";
 import { readOracle } from "../support/oracle.js";
@@ -13,9 +13,27 @@ interface SignalCase {
   readonly logits: readonly number[];
   readonly label: Label;
   readonly features_squared: number;
+  readonly gram: readonly number[];
+  readonly tangent: readonly number[];
+  readonly direction_norm: number;
+  readonly reference_loss: number;
   readonly expected: Readonly<Partial<Record<SignalName, number>>> & {
     readonly probabilities?: readonly number[];
   };
+}
+
+/** A batch under a group loss, one logit a sample. */
+interface GroupCase {
+  readonly loss: GroupLossName;
+  readonly groups: readonly string[];
+  readonly logits: readonly number[];
+  readonly labels: readonly Label[];
+  readonly features_squared: readonly number[];
+  readonly gram: readonly number[];
+  readonly tangent: readonly number[];
+  readonly direction_norm: number;
+  readonly reference_loss: readonly number[];
+  readonly expected: Readonly<Partial<Record<SignalName, readonly (number | null)[]>>>;
 }
 
 interface WeightCase {
@@ -33,19 +51,27 @@ interface WeightCase {
   };
 }
 
-const signalCases = readOracle<{ cases: readonly SignalCase[] }>("signals").cases;
+const cases = readOracle<{ cases: readonly (SignalCase | GroupCase)[] }>("signals").cases;
+const signalCases = cases.filter((one): one is SignalCase => !("groups" in one));
+const groupCases = cases.filter((one): one is GroupCase => "groups" in one);
 const weightCases = readOracle<{ cases: readonly WeightCase[] }>("weights").cases;
 
 describe("signals agree with PyTorch to a relative 1e-6", () => {
   test.each(byLoss())("$loss: $count samples", ({ loss, cases }) => {
-    for (const { logits, label, features_squared, expected } of cases) {
-      const names = suitableSignals(loss);
+    for (const one of cases) {
+      const { logits, label, expected } = one;
+      const names = computable(loss);
       const batch = {
         logits: Float64Array.from(logits),
-        featureNormsSquared: Float64Array.of(features_squared),
+        featureNormsSquared: Float64Array.of(one.features_squared),
+        grams: Float64Array.from(one.gram),
+        tangents: Float64Array.from(one.tangent),
         classes: logits.length,
       };
-      const columns = computeSignals(batch, [label], loss, names);
+      const columns = computeSignals(batch, [label], loss, names, {
+        directionNorm: one.direction_norm,
+        referenceLosses: [one.reference_loss],
+      });
       for (const name of names) {
         const where = `${name} of ${JSON.stringify({ logits, label })}`;
         expectClose(columns.get(name)?.[0], expected[name] ?? null, 1e-6, where);
@@ -57,9 +83,33 @@ describe("signals agree with PyTorch to a relative 1e-6", () => {
   });
 });
 
+describe("signals of groups agree with PyTorch to a relative 1e-6", () => {
+  test.each(groupCases)("$loss of $labels in $groups at $logits", (one) => {
+    const names = computable(one.loss);
+    const batch = {
+      logits: Float64Array.from(one.logits),
+      featureNormsSquared: Float64Array.from(one.features_squared),
+      grams: Float64Array.from(one.gram),
+      tangents: Float64Array.from(one.tangent),
+      classes: 1,
+    };
+    const columns = computeSignals(batch, one.labels, one.loss, names, {
+      groups: one.groups,
+      directionNorm: one.direction_norm,
+      referenceLosses: one.reference_loss,
+    });
+    expect(Object.keys(one.expected).sort()).toEqual(names.toSorted());
+    for (const name of names) {
+      for (const [index, expected] of (one.expected[name] ?? []).entries()) {
+        expectClose(columns.get(name)?.[index], expected, 1e-6, `${name} of sample ${index}`);
+      }
+    }
+  });
+});
+
 describe("weights agree with numpy to a relative 1e-9", () => {
   test("the fixture holds every scheme", () => {
-    expect(new Set(weightCases.map(({ scheme }) => scheme)).size).toBe(5);
+    expect(new Set(weightCases.map(({ scheme }) => scheme)).size).toBe(6);
   });
 
   test.each(weightCases)(
@@ -111,6 +161,11 @@ function byLoss() {
     if (cases.length === 0) throw new Error(`the fixture holds no ${loss}`);
     return { loss, cases, count: cases.length };
   });
+}
+
+/** What has a meaning under the loss and a formula: `learned` comes from the model's folder. */
+function computable(loss: LossName): SignalName[] {
+  return suitableSignals(loss).filter((name) => name !== "learned");
 }
 
 /** Both null, or within `tolerance` of each other relative to the expected figure. */

@@ -10,17 +10,32 @@ import {
 import type { Label } from "../../src/importance/types.js";
 
 describe("what a signal asks", () => {
-  test("under mse only the loss and the gradient of the last layer have a meaning", () => {
-    expect(suitableSignals("mse")).toEqual(["loss", "grad_norm_last"]);
+  test("where a logit is no probability, only losses, gradients and what is learned have a meaning", () => {
+    const meaningful = [
+      "loss",
+      "grad_norm_last",
+      "grad_norm",
+      "sensitivity",
+      "influence",
+      "alignment",
+      "tangent",
+      "rho",
+      "learned",
+    ];
+    for (const loss of ["mse", "pairwise", "listwise"] as const) {
+      expect(suitableSignals(loss)).toEqual(meaningful);
+    }
   });
 
-  test("one logit takes bce and mse, several take cross_entropy", () => {
-    expect(suitableLosses(1)).toEqual(["bce", "mse"]);
+  test("one logit takes bce, mse and the losses of groups, several take cross_entropy", () => {
+    expect(suitableLosses(1)).toEqual(["bce", "mse", "pairwise", "listwise"]);
     expect(suitableLosses(2)).toEqual(["cross_entropy"]);
   });
 
   test.each([
     { loss: "bce", logits: [0.7], hard: 1, soft: 0.4 },
+    { loss: "mse", logits: [0.7], hard: 1, soft: 0.4 },
+    { loss: "pairwise", logits: [0.7], hard: 1, soft: 0.4 },
     { loss: "cross_entropy", logits: [0.7, -1, 2], hard: 2, soft: [0.2, 0.3, 0.5] },
   ] as const)("the table agrees with what $loss computes", ({ loss, logits, hard, soft }) => {
     const classes = logits.length;
@@ -28,9 +43,16 @@ describe("what a signal asks", () => {
     const batch = {
       logits: Float64Array.from(given.flatMap(() => logits)),
       featureNormsSquared: Float64Array.of(1, 1, 1),
+      grams: new Float64Array(3 * classes * classes).fill(1),
+      tangents: new Float64Array(3 * classes).fill(1),
       classes,
     };
-    const columns = computeSignals(batch, given, loss, suitableSignals(loss));
+    const columns = computeSignals(batch, given, loss, suitableSignals(loss), {
+      groups: ["a", "b", "c"],
+      directionNorm: 1,
+      referenceLosses: [1, 1, 1],
+      given: new Map([["learned", [1, 1, 1]]]),
+    });
     const needOf = { "false,false,false": "none", "true,false,false": "any", "true,true,false": "hard" };
     for (const [name, column] of columns) {
       const lacking = column.map((value) => value === null).join() as keyof typeof needOf;
@@ -39,8 +61,19 @@ describe("what a signal asks", () => {
   });
 
   test("a signal that the table calls non-negative is so for a wrong, confident answer", () => {
-    const batch = { logits: Float64Array.of(9), featureNormsSquared: Float64Array.of(1), classes: 1 };
-    for (const [name, column] of computeSignals(batch, [0], "bce", suitableSignals("bce"))) {
+    const batch = {
+      logits: Float64Array.of(9),
+      featureNormsSquared: Float64Array.of(1),
+      grams: Float64Array.of(4),
+      tangents: Float64Array.of(-1),
+      classes: 1,
+    };
+    const context = {
+      directionNorm: 2,
+      referenceLosses: [10],
+      given: new Map([["learned", [-1]]] as const),
+    };
+    for (const [name, column] of computeSignals(batch, [0], "bce", suitableSignals("bce"), context)) {
       expect((column[0] as number) >= 0, name).toBe(SIGNAL_RULES[name].nonNegative);
     }
   });
@@ -52,6 +85,9 @@ describe("a label", () => {
     [1, "bce", 1],
     [0.5, "bce", 1],
     [-7.5, "mse", 1],
+    [-7.5, "pairwise", 1],
+    [3, "listwise", 1],
+    [0, "listwise", 1],
     [2, "cross_entropy", 3],
     [[0.2, 0.3, 0.5], "cross_entropy", 3],
     [[0.333, 0.333, 0.333], "cross_entropy", 3],
@@ -67,6 +103,9 @@ describe("a label", () => {
     [Number.NaN, "bce", 1, "finite"],
     [Infinity, "mse", 1, "finite"],
     [[1], "mse", 1, "one number"],
+    [[1], "pairwise", 1, "one number"],
+    [Infinity, "pairwise", 1, "finite"],
+    [-1, "listwise", 1, "a grade of at least 0, not -1"],
     [[0, 1], "bce", 1, "one number"],
     [3, "cross_entropy", 3, "a class index from 0 to 2 or 3 probabilities, not 3"],
     [-1, "cross_entropy", 3, "a class index"],

@@ -1,9 +1,11 @@
-"""Every pointwise signal, from given logits and labels, in float64.
+"""Every signal of one checkpoint, from given logits and labels, in float64.
 
-Gradients (r = dl/dz) come from torch autograd. The losses are written with logsigmoid rather than
-with log_softmax so that a saturated sample keeps its digits: at a gap of 40 between two logits,
-p - 1 is -4e-18 here and 0 in the usual form, and a fixture must not punish the better answer.
-`agrees_with_torch` holds each loss and gradient against torch's own functions.
+Gradients come from torch autograd: r = dl/dz, and those over all parameters of a model of six
+parameters, z(theta) = z + J theta at theta = 0, whose gram is J J^T and whose tangent along v is
+J v. The losses are written with logsigmoid rather than with log_softmax so that a saturated sample
+keeps its digits: at a gap of 40 between two logits, p - 1 is -4e-18 here and 0 in the usual form,
+and a fixture must not punish the better answer. `agrees_with_torch` holds each loss and gradient
+against torch's own functions.
 """
 
 from __future__ import annotations
@@ -14,23 +16,41 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as functional
+from groups import PARAMETERS, gradient_signals, make_groups, norm_of, rivals, weighted
 
 Case = dict[str, Any]
-EXTREMES = (0.0, 1e-30, -1e-30, 1e-8, 20.0, -20.0, 40.0, -40.0, 700.0, 1e3, -1e3, 1e30, -1e30)
+EXTREMES = (
+    0.0,
+    1e-30,
+    -1e-30,
+    1e-8,
+    20.0,
+    -20.0,
+    40.0,
+    -40.0,
+    700.0,
+    1e3,
+    -1e3,
+    1e30,
+    -1e30,
+)
 
 
 def make_signals() -> list[Case]:
-    """One case per sample: `{loss, logits (K), label, features_squared, expected}`.
+    """One case per sample: `{loss, logits (K), label, features_squared, gram (K K), tangent (K),
+    direction_norm, reference_loss, expected}`, and the cases of `groups.make_groups`.
 
     `label` is null for an unlabelled sample, a number, or (K > 1, soft) K probabilities;
     `features_squared` is the squared norm of the features, and `expected` holds the signals.
     """
     random = np.random.default_rng(20261123)
-    return [
+    cases = [
         *_binary_cases(random),
         *_regression_cases(random),
         *_classification_cases(random),
     ]
+    models = np.random.default_rng(20261124)
+    return [*(_with_gradients(case, models) for case in cases), *make_groups()]
 
 
 def _binary_cases(random: np.random.Generator) -> list[Case]:
@@ -100,7 +120,10 @@ def _labelled(
 ) -> dict[str, float]:
     value, gradient = loss_and_gradient(loss, logits, label)
     norm = math.hypot(*gradient)
-    signals = {"loss": value, "grad_norm_last": norm * math.sqrt(features_squared + 1.0)}
+    signals = {
+        "loss": value,
+        "grad_norm_last": norm * math.sqrt(features_squared + 1.0),
+    }
     if loss == "mse":
         return signals
     signals |= {"el2n": norm}  # p - y is the gradient of bce and of cross entropy
@@ -117,38 +140,70 @@ def _labelled(
     return signals
 
 
+def _with_gradients(case: Case, random: np.random.Generator) -> Case:
+    """The case with a model of its own, and the signals that read its gradients."""
+    loss, logits, label = case["loss"], case["logits"], case["label"]
+    jacobian = torch.tensor(random.normal(0, 2, (len(logits), PARAMETERS)))
+    direction = torch.tensor(random.normal(0, 1, PARAMETERS))
+    tangent = jacobian @ direction
+    reference = round(float(random.uniform(0, 2)), 3)
+    expected = dict(case["expected"]) | {"sensitivity": norm_of(jacobian)}
+    if len(logits) == 1 or isinstance(label, int):
+        expected["tangent"] = float(tangent[0 if len(logits) == 1 else label])
+    if loss != "mse":
+        chances = [math.exp(value) for value in _log_probabilities(logits)]
+        norms = [
+            norm_of(_parameter_gradient(loss, logits, y, jacobian)) for y in range(len(chances))
+        ]
+        expected["expected_grad_norm"] = math.fsum(
+            p * n for p, n in zip(chances, norms, strict=True)
+        )
+    if label is not None:
+        gradient = _parameter_gradient(loss, logits, label, jacobian)
+        expected |= gradient_signals(gradient, direction)
+        expected["rho"] = expected["loss"] - reference
+    return case | {
+        "gram": (jacobian @ jacobian.T).flatten().tolist(),
+        "tangent": tangent.tolist(),
+        "direction_norm": norm_of(direction),
+        "reference_loss": reference,
+        "expected": expected,
+    }
+
+
+def _parameter_gradient(
+    loss: str, logits: list[float], label: Any, jacobian: torch.Tensor
+) -> torch.Tensor:
+    theta = torch.zeros(PARAMETERS, dtype=torch.float64, requires_grad=True)
+    z = torch.tensor(logits, dtype=torch.float64) + jacobian @ theta
+    (gradient,) = torch.autograd.grad(_value(loss, z, label), theta)
+    return gradient
+
+
 def loss_and_gradient(loss: str, logits: list[float], label: Any) -> tuple[float, list[float]]:
     """The loss of one sample and its gradient by the logits (K), by autograd in float64."""
     z = torch.tensor(logits, dtype=torch.float64, requires_grad=True)
-    if loss == "mse":
-        value = (z[0] - label) ** 2
-    elif loss == "bce":
-        value = _weighted([(1 - label, z[0]), (label, -z[0])])
-    elif isinstance(label, list):
-        value = _weighted([(y, _rivals(z, k)) for k, y in enumerate(label)])
-    else:
-        value = _weighted([(1.0, _rivals(z, label))])
+    value = _value(loss, z, label)
     (gradient,) = torch.autograd.grad(value, z)
     amount = float(value.detach())
     _agrees_with_torch(loss, logits, label, amount, gradient)
     return amount, [float(g) for g in gradient]
 
 
-def _weighted(terms: list[tuple[float, torch.Tensor]]) -> torch.Tensor:
-    """The sum of y * log(1 + e^x) over (y, x): each x is how far the rivals lead."""
-    parts = [-y * functional.logsigmoid(-x) for y, x in terms if y != 0]
-    return torch.stack(parts).sum()
-
-
-def _rivals(z: torch.Tensor, label: int) -> torch.Tensor:
-    others = torch.cat([z[:label], z[label + 1 :]])
-    return torch.logsumexp(others - z[label], dim=0)
+def _value(loss: str, z: torch.Tensor, label: Any) -> torch.Tensor:
+    if loss == "mse":
+        return (z[0] - label) ** 2
+    if loss == "bce":
+        return weighted([(1 - label, z[0]), (label, -z[0])])
+    if isinstance(label, list):
+        return weighted([(y, rivals(z, k)) for k, y in enumerate(label)])
+    return weighted([(1.0, rivals(z, label))])
 
 
 def _log_probabilities(logits: list[float]) -> list[float]:
     """log p of each class; one logit stands for the two classes (0, z)."""
     z = torch.tensor([0.0, *logits] if len(logits) == 1 else logits, dtype=torch.float64)
-    return [float(functional.logsigmoid(-_rivals(z, k))) for k in range(len(z))]
+    return [float(functional.logsigmoid(-rivals(z, k))) for k in range(len(z))]
 
 
 def _agrees_with_torch(
