@@ -1,12 +1,12 @@
 """Makes the figures that the TypeScript tests are held against, from PyTorch and numpy.
 
     python test/oracle/make.py signals weights
-    python test/oracle/make.py tokens logits --model models/default
-    python test/oracle/make.py signals weights tokens logits --check
+    python test/oracle/make.py tokens logits gradients --model models/default
+    python test/oracle/make.py signals weights tokens logits gradients --check
 
 Each name writes NAME.json beside this file. With `--check` nothing is written: each fixture is made
-again and compared with the committed one, numbers to a relative 1e-9 (logits to 1e-5), and the exit
-status is 1 if one differs.
+again and compared with the committed one, numbers to a relative 1e-9 (logits to 1e-5, gradients to
+1e-7), and the exit status is 1 if one differs. The gradients take a minute, the others seconds.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-TOLERANCES = {"signals": 1e-9, "weights": 1e-9, "tokens": 0.0, "logits": 1e-5}
+TOLERANCES = {"signals": 1e-9, "weights": 1e-9, "tokens": 0.0, "logits": 1e-5, "gradients": 1e-7}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -59,6 +59,10 @@ def _make(name: str, model: Path) -> dict[str, Any]:
         from tokens import make_tokens
 
         return make_tokens(model)
+    if name == "gradients":
+        from gradients import make_gradients
+
+        return make_gradients(model)
     from logits import make_logits
 
     return make_logits(model)
