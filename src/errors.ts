@@ -30,6 +30,8 @@ export const ERRORS = {
   unsuitable_signal: "A signal does not suit the model, the loss or the samples",
   unsuitable_weighting: "The weighting does not suit the signals",
   missing_label: "A signal needs a label that a sample lacks",
+  missing_reference: "A signal needs a reference loss that a sample lacks",
+  missing_direction: "A signal needs a direction that the request does not name",
   duplicate_id: "Two samples of the batch have one id",
   body_too_large: "The body is larger than the limit",
   unsupported_media_type: "The content type is not one that this route takes",

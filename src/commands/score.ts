@@ -24,6 +24,8 @@ interface ScoreOptions {
   readonly signals?: SignalName[];
   readonly loss?: LossName;
   readonly precision?: Precision;
+  readonly direction?: string;
+  readonly reference?: string;
   readonly batch: number;
   readonly scheme?: SchemeName;
   readonly weighBy: SignalName;
@@ -45,6 +47,8 @@ export function addScoreCommand(program: Command): void {
     .option("--signals <names>", `comma-separated: ${SIGNALS.join(", ")}`, signalList)
     .addOption(new Option("--loss <name>", "the loss of the model's task where absent").choices(LOSSES))
     .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
+    .option("--direction <name>", "direction that influence, alignment and tangent are measured along")
+    .option("--reference <model>", "model whose loss rho takes away, where the file has no reference_loss")
     .option("--batch <n>", "samples scored at once", positiveInteger, 256)
     .addOption(
       new Option("--scheme <name>", "weigh the whole file; without it rows have no weight").choices(SCHEMES),
@@ -62,10 +66,13 @@ export function addScoreCommand(program: Command): void {
     .action((file: string, options: ScoreOptions) => scoreFile(file, options));
 }
 
+/** The command weighs by one signal; a mix goes over HTTP. */
+type FileWeighting = Extract<WeightingRequest, { readonly signal: SignalName }>;
+
 async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
   const config = readConfig({ ASSAY_LOG_LEVEL: "warn", ...process.env });
   const bytes = sizeOf(file);
-  const weighting: WeightingRequest | null =
+  const weighting: FileWeighting | null =
     options.scheme === undefined
       ? null
       : { signal: options.weighBy, scheme: options.scheme, normalise: options.normalise };
@@ -123,8 +130,8 @@ async function scoreBatch(
   ports: Ports,
   file: string,
   batch: readonly FiledSample[],
-  { model, dataset, signals, loss, precision }: ScoreOptions,
-  weighting: WeightingRequest | null,
+  { model, dataset, signals, loss, precision, direction, reference }: ScoreOptions,
+  weighting: FileWeighting | null,
 ): Promise<SampleRow[]> {
   const wanted =
     weighting === null || signals === undefined ? signals : [...new Set([...signals, weighting.signal])];
@@ -134,6 +141,8 @@ async function scoreBatch(
     signals: wanted,
     loss,
     precision,
+    direction,
+    reference: reference === undefined ? undefined : { model: reference },
     weighting: null,
     samples: batch.map(({ sample }) => sample),
   };
@@ -159,7 +168,7 @@ function locate(error: AssayError, file: string, batch: readonly FiledSample[]):
   });
 }
 
-function weighRows(rows: readonly SampleRow[], weighting: WeightingRequest): SampleRow[] {
+function weighRows(rows: readonly SampleRow[], weighting: FileWeighting): SampleRow[] {
   const scores = Float64Array.from(rows, (row, index) => {
     const score = row[weighting.signal];
     if (score !== undefined) return score;

@@ -15,6 +15,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   unsuitable_signal: 422,
   unsuitable_weighting: 422,
   missing_label: 422,
+  missing_reference: 422,
+  missing_direction: 422,
   duplicate_id: 422,
   body_too_large: 413,
   unsupported_media_type: 415,

@@ -40,4 +40,5 @@ export function groupSchema({ idBytesMax }: SampleLimits) {
 }
 
 export const datasetSchema = name(DATASET_BYTES_MAX, "Name of a dataset.");
+export const directionNameSchema = name(DATASET_BYTES_MAX, "Name of a direction.");
 export const modelNameSchema = z.string().min(1).max(128).describe("Name of a model folder.");

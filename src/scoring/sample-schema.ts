@@ -6,6 +6,12 @@ import type { Sample } from "./sample.js";
 /** Largest label of a regression: its squared error still fits the float32 in which signals are kept. */
 const LABEL_MAX = 1e9;
 
+/** Largest loss: that of the largest label, squared, with room. */
+const LOSS_MAX = 1e30;
+
+/** Named numbers of one sample. */
+const EXTRAS_MAX = 64;
+
 /** A sample as it is posted or stands in a file. */
 export function sampleSchema(limits: SampleLimits) {
   const text = z
@@ -27,9 +33,16 @@ export function sampleSchema(limits: SampleLimits) {
         .nullable()
         .optional()
         .describe(
-          "One logit: 0, 1 or between (bce), any number (mse). K logits: a class index or K probabilities.",
+          "One logit: 0, 1 or between (bce), any number (mse, pairwise), a grade of at least 0 (listwise). K logits: a class index or K probabilities.",
         ),
       group: groupSchema(limits).optional(),
+      reference_loss: z
+        .number()
+        .min(0)
+        .max(LOSS_MAX)
+        .optional()
+        .describe("Loss of the sample under a reference model, for `rho`; in place of `reference.model`"),
+      extras: extrasSchema.optional(),
     })
     .check(({ value, issues }) => {
       if (!isSample(value)) issues.push({ code: "custom", message: TEXTS_NEEDED, input: value });
@@ -38,6 +51,11 @@ export function sampleSchema(limits: SampleLimits) {
   // A transform would say so by itself, at the cost of a copy of each sample: a third of the time of all validation.
   return schema as typeof schema & z.ZodType<Sample>;
 }
+
+const extrasSchema = z
+  .record(z.string().min(1).max(64), z.number())
+  .refine((extras) => Object.keys(extras).length <= EXTRAS_MAX, `holds more than ${EXTRAS_MAX} numbers`)
+  .describe(`At most ${EXTRAS_MAX} named numbers that the signal \`learned\` may read`);
 
 const TEXTS_NEEDED = "needs query and document, or text in place of both";
 

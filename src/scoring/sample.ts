@@ -9,6 +9,10 @@ export type Sample = {
   readonly label?: Label | undefined;
   /** The query that pairwise and listwise losses compare within. */
   readonly group?: string | undefined;
+  /** Loss of the sample under a reference model, read by `rho`. */
+  readonly reference_loss?: number | undefined;
+  /** Named numbers that the folder's learned model may read. */
+  readonly extras?: Readonly<Record<string, number>> | undefined;
 } & (
   | { readonly query: string; readonly document: string; readonly text?: undefined }
   | { readonly query?: undefined; readonly document?: undefined; readonly text: string }

@@ -1,8 +1,9 @@
-import { AssayError, type Fault } from "../errors.js";
+import { AssayError, type ErrorCode, type Fault } from "../errors.js";
 import { isHard, labelFault } from "../importance/labels.js";
 import { labelNeed, suitableLosses, suitableSignals } from "../importance/suitability.js";
-import type { LossName, SignalName } from "../importance/types.js";
-import type { ModelDescription, Precision } from "../ranker/port.js";
+import { isGroupLoss, type LossName, type SignalName } from "../importance/types.js";
+import type { ModelDescription, Precision, Wanted } from "../ranker/port.js";
+import { lackOfModel, readingsOf, signalsOf } from "./needs.js";
 import type { Sample } from "./sample.js";
 
 /** The loss of a request that names none: what the model's task trains with. */
@@ -23,8 +24,22 @@ export function suitLoss(loss: LossName | undefined, model: ModelDescription): L
   });
 }
 
-/** The given precision, or the model's; throws `unsuitable_precision` where it has no such graph. */
-export function suitPrecision(precision: Precision | undefined, model: ModelDescription): Precision {
+/**
+ * The given precision, or the model's; fp32 for a gradient graph, which has no other. Throws `unsuitable_precision` where the
+ * model has no such graph.
+ */
+export function suitPrecision(
+  precision: Precision | undefined,
+  graph: Wanted["graph"],
+  model: ModelDescription,
+): Precision {
+  if (graph !== "forward") {
+    if (precision === undefined || precision === "fp32") return "fp32";
+    throw new AssayError("unsuitable_precision", {
+      detail: `Gradients run in fp32 only, and a signal of this request reads them; ask for it without ${precision}`,
+      faults: [{ path: "/precision", message: "must be fp32, or be left out" }],
+    });
+  }
   const chosen = precision ?? model.precision;
   if (model.precisions.includes(chosen)) return chosen;
   throw new AssayError("unsuitable_precision", {
@@ -63,33 +78,65 @@ export function checkIds(samples: readonly Sample[], dataset: string | undefined
   throwFaults("duplicate_id", repeated);
 }
 
+/** Largest group under `pairwise`, whose cost is the square of it. */
+const PAIRWISE_GROUP_MAX = 1024;
+
+/** Throws `invalid_sample` where a loss that compares the samples of a group meets one without, or too large a group. */
+export function checkGroups(samples: readonly Sample[], loss: LossName): void {
+  if (!isGroupLoss(loss)) return;
+  const sizes = new Map<string, number>();
+  const faults: Fault[] = [];
+  samples.forEach(({ group }, index) => {
+    const path = `/samples/${index}/group`;
+    if (group === undefined) {
+      faults.push({ path, message: `is required: ${loss} compares the samples of a group` });
+      return;
+    }
+    const size = (sizes.get(group) ?? 0) + 1;
+    sizes.set(group, size);
+    if (loss === "pairwise" && size === PAIRWISE_GROUP_MAX + 1)
+      faults.push({
+        path,
+        message: `has more than ${PAIRWISE_GROUP_MAX} samples; listwise takes larger groups`,
+      });
+  });
+  throwFaults("invalid_sample", faults);
+}
+
+/** A signal that a request names, and where. */
+export interface AskedSignal {
+  readonly signal: SignalName;
+  readonly path: string;
+}
+
 /**
- * Throws `unsuitable_signal` where a signal has no meaning under the loss, `missing_label` where a signal was asked for that
- * needs a label (or a hard one) that a sample lacks.
+ * Throws `unsuitable_signal` where a signal has no meaning under the loss or the model cannot give it, `missing_label` where a
+ * signal was asked for that needs a label (or a hard one) that a sample lacks.
  */
 export function checkSignals(
-  names: readonly SignalName[],
-  pathOf: (name: SignalName) => string,
+  asked: readonly AskedSignal[],
   samples: readonly Sample[],
   loss: LossName,
-  classes: number,
+  model: ModelDescription,
+  hasTrajectory: boolean,
 ): void {
   const suitable = suitableSignals(loss);
-  const unsuitable = names.filter((name) => !suitable.includes(name));
-  throwFaults(
-    "unsuitable_signal",
-    unsuitable.map((name) => ({
-      path: pathOf(name),
-      message: `${name} has no meaning under ${loss}; these have: ${suitable.join(", ")}`,
-    })),
-  );
-  const labelFree = suitable.filter((name) => labelNeed(name, classes) === "none");
-  const faults = names.flatMap((name) =>
+  const available = signalsOf(model, loss);
+  const unsuitable = asked.flatMap(({ signal, path }): Fault[] => {
+    const lack = lackOfModel(readingsOf([signal], hasTrajectory), model);
+    if (suitable.includes(signal) && lack === null) return [];
+    const reason = suitable.includes(signal) ? `needs ${lack}` : `has no meaning under ${loss}`;
+    return [{ path, message: `${signal} ${reason}; there are: ${available.join(", ")}` }];
+  });
+  throwFaults("unsuitable_signal", unsuitable);
+
+  const labelFree = available.filter((name) => labelNeed(name, model.classes) === "none");
+  const faults = asked.flatMap(({ signal }) =>
     samples.flatMap((sample, index): Fault[] => {
-      const lack = lackOf(sample, name, classes);
+      const lack = lackOf(sample, signal, model.classes);
       if (lack === null) return [];
       const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
-      return [{ path: `/samples/${index}/label`, message: `${name} needs ${lack}${free}` }];
+      return [{ path: `/samples/${index}/label`, message: `${signal} needs ${lack}${free}` }];
     }),
   );
   throwFaults("missing_label", faults);
@@ -107,10 +154,8 @@ export function lackOf({ label = null }: Sample, name: SignalName, classes: numb
 /** At most this many faults are listed; the detail tells how many there are. */
 const FAULTS_MAX = 20;
 
-function throwFaults(
-  code: "unsuitable_label" | "unsuitable_signal" | "missing_label" | "invalid_sample" | "duplicate_id",
-  faults: readonly Fault[],
-): void {
+/** Throws the code with the faults, the first of them as its detail; does nothing where there is none. */
+export function throwFaults(code: ErrorCode, faults: readonly Fault[]): void {
   const first = faults[0];
   if (first === undefined) return;
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";

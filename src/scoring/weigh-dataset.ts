@@ -1,11 +1,12 @@
-import { AssayError } from "../errors.js";
+import { AssayError, type Fault } from "../errors.js";
 import type { Diagnostics } from "../importance/diagnostics.js";
 import { SIGNALS, type SignalName } from "../importance/types.js";
 import { weigh } from "../importance/weights.js";
 import type { Rankers } from "../ranker/port.js";
 import type { SnapshotInfo, Store } from "../store/port.js";
 import { readDataset, staleness } from "./remembered.js";
-import { type WeightingRequest, weighOptions } from "./weighting.js";
+import { type AskedSignal, throwFaults } from "./suit.js";
+import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "./weighting.js";
 
 export interface DatasetWeighting {
   readonly snapshot: SnapshotInfo;
@@ -14,7 +15,7 @@ export interface DatasetWeighting {
 }
 
 /**
- * Weighs every sample of a dataset by a signal that each of them remembers, and keeps the weights as its newest snapshot.
+ * Weighs every sample of a dataset by a signal, or a mix, that each of them remembers, and keeps the weights as its newest snapshot.
  *
  * Throws `dataset_not_found`, `unsuitable_weighting` (also for a dataset whose samples are all deleted), and `unsuitable_signal` where a sample lacks the signal, naming those
  * that all samples have.
@@ -26,8 +27,9 @@ export async function weighDataset(
 ): Promise<DatasetWeighting> {
   const options = weighOptions(request);
   await readDataset(store, dataset);
-  const scores = await readScores(store, dataset, request.signal);
-  const { weights, diagnostics } = weigh(Float64Array.from(scores.values), options);
+  const scores = await readScores(store, dataset, weighedSignals(request));
+  const ofSignal = (signal: SignalName): number[] => scores.values.get(signal) as number[];
+  const { weights, diagnostics } = weigh(weighedScores(request, ofSignal), options);
   const snapshot = await store.writeSnapshot(
     dataset,
     { ids: scores.ids, weights },
@@ -48,36 +50,46 @@ export async function weighDataset(
 
 interface Scores {
   readonly ids: string[];
-  readonly values: number[];
+  /** (N) Of each signal. */
+  readonly values: ReadonlyMap<SignalName, number[]>;
   readonly models: Set<string>;
   readonly losses: Set<string>;
 }
 
-async function readScores(store: Store, dataset: string, signal: SignalName): Promise<Scores> {
-  const scores: Scores = { ids: [], values: [], models: new Set(), losses: new Set() };
+async function readScores(store: Store, dataset: string, weighed: readonly AskedSignal[]): Promise<Scores> {
+  const scores: Scores = {
+    ids: [],
+    values: new Map(weighed.map(({ signal }) => [signal, []])),
+    models: new Set(),
+    losses: new Set(),
+  };
   const having = new Map<string, number>();
   let samples = 0;
   for await (const chunk of store.scanSamples(dataset)) {
     for (const { id, record } of chunk) {
       samples += 1;
       for (const name of record.signals.keys()) having.set(name, (having.get(name) ?? 0) + 1);
-      const value = record.signals.get(signal);
-      if (value === undefined) continue;
+      for (const [signal, values] of scores.values) {
+        const value = record.signals.get(signal);
+        if (value !== undefined) values.push(value);
+      }
       scores.ids.push(id);
-      scores.values.push(value);
       scores.models.add(record.model);
       scores.losses.add(record.loss);
     }
   }
   if (samples === 0)
     throw new AssayError("unsuitable_weighting", { detail: `Dataset ${dataset} holds no samples to weigh` });
-  if (scores.ids.length < samples) {
-    const common = SIGNALS.filter((name) => having.get(name) === samples);
-    throw new AssayError("unsuitable_signal", {
-      detail: `${samples - scores.ids.length} of ${samples} samples were scored without ${signal}; all of them have: ${common.join(", ") || "no signal in common"}`,
-      faults: [{ path: "/weighting/signal", message: "is not remembered of every sample" }],
-    });
-  }
+  const common = SIGNALS.filter((name) => having.get(name) === samples).join(", ") || "no signal in common";
+  throwFaults(
+    "unsuitable_signal",
+    weighed.flatMap(({ signal, path }): Fault[] => {
+      const lacking = samples - (having.get(signal) ?? 0);
+      if (lacking === 0) return [];
+      const message = `${lacking} of ${samples} samples were scored without ${signal}; all of them have: ${common}`;
+      return [{ path, message }];
+    }),
+  );
   return scores;
 }
 

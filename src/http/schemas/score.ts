@@ -2,9 +2,12 @@ import { z } from "zod";
 import { LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
 import type { Limits } from "../../scoring/limits.js";
-import { datasetSchema, modelNameSchema } from "../../scoring/names.js";
+import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/names.js";
 import { sampleSchema } from "../../scoring/sample-schema.js";
 import { diagnosticsSchema, weightingSchema } from "./weighting.js";
+
+/** Checkpoints of one trajectory: each is a run of all samples. */
+const TRAJECTORY_MAX = 16;
 
 /** The body of `POST /v1/score` under the configured limits. */
 export function scoreBodySchema(limits: Limits) {
@@ -26,7 +29,31 @@ export function scoreBodySchema(limits: Limits) {
         .describe(
           "Default for labelled samples: proportional to grad_norm_last, smoothing 0.1. Null: no weights.",
         ),
-      precision: z.enum(PRECISIONS).optional(),
+      precision: z
+        .enum(PRECISIONS)
+        .optional()
+        .describe("Default: the model's; signals that read gradients run in fp32"),
+      direction: directionNameSchema
+        .optional()
+        .describe("Direction that `influence`, `alignment` and `tangent` are measured along"),
+      reference: z
+        .strictObject({ model: modelNameSchema })
+        .optional()
+        .describe("Model whose loss `rho` takes away, where the samples bring no `reference_loss`"),
+      trajectory: z
+        .array(
+          z.strictObject({
+            model: modelNameSchema,
+            direction: directionNameSchema,
+            learning_rate: z.number().positive(),
+          }),
+        )
+        .min(1)
+        .max(TRAJECTORY_MAX)
+        .optional()
+        .describe(
+          "Checkpoints that `influence` is summed over by their learning rates, in place of `direction`: each a served model with a direction of its own",
+        ),
       samples: z.array(sampleSchema(limits)).min(1).max(limits.samplesMax),
     })
     .meta({

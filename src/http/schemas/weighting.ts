@@ -2,14 +2,22 @@ import { z } from "zod";
 import { SCHEMES } from "../../importance/schemes.js";
 import { SIGNALS } from "../../importance/types.js";
 import { NORMALISATIONS, ROLES, WEIGH_DEFAULTS } from "../../importance/weigh-options.js";
+import type { WeightingRequest } from "../../scoring/weighting.js";
 
-export const weightingSchema = z
+const mixSchema = z
+  .array(z.strictObject({ signal: z.enum(SIGNALS), share: z.number().positive() }))
+  .min(1)
+  .max(SIGNALS.length)
+  .describe("In place of signal: several signals, whose ranks are averaged by their shares");
+
+const weightingFields = z
   .strictObject({
-    signal: z.enum(SIGNALS),
+    signal: z.enum(SIGNALS).optional(),
+    mix: mixSchema.optional(),
     scheme: z
       .enum(SCHEMES)
       .describe(
-        "`proportional` ∝ s^alpha, `softmax` ∝ e^(s/temperature), `rank`, `inverse` ∝ 1/(s+epsilon), `uniform`",
+        "`proportional` ∝ s^alpha, `softmax` ∝ e^(s/temperature), `rank`, `inverse` ∝ 1/(s+epsilon), `uniform`, `unit_gradient` ∝ 1 + lambda/max(s, epsilon) of `grad_norm`",
       ),
     role: z
       .enum(ROLES)
@@ -28,7 +36,12 @@ export const weightingSchema = z
       .positive()
       .optional()
       .describe(`Of \`softmax\`; default ${WEIGH_DEFAULTS.temperature}`),
-    epsilon: z.number().positive().optional().describe(`Of \`inverse\`; default ${WEIGH_DEFAULTS.epsilon}`),
+    epsilon: z
+      .number()
+      .positive()
+      .optional()
+      .describe(`Of \`inverse\` and \`unit_gradient\`; default ${WEIGH_DEFAULTS.epsilon}`),
+    lambda: z.number().min(0).optional().describe(`Of \`unit_gradient\`; default ${WEIGH_DEFAULTS.lambda}`),
     smoothing: z
       .number()
       .min(0)
@@ -48,7 +61,13 @@ export const weightingSchema = z
         "`sum` (default): for `.sum()` of weighted losses. `mean`: weights of mean 1, for `.mean()`.",
       ),
   })
-  .meta({ id: "Weighting", description: "How a signal becomes weights" });
+  .check(({ value, issues }) => {
+    if ((value.signal === undefined) === (value.mix === undefined))
+      issues.push({ code: "custom", message: "needs either signal or mix", input: value });
+  })
+  .meta({ id: "Weighting", description: "How a signal, or a mix of several, becomes weights" });
+
+export const weightingSchema = weightingFields as typeof weightingFields & z.ZodType<WeightingRequest>;
 
 export const diagnosticsSchema = z.object({
   effective_sample_size: z.number().nullable().describe("1/Σw² of the weights that sum to 1"),

@@ -1,0 +1,90 @@
+import type { AssayError } from "../errors.js";
+import type { SignalContext } from "../importance/signals.js";
+import type { Caller, Ranker, Wanted } from "../ranker/port.js";
+import type { Store } from "../store/port.js";
+import { type ResolvedDirection, resolveDirection } from "./directions.js";
+import type { LabelledTexts } from "./labelled.js";
+import type { OpenModels } from "./open-models.js";
+import { type KnownOutputs, knownOutputs } from "./outputs.js";
+import type { ScoringPlan } from "./plan.js";
+import { referenceLosses } from "./references.js";
+import type { Sample } from "./sample.js";
+import type { ScoreRequest } from "./score-request.js";
+import type { Stopwatch } from "./stopwatch.js";
+import { influenceOver, type ReadyCheckpoint } from "./trajectory.js";
+
+/** The directions of a request, each bound to the weights of the model that is run along it. */
+export interface ReadyDirections {
+  readonly direction: ResolvedDirection | null;
+  readonly checkpoints: readonly ReadyCheckpoint[];
+}
+
+/** Throws `direction_not_found`, and `direction_stale` for a direction of other weights. */
+export async function readyDirections(
+  store: Store,
+  { direction, trajectory = [] }: ScoreRequest,
+  models: OpenModels,
+): Promise<ReadyDirections> {
+  return {
+    direction: direction === undefined ? null : await resolveDirection(store, direction, models.ranker.model),
+    checkpoints: await Promise.all(
+      trajectory.map(async (checkpoint, index): Promise<ReadyCheckpoint> => {
+        const ranker = models.checkpoints[index] as Ranker;
+        const resolved = await resolveDirection(store, checkpoint.direction, ranker.model);
+        return { ranker, direction: resolved, learningRate: checkpoint.learning_rate };
+      }),
+    ),
+  };
+}
+
+/** What the models of a request say of its samples. */
+export interface ModelRuns {
+  /** Of the request's own model. */
+  readonly outputs: KnownOutputs;
+  /** What the signals read beside these. */
+  readonly context: SignalContext;
+  /** Why the store could not be asked; null where it answered. */
+  readonly storeFailure: AssayError | null;
+  /** Resolves when all that was run is in the store, to null, or to why it is not. */
+  readonly kept: Promise<AssayError | null>;
+}
+
+/** Runs the models of a request, each where the store does not know its outputs. */
+export async function runModels(
+  { models, store }: { models: OpenModels; store: Store },
+  plan: ScoringPlan,
+  { direction, checkpoints }: ReadyDirections,
+  samples: readonly Sample[],
+  labelled: LabelledTexts,
+  stopwatch: Stopwatch,
+  caller: Caller,
+): Promise<ModelRuns> {
+  const { ranker, reference } = models;
+  const wanted = wantedOf(plan, direction);
+  const outputs = await knownOutputs({ ranker, store }, labelled.texts, wanted, stopwatch, caller);
+  const referred =
+    reference && (await referenceLosses({ ranker: reference, store }, labelled, stopwatch, caller));
+  const influence = await influenceOver(checkpoints, store, labelled, stopwatch, caller);
+  const all = [outputs, ...(referred === null ? [] : [referred.outputs]), ...influence.outputs];
+  return {
+    outputs,
+    context: {
+      groups: labelled.groups,
+      directionNorm: direction?.norm,
+      referenceLosses: referred?.losses ?? samples.map(({ reference_loss = null }) => reference_loss),
+      given: new Map(checkpoints.length === 0 ? [] : [["influence", influence.column]]),
+    },
+    storeFailure: all.find((one) => one.storeFailure !== null)?.storeFailure ?? null,
+    kept: firstFailure(all.map((one) => one.kept)),
+  };
+}
+
+function wantedOf({ graph, precision }: ScoringPlan, direction: ResolvedDirection | null): Wanted {
+  // checkDirection made sure that a plan for tangents has its direction.
+  if (graph === "tangent") return { graph, direction: direction as ResolvedDirection };
+  return graph === "norms" ? { graph } : { graph, precision };
+}
+
+async function firstFailure(kept: readonly Promise<AssayError | null>[]): Promise<AssayError | null> {
+  return (await Promise.all(kept)).find((failure) => failure !== null) ?? null;
+}

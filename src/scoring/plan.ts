@@ -1,0 +1,104 @@
+import type { Reading } from "../importance/suitability.js";
+import { labelNeed, SIGNAL_RULES, suitableSignals } from "../importance/suitability.js";
+import type { LossName, SignalName } from "../importance/types.js";
+import type { WeighOptions } from "../importance/weigh-options.js";
+import type { ModelDescription, Precision, Wanted } from "../ranker/port.js";
+import { checkDirection, checkReference, checkTrajectory } from "./compare.js";
+import { graphOf, readingsOf } from "./needs.js";
+import type { OpenModels } from "./open-models.js";
+import type { Sample } from "./sample.js";
+import type { ScoreRequest } from "./score-request.js";
+import {
+  type AskedSignal,
+  checkGroups,
+  checkIds,
+  checkLabels,
+  checkSignals,
+  lackOf,
+  suitLoss,
+  suitPrecision,
+} from "./suit.js";
+import { DEFAULT_WEIGHTING, type WeightingRequest, weighedSignals, weighOptions } from "./weighting.js";
+
+/** What a request comes to, before anything runs. */
+export interface ScoringPlan {
+  readonly loss: LossName;
+  readonly precision: Precision;
+  /** Of the request's own model. */
+  readonly graph: Wanted["graph"];
+  /** What the signals read of the request's own model beside its logits. */
+  readonly readings: ReadonlySet<Reading>;
+  /** Signals to compute: those asked for and the weighting's. */
+  readonly computed: readonly SignalName[];
+  readonly weighting: PlannedWeighting | null;
+  readonly advice: readonly string[];
+}
+
+export interface PlannedWeighting {
+  readonly request: WeightingRequest;
+  readonly options: WeighOptions;
+}
+
+/**
+ * Finds every fault of the request. Throws `unsuitable_*`, `missing_*`, `duplicate_id`, `invalid_sample`.
+ */
+export function planScoring(request: ScoreRequest, models: OpenModels): ScoringPlan {
+  const { samples, dataset } = request;
+  const { model } = models.ranker;
+  const hasTrajectory = request.trajectory !== undefined;
+  const loss = suitLoss(request.loss, model);
+  checkIds(samples, dataset);
+  checkLabels(samples, loss, model.classes);
+  checkGroups(samples, loss);
+
+  const { weighting, advice } = planWeighting(request, model);
+  const asked: AskedSignal[] = [
+    ...(request.signals ?? []).map((signal, index) => ({ signal, path: `/signals/${index}` })),
+    ...(weighting === null ? [] : weighedSignals(weighting)),
+  ];
+  checkSignals(asked, samples, loss, model, hasTrajectory);
+  const wanted = request.signals ?? defaultSignals(samples, loss, model.classes);
+  const computed = [...new Set([...wanted, ...asked.map(({ signal }) => signal)])];
+  const options = weighting && weighOptions(weighting);
+
+  const readings = readingsOf(computed, hasTrajectory);
+  checkDirection(request, asked);
+  checkReference(request, computed, models);
+  checkTrajectory(request, computed, models);
+  const graph = graphOf(readings);
+  return {
+    loss,
+    precision: suitPrecision(request.precision, graph, model),
+    graph,
+    readings,
+    computed,
+    weighting: weighting && options && { request: weighting, options },
+    advice,
+  };
+}
+
+function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
+  const labelled: SignalName[] = ["loss", "grad_norm_last"];
+  const labelFree = suitableSignals(loss).filter(
+    (name) => SIGNAL_RULES[name].reads.length === 0 && labelNeed(name, classes) === "none",
+  );
+  const isLabelled = (sample: Sample): boolean => lackOf(sample, "loss", classes) === null;
+  return [...(samples.some(isLabelled) ? labelled : []), ...(samples.every(isLabelled) ? [] : labelFree)];
+}
+
+function planWeighting(
+  { weighting, samples }: ScoreRequest,
+  { classes }: ModelDescription,
+): { weighting: WeightingRequest | null; advice: string[] } {
+  if (weighting !== undefined) return { weighting, advice: [] };
+  const unlabelled = samples.filter(
+    (sample) => lackOf(sample, DEFAULT_WEIGHTING.signal, classes) !== null,
+  ).length;
+  if (unlabelled === 0) return { weighting: DEFAULT_WEIGHTING, advice: [] };
+  return {
+    weighting: null,
+    advice: [
+      `No weights: ${unlabelled} of ${samples.length} samples have no label, and the default weighting reads one; name a weighting by a label-free signal such as entropy.`,
+    ],
+  };
+}
