@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { addInspectCommand } from "./commands/inspect.js";
 import { printOpenApi } from "./commands/openapi.js";
 import { addScoreCommand } from "./commands/score.js";
 import { configPage, flagOf, readConfig, SETTINGS } from "./config.js";
@@ -18,6 +19,7 @@ for (const [name, { help, preset }] of Object.entries(SETTINGS)) {
 serveCommand.action((_options, command: Command) => serve(readConfig(process.env, flagsOf(command))));
 
 addScoreCommand(program);
+addInspectCommand(program);
 
 program
   .command("openapi")

@@ -5,6 +5,7 @@ import { buildApp } from "./http/app.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
 import type { Device } from "./ranker/engine/protocol.js";
+import { type ImportOptions, type ImportReport, importFolder } from "./ranker/import/import-folder.js";
 import type { Rankers } from "./ranker/port.js";
 import type { RankerObserver } from "./ranker/ranker.js";
 import { openRankers, type RankersOptions } from "./ranker/rankers.js";
@@ -77,6 +78,11 @@ export function composeApp(
     limits: config.limits,
     version: packageVersion(),
   });
+}
+
+/** Makes a model folder of a stock ONNX export; see `importFolder`. */
+export function importModel(source: string, options: ImportOptions): Promise<ImportReport> {
+  return importFolder(source, options);
 }
 
 async function openStore({ redisUrl, dataDir, ...options }: Config): Promise<Store> {

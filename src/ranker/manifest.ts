@@ -76,7 +76,12 @@ export const manifestSchema = z
       tangent: z.string().optional(),
       accumulate: z.string().optional(),
     }),
-    head: z.strictObject({ weight: z.string(), bias: z.string(), features: z.number().int().positive() }),
+    // Without names where the folder was imported from an ONNX file: its graph holds the weights, `parameters` is empty.
+    head: z.strictObject({
+      weight: z.string().nullable(),
+      bias: z.string().nullable(),
+      features: z.number().int().positive(),
+    }),
     ...weightsPartSchema.shape,
     licence: z.record(z.string(), z.unknown()),
   })

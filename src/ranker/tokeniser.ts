@@ -2,7 +2,6 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
 import type { Manifest } from "./manifest.js";
-import type { ModelFolder } from "./model-folder.js";
 import type { Text } from "./port.js";
 import { longestFirst } from "./truncate.js";
 
@@ -17,11 +16,17 @@ export interface TokenisedText {
 
 export type Tokeniser = (text: Text) => TokenisedText;
 
+/** A folder with the tokeniser's files, and the part of a manifest that joins and cuts texts. */
+export interface TokeniserFolder {
+  readonly directory: string;
+  readonly manifest: Pick<Manifest, "pair" | "max_tokens">;
+}
+
 /**
  * Reads the folder's tokenizer. Each text is tokenised alone and the pair joined by the manifest's template, because the
  * library neither truncates nor joins an empty second text as Hugging Face does (DESIGN.md, section 9).
  */
-export async function loadTokeniser({ directory, manifest }: ModelFolder): Promise<Tokeniser> {
+export async function loadTokeniser({ directory, manifest }: TokeniserFolder): Promise<Tokeniser> {
   const [tokenizer, config] = await Promise.all(
     ["tokenizer.json", "tokenizer_config.json"].map(
       async (name) => JSON.parse(await readFile(join(directory, name), "utf8")) as object,

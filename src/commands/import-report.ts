@@ -1,0 +1,47 @@
+import type { importModel } from "../compose.js";
+import { SIGNAL_RULES, suitableSignals } from "../importance/suitability.js";
+import type { LossName } from "../importance/types.js";
+
+type ImportReport = Awaited<ReturnType<typeof importModel>>;
+
+/** What an import found, what is served of it and what is not, in lines for a person. `output` null: nothing was written. */
+export function renderImport(report: ImportReport, output: string | null): string {
+  const { manifest, graph, lastLayer, findings } = report;
+  const { name, architecture, task, classes, head, max_tokens: tokensMax } = manifest;
+  const { served, lacking } = signalsOf(manifest);
+  const lines = [
+    `${name}: ${architecture.family}, ${task}, ${classes} logit(s), ${tokensMax} tokens, from ${graph}`,
+    `last layer: ${lastLayer.node}, ${head.features} features to ${classes} logit(s)`,
+    `features: ${lastLayer.features}`,
+    `checked: logits are features times weights${lastLayer.hasBias ? " plus bias" : ""}, error ${findings.lastLayerError.toPrecision(2)}`,
+    `checked: a text answers alone as it does in a batch, error ${findings.batchError.toPrecision(2)}`,
+    `checked: ${tokensMax} tokens run`,
+    ...notesOn(report).map((note) => `note: ${note}`),
+    `served: ${served.join(", ")}`,
+    `not served: ${lacking.join(", ")} and directions, for an ONNX export holds no backward pass; precision int8; PUT weights`,
+    "for these export the checkpoint: python -m assay.export folder",
+    output === null ? "dry run: nothing was written" : `written: ${output}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** Signals under the task's loss, by whether they read a gradient. */
+function signalsOf({ task, classes }: ImportReport["manifest"]): { served: string[]; lacking: string[] } {
+  const loss: LossName = task === "regression" ? "mse" : classes === 1 ? "bce" : "cross_entropy";
+  const readsGradient = (name: keyof typeof SIGNAL_RULES): boolean =>
+    SIGNAL_RULES[name].reads.some((reading) => reading === "gram" || reading === "tangent");
+  const suitable = suitableSignals(loss).filter((name) => !SIGNAL_RULES[name].reads.includes("learned"));
+  return {
+    served: suitable.filter((name) => !readsGradient(name)),
+    lacking: suitable.filter(readsGradient),
+  };
+}
+
+function notesOn({ lastLayer, activation, knownDifferences }: ImportReport): string[] {
+  return [
+    "neither tokens were compared with Hugging Face's nor logits with PyTorch's",
+    ...(activation === null ? [] : [`the graph ends in a ${activation}; logits are what it is given`]),
+    ...(lastLayer.hasBias ? [] : ["the last layer has no bias, and grad_norm_last counts one: √(‖h‖² + 1)"]),
+    ...knownDifferences,
+  ];
+}

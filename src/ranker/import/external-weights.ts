@@ -1,0 +1,108 @@
+import { createReadStream } from "node:fs";
+import { type FileHandle, open, stat, writeFile } from "node:fs/promises";
+import { relative, resolve, sep } from "node:path";
+import { AssayError } from "../../errors.js";
+import { type GraphProto, makeEntry, type TensorProto } from "./onnx.js";
+
+/** `data_location` of a tensor whose data lie in another file. */
+const EXTERNAL = 1;
+/** Where a tensor may begin, in bytes. */
+const ALIGNMENT = 64;
+
+/** Where a tensor's data lie: `length` bytes of `path` from `offset`. */
+interface Extent {
+  readonly path: string;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/**
+ * Copies what the graph's tensors keep in other files of `directory` into the one file `target`, and has them name it as
+ * `name`. Answers whether there was any; where not, no file is made. Throws `model_invalid` naming a file that is missing, too
+ * short or outside of the folder.
+ */
+export async function gatherExternalWeights(
+  graph: GraphProto,
+  directory: string,
+  target: string,
+  name: string,
+): Promise<boolean> {
+  const tensors = [...tensorsOf(graph)].filter(({ dataLocation }) => dataLocation === EXTERNAL);
+  if (tensors.length === 0) return false;
+  const extents = await Promise.all(tensors.map((tensor) => locate(tensor, directory)));
+  const file = await open(target, "wx");
+  try {
+    let end = 0;
+    const placed = new Map<string, number>();
+    for (const [t, tensor] of tensors.entries()) {
+      const extent = extents[t] as Extent;
+      const key = JSON.stringify(extent);
+      let offset = placed.get(key);
+      if (offset === undefined) {
+        offset = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+        await file.writeFile(new Uint8Array(offset - end));
+        await copyExtent(extent, file);
+        end = offset + extent.length;
+        placed.set(key, offset);
+      }
+      tensor.externalData = [
+        makeEntry("location", name),
+        makeEntry("offset", String(offset)),
+        makeEntry("length", String(extent.length)),
+      ];
+    }
+  } finally {
+    await file.close();
+  }
+  return true;
+}
+
+/** Tensors of the graph, and of the graphs inside it. */
+function* tensorsOf({ initializer, node }: GraphProto): Generator<TensorProto> {
+  yield* initializer;
+  for (const { attribute } of node) {
+    for (const { t, g, graphs } of attribute) {
+      if (t !== undefined) yield t;
+      for (const inner of [...(g ? [g] : []), ...graphs]) yield* tensorsOf(inner);
+    }
+  }
+}
+
+async function locate({ name, externalData }: TensorProto, directory: string): Promise<Extent> {
+  const entries = new Map(externalData.map(({ key, value }) => [key, value]));
+  const location = entries.get("location") ?? "";
+  const path = resolve(directory, location);
+  const inside = relative(directory, path);
+  if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) {
+    throw refused(`tensor ${name} lies in ${JSON.stringify(location)}, which is no file of the folder`);
+  }
+  const size = await sizeOf(path, location);
+  const offset = Number(entries.get("offset") ?? 0);
+  const length = Number(entries.get("length") ?? size - offset);
+  if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
+    throw refused(
+      `${location} has ${size} bytes; tensor ${name} lies at ${offset} to ${offset + length}: is it cut off?`,
+    );
+  }
+  return { path, offset, length };
+}
+
+async function sizeOf(path: string, location: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (cause) {
+    throw refused(
+      `${location}, which holds the graph's weights, cannot be read: ${(cause as Error).message}`,
+      cause,
+    );
+  }
+}
+
+/** Appends a file's extent. */
+async function copyExtent({ path, offset, length }: Extent, file: FileHandle): Promise<void> {
+  if (length > 0) await writeFile(file, createReadStream(path, { start: offset, end: offset + length - 1 }));
+}
+
+function refused(detail: string, cause?: unknown): AssayError {
+  return new AssayError("model_invalid", { detail, cause });
+}

@@ -1,0 +1,225 @@
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, dirname, join, relative, resolve } from "node:path";
+import { AssayError } from "../../errors.js";
+import { type Manifest, manifestSchema } from "../manifest.js";
+import { digestOfFile } from "../model-folder.js";
+import { loadTokeniser } from "../tokeniser.js";
+import { type CheckpointChoices, readCheckpoint } from "./checkpoint.js";
+import { gatherExternalWeights } from "./external-weights.js";
+import { exposeFeatures } from "./features.js";
+import { readGraphInputs } from "./graph-inputs.js";
+import { describeNode, findLastLayer, type LastLayer } from "./last-layer.js";
+import { decodeModel, type GraphProto } from "./onnx.js";
+import { measureHead, type ProbeFindings, probe } from "./probe.js";
+import { openProbeSession } from "./probe-session.js";
+import { readGraph, readStockFolder, STOCK_FILES } from "./source.js";
+
+export interface ImportOptions extends CheckpointChoices {
+  readonly name: string;
+  /** The model folder to make; null tries everything and keeps nothing. */
+  readonly output: string | null;
+  /** Takes the place of `output` where that exists. */
+  readonly replace: boolean;
+  /** The graph's file in the folder, where it is not the usual one. */
+  readonly graph?: string;
+  /** The graph's output, where it has several and none is called logits. */
+  readonly logits?: string;
+}
+
+/** What an import found and did. */
+export interface ImportReport {
+  readonly manifest: Manifest;
+  readonly graph: string;
+  /** "Gemm /classifier/Gemm", and the value that it multiplies. */
+  readonly lastLayer: { readonly node: string; readonly features: string; readonly hasBias: boolean };
+  readonly activation: LastLayer["activation"];
+  readonly findings: ProbeFindings;
+  /** Where the served tokens are known to differ from Hugging Face's, in words. */
+  readonly knownDifferences: readonly string[];
+}
+
+const FORWARD_FILE = "forward.onnx";
+const WEIGHTS_FILE = "weights.bin";
+const PROBE_FILE = "probe.onnx";
+/** Logits come from another build of ONNX Runtime at most. */
+const SELF_TEST_TOLERANCE = 1e-3;
+const CHARSMAP =
+  "The service approximates the precompiled charsmap of this tokeniser (SentencePiece): some texts get other ids than from Hugging Face.";
+
+/**
+ * Makes a model folder of a stock ONNX export, without PyTorch: finds the last layer, names its input `features`, checks by
+ * running that this is so, and writes graph, tokeniser and manifest. Everything is made beside `output` and renamed at the
+ * end. Throws `model_invalid` saying what the export lacks, `output_invalid` where the folder cannot be written.
+ */
+export async function importFolder(source: string, options: ImportOptions): Promise<ImportReport> {
+  const { output, replace } = options;
+  if (output !== null && existsSync(output) && !replace) {
+    throw new AssayError("output_invalid", { detail: `${output} exists (--replace replaces it)` });
+  }
+  const holder = await makeHolder(output);
+  try {
+    const folder = join(holder, "new");
+    await mkdir(folder);
+    const report = await importInto(folder, source, options);
+    if (output !== null) {
+      if (existsSync(output)) await rename(output, join(holder, "old"));
+      await rename(folder, output);
+    }
+    return report;
+  } catch (error) {
+    if (!(error instanceof AssayError) || error.code !== "model_invalid") throw error;
+    throw new AssayError("model_invalid", {
+      detail: `${source} is not imported: ${error.message}`,
+      cause: error,
+    });
+  } finally {
+    await rm(holder, { recursive: true, force: true });
+  }
+}
+
+async function importInto(folder: string, source: string, options: ImportOptions): Promise<ImportReport> {
+  const stock = await readStockFolder(source, options.graph);
+  const model = decodeModel(await readGraph(stock.graph));
+  const inputs = readGraphInputs(model.graph);
+  refuseBatchScales(model.graph);
+  const stockOutput = chooseOutput(model.graph, options.logits);
+  const layer = findLastLayer(model.graph, stockOutput);
+  await gatherExternalWeights(model.graph, stock.graphDirectory, join(folder, WEIGHTS_FILE), WEIGHTS_FILE);
+  const exposed = exposeFeatures(model, layer, stockOutput);
+  await writeFile(join(folder, PROBE_FILE), exposed.probe());
+  for (const name of STOCK_FILES) await copyFile(join(source, name), join(folder, name));
+
+  const session = await openProbeSession(join(folder, PROBE_FILE));
+  try {
+    const head = await measureHead(session, exposed, inputs, layer);
+    const part = { inputs, ...readCheckpoint(stock.files, { inputs, ...head }, options) };
+    const tokenise = await loadTokeniser({ directory: folder, manifest: part });
+    const findings = await probe(session, exposed, layer, part, tokenise);
+    await writeFile(join(folder, FORWARD_FILE), exposed.forward(head.classes, head.features));
+    await rm(join(folder, PROBE_FILE));
+
+    const knownDifferences = usesCharsmap(stock.files.tokenizer) ? [CHARSMAP] : [];
+    const manifest = checkManifest({
+      format: 1,
+      name: options.name,
+      ...part,
+      files: await describeFiles(folder),
+      graphs: { forward: FORWARD_FILE },
+      head: { weight: null, bias: null, features: head.features },
+      parameters: [],
+      ...describeFindings(findings),
+      provenance: {
+        imported_from: { file: basename(stock.graph), sha256: await digestOfFile(stock.graph) },
+        last_layer: describeNode(layer.product),
+        created: new Date().toISOString(),
+        known_differences: knownDifferences,
+      },
+      metrics: {},
+      licence: { spdx: "NOASSERTION", notices: [] },
+    });
+    await writeFile(join(folder, "model.json"), `${JSON.stringify(manifest, null, 1)}\n`);
+    return {
+      manifest,
+      graph: relative(source, stock.graph),
+      lastLayer: {
+        node: describeNode(layer.product),
+        features: layer.features,
+        hasBias: layer.bias !== null,
+      },
+      activation: layer.activation,
+      findings,
+      knownDifferences,
+    };
+  } finally {
+    await session.close();
+  }
+}
+
+/** A folder beside `output`, on its file system, for what is not finished; its content is no model folder to a service. */
+async function makeHolder(output: string | null): Promise<string> {
+  if (output === null) return mkdtemp(join(tmpdir(), "assay-inspect-"));
+  const target = resolve(output);
+  try {
+    await mkdir(dirname(target), { recursive: true });
+    return await mkdtemp(join(dirname(target), `.${basename(target)}.`));
+  } catch (cause) {
+    throw new AssayError("output_invalid", {
+      detail: `${output} cannot be written: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+}
+
+/** A scale over the whole batch would let texts change each other's answers, which are remembered by text. */
+function refuseBatchScales({ node }: GraphProto): void {
+  const found = node.find(({ opType }) => opType.startsWith("DynamicQuantize"));
+  if (found === undefined) return;
+  throw new AssayError("model_invalid", {
+    detail: `the graph is quantised dynamically (${describeNode(found)}), with one scale for a whole batch: a text's answer would depend on the texts beside it. Import the float32 export`,
+  });
+}
+
+function chooseOutput({ output }: GraphProto, asked?: string): string {
+  const names = output.map(({ name }) => name);
+  const chosen = asked ?? (names.includes("logits") || names.length > 1 ? "logits" : (names[0] ?? "logits"));
+  if (names.includes(chosen)) return chosen;
+  throw new AssayError("model_invalid", {
+    detail: `the graph has no output ${chosen}, only ${names.join(", ")}: an encoder without a head does not rank. If one of them holds logits, name it with --logits`,
+  });
+}
+
+function usesCharsmap(tokenizer: unknown): boolean {
+  const kinds = (part: { type?: string; normalizers?: object[] } | null): (string | undefined)[] =>
+    part === null ? [] : [part.type, ...(part.normalizers ?? []).flatMap(kinds)];
+  const { normalizer = null } = tokenizer as { normalizer?: object | null };
+  return kinds(normalizer).includes("Precompiled");
+}
+
+async function describeFiles(folder: string): Promise<Manifest["files"]> {
+  const names = [
+    FORWARD_FILE,
+    ...STOCK_FILES,
+    ...(existsSync(join(folder, WEIGHTS_FILE)) ? [WEIGHTS_FILE] : []),
+  ];
+  const entries = names.map(async (name) => {
+    const path = join(folder, name);
+    return [name, { sha256: await digestOfFile(path), bytes: (await stat(path)).size }] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+function describeFindings({
+  lastLayerError,
+  batchError,
+  samples,
+}: ProbeFindings): Pick<Manifest, "precision" | "self_test"> {
+  return {
+    precision: {
+      imported: { last_layer_error: lastLayerError, batch_error: batchError },
+      gradients: {
+        unsupported:
+          "the folder was imported from an ONNX file, which holds no backward pass; export the checkpoint for them: python -m assay.export folder",
+      },
+    },
+    self_test: {
+      tolerance: SELF_TEST_TOLERANCE,
+      samples: samples.map(({ text: { first, second }, logits }) =>
+        second === null
+          ? { text: first, logits: [...logits] }
+          : { query: first, document: second, logits: [...logits] },
+      ),
+    },
+  };
+}
+
+function checkManifest(json: unknown): Manifest {
+  const parsed = manifestSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new AssayError("model_invalid", {
+    detail: `its manifest would not be served: ${issue?.path.join(".")}: ${issue?.message}`,
+    cause: parsed.error,
+  });
+}

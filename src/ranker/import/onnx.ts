@@ -1,0 +1,188 @@
+import {
+  create,
+  createFileRegistry,
+  type DescMessage,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  FileDescriptorProtoSchema,
+  FieldDescriptorProto_Label as Label,
+  FieldDescriptorProto_Type as Type,
+} from "@bufbuild/protobuf/wkt";
+import { AssayError } from "../../errors.js";
+
+/** The messages of `onnx.proto` (onnx 1.23, ONNX IR) with the fields that an import reads or writes; the others are kept. */
+export interface ModelProto extends Message {
+  opsetImport: { domain: string; version: bigint }[];
+  graph?: GraphProto;
+}
+
+export interface GraphProto extends Message {
+  node: NodeProto[];
+  initializer: TensorProto[];
+  input: ValueInfoProto[];
+  output: ValueInfoProto[];
+  valueInfo: ValueInfoProto[];
+}
+
+export interface NodeProto extends Message {
+  input: string[];
+  output: string[];
+  name: string;
+  opType: string;
+  /** "" stands for ai.onnx. */
+  domain: string;
+  attribute: AttributeProto[];
+}
+
+export interface AttributeProto extends Message {
+  name: string;
+  f: number;
+  i: bigint;
+  t?: TensorProto;
+  g?: GraphProto;
+  graphs: GraphProto[];
+}
+
+export interface TensorProto extends Message {
+  dims: bigint[];
+  dataType: number;
+  int64Data: bigint[];
+  name: string;
+  rawData: Uint8Array;
+  externalData: Entry[];
+  /** 1: the data lie in a file of their own, which `externalData` names. */
+  dataLocation: number;
+}
+
+export interface Entry extends Message {
+  key: string;
+  value: string;
+}
+
+export interface ValueInfoProto extends Message {
+  name: string;
+  type?: { tensorType?: { elemType: number; shape?: { dim: { dimValue: bigint; dimParam: string }[] } } };
+}
+
+/** Element types of tensors. */
+export const FLOAT = 1;
+export const INT64 = 7;
+
+const { STRING, BYTES, FLOAT: FLOAT32, INT32, INT64: INT64_FIELD, MESSAGE } = Type;
+
+/** Field name → number, and its type or the message that it holds; repeated ones are marked. */
+const FIELDS: Record<string, Record<string, [number, Type | string, "repeated"?]>> = {
+  ModelProto: { graph: [7, "GraphProto"], opset_import: [8, "OperatorSetIdProto", "repeated"] },
+  OperatorSetIdProto: { domain: [1, STRING], version: [2, INT64_FIELD] },
+  GraphProto: {
+    node: [1, "NodeProto", "repeated"],
+    initializer: [5, "TensorProto", "repeated"],
+    input: [11, "ValueInfoProto", "repeated"],
+    output: [12, "ValueInfoProto", "repeated"],
+    value_info: [13, "ValueInfoProto", "repeated"],
+  },
+  NodeProto: {
+    input: [1, STRING, "repeated"],
+    output: [2, STRING, "repeated"],
+    name: [3, STRING],
+    op_type: [4, STRING],
+    attribute: [5, "AttributeProto", "repeated"],
+    domain: [7, STRING],
+  },
+  AttributeProto: {
+    name: [1, STRING],
+    f: [2, FLOAT32],
+    i: [3, INT64_FIELD],
+    t: [5, "TensorProto"],
+    g: [6, "GraphProto"],
+    graphs: [11, "GraphProto", "repeated"],
+  },
+  TensorProto: {
+    dims: [1, INT64_FIELD, "repeated"],
+    data_type: [2, INT32],
+    int64_data: [7, INT64_FIELD, "repeated"],
+    name: [8, STRING],
+    raw_data: [9, BYTES],
+    external_data: [13, "StringStringEntryProto", "repeated"],
+    data_location: [14, INT32],
+  },
+  StringStringEntryProto: { key: [1, STRING], value: [2, STRING] },
+  ValueInfoProto: { name: [1, STRING], type: [2, "TypeProto"] },
+  TypeProto: { tensor_type: [1, "TensorTypeProto"] },
+  TensorTypeProto: { elem_type: [1, INT32], shape: [2, "TensorShapeProto"] },
+  TensorShapeProto: { dim: [1, "DimensionProto", "repeated"] },
+  DimensionProto: { dim_value: [1, INT64_FIELD], dim_param: [2, STRING] },
+};
+
+const registry = createFileRegistry(
+  create(FileDescriptorProtoSchema, {
+    name: "onnx.proto",
+    package: "onnx",
+    syntax: "proto2", // whether an optional field is there survives
+    messageType: Object.entries(FIELDS).map(([name, fields]) => ({
+      name,
+      field: Object.entries(fields).map(([field, [number, type, repeated]]) => ({
+        name: field,
+        number,
+        label: repeated ? Label.REPEATED : Label.OPTIONAL,
+        ...(typeof type === "string" ? { type: MESSAGE, typeName: `.onnx.${type}` } : { type }),
+      })),
+    })),
+  }),
+  () => undefined,
+);
+
+/** Decodes a model; large tensors stay views of `bytes`. Throws `model_invalid`. */
+export function decodeModel(bytes: Uint8Array): ModelProto & { graph: GraphProto } {
+  let model: ModelProto;
+  try {
+    model = fromBinary(schema("ModelProto"), bytes) as ModelProto;
+  } catch (cause) {
+    throw new AssayError("model_invalid", {
+      detail: `is not an ONNX model: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+  if (model.graph === undefined || model.graph.node.length === 0) {
+    throw new AssayError("model_invalid", { detail: "is not an ONNX model: it holds no graph" });
+  }
+  return model as ModelProto & { graph: GraphProto };
+}
+
+/** The bytes of a model, fields that this schema does not name included. */
+export function encodeModel(model: ModelProto): Uint8Array {
+  return toBinary(schema("ModelProto"), model);
+}
+
+export function makeNode(
+  init: Pick<NodeProto, "input" | "output" | "opType"> & Partial<Pick<NodeProto, "attribute">>,
+): NodeProto {
+  return make("NodeProto", init) as NodeProto;
+}
+
+export function makeEntry(key: string, value: string): Entry {
+  return make("StringStringEntryProto", { key, value }) as Entry;
+}
+
+/** A value for the list of a graph's outputs, of which nothing is said but its name. */
+export function makeValueInfo(name: string): ValueInfoProto {
+  return make("ValueInfoProto", { name }) as ValueInfoProto;
+}
+
+/** A float32 value of (rows, columns) for the list of a graph's outputs; rows by name, for their number is free. */
+export function makeMatrixInfo(name: string, rows: string, columns: number): ValueInfoProto {
+  const shape = { dim: [{ dimParam: rows }, { dimValue: BigInt(columns) }] };
+  return make("ValueInfoProto", { name, type: { tensorType: { elemType: FLOAT, shape } } }) as ValueInfoProto;
+}
+
+function make(name: keyof typeof FIELDS, init: object): Message {
+  return create(schema(name), init as MessageInitShape<DescMessage>);
+}
+
+function schema(name: keyof typeof FIELDS): DescMessage {
+  return registry.getMessage(`onnx.${name}`) as DescMessage;
+}

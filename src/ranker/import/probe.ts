@@ -1,0 +1,207 @@
+import { AssayError } from "../../errors.js";
+import { padBatch } from "../engine/padding.js";
+import type { Manifest } from "../manifest.js";
+import type { Text } from "../port.js";
+import type { TokenisedText, Tokeniser } from "../tokeniser.js";
+import type { ExposedModel } from "./features.js";
+import type { LastLayer } from "./last-layer.js";
+import type { ProbeSession, Value } from "./probe-session.js";
+
+/** What the checks found; errors relative to the largest value, at least 1. */
+export interface ProbeFindings {
+  /** Of logits against features · weight + bias. */
+  readonly lastLayerError: number;
+  /** Of a text's logits and features alone against those beside longer texts. */
+  readonly batchError: number;
+  /** The texts alone, with their logits (K) each. */
+  readonly samples: readonly { readonly text: Text; readonly logits: readonly number[] }[];
+}
+
+/** Sizes of the last layer: K logits, H features. */
+export interface HeadSizes {
+  readonly classes: number;
+  readonly features: number;
+}
+
+/** What a manifest says of running the graph. */
+export type ProbedManifest = Pick<Manifest, "inputs" | "padding" | "max_tokens">;
+
+/** Largest error that a check lets pass, as in the exporter; float32 leaves 1e-6. */
+const TOLERANCE = 1e-4;
+const TOKENS_TRIED = 8;
+
+const TEXTS: readonly Text[] = [
+  { first: "usb c cable", second: "USB-C charging cable, 2 m" },
+  {
+    first: "wireless mouse",
+    second: "Silent wireless mouse, 2.4 GHz receiver, 1600 dpi, grey, for left and right hand",
+  },
+  { first: "kopfhörer mit mikrofon", second: "Over-Ear-Kopfhörer, Bluetooth 5.3" },
+  { first: "laptop 16gb", second: "" },
+  { first: "a text alone", second: null },
+];
+
+/**
+ * Runs the graph once on two rows to see what it answers. Throws `model_invalid` where that is not one row of logits and one of
+ * features a text.
+ */
+export async function measureHead(
+  session: ProbeSession,
+  { weight }: ExposedModel,
+  inputs: Manifest["inputs"],
+  { transposed }: LastLayer,
+): Promise<HeadSizes> {
+  const rows = 2;
+  const ids = { ids: new Int32Array(TOKENS_TRIED), typeIds: new Uint8Array(TOKENS_TRIED), truncated: false };
+  const manifest = {
+    inputs,
+    padding: { id: 0, type_id: 0, side: "right" as const },
+    max_tokens: TOKENS_TRIED,
+  };
+  const answer = await session.run(padBatch([ids, ids], manifest, { kind: "cpu" }), [
+    "logits",
+    "features",
+    weight,
+  ]);
+  const { logits, features } = answer as Record<"logits" | "features", Value>;
+  const shapes = `logits (${logits.dims.join(", ")}) and features (${features.dims.join(", ")})`;
+  const [tall, wide] = (answer[weight] as Value).dims as [number, number];
+  const [sizeH, sizeK] = transposed ? [wide, tall] : [tall, wide];
+  if (
+    features.dims.length === 2 &&
+    features.dims[0] === rows &&
+    logits.dims.join() === [rows, sizeK].join()
+  ) {
+    return { classes: sizeK, features: sizeH };
+  }
+  const perToken = features.dims[1] === TOKENS_TRIED || features.dims[0] === rows * TOKENS_TRIED;
+  throw refused(
+    perToken
+      ? `the last layer runs at every token (${shapes} for ${rows} texts of ${TOKENS_TRIED} tokens): a token classifier, not a ranker`
+      : `${shapes} for ${rows} texts of ${TOKENS_TRIED} tokens, where (B, K) and (B, H) are needed`,
+  );
+}
+
+/**
+ * Holds the exposed graph against what it is taken for: the last layer's arithmetic, the stock output, answers that do not
+ * depend on the texts beside them, and the longest input. Throws `model_invalid` naming the first that fails.
+ */
+export async function probe(
+  session: ProbeSession,
+  model: ExposedModel,
+  layer: LastLayer,
+  manifest: ProbedManifest,
+  tokenise: Tokeniser,
+): Promise<ProbeFindings> {
+  const rows = TEXTS.map(tokenise);
+  const run = (texts: readonly TokenisedText[], ...names: string[]): Promise<Record<string, Value>> =>
+    session.run(padBatch(texts, manifest, { kind: "cpu" }), ["logits", "features", ...names]);
+
+  const extras = [model.weight, ...(model.bias === null ? [] : [model.bias]), model.stock];
+  const together = await run(rows, ...new Set(extras));
+  const { logits, features } = together as { logits: Value; features: Value };
+  const product = multiply(
+    features,
+    together[model.weight] as Value,
+    layer.transposed,
+    together[model.bias ?? ""],
+  );
+  const lastLayerError = largestError(logits.data, product);
+  require(lastLayerError, "its logits are not features · weight + bias");
+  const stockError = largestError((together[model.stock] as Value).data, activate(logits, layer.activation));
+  require(stockError, "the logits before its last layer's activation are not those of its own output");
+
+  const alone: Record<string, Value>[] = [];
+  for (const row of rows) alone.push(await run([row]));
+  const batchError = Math.max(
+    ...(["logits", "features"] as const).map((name) =>
+      largestError(
+        Float32Array.from(alone.flatMap((answer) => [...(answer[name] as Value).data])),
+        (together[name] as Value).data,
+      ),
+    ),
+  );
+  require(batchError, "its answer to a text depends on the texts beside it, so that it cannot be remembered");
+
+  await runLongest(rows[0] as TokenisedText, manifest.max_tokens, run);
+  const samples = TEXTS.map((text, t) => ({
+    text,
+    logits: [...((alone[t] as Record<string, Value>).logits as Value).data],
+  }));
+  return { lastLayerError, batchError, samples };
+}
+
+function require(error: number, otherwise: string): void {
+  if (error > TOLERANCE || Number.isNaN(error))
+    throw refused(`${otherwise}: they differ by ${error.toPrecision(2)}`);
+}
+
+/** One text of as many tokens as the model is said to take. */
+async function runLongest(
+  { ids }: TokenisedText,
+  tokensMax: number,
+  run: (texts: readonly TokenisedText[]) => Promise<Record<string, Value>>,
+): Promise<void> {
+  const longest = Int32Array.from({ length: tokensMax }, (_, t) => ids[t % ids.length] as number);
+  try {
+    await run([{ ids: longest, typeIds: new Uint8Array(tokensMax), truncated: false }]);
+  } catch (cause) {
+    throw new AssayError("model_invalid", {
+      detail: `a text of ${tokensMax} tokens does not run, pass a smaller --max-tokens: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+}
+
+/** (N, K) features (N, H) times weight (H, K), or (K, H) where transposed, plus the bias (K); summed in float64. */
+function multiply(
+  features: Value,
+  weight: Value,
+  transposed: boolean,
+  bias: Value | undefined,
+): Float64Array {
+  const [rows, sizeH] = features.dims as [number, number];
+  const sizeK = weight.data.length / sizeH;
+  const product = new Float64Array(rows * sizeK);
+  for (let n = 0; n < rows; n++) {
+    for (let k = 0; k < sizeK; k++) {
+      let sum = bias === undefined ? 0 : (bias.data[bias.data.length === 1 ? 0 : k] as number);
+      for (let h = 0; h < sizeH; h++) {
+        const w = weight.data[transposed ? k * sizeH + h : h * sizeK + k] as number;
+        sum += (features.data[n * sizeH + h] as number) * w;
+      }
+      product[n * sizeK + k] = sum;
+    }
+  }
+  return product;
+}
+
+/** What the stock graph makes of logits (N, K). */
+function activate({ dims, data }: Value, activation: LastLayer["activation"]): Float64Array {
+  if (activation === null) return Float64Array.from(data);
+  if (activation === "Sigmoid") return Float64Array.from(data, (z) => 1 / (1 + Math.exp(-z)));
+  const classes = dims[1] as number;
+  const exponentials = Float64Array.from(data, Math.exp);
+  return exponentials.map((value, i) => {
+    const row = Math.floor(i / classes) * classes;
+    return value / exponentials.subarray(row, row + classes).reduce((a, b) => a + b);
+  });
+}
+
+/** Largest difference, relative to the largest expected value where that is above 1; infinite for other lengths. */
+function largestError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let largest = 1;
+  let error = 0;
+  for (let i = 0; i < expected.length; i++) {
+    const [a, b] = [found[i] as number, expected[i] as number];
+    largest = Math.max(largest, Math.abs(b));
+    error = Math.max(error, Math.abs(a - b));
+    if (Number.isNaN(a - b)) return Number.NaN;
+  }
+  return error / largest;
+}
+
+function refused(detail: string): AssayError {
+  return new AssayError("model_invalid", { detail });
+}
