@@ -116,14 +116,6 @@ function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] 
   };
 }
 
-/** File name of the forward graph at a precision. */
-export function graphFile(manifest: Manifest, precision: Precision): string {
-  const name = precision === "int8" ? manifest.graphs["forward.int8"] : manifest.graphs.forward;
-  if (name === undefined)
-    throw new AssayError("model_invalid", { detail: `Model ${manifest.name} has no int8 graph` });
-  return name;
-}
-
 function digestOf(manifest: Manifest, files: readonly string[], scope?: string): string {
   const hash = createHash("sha256");
   for (const file of files) hash.update(manifest.files[file]?.sha256 ?? "absent");

@@ -1,10 +1,11 @@
-import type { Precision } from "./port.js";
-
 /** A row that waits for the model. */
 export interface WaitingRow {
-  readonly precision: Precision;
+  /** Rows of one batch are of one kind. */
+  readonly kind: string;
   /** Token count, special tokens included. */
   readonly tokens: number;
+  /** Padded tokens of a batch of its kind, at most, in `tokensMax`. */
+  readonly batchScale: number;
   /** Runs in a batch of its own: it is suspected of ending the engine process. */
   readonly alone: boolean;
 }
@@ -37,7 +38,7 @@ const HORIZON = 1024;
 
 /**
  * The next batch to run: interactive rows before bulk, but for the batch that bulk gets after each pause. It holds the oldest
- * row of its priority, so nothing waits for ever, and rows of its precision and about its length. Null where nothing waits.
+ * row of its priority, so nothing waits for ever, and rows of its kind and about its length. Null where nothing waits.
  */
 export function planNextBatch(waiting: WaitingRows, options: PlanOptions): PlannedBatch | null {
   const bulkIsDue = waiting.bulk.length > 0 && options.bulkPauseMs > options.bulkPauseMsMax;
@@ -48,12 +49,12 @@ export function planNextBatch(waiting: WaitingRows, options: PlanOptions): Plann
   const candidates: number[] = [];
   const last = Math.min(waiting[priority].length, HORIZON);
   for (let row = 0; row < last; row++) {
-    const { alone, precision } = waiting[priority][row] as WaitingRow;
-    if (!alone && precision === oldest.precision) candidates.push(row);
+    const { alone, kind } = waiting[priority][row] as WaitingRow;
+    if (!alone && kind === oldest.kind) candidates.push(row);
   }
   const lengths = candidates.map((row) => (waiting[priority][row] as WaitingRow).tokens);
   const share = Math.ceil((lengths.length * Math.max(...lengths)) / options.sessionsIdle);
-  const batches = planBatches(lengths, Math.min(options.tokensMax, share));
+  const batches = planBatches(lengths, Math.min(options.tokensMax * oldest.batchScale, share));
   const batch = batches.find((indices) => indices.includes(0)) as number[];
   return { priority, rows: batch.map((index) => candidates[index] as number) };
 }

@@ -2,9 +2,10 @@ import { AssayError } from "../errors.js";
 import { createFatalTexts } from "./engine/fatal-texts.js";
 import { type EngineHost, startEngineHost } from "./engine/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
+import { COST, graphFile, type Work, workOf } from "./graphs.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
 import type { Priority } from "./plan.js";
-import type { Caller, Precision, Ranker, RankerState } from "./port.js";
+import type { Caller, Precision, Ranker, RankerState, Text } from "./port.js";
 import { createThroughput } from "./throughput.js";
 import { createTokenEstimate } from "./token-estimate.js";
 
@@ -12,7 +13,7 @@ import { createTokenEstimate } from "./token-estimate.js";
 export interface RankerObserver {
   batch(model: string, facts: BatchFacts): void;
   state(model: string, state: RankerState): void;
-  /** Tokens that wait for the model or run in it. */
+  /** Tokens that wait for the model or run in it, in tokens of the forward graph. */
   queued(model: string, tokens: number): void;
   /** An engine process ended unasked. */
   death(model: string, reason: string): void;
@@ -55,7 +56,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       setup: { folder, precision, device, fallback, sessions, threads },
       fatalTexts,
       onBatch(facts) {
-        throughput.observe(facts.tokens, facts.inferMs);
+        throughput.observe(facts.cost, facts.inferMs);
         observer.batch(model.name, facts);
       },
       onTokenised: estimate.learn,
@@ -75,6 +76,19 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     const states = hosts.map((host) => host.state());
     const found = (status: RankerState["status"]) => states.find((state) => state.status === status);
     return found("ready") ?? found("loading") ?? (states[0] as RankerState);
+  }
+
+  /** Guesses what texts cost, and refuses them where the queue is full. */
+  function admitted(
+    texts: readonly Text[],
+    { graph }: Work,
+    caller: Caller,
+  ): { tokens: Float64Array; priority: Priority } {
+    const tokens = Float64Array.from(texts, (text) => estimate.of(text) * COST[graph]);
+    const sum = tokens.reduce((total, cost) => total + cost, 0);
+    const priority = sum <= INTERACTIVE_TOKENS_MAX ? "interactive" : "bulk";
+    admit(sum, priority, caller);
+    return { tokens, priority };
   }
 
   /** Each priority has a queue of its own: a small request is not refused for the bulk that it goes before. */
@@ -119,12 +133,10 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       return state();
     },
     async run(texts, wanted, caller) {
-      if (wanted.graph !== "forward") throw notYet(wanted.graph);
-      const tokens = Float64Array.from(texts, estimate.of);
-      const sum = tokens.reduce((total, length) => total + length, 0);
-      const priority = sum <= INTERACTIVE_TOKENS_MAX ? "interactive" : "bulk";
-      admit(sum, priority, caller);
-      return pickHost().run({ texts, precision: wanted.precision, priority, tokens }, caller.signal);
+      const work = workOf(wanted);
+      graphFile(folder.manifest, work.graph);
+      const { tokens, priority } = admitted(texts, work, caller);
+      return pickHost().run({ texts, work, priority, tokens }, caller.signal);
     },
     async accumulate() {
       throw notYet("accumulate");

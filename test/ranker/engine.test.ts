@@ -7,7 +7,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vites
 import { createFatalTexts } from "../../src/ranker/engine/fatal-texts.js";
 import { type EngineHost, type EngineHostOptions, startEngineHost } from "../../src/ranker/engine/host.js";
 import type { BatchFacts, EngineSetup } from "../../src/ranker/engine/protocol.js";
-import type { Outputs, Precision, RankerState, Text } from "../../src/ranker/port.js";
+import type { Graph } from "../../src/ranker/graphs.js";
+import type { Outputs, RankerState, Text } from "../../src/ranker/port.js";
 import { readManifest, SHIPPED } from "../support/model.js";
 import { expand, type OracleText, readOracle } from "../support/oracle.js";
 
@@ -55,10 +56,11 @@ function startEngine(
 function run(
   engine: EngineHost,
   texts: readonly Text[],
-  { precision = "fp32" as Precision, signal = never } = {},
+  { graph = "forward" as Graph, features = false, signal = never } = {},
 ): Promise<Outputs> {
+  const work = { graph, features, operand: null };
   return engine.run(
-    { texts, precision, priority: "bulk", tokens: new Float64Array(texts.length).fill(10) },
+    { texts, work, priority: "bulk", tokens: new Float64Array(texts.length).fill(10) },
     signal,
   );
 }
@@ -113,9 +115,32 @@ describe("the engine process on the shipped model", () => {
   it("runs int8 beside fp32, near to it and not equal", async () => {
     const texts = [{ first: "usb c cable", second: "USB-C charging cable, 2 m" }];
     const fp32 = (await run(engine, texts)).logits[0] as number;
-    const int8 = (await run(engine, texts, { precision: "int8" })).logits[0] as number;
+    const int8 = (await run(engine, texts, { graph: "forward.int8" })).logits[0] as number;
     expect(int8).not.toBe(fp32);
     expect(Math.abs(int8 - fp32)).toBeLessThan(0.5);
+  });
+
+  it("gives gradient norms and features with the forward graph's logits", async () => {
+    const texts = [
+      { first: "usb c cable", second: "USB-C charging cable, 2 m" },
+      { first: "water bottle", second: "" },
+    ];
+    const forward = await run(engine, texts);
+    expect([forward.grams, forward.tangents, forward.features]).toEqual([null, null, null]);
+    const { logits, grams, features, featureNormsSquared } = await run(engine, texts, {
+      graph: "norms",
+      features: true,
+    });
+    expect(features).toHaveLength(2 * 384);
+    texts.forEach((_, row) => {
+      expect(logits[row]).toBeCloseTo(forward.logits[row] as number, 4);
+      const squares = (features as Float32Array)
+        .subarray(row * 384, (row + 1) * 384)
+        .reduce((sum, h) => sum + h * h, 0);
+      expect(squares).toBeCloseTo(featureNormsSquared[row] as number, 3);
+      // The head's own part of the gradient is (h, 1).
+      expect(grams?.[row]).toBeGreaterThan(squares + 1);
+    });
   });
 
   it("counts rows, tokens and padding of each batch", async () => {
@@ -189,7 +214,7 @@ describe("an engine process in trouble", () => {
     writeFileSync(join(folder, "weights.bin"), weights);
 
     const text = { first: "usb c cable", second: null };
-    await expect(run(engine, [text], { precision: "int8" })).rejects.toThrow(/does not match its digest/);
+    await expect(run(engine, [text], { graph: "forward.int8" })).rejects.toThrow(/does not match its digest/);
     expect((await run(engine, [text])).logits).toHaveLength(1);
     process.kill(engine.pid() as number, "SIGKILL");
     while (engine.state().status !== "failed") await delay(10);

@@ -41,7 +41,8 @@ describe("planNextBatch", () => {
   const waitingRow = fc.record<WaitingRow>({
     tokens: fc.integer({ min: 2, max: 300 }),
     alone: fc.boolean(),
-    precision: fc.constantFrom("fp32" as const, "int8" as const),
+    kind: fc.constantFrom("forward", "norms"),
+    batchScale: fc.constant(1),
   });
   const queues = fc.record({
     interactive: fc.array(waitingRow, { maxLength: 40 }),
@@ -50,7 +51,7 @@ describe("planNextBatch", () => {
   const options = { tokensMax: 512, sessionsIdle: 1, bulkPauseMs: 0, bulkPauseMsMax: 500 };
 
   function rows(count: number, tokens = 40): WaitingRow[] {
-    return Array.from({ length: count }, () => ({ tokens, alone: false, precision: "fp32" }));
+    return Array.from({ length: count }, () => ({ tokens, alone: false, kind: "forward", batchScale: 1 }));
   }
 
   it("answers null only where nothing waits", () => {
@@ -62,14 +63,14 @@ describe("planNextBatch", () => {
     );
   });
 
-  it("always takes the oldest row of its priority, rows of one precision, and a suspect by itself", () => {
+  it("always takes the oldest row of its priority, rows of one kind, and a suspect by itself", () => {
     fc.assert(
       fc.property(queues, (waiting) => {
         const planned = planNextBatch(waiting, options);
         if (planned === null) return;
         const taken = planned.rows.map((row) => waiting[planned.priority][row] as WaitingRow);
         expect(planned.rows).toContain(0);
-        expect(new Set(taken.map(({ precision }) => precision)).size).toBe(1);
+        expect(new Set(taken.map(({ kind }) => kind)).size).toBe(1);
         if (taken.some(({ alone }) => alone)) expect(taken).toHaveLength(1);
       }),
     );

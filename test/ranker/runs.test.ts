@@ -9,7 +9,7 @@ const texts: readonly Text[] = Array.from({ length: 4 }, (_, i) => ({ first: `te
 function add(runs: Runs, of: readonly Text[] = texts): { run: number; outputs: Promise<Outputs> } {
   return runs.add({
     texts: of,
-    precision: "fp32",
+    work: { graph: "forward", features: false, operand: null },
     priority: "bulk",
     tokens: new Float64Array(of.length).fill(8),
   });
@@ -42,10 +42,12 @@ function finish(runs: Runs, batch: number, ...parts: readonly BatchPart[]): void
     parts: parts.map(({ run, rows }) => ({
       run,
       rows,
-      logits: Float32Array.from(rows),
-      featureNormsSquared: Float32Array.from(rows, (row) => row + 0.5),
+      outputs: {
+        logits: Float32Array.from(rows),
+        featureNormsSquared: Float32Array.from(rows, (row) => row + 0.5),
+      },
     })),
-    facts: { rows: 1, tokens: 1, paddedTokens: 1, inferMs: 1 },
+    facts: { rows: 1, tokens: 1, paddedTokens: 1, cost: 1, inferMs: 1 },
   });
 }
 
@@ -133,10 +135,10 @@ describe("the runs of an engine process", () => {
     const { run, outputs } = add(runs);
     tokenise(runs, run, [0, 1, 2, 3]);
     start(runs, 1, { run, rows: [0, 1] });
-    const again = runs.receive({ type: "batch_failed", batch: 1, reason: "out of range" });
+    const again = runs.receive({ type: "batch_failed", batch: 1, reason: "out of range", of: "rows" });
     expect(again).toMatchObject([{ run, rows: [0, 1], alone: true }]);
     start(runs, 2, { run, rows: [1] });
-    expect(runs.receive({ type: "batch_failed", batch: 2, reason: "out of range" })).toEqual([]);
+    expect(runs.receive({ type: "batch_failed", batch: 2, reason: "out of range", of: "rows" })).toEqual([]);
     await expect(outputs).rejects.toMatchObject({
       code: "engine_failed",
       message: expect.stringContaining("out of range"),

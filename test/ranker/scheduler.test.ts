@@ -2,7 +2,12 @@ import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { PaddedBatch } from "../../src/ranker/engine/padding.js";
 import type { BatchPartOutputs } from "../../src/ranker/engine/protocol.js";
-import { createScheduler, type PendingRow, type Scheduler } from "../../src/ranker/engine/scheduler.js";
+import {
+  createScheduler,
+  type PendingRow,
+  pendingRow,
+  type Scheduler,
+} from "../../src/ranker/engine/scheduler.js";
 import type { SessionThread } from "../../src/ranker/engine/session-threads.js";
 
 /** A session that works until the test says that it is done; each row's logit is its first token id. */
@@ -19,7 +24,7 @@ function fakeThread(): FakeThread {
     at: null,
     open: async () => undefined,
     close: async () => undefined,
-    async run(_precision, batch) {
+    async run(_work, batch) {
       thread.at = [...(batch.inputs.ids as BigInt64Array)].map(Number);
       await new Promise<void>((resolve, reject) => {
         settle = { resolve, reject };
@@ -79,14 +84,15 @@ function setUp(sessions = 1): Setup {
 
 /** Rows of ten tokens, of which a batch holds four; the first token id of each is `100 * run + row`. */
 function rows(run: number, count: number): PendingRow[] {
-  return Array.from({ length: count }, (_, row) => ({
-    run,
-    row,
-    text: { ids: Int32Array.of(100 * run + row), typeIds: new Uint8Array(1), truncated: false },
-    tokens: 10,
-    precision: "fp32" as const,
-    alone: false,
-  }));
+  return Array.from({ length: count }, (_, row) =>
+    pendingRow({
+      run,
+      row,
+      text: { ids: new Int32Array(10).fill(100 * run + row), typeIds: new Uint8Array(10), truncated: false },
+      work: { graph: "forward", features: false, operand: null },
+      alone: false,
+    }),
+  );
 }
 
 describe("the scheduler", () => {
@@ -99,7 +105,7 @@ describe("the scheduler", () => {
     await thread.finish();
     expect(thread.at).toEqual([200, 201, 300]);
     await thread.finish();
-    expect(finished.map(({ run, rows, logits }) => [run, [...rows], [...logits]])).toEqual([
+    expect(finished.map(({ run, rows, outputs }) => [run, [...rows], [...(outputs.logits ?? [])]])).toEqual([
       [1, [0], [100]],
       [2, [0, 1], [200, 201]],
       [3, [0], [300]],

@@ -9,7 +9,7 @@ function part(run: number, count: number, priority: Priority = "bulk"): RunPart 
     run,
     texts: Array.from({ length: count }, (_, i) => ({ first: `${i}`, second: null })),
     rows: Array.from({ length: count }, (_, i) => i),
-    precision: "fp32",
+    work: { graph: "forward", features: false, operand: null },
     priority,
     alone: false,
   };

@@ -1,10 +1,10 @@
 import { AssayError } from "../../errors.js";
+import { forwardGraph, type Work } from "../graphs.js";
 import { checkDigests } from "../model-folder.js";
 import { loadTokeniser, type Tokeniser } from "../tokeniser.js";
 import { cudaFailure } from "./cuda.js";
-import { padBatch } from "./padding.js";
 import type { Device, EngineSetup } from "./protocol.js";
-import { checkSelfTest, selfTestTexts } from "./self-test.js";
+import { checkSelfTest, type SelfTestBatch, selfTestBatch, selfTestTexts } from "./self-test.js";
 import { type SessionThread, startSessionThread } from "./session-threads.js";
 
 /** A model whose files match their digests and whose sessions have passed the self-test. */
@@ -23,17 +23,31 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const { folder } = setup;
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
-  const { threads, device, missing } = await openThreads(setup);
-  const batch = padBatch(selfTestTexts(folder).map(tokenise), folder.manifest, device);
-  const { outputs } = await (threads[0] as SessionThread).run(setup.precision, batch);
-  checkSelfTest(folder, outputs.logits, { precision: setup.precision, onCpu: device.kind === "cpu" });
+  const rows = selfTestTexts(folder).map(tokenise);
+  const brief = (on: Device): SelfTestBatch => selfTestBatch(folder, rows, on, { brief: true });
+  const { threads, device, missing } = await openThreads(setup, brief);
+  const { batch, samples } = selfTestBatch(folder, rows, device, { brief: false });
+  const { outputs } = await (threads[0] as SessionThread).run(firstWork(setup), batch);
+  checkSelfTest(folder, samples, outputs.logits as Float32Array, {
+    exact: setup.precision === "fp32" && device.kind === "cpu",
+  });
   return { tokenise, threads, device, missing };
 }
 
-async function openThreads(setup: EngineSetup): Promise<Pick<LoadedModel, "threads" | "device" | "missing">> {
+/** What the first session is for. */
+function firstWork({ precision }: EngineSetup): Work {
+  return { graph: forwardGraph(precision), features: false, operand: null };
+}
+
+type Brief = (device: Device) => SelfTestBatch;
+
+async function openThreads(
+  setup: EngineSetup,
+  brief: Brief,
+): Promise<Pick<LoadedModel, "threads" | "device" | "missing">> {
   const { device } = setup;
   try {
-    return { threads: await openOn(device, setup), device, missing: null };
+    return { threads: await openOn(device, setup, brief), device, missing: null };
   } catch (error) {
     const { message } = error as Error;
     if (device.kind === "cpu") throw new AssayError("model_invalid", { detail: message, cause: error });
@@ -44,19 +58,17 @@ async function openThreads(setup: EngineSetup): Promise<Pick<LoadedModel, "threa
         cause: error,
       });
     }
-    return { threads: await openOn(CPU, setup), device: CPU, missing: reason };
+    return { threads: await openOn(CPU, setup, brief), device: CPU, missing: reason };
   }
 }
 
-async function openOn(
-  device: Device,
-  { folder, sessions, threads, precision }: EngineSetup,
-): Promise<SessionThread[]> {
+async function openOn(device: Device, setup: EngineSetup, brief: Brief): Promise<SessionThread[]> {
+  const { folder, sessions, threads } = setup;
   const opened = Array.from({ length: device.kind === "cpu" ? sessions : 1 }, () =>
-    startSessionThread({ folder, device, threads }),
+    startSessionThread({ folder, device, threads, selfTest: brief(device) }),
   );
   try {
-    await Promise.all(opened.map((thread) => thread.open(precision)));
+    await Promise.all(opened.map((thread) => thread.open(firstWork(setup))));
   } catch (error) {
     await Promise.all(opened.map((thread) => thread.close()));
     throw error;

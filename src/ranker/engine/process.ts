@@ -6,7 +6,7 @@ import type { TokenisedText } from "../tokeniser.js";
 import { loadModel } from "./load.js";
 import { padBatch } from "./padding.js";
 import type { Device, EngineSetup, FromEngine, RunPart, ToEngine } from "./protocol.js";
-import { createScheduler, type Scheduler } from "./scheduler.js";
+import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
 import { createTokenising, type Tokenising } from "./tokenising.js";
 
 /**
@@ -57,7 +57,7 @@ async function load(setup: EngineSetup): Promise<void> {
     pad: (rows) => padBatch(rows, setup.folder.manifest, device),
     onStarted: (batch, parts) => send({ type: "started", batch, parts }),
     onFinished: (batch, parts, facts) => send({ type: "finished", batch, parts, facts }),
-    onFailed: (batch, reason) => send({ type: "batch_failed", batch, reason }),
+    onFailed: (batch, reason, of) => send({ type: "batch_failed", batch, reason, of }),
   });
   const tokenising = createTokenising({
     tokenise,
@@ -70,7 +70,7 @@ async function load(setup: EngineSetup): Promise<void> {
 
 function tokenised(
   scheduler: Scheduler,
-  { run, rows, precision, priority, alone }: RunPart,
+  { run, rows, work, priority, alone }: RunPart,
   from: number,
   texts: readonly TokenisedText[],
 ): void {
@@ -83,14 +83,7 @@ function tokenised(
   });
   scheduler.add(
     priority,
-    texts.map((text, index) => ({
-      run,
-      row: rows[from + index] as number,
-      text,
-      tokens: text.ids.length,
-      precision,
-      alone,
-    })),
+    texts.map((text, index) => pendingRow({ run, row: rows[from + index] as number, text, work, alone })),
   );
 }
 

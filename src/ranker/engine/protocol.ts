@@ -1,3 +1,4 @@
+import type { Work } from "../graphs.js";
 import type { ModelFolder } from "../model-folder.js";
 import type { Priority } from "../plan.js";
 import type { Precision, Text } from "../port.js";
@@ -34,7 +35,7 @@ export interface RunPart {
   readonly texts: readonly Text[];
   /** (N) Which row of the run each text is. */
   readonly rows: readonly number[];
-  readonly precision: Precision;
+  readonly work: Work;
   readonly priority: Priority;
   /** Each text runs in a batch of its own. */
   readonly alone: boolean;
@@ -46,10 +47,14 @@ export interface BatchPart {
   readonly rows: readonly number[];
 }
 
-/** Outputs of rows of one run: logits (N, K) row-major, ‖h‖² (N). */
+/** What a session says of N rows, by the names of `Outputs`: each (N, …) row-major, absent where the work does not give it. */
+export type Matrices = Readonly<
+  Partial<Record<"logits" | "featureNormsSquared" | "grams" | "tangents" | "features", Float32Array>>
+>;
+
+/** Outputs of rows of one run. */
 export interface BatchPartOutputs extends BatchPart {
-  readonly logits: Float32Array;
-  readonly featureNormsSquared: Float32Array;
+  readonly outputs: Matrices;
 }
 
 /** What an engine process answers. */
@@ -68,7 +73,13 @@ export type FromEngine =
       readonly parts: readonly BatchPartOutputs[];
       readonly facts: BatchFacts;
     }
-  | { readonly type: "batch_failed"; readonly batch: number; readonly reason: string };
+  /** `graph`: the graph itself cannot run, whatever the rows. */
+  | {
+      readonly type: "batch_failed";
+      readonly batch: number;
+      readonly reason: string;
+      readonly of: "rows" | "graph";
+    };
 
 /** One batch that a session ran, for the metrics. */
 export interface BatchFacts {
@@ -77,5 +88,7 @@ export interface BatchFacts {
   readonly tokens: number;
   /** Rows × columns of the batch as it ran. */
   readonly paddedTokens: number;
+  /** Its tokens in tokens of the forward graph. */
+  readonly cost: number;
   readonly inferMs: number;
 }

@@ -1,16 +1,17 @@
 import { AssayError } from "../../errors.js";
+import { COST, type Work } from "../graphs.js";
 import type { Priority } from "../plan.js";
-import type { Outputs, Precision, Text } from "../port.js";
+import type { Outputs, Text } from "../port.js";
 import { charactersOf } from "../token-estimate.js";
 import { type FatalTexts, textRefused } from "./fatal-texts.js";
-import type { BatchPart, FromEngine, RunPart } from "./protocol.js";
+import type { BatchPart, FromEngine, Matrices, RunPart } from "./protocol.js";
 
 /** Texts on their way through an engine process. */
 export interface RunRequest {
   readonly texts: readonly Text[];
-  readonly precision: Precision;
+  readonly work: Work;
   readonly priority: Priority;
-  /** (N) Guessed token counts, until the tokenizer has counted. */
+  /** (N) Guessed token counts, until the tokenizer has counted; in tokens of the forward graph. */
   readonly tokens: Float64Array;
 }
 
@@ -43,8 +44,7 @@ export interface Runs {
 
 interface Run extends RunRequest {
   readonly id: number;
-  logits: Float32Array | null; // (N, K), allocated when the first batch tells K
-  readonly featureNormsSquared: Float32Array;
+  readonly outputs: { -readonly [M in keyof Matrices]: Float32Array }; // allocated when the first batch tells their widths
   readonly truncated: Uint8Array;
   readonly state: Uint8Array; // (N) of State
   readonly strikes: Uint8Array; // (N) against texts under which, alone, a process ended
@@ -102,8 +102,9 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
         wholeCharacters += charactersOf(run.texts[row] as Text);
         wholeTokens += tokens[index] as number;
       }
-      more += (tokens[index] as number) - (run.tokens[row] as number);
-      run.tokens[row] = tokens[index] as number;
+      const cost = (tokens[index] as number) * COST[run.work.graph];
+      more += cost - (run.tokens[row] as number);
+      run.tokens[row] = cost;
       run.truncated[row] = truncated[index] as number;
       if (run.state[row] === State.untokenised) run.state[row] = State.waiting;
     });
@@ -112,16 +113,13 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
   }
 
   function finished({ parts }: Progress & { type: "finished" }): void {
-    for (const { run: id, rows, logits, featureNormsSquared } of parts) {
+    for (const { run: id, rows, outputs } of parts) {
       const run = runs.get(id);
       if (run === undefined) continue;
-      const classes = logits.length / rows.length;
-      run.logits ??= new Float32Array(run.texts.length * classes);
+      scatter(outputs, rows, run);
       let done = 0;
       for (let index = 0; index < rows.length; index++) {
         const row = rows[index] as number;
-        run.logits.set(logits.subarray(index * classes, (index + 1) * classes), row * classes);
-        run.featureNormsSquared[row] = featureNormsSquared[index] as number;
         run.state[row] = State.done;
         done += run.tokens[row] as number;
       }
@@ -146,9 +144,9 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
   function partsOf(run: Run, states: readonly number[], rows: readonly number[] = allRows(run)): RunPart[] {
     const left = rows.filter((row) => states.includes(run.state[row] as number));
     if (left.length === 0) return [];
-    const { id, precision, priority } = run;
+    const { id, work, priority } = run;
     const texts = left.map((row) => run.texts[row] as Text);
-    return [{ run: id, texts, rows: left, precision, priority, alone: states[0] === State.suspect }];
+    return [{ run: id, texts, rows: left, work, priority, alone: states[0] === State.suspect }];
   }
 
   return {
@@ -161,8 +159,7 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
         const run: Run = {
           ...request,
           id,
-          logits: null,
-          featureNormsSquared: new Float32Array(rows),
+          outputs: {},
           truncated: new Uint8Array(rows),
           state: new Uint8Array(rows),
           strikes: new Uint8Array(rows),
@@ -213,6 +210,13 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
         case "batch_failed": {
           const parts = batches.get(message.batch) ?? [];
           batches.delete(message.batch);
+          if (message.of === "graph") {
+            for (const { run: id } of parts) {
+              const run = runs.get(id);
+              if (run !== undefined) settle(run, () => run.reject(graphFailed(run.work, message.reason)));
+            }
+            return [];
+          }
           suspect(parts, (run, row) => settle(run, () => run.reject(sessionFailed(row, message.reason))));
           return parts.flatMap(({ run: id, rows }) => {
             const run = runs.get(id);
@@ -263,6 +267,22 @@ function sessionFailed(row: number, reason: string): AssayError {
   });
 }
 
+function graphFailed({ graph }: Work, reason: string): AssayError {
+  return new AssayError("model_invalid", { detail: `The model's ${graph}.onnx cannot run: ${reason}` });
+}
+
+/** Puts the rows of a batch where they belong in the run. */
+function scatter(from: Matrices, rows: readonly number[], { outputs, texts }: Run): void {
+  for (const [name, matrix] of Object.entries(from) as [keyof Matrices, Float32Array][]) {
+    const width = matrix.length / rows.length;
+    outputs[name] ??= new Float32Array(texts.length * width);
+    const to = outputs[name];
+    rows.forEach((row, index) => {
+      to.set(matrix.subarray(index * width, (index + 1) * width), row * width);
+    });
+  }
+}
+
 /** The three timings add up to the whole time of the run. */
 function outputsOf(run: Run): Outputs {
   const endedAtMs = performance.now();
@@ -270,11 +290,11 @@ function outputsOf(run: Run): Outputs {
   const tokenisedAtMs = run.tokenisedAtMs ?? endedAtMs;
   const startedAtMs = run.startedAtMs ?? endedAtMs;
   return {
-    logits: run.logits ?? new Float32Array(0),
-    featureNormsSquared: run.featureNormsSquared,
-    grams: null,
-    tangents: null,
-    features: null,
+    logits: run.outputs.logits ?? new Float32Array(0),
+    featureNormsSquared: run.outputs.featureNormsSquared ?? new Float32Array(0),
+    grams: run.outputs.grams ?? null,
+    tangents: run.outputs.tangents ?? null,
+    features: run.outputs.features ?? null,
     truncated: run.truncated,
     timings: {
       tokeniseMs: tokenisedAtMs - sentAtMs,

@@ -1,19 +1,35 @@
-import { type PlannedBatch, PRIORITIES, type Priority, planNextBatch } from "../plan.js";
-import type { Precision } from "../port.js";
+import { COST, type Graph, kindOf, type Work } from "../graphs.js";
+import { type PlannedBatch, PRIORITIES, type Priority, planNextBatch, type WaitingRow } from "../plan.js";
 import type { TokenisedText } from "../tokeniser.js";
 import type { PaddedBatch } from "./padding.js";
-import type { BatchFacts, BatchPart, BatchPartOutputs } from "./protocol.js";
-import type { SessionThread } from "./session-threads.js";
+import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "./protocol.js";
+import { GraphFault, type SessionThread } from "./session-threads.js";
+
+/**
+ * Budget of a batch by graph. To the sums of `accumulate` each batch adds every parameter, some 10 ms for the 22.7 M of MiniLM,
+ * which 512 tokens' 350 ms outweigh; a larger batch gains nothing and keeps others waiting.
+ */
+const BATCH_SCALE: Readonly<Record<Graph, number>> = {
+  forward: 1,
+  "forward.int8": 1,
+  norms: 1,
+  tangent: 1,
+  accumulate: 2,
+};
 
 /** A tokenised row that waits for a session. */
-export interface PendingRow {
+export interface PendingRow extends WaitingRow {
   readonly run: number;
   /** Which row of the run. */
   readonly row: number;
   readonly text: TokenisedText;
-  readonly tokens: number;
-  readonly precision: Precision;
-  readonly alone: boolean;
+  readonly work: Work;
+}
+
+/** A row as the plan sees it too. */
+export function pendingRow(row: Omit<PendingRow, "kind" | "tokens" | "batchScale">): PendingRow {
+  const { graph } = row.work;
+  return { ...row, kind: kindOf(row.work), tokens: row.text.ids.length, batchScale: BATCH_SCALE[graph] };
 }
 
 export interface SchedulerOptions {
@@ -25,7 +41,7 @@ export interface SchedulerOptions {
   readonly pad: (rows: readonly TokenisedText[]) => PaddedBatch;
   readonly onStarted: (batch: number, parts: readonly BatchPart[]) => void;
   readonly onFinished: (batch: number, parts: readonly BatchPartOutputs[], facts: BatchFacts) => void;
-  readonly onFailed: (batch: number, reason: string) => void;
+  readonly onFailed: (batch: number, reason: string, of: "rows" | "graph") => void;
 }
 
 export interface Scheduler {
@@ -98,28 +114,25 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       batch,
       parts.map(({ run, rows }) => ({ run, rows })),
     );
+    const { work } = rows[0] as PendingRow;
     const facts = {
       rows: rows.length,
+      cost: rows.reduce((sum, { tokens }) => sum + tokens, 0) * COST[work.graph],
       tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
       paddedTokens: padded.shape[0] * padded.shape[1],
     };
-    const answer = await thread.run((rows[0] as PendingRow).precision, padded).catch((error: Error) => error);
+    const answer = await thread.run(work, padded).catch((error: Error) => error);
     idle.push(thread);
     if (answer instanceof Error) {
-      options.onFailed(batch, answer.message);
+      options.onFailed(batch, answer.message, answer instanceof GraphFault ? "graph" : "rows");
       dispatch();
       return;
     }
     dispatch(); // before the answers: the session should not wait for them
-    const { logits, featureNormsSquared } = answer.outputs;
-    const classes = logits.length / padded.rows;
     const finished = parts.map(({ run, rows, indices }) => ({
       run,
       rows,
-      logits: Float32Array.from(
-        indices.flatMap((index) => [...logits.subarray(index * classes, (index + 1) * classes)]),
-      ),
-      featureNormsSquared: Float32Array.from(indices, (index) => featureNormsSquared[index] as number),
+      outputs: gather(answer.outputs, padded.rows, indices),
     }));
     options.onFinished(batch, finished, { ...facts, inferMs: answer.inferMs });
   }
@@ -139,6 +152,20 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     },
     busy: () => idle.length < options.threads.length,
   };
+}
+
+/** Some rows of the outputs of `count`. */
+function gather(from: Matrices, count: number, indices: readonly number[]): Matrices {
+  const gathered: Record<string, Float32Array> = {};
+  for (const [name, matrix] of Object.entries(from)) {
+    const width = matrix.length / count;
+    const rows = new Float32Array(indices.length * width);
+    indices.forEach((index, at) => {
+      rows.set(matrix.subarray(index * width, (index + 1) * width), at * width);
+    });
+    gathered[name] = rows;
+  }
+  return gathered;
 }
 
 /** The batch by run: rows of the run, and their indices in the batch. */
