@@ -32,8 +32,8 @@ export function weigh(scores: Float64Array, options: WeighOptions): Weighting {
   };
 }
 
-/** (N) Weights that sum to 1. Every step keeps the sum to within a few roundings, so only the first divides by it. */
-function sharesOf(scores: Float64Array, options: WeighOptions): Float64Array {
+/** (N) Weights that sum to 1, of scores that `weigh` takes. Every step keeps the sum to within a few roundings, so only the first divides by it. */
+export function sharesOf(scores: Float64Array, options: WeighOptions): Float64Array {
   const count = scores.length;
   const { smoothing, clip } = options;
   const raw = rawWeights(scores, options.scheme, options);

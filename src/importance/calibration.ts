@@ -1,0 +1,118 @@
+import { fitRidge } from "./ridge.js";
+import type { LogitBatch } from "./types.js";
+
+/** What is known of N gradient norms before they are calibrated: a proxy of each, and some exactly. */
+export interface PartlyExact {
+  /** (N) `grad_norm_last`. */
+  readonly proxies: Float64Array;
+  /** (N, P) `featuresOf` them. */
+  readonly features: Float64Array;
+  /** (m) Indices of a simple random sample of the N, in random order. */
+  readonly share: Uint32Array;
+  /** (m) `grad_norm` of the share. */
+  readonly exact: Float64Array;
+}
+
+/** Gradient norms of N samples as the share's exact ones let them be estimated. */
+export interface Calibration {
+  /** (N) E[‖∇ℓ‖ | proxies], also of the share's own samples. */
+  readonly estimates: Float64Array;
+  /** One standard error of an estimate, as a part of it. */
+  readonly relativeError: number;
+  readonly factors: Factors;
+}
+
+/** What a true norm over its estimate may be: the share's own quotients, each from a fit that has not seen its sample. */
+export interface Factors {
+  /** (n) Ascending, of mean 1 under the chances. */
+  readonly values: Float64Array;
+  /** (n) Sums of the chances up to and with each value; the last is 1. */
+  readonly cumulative: Float64Array;
+}
+
+/** Without this many usable samples in a share there is nothing to calibrate with. */
+export const USABLE_MIN = 5;
+
+/**
+ * Calibrates a proxy on a random share. ln(‖∇ℓ‖ / proxy) is fitted on what a forward pass tells (`featuresOf`) by ridge
+ * regression, and kept inside the range that the share shows, for a line runs away outside its data. The line's exponential is
+ * a median; it becomes a mean by the factor Σ exact / Σ predictions over the share, each prediction from the fit without
+ * its sample (the smearing estimate of Duan 1983, JASA 78(383), weighted by magnitude). So the sum of the estimates is the
+ * ratio estimate of the true sum (Cochran 1977, "Sampling Techniques", chapter 6).
+ *
+ * A proxy of 0 means ‖r‖ = 0, and so a norm of 0. Null where fewer than `USABLE_MIN` samples of the share have another.
+ */
+export function calibrate({ proxies, features, share, exact }: PartlyExact): Calibration | null {
+  const usable = [...share.keys()].filter(
+    (s) => (exact[s] as number) > 0 && (proxies[share[s] as number] as number) > 0,
+  );
+  if (usable.length < USABLE_MIN) return null;
+  const width = features.length / proxies.length;
+  const learned = new Float64Array(usable.length * width);
+  const norms = new Float64Array(usable.length);
+  const ratios = norms.map((_, u) => {
+    const s = usable[u] as number;
+    const index = share[s] as number;
+    learned.set(features.subarray(index * width, (index + 1) * width), u * width);
+    norms[u] = exact[s] as number;
+    return Math.log((exact[s] as number) / (proxies[index] as number));
+  });
+  const { slopes, intercept, residuals } = fitRidge(learned, ratios);
+  const [least, most] = [ratios.reduce((a, b) => Math.min(a, b)), ratios.reduce((a, b) => Math.max(a, b))];
+  const inRange = (ratio: number): number => Math.min(most, Math.max(least, ratio));
+
+  const quotients = ratios.map((ratio, u) => Math.exp(ratio - inRange(ratio - (residuals[u] as number))));
+  const predictions = norms.map((norm, u) => norm / (quotients[u] as number));
+  const smear = total(norms) / total(predictions);
+  const factors = quotients.map((quotient) => quotient / smear);
+  const estimates = proxies.map((proxy, index) => {
+    if (proxy === 0) return 0;
+    let ratio = intercept;
+    for (let p = 0; p < width; p += 1)
+      ratio += (slopes[p] as number) * (features[index * width + p] as number);
+    return smear * proxy * Math.exp(inRange(ratio));
+  });
+  return {
+    estimates,
+    relativeError: Math.sqrt(total(factors.map((factor) => (factor - 1) ** 2)) / factors.length),
+    factors: drawnBy(factors, predictions),
+  };
+}
+
+/**
+ * (N, 2K + 2) What a forward pass tells of ‖∇ℓ‖ beyond its proxy: each logit and its square (a sure model has gradients of
+ * another size than an undecided one), ln(‖h‖² + 1), and the logarithm of the proxy (0 for a proxy of 0, which needs none).
+ */
+export function featuresOf(
+  { logits, featureNormsSquared, classes }: LogitBatch,
+  proxies: Float64Array,
+): Float64Array {
+  const width = 2 * classes + 2;
+  const features = new Float64Array(proxies.length * width);
+  for (const [index, proxy] of proxies.entries()) {
+    let at = index * width;
+    for (const logit of logits.subarray(index * classes, (index + 1) * classes)) {
+      features[at++] = logit;
+      features[at++] = logit * logit;
+    }
+    features[at++] = Math.log1p(featureNormsSquared[index] as number);
+    features[at] = proxy === 0 ? 0 : Math.log(proxy);
+  }
+  return features;
+}
+
+function drawnBy(values: Float64Array, chances: Float64Array): Factors {
+  const order = Array.from(values.keys()).sort((a, b) => (values[a] as number) - (values[b] as number));
+  const sum = total(chances);
+  let reached = 0;
+  const cumulative = Float64Array.from(order, (index) => {
+    reached += (chances[index] as number) / sum;
+    return reached;
+  });
+  cumulative[cumulative.length - 1] = 1;
+  return { values: Float64Array.from(order, (index) => values[index] as number), cumulative };
+}
+
+function total(values: Float64Array): number {
+  return values.reduce((a, b) => a + b, 0);
+}

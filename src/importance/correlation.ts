@@ -1,0 +1,32 @@
+import { ranksOf } from "./ranks.js";
+import { sum } from "./sum.js";
+
+/**
+ * Pearson's correlation, in [−1, 1]: how well one column is a straight line of the other. Null where a column does not vary.
+ *
+ * @param a (N) finite
+ * @param b (N) finite
+ */
+export function pearson(a: Float64Array, b: Float64Array): number | null {
+  const [u, v] = [deviationsOf(a), deviationsOf(b)];
+  if (u === null || v === null) return null;
+  const covariance = sum(u.map((x, i) => x * (v[i] as number)));
+  const variances = sum(u.map((x) => x * x)) * sum(v.map((y) => y * y));
+  return Math.min(1, Math.max(-1, covariance / Math.sqrt(variances)));
+}
+
+/** Spearman's: Pearson's of the ranks, ties sharing the mean of theirs. How well the order of one is that of the other. */
+export function spearman(a: Float64Array, b: Float64Array): number | null {
+  return pearson(ranksOf(a), ranksOf(b));
+}
+
+/** (N) Distances from the mean over the largest of them, so that their squares neither vanish nor overflow; null where all are 0. */
+function deviationsOf(values: Float64Array): Float64Array | null {
+  const peak = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  if (peak === 0) return null;
+  const relative = values.map((x) => x / peak);
+  const centre = sum(relative) / values.length;
+  const deviations = relative.map((x) => x - centre);
+  const widest = deviations.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+  return widest <= 1e-15 * values.length ? null : deviations.map((x) => x / widest);
+}

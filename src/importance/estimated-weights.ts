@@ -1,0 +1,43 @@
+import { adviseOn } from "./advice.js";
+import type { Completer } from "./completion.js";
+import { diagnose } from "./diagnostics.js";
+import { sum } from "./sum.js";
+import type { WeighOptions } from "./weigh-options.js";
+import { sharesOf, type Weighting, weigh } from "./weights.js";
+
+/** Weights by gradient norms of which most are estimates. */
+export interface EstimatedWeighting extends Weighting {
+  /** One standard error of the diagnostics' effective sample size. */
+  readonly effectiveSampleSizeError: number;
+}
+
+/**
+ * `weigh` with diagnostics that estimates do not flatter: the effective sample size, τ and Pareto k̂ are those that the
+ * weights would have if every norm were exact, estimated from the share that is. `maxWeight` is of the weights given.
+ *
+ * @param norms (N) exact where they are known, estimates elsewhere
+ * @param scoresOf makes the weighting's scores (N) of norms (N)
+ * @throws RangeError as `weigh` does
+ */
+export function weighEstimated(
+  norms: Float64Array,
+  completer: Completer,
+  scoresOf: (norms: Float64Array) => Float64Array,
+  options: WeighOptions,
+): EstimatedWeighting {
+  const weighting = weigh(scoresOf(norms), options);
+  const completedShares = (batch: Float64Array): Float64Array => sharesOf(scoresOf(batch), options);
+  const size = completer.estimate((batch) => 1 / sum(completedShares(batch).map((w) => w * w)));
+  const figures = {
+    ...diagnose(scoresOf(completer.example), completedShares(completer.example), options),
+    effectiveSampleSize: size.value,
+    tau: Math.sqrt(norms.length / size.value),
+    maxWeight: weighting.diagnostics.maxWeight,
+  };
+  const given = sharesOf(scoresOf(norms), options);
+  return {
+    ...weighting,
+    diagnostics: { ...figures, advice: adviseOn(figures, given, options) },
+    effectiveSampleSizeError: size.error,
+  };
+}
