@@ -31,6 +31,7 @@ export function scoreRoutes(
             ...problems(
               "invalid_request",
               "model_not_found",
+              "direction_stale",
               "body_too_large",
               "unsupported_media_type",
               "invalid_sample",
