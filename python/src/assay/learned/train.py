@@ -20,7 +20,7 @@ from assay.learned.inputs import NOT_READ, Inputs, choose_extras, fill_matrix
 from assay.learned.register import register
 from assay.learned.samples import Sample, is_number
 from assay.learned.service import Scores
-from assay.learned.trees import check_trees, write_trees
+from assay.learned.trees import check_trees, round_features, write_trees
 
 
 @dataclass(frozen=True)
@@ -67,11 +67,11 @@ def train(
         choose_extras(samples, task.extras),
     )
     texts = [sample.text for sample in samples]
-    features = read_features(folder, texts) if task.features else None
+    features = round_features(read_features(folder, texts)) if task.features else None
     matrix = fill_matrix(inputs, features, scores.rows, samples)
     groups = [str(sample.fields.get("group", f"line {sample.line}")) for sample in samples]
     fit = fit_trees(matrix, target, groups, task.options)
-    content = write_trees(fit.booster)
+    content = write_trees(fit.booster, inputs.features)
     entry = {
         "target": task.target,
         "loss": scores.loss,

@@ -3,6 +3,9 @@
 ONNX compares float32 with float32 where LightGBM compares with a float64 threshold t. For a float32
 x, x <= t holds exactly when x <= the largest float32 that is not above t: each threshold is rounded
 down to that, and every sample falls into the same leaf in both.
+
+A service keeps features in float16. The graph rounds them like that first, so that a sample gets
+the same value when its features come from the model and when they were kept.
 """
 
 from __future__ import annotations
@@ -20,31 +23,34 @@ from assay.learned.inputs import Matrix
 
 OPSETS = {"": 18, "ai.onnx.ml": 3}
 IR_VERSION = 8
+FLOAT16_MAX = 65_504.0
 ERROR_MAX = 1e-5  # of the largest prediction: float32 sums against float64 ones
 
 
-def write_trees(booster: lightgbm.Booster) -> bytes:
-    """A graph from `inputs` float32 (N, F) to `learned` float32 (N, 1)."""
+def write_trees(booster: lightgbm.Booster, features: int) -> bytes:
+    """A graph from `inputs` float32 (N, F) to `learned` float32 (N, 1).
+
+    The first `features` columns are rounded, as `round_features` has done it for the fit.
+    """
+    width = booster.num_feature()
     nodes = _Nodes()
     for tree, info in enumerate(booster.dump_model()["tree_info"]):
         nodes.add_tree(tree, info["tree_structure"])
+    rounding, constants, read = _rounding(features, width)
     ensemble = helper.make_node(
         "TreeEnsembleRegressor",
-        ["inputs"],
+        [read],
         ["learned"],
         domain="ai.onnx.ml",
         n_targets=1,
         **nodes.attributes,
     )
     graph = helper.make_graph(
-        [ensemble],
+        [*rounding, ensemble],
         "learned",
-        [
-            helper.make_tensor_value_info(
-                "inputs", TensorProto.FLOAT, ["batch", booster.num_feature()]
-            )
-        ],
+        [helper.make_tensor_value_info("inputs", TensorProto.FLOAT, ["batch", width])],
         [helper.make_tensor_value_info("learned", TensorProto.FLOAT, ["batch", 1])],
+        constants,
     )
     opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
     model = helper.make_model(
@@ -52,6 +58,11 @@ def write_trees(booster: lightgbm.Booster) -> bytes:
     )
     onnx.checker.check_model(model)
     return bytes(model.SerializeToString())
+
+
+def round_features(features: Matrix) -> Matrix:
+    """To the nearest float16, ties to even; what is too large becomes the largest."""
+    return np.clip(features, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16).astype(np.float32)
 
 
 def run_trees(content: bytes, matrix: Matrix) -> Matrix:
@@ -73,6 +84,30 @@ def check_trees(content: bytes, booster: lightgbm.Booster, matrix: Matrix) -> fl
     if not error <= ERROR_MAX:
         raise LearnedError(f"the ONNX graph differs from LightGBM by {error:.2g}")
     return error
+
+
+def _rounding(
+    features: int, width: int
+) -> tuple[list[onnx.NodeProto], list[onnx.TensorProto], str]:
+    """Nodes that round the first columns, their constants, and the name of the whole matrix."""
+    if features == 0:
+        return [], [], "inputs"
+    own = "inputs" if features == width else "features"
+    nodes = [
+        helper.make_node("Clip", [own, "least", "most"], ["clipped"]),
+        helper.make_node("Cast", ["clipped"], ["halves"], to=TensorProto.FLOAT16),
+        helper.make_node("Cast", ["halves"], ["rounded"], to=TensorProto.FLOAT),
+    ]
+    constants = [
+        helper.make_tensor("least", TensorProto.FLOAT, [], [-FLOAT16_MAX]),
+        helper.make_tensor("most", TensorProto.FLOAT, [], [FLOAT16_MAX]),
+    ]
+    if features == width:
+        return nodes, constants, "rounded"
+    widths = helper.make_tensor("widths", TensorProto.INT64, [2], [features, width - features])
+    split = helper.make_node("Split", ["inputs", "widths"], ["features", "others"], axis=1)
+    joined = helper.make_node("Concat", ["rounded", "others"], ["matrix"], axis=1)
+    return [split, *nodes, joined], [*constants, widths], "matrix"
 
 
 class _Nodes:
