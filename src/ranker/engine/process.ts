@@ -11,7 +11,7 @@ import { createTokenising, type Tokenising } from "./tokenising.js";
 
 /**
  * Padded tokens of a batch for each thread of its session. Larger batches leave the CPU's cache, and small requests wait
- * longer behind them: for one thread 512 is as fast as 256 in fp32 and 2% faster in int8, 128 is 5% and 12% slower.
+ * longer behind them: for one thread 512 is as fast as 256 in fp32, 128 is 5% slower. `BATCH_SCALE` tells of other graphs.
  */
 const BATCH_TOKENS_PER_THREAD = 256;
 

@@ -6,12 +6,13 @@ import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "./protoc
 import { GraphFault, type SessionThread } from "./session-threads.js";
 
 /**
- * Budget of a batch by graph. To the sums of `accumulate` each batch adds every parameter, some 10 ms for the 22.7 M of MiniLM,
- * which 512 tokens' 350 ms outweigh; a larger batch gains nothing and keeps others waiting.
+ * Budget of a batch by graph. int8 products want more rows than fp32's to fill a core. To the sums of `accumulate` each batch
+ * adds every parameter, some 10 ms for the 22.7 M of MiniLM, which 512 tokens' 350 ms outweigh; a larger batch gains nothing
+ * and keeps others waiting.
  */
 const BATCH_SCALE: Readonly<Record<Graph, number>> = {
   forward: 1,
-  "forward.int8": 1,
+  "forward.int8": 2,
   norms: 1,
   tangent: 1,
   accumulate: 2,
