@@ -5,14 +5,11 @@ import { parse } from "csv-parse";
 import { z } from "zod";
 import { AssayError } from "../errors.js";
 import type { SampleLimits } from "../scoring/limits.js";
-import type { Sample } from "../scoring/sample.js";
+import type { LocatedSample } from "../scoring/sample-batches.js";
 import { sampleSchema } from "../scoring/sample-schema.js";
 
-/** A sample of a file and the number of its line, from 1. */
-export interface FiledSample {
-  readonly sample: Sample;
-  readonly line: number;
-}
+/** A sample of a file; its path names the file and the line, from 1. */
+export type FiledSample = LocatedSample;
 
 export interface SampleFileOptions {
   readonly limits: SampleLimits;
@@ -27,13 +24,14 @@ export interface SampleFileOptions {
 export async function* readSampleFile(path: string, options: SampleFileOptions): AsyncIterable<FiledSample> {
   const schema = sampleSchema(options.limits);
   for await (const { value, line } of readRecords(path, options.onBytes)) {
+    const at = `${path}, line ${line}`;
     const parsed = schema.safeParse(value);
     if (!parsed.success) {
       throw new AssayError("input_invalid", {
-        detail: `${path}, line ${line}: ${z.prettifyError(parsed.error)}`,
+        detail: `${at}: ${z.prettifyError(parsed.error)}`,
       });
     }
-    yield { sample: parsed.data, line };
+    yield { sample: parsed.data, path: at };
   }
 }
 
@@ -89,19 +87,27 @@ interface CsvRecord {
   readonly info: { readonly lines: number };
 }
 
-const COLUMNS = ["id", "query", "document", "text", "label", "group"];
+const COLUMNS = ["id", "query", "document", "text", "label", "group", "reference_loss"];
+const NUMBERS = ["label", "reference_loss"];
+/** A column `extras.clicks` holds the extra `clicks`. */
+const EXTRAS = "extras.";
 
-/** An empty cell is absent, but for texts, which may be empty; a label is a number. */
+/** An empty cell is absent, but for texts, which may be empty. */
 function fromCsv(path: string, record: CsvRecord["record"]): Record<string, unknown> {
   const value: Record<string, unknown> = {};
+  const extras: Record<string, number> = {};
   for (const [name, cell] of Object.entries(record)) {
+    if (name.startsWith(EXTRAS)) {
+      if (cell !== "") extras[name.slice(EXTRAS.length)] = Number(cell);
+      continue;
+    }
     if (!COLUMNS.includes(name)) {
       throw new AssayError("input_invalid", {
-        detail: `${path}: the header names the column ${JSON.stringify(name)}; it may name ${COLUMNS.join(", ")}`,
+        detail: `${path}: the header names the column ${JSON.stringify(name)}; it may name ${COLUMNS.join(", ")} and ${EXTRAS}NAME`,
       });
     }
     if (cell === "" && name !== "query" && name !== "document") continue;
-    value[name] = name === "label" ? Number(cell) : cell;
+    value[name] = NUMBERS.includes(name) ? Number(cell) : cell;
   }
-  return value;
+  return Object.keys(extras).length === 0 ? value : { ...value, extras };
 }

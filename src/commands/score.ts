@@ -3,14 +3,15 @@ import { setTimeout as delay } from "node:timers/promises";
 import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openPorts, type Ports } from "../compose.js";
-import { type Config, readConfig } from "../config.js";
+import { readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
 import { SCHEMES, type SchemeName } from "../importance/schemes.js";
-import { LOSSES, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
+import { isGroupLoss, LOSSES, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
 import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.js";
 import { weigh } from "../importance/weights.js";
 import { type Caller, PRECISIONS, type Precision } from "../ranker/port.js";
 import type { SampleRow } from "../scoring/row.js";
+import { sampleBatches } from "../scoring/sample-batches.js";
 import { scoreSamples } from "../scoring/score.js";
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
 import { openRowWriter, ROW_FORMATS, type RowFormat } from "./row-writer.js";
@@ -37,7 +38,7 @@ export function addScoreCommand(program: Command): void {
   program
     .command("score")
     .description("Score a file of samples (.jsonl, .ndjson or .csv with a header) without a server")
-    .argument("<file>", "columns or fields: id, query and document (or text), label, group")
+    .argument("<file>", "columns or fields: id, query and document (or text), label, group, reference_loss")
     .option("-o, --output <file>", "where to write; standard output by default")
     .addOption(
       new Option("-f, --format <format>", "form of the output").choices(ROW_FORMATS).default("ndjson"),
@@ -49,7 +50,7 @@ export function addScoreCommand(program: Command): void {
     .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
     .option("--direction <name>", "direction that influence, alignment and tangent are measured along")
     .option("--reference <model>", "model whose loss rho takes away, where the file has no reference_loss")
-    .option("--batch <n>", "samples scored at once", positiveInteger, 256)
+    .option("--batch <n>", "samples scored at once, or more where a group is larger", positiveInteger, 256)
     .addOption(
       new Option("--scheme <name>", "weigh the whole file; without it rows have no weight").choices(SCHEMES),
     )
@@ -88,8 +89,10 @@ async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
     bar.start(bytes, 0, { samples: 0 });
     const held: SampleRow[] = [];
     let samples = 0;
-    for await (const batch of batches(file, config, options.batch, (read) => bar.update(read))) {
-      const rows = await scoreBatch(ports, file, batch, options, weighting);
+    const read = readSampleFile(file, { limits: config.limits, onBytes: (bytes) => bar.update(bytes) });
+    const byGroup = options.loss !== undefined && isGroupLoss(options.loss);
+    for await (const batch of sampleBatches(read, byGroup, config.limits, options.batch)) {
+      const rows = await scoreBatch(ports, batch, options, weighting);
       samples += rows.length;
       bar.update({ samples });
       // Weights need the whole file; without them rows pass through.
@@ -106,29 +109,11 @@ async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
   }
 }
 
-async function* batches(
-  file: string,
-  { limits }: Config,
-  size: number,
-  onBytes: (bytes: number) => void,
-): AsyncIterable<FiledSample[]> {
-  let batch: FiledSample[] = [];
-  for await (const sample of readSampleFile(file, { limits, onBytes })) {
-    batch.push(sample);
-    if (batch.length === size) {
-      yield batch;
-      batch = [];
-    }
-  }
-  if (batch.length > 0) yield batch;
-}
-
 /** The command waits as long as it takes; Ctrl-C ends the process. */
 const PATIENT: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
 
 async function scoreBatch(
   ports: Ports,
-  file: string,
   batch: readonly FiledSample[],
   { model, dataset, signals, loss, precision, direction, reference }: ScoreOptions,
   weighting: FileWeighting | null,
@@ -152,18 +137,18 @@ async function scoreBatch(
     if (failure !== null) ports.logger.warn({ err: failure }, "outputs were not cached");
     return answer.results;
   } catch (error) {
-    throw error instanceof AssayError ? locate(error, file, batch) : error;
+    throw error instanceof AssayError ? locate(error, batch) : error;
   }
 }
 
 /** The error with the file's line in place of the sample's place in its batch. */
-function locate(error: AssayError, file: string, batch: readonly FiledSample[]): AssayError {
+function locate(error: AssayError, batch: readonly FiledSample[]): AssayError {
   const [fault] = error.faults;
   const index = /^\/samples\/(\d+)/.exec(fault?.path ?? "")?.[1];
-  const line = index === undefined ? undefined : batch[Number(index)]?.line;
-  if (fault === undefined || line === undefined) return error;
+  const path = index === undefined ? undefined : batch[Number(index)]?.path;
+  if (fault === undefined || path === undefined) return error;
   return new AssayError(error.code, {
-    detail: `${file}, line ${line}: ${fault.path.split("/").at(-1)} ${fault.message}`,
+    detail: `${path}: ${fault.path.split("/").at(-1)} ${fault.message}`,
     cause: error,
   });
 }

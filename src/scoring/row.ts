@@ -55,9 +55,10 @@ function predictionAt(
 ): Partial<SampleRow> {
   if (classes === 1) {
     const logit = logits[index] as number;
-    return loss === "mse"
-      ? { id, logit }
-      : { id, logit, probability: distributionOf([logit]).probabilities[1] as number };
+    // Under the other losses of one logit it is no probability.
+    return loss === "bce"
+      ? { id, logit, probability: distributionOf([logit]).probabilities[1] as number }
+      : { id, logit };
   }
   const own = logits.subarray(index * classes, (index + 1) * classes);
   return { id, logits: Array.from(own), probabilities: [...distributionOf(own).probabilities] };

@@ -102,6 +102,25 @@ describe("assay score", () => {
     expect([...weights].sort()).toEqual([1 / 6, 2 / 6, 3 / 6]);
   });
 
+  it("keeps the samples of a group together under the loss of a group, also where a batch is smaller", async () => {
+    const graded =
+      "query,document,label,group,reference_loss,extras.clicks\n" +
+      "usb c cable,USB-C cable,2,usb,0.5,3\nusb c cable,Garden chair,0,usb,0.5,\nchair,Garden chair,1,chair,0,1\n";
+    const signals = ["--signals", "loss,grad_norm,sensitivity,rho", "--loss", "pairwise"];
+    const { stdout } = await score("pairs.csv", graded, ...signals, "--batch", "1");
+    const [better, worse, alone] = rowsOf(stdout);
+    const loss = Math.log1p(Math.exp(worse.logit - better.logit));
+    expect([better.loss, worse.loss, alone.loss]).toEqual([
+      expect.closeTo(loss, 5),
+      expect.closeTo(loss, 5),
+      0,
+    ]);
+    expect(better.rho).toBeCloseTo(better.loss - 0.5, 9);
+    expect(better.grad_norm / better.sensitivity).toBeCloseTo(worse.grad_norm / worse.sensitivity, 5);
+    expect(alone.grad_norm).toBe(0);
+    expect(alone).not.toHaveProperty("probability");
+  });
+
   it.each([
     ["broken JSON", "pairs.jsonl", '{"text":"a"}\n{"text":', /line 2/],
     ["an unknown field", "pairs.jsonl", '{"text":"a","rating":3}', /line 1[\s\S]*rating/],
@@ -120,12 +139,22 @@ describe("assay score", () => {
     ],
     ["an unknown ending", "pairs.xlsx", "", /must end in/],
     ["a label that does not suit the loss", "pairs.jsonl", '{"text":"a","label":3}', /rescale a rating/],
-  ])("stops at %s with the place and exit code 1", async (_about, name, content, message) => {
-    const { code, stderr } = await score(name, content);
-    expect(code).toBe(1);
-    expect(stderr).toMatch(message);
-    expect(stderr).not.toContain("    at ");
-  });
+    [
+      "a group that comes again",
+      "pairs.csv",
+      "text,label,group\na,1,q\nb,0,r\nc,1,q\n",
+      /line 4\/group ended before/,
+      ["--loss", "listwise"],
+    ],
+  ])(
+    "stops at %s with the place and exit code 1",
+    async (_about, name, content, message, options: string[] = []) => {
+      const { code, stderr } = await score(name, content, ...options);
+      expect(code).toBe(1);
+      expect(stderr).toMatch(message);
+      expect(stderr).not.toContain("    at ");
+    },
+  );
 
   it("says that a file holds no samples", async () => {
     const { code, stderr, stdout } = await score("pairs.csv", "id,text\n");
