@@ -122,7 +122,16 @@ export const SETTINGS = {
   ),
   ASSAY_SAMPLES_MAX: setting(integer(1, 1_000_000), "2048", "Samples in one `POST /v1/score`."),
   ASSAY_IDS_MAX: setting(integer(1, 1_000_000), "10000", "Ids in one look-up."),
-  ASSAY_BODY_BYTES_MAX: setting(integer(1024, 2 ** 31), String(16 * 2 ** 20), "Bytes of one request's body."),
+  ASSAY_DIRECTIONS_MAX: setting(
+    integer(1, 1000),
+    "32",
+    "Directions that are kept; each takes four bytes for every parameter of its model.",
+  ),
+  ASSAY_BODY_BYTES_MAX: setting(
+    integer(1024, 2 ** 31),
+    String(16 * 2 ** 20),
+    "Bytes of one request's body, or of one line of a stream.",
+  ),
   ASSAY_ID_BYTES_MAX: setting(
     integer(1, 256),
     "256",
@@ -235,6 +244,7 @@ export function readConfig(
     limits: {
       samplesMax: value("ASSAY_SAMPLES_MAX"),
       idsMax: value("ASSAY_IDS_MAX"),
+      directionsMax: value("ASSAY_DIRECTIONS_MAX"),
       bodyBytesMax: value("ASSAY_BODY_BYTES_MAX"),
       idBytesMax: value("ASSAY_ID_BYTES_MAX"),
       textCharsMax: value("ASSAY_TEXT_CHARS_MAX"),

@@ -13,6 +13,7 @@ import { measureRequests } from "./plugins/request-metrics.js";
 import { timeStages } from "./plugins/server-timing.js";
 import { handleErrors, refuseMalformed, sendProblem } from "./problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
+import { directionRoutes } from "./routes/directions.js";
 import { healthRoutes } from "./routes/health.js";
 import { modelRoutes } from "./routes/models.js";
 import { sampleRoutes } from "./routes/samples.js";
@@ -58,6 +59,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(datasetRoutes(store));
   await app.register(sampleRoutes({ rankers, store }, limits));
   await app.register(weightRoutes({ rankers, store }));
+  await app.register(directionRoutes({ rankers, store }, limits));
   await app.register(modelRoutes(rankers));
   await app.register(healthRoutes({ rankers, store }, metrics));
   return app;

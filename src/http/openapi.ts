@@ -2,6 +2,7 @@ import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
 import type { FastifyInstance } from "fastify";
+import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
 
 type Document = ReturnType<typeof jsonSchemaTransformObject>;
 
@@ -21,6 +22,7 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
       tags: [
         { name: "score", description: "Signals and weights of a batch" },
         { name: "datasets", description: "What is remembered by sample id" },
+        { name: "directions", description: "Vectors in parameter space that samples are measured against" },
         { name: "models", description: "The exported rankers" },
         { name: "operation", description: "Health and metrics" },
       ],
@@ -34,11 +36,18 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
 }
 
-/** Problems and metrics have media types of their own, which the type provider does not let a route say. */
+/** Problems, metrics and JSON lines have media types of their own, which the type provider does not let a route say. */
 function withMediaTypes(document: Document): Document {
   const copy = structuredClone(document) as { paths?: Record<string, Record<string, Operation>> };
   for (const operations of Object.values(copy.paths ?? {})) {
-    for (const { responses = {} } of Object.values(operations)) {
+    for (const { requestBody, responses = {} } of Object.values(operations)) {
+      const [body, answer] = [requestBody?.content, responses["200"]?.content];
+      if (body?.[NDJSON_MEDIA_TYPE] && answer) {
+        body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "A sample a line" } };
+        answer[NDJSON_MEDIA_TYPE] = {
+          schema: { type: "string", description: "To lines: progress, then this" },
+        };
+      }
       for (const response of Object.values(responses)) {
         const json = response.content?.["application/json"];
         if (json?.schema?.$ref === "#/components/schemas/Problem")
@@ -51,11 +60,11 @@ function withMediaTypes(document: Document): Document {
 }
 
 interface Operation {
-  readonly responses?: Record<
-    string,
-    { content?: Record<string, { schema?: { $ref?: string; type?: string } }> }
-  >;
+  readonly requestBody?: { content?: Content };
+  readonly responses?: Record<string, { content?: Content }>;
 }
+
+type Content = Record<string, { schema?: { $ref?: string; type?: string; description?: string } }>;
 
 /** The provider writes each named schema twice, as input and as output; only those that a route names stay. */
 function withoutUnused(document: Document): Document {

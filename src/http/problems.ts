@@ -89,11 +89,7 @@ export function sendProblem(
   request: FastifyRequest,
   reply: FastifyReply,
 ): FastifyReply {
-  const error = asAssayError(thrown);
-  const status = STATUS[error.code];
-  if (EXPECTED.has(error.code))
-    request.log.info({ code: error.code, reason: error.message }, "request not done");
-  else if (status >= 500) request.log.error({ err: error }, "request failed");
+  const { error, problem } = describeProblem(thrown, request);
   const { retryAfterMs } = error;
   const retryAfter =
     retryAfterMs === undefined
@@ -101,13 +97,23 @@ export function sendProblem(
       : Math.max(1, Math.ceil(retryAfterMs / 1000));
   if (retryAfter !== undefined) reply.header("retry-after", retryAfter);
   if (error.code === "unauthorised") reply.header("www-authenticate", "Bearer");
+  return reply.code(problem.status).type("application/problem+json").send(problem);
+}
+
+/** The problem that an error is answered with, and the error in the catalogue's terms; logs what an operator should know. */
+export function describeProblem(
+  thrown: FastifyError | AssayError,
+  request: FastifyRequest,
+): { error: AssayError; problem: Problem } {
+  const error = asAssayError(thrown);
+  const status = STATUS[error.code];
+  if (EXPECTED.has(error.code))
+    request.log.info({ code: error.code, reason: error.message }, "request not done");
+  else if (status >= 500) request.log.error({ err: error }, "request failed");
   // What went wrong inside is for the log, not for the client.
   const detail =
     error.code === "internal" ? `Request ${request.id} failed; the log has the reason` : error.message;
-  return reply
-    .code(status)
-    .type("application/problem+json")
-    .send(problemOf(error.code, status, detail, error.faults));
+  return { error, problem: problemOf(error.code, status, detail, error.faults) };
 }
 
 /** Answers what is not HTTP, or too slow, or has too large a header: the parser gave up before there was a request. */
@@ -131,7 +137,17 @@ const CONNECTION_STATUS: Readonly<Record<string, readonly [number, string]>> = {
   ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
 };
 
-function problemOf(code: ErrorCode, status: number, detail: string, faults: readonly Fault[]) {
+/** The body of RFC 9457. */
+interface Problem {
+  readonly type: string;
+  readonly title: string;
+  readonly status: number;
+  readonly code: ErrorCode;
+  readonly detail: string;
+  readonly faults?: readonly Fault[];
+}
+
+function problemOf(code: ErrorCode, status: number, detail: string, faults: readonly Fault[]): Problem {
   return {
     type: `urn:assay:problem:${code}`,
     title: ERRORS[code],

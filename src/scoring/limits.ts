@@ -4,7 +4,9 @@ export interface Limits extends SampleLimits {
   readonly samplesMax: number;
   /** Ids in one look-up. */
   readonly idsMax: number;
-  /** Bytes of one body. */
+  /** Directions in the store. */
+  readonly directionsMax: number;
+  /** Bytes of one body, or of one line of a stream. */
   readonly bodyBytesMax: number;
 }
 

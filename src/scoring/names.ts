@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { SampleLimits } from "./limits.js";
 
-/** Bytes of UTF-8 that a dataset's name may have. */
+/** Bytes of UTF-8 that the name of a dataset or a direction may have. */
 export const DATASET_BYTES_MAX = 128;
 
 /** Well-formed Unicode without control characters, at most `bytesMax` bytes of UTF-8. */

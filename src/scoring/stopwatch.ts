@@ -1,7 +1,7 @@
 /**
  * The parts of a request that `Server-Timing` and the metrics tell apart, in the order in which they come: `ipc` is what a
- * run took beside the engine's own stages, `handle` the work of routes that do not tell it apart, `send` what follows
- * the header.
+ * run took beside the engine's own stages, `accumulate` the wait for sums of gradients, `handle` the work of routes that do
+ * not tell it apart, `send` what follows the header.
  */
 export const STAGES = [
   "receive",
@@ -13,6 +13,7 @@ export const STAGES = [
   "queue",
   "infer",
   "ipc",
+  "accumulate",
   "signals",
   "weigh",
   "keep",

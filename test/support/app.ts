@@ -37,6 +37,7 @@ export function brokenStore(): Store {
 export const TEST_LIMITS = {
   samplesMax: 64,
   idsMax: 128,
+  directionsMax: 8,
   bodyBytesMax: 2 ** 20,
   idBytesMax: 256,
   textCharsMax: 10_000,

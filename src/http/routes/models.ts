@@ -1,16 +1,12 @@
-import type { IncomingMessage } from "node:http";
-import { finished } from "node:stream";
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { AssayError } from "../../errors.js";
 import type { Rankers, ServedModel } from "../../ranker/port.js";
 import { modelNameSchema } from "../../scoring/names.js";
+import { bodyStream } from "../plugins/body-stream.js";
 import { modelSchema, WEIGHTS_MEDIA_TYPE } from "../schemas/model.js";
 import { problems } from "../schemas/problem.js";
-
-/** An upload of which no byte comes for this long is given up: it keeps others from replacing the model. */
-const UPLOAD_IDLE_MS = 60_000;
 
 const params = z.strictObject({ model: modelNameSchema });
 
@@ -78,12 +74,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
 function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
   return async (app) => {
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser(WEIGHTS_MEDIA_TYPE, async ({ headers, raw }: FastifyRequest) => {
-      const encoding = headers["content-encoding"] ?? "identity";
-      if (encoding === "identity") return uploadOf(raw);
-      const detail = `Content-Encoding ${encoding} is not taken: send the weights as they are`;
-      throw new AssayError("unsupported_media_type", { detail });
-    });
+    app.addContentTypeParser(WEIGHTS_MEDIA_TYPE, async (request: FastifyRequest) => bodyStream(request));
     app.put(
       "/v1/models/:model/weights",
       {
@@ -112,24 +103,6 @@ function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
       },
     );
   };
-}
-
-/**
- * The body as it comes. What is left of one that is refused half-way is read and thrown away: a connection that is closed
- * with unread bytes may lose the answer. Throws `cancelled` where the client goes away or stalls.
- */
-async function* uploadOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
-  request.setTimeout(UPLOAD_IDLE_MS, () =>
-    request.destroy(new Error(`no byte came for ${UPLOAD_IDLE_MS} ms`)),
-  );
-  finished(request, () => request.setTimeout(0));
-  try {
-    yield* request.iterator({ destroyOnReturn: false });
-  } catch (cause) {
-    throw new AssayError("cancelled", { detail: `The upload broke off: ${(cause as Error).message}`, cause });
-  } finally {
-    request.resume();
-  }
 }
 
 /** A request without a body or a content type. */

@@ -10,13 +10,14 @@ export function sampleParamsSchema(limits: Limits) {
   return z.strictObject({ dataset: datasetSchema, id: idSchema(limits) });
 }
 
-/** A cursor is a dataset's name in base64url; what a client has mangled would skip or repeat pages. */
+/** A cursor is a name in base64url; what a client has mangled would skip or repeat pages. */
 function isCursor(text: string): boolean {
   const bytes = Buffer.from(text, "base64url");
   return bytes.length > 0 && isUtf8(bytes) && bytes.toString("base64url") === text;
 }
 
-const timeSchema = z.iso.datetime().describe("UTC");
+export const cursorSchema = z.string().max(1024).refine(isCursor, "is not the next_cursor of a page");
+export const timeSchema = z.iso.datetime().describe("UTC");
 
 export const snapshotSchema = z
   .object({
@@ -39,7 +40,7 @@ export const datasetSummarySchema = z
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
 export const datasetListQuerySchema = z.strictObject({
-  cursor: z.string().max(1024).refine(isCursor, "is not the next_cursor of a page").optional(),
+  cursor: cursorSchema.optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
 });
 export const datasetListSchema = z

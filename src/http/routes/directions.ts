@@ -1,0 +1,202 @@
+import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
+import { z } from "zod";
+import { AssayError, type Fault } from "../../errors.js";
+import type { Rankers } from "../../ranker/port.js";
+import { type DirectionRequest, makeDirection } from "../../scoring/direct.js";
+import {
+  deleteDirection,
+  type KnownDirection,
+  listDirections,
+  readDirection,
+} from "../../scoring/directions.js";
+import type { Limits } from "../../scoring/limits.js";
+import type { LocatedSample } from "../../scoring/sample-batches.js";
+import { sampleSchema } from "../../scoring/sample-schema.js";
+import type { Store } from "../../store/port.js";
+import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
+import {
+  isLineBody,
+  type LineBody,
+  NDJSON_MEDIA_TYPE,
+  readLines,
+  takeLineBodies,
+} from "../plugins/ndjson.js";
+import { answerInLines } from "../plugins/progress-lines.js";
+import { stopwatchOf } from "../plugins/server-timing.js";
+import { renderTime } from "../render.js";
+import {
+  directionBodySchema,
+  directionListQuerySchema,
+  directionListSchema,
+  directionParamsSchema,
+  directionQuerySchema,
+  directionSchema,
+} from "../schemas/direction.js";
+import { problems } from "../schemas/problem.js";
+
+export function directionRoutes(
+  ports: { rankers: Rankers; store: Store },
+  limits: Limits,
+): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.get(
+      "/v1/directions",
+      {
+        schema: {
+          operationId: "listDirections",
+          summary: "List the directions",
+          tags: ["directions"],
+          querystring: directionListQuerySchema,
+          response: { 200: directionListSchema, ...problems("invalid_request", "store_unavailable") },
+        },
+      },
+      async ({ query }) => {
+        const page = await listDirections(ports, query.cursor ?? null, query.limit);
+        return { directions: page.items.map(renderDirection), next_cursor: page.cursor };
+      },
+    );
+    app.get(
+      "/v1/directions/:direction",
+      {
+        schema: {
+          operationId: "readDirection",
+          summary: "Describe one direction",
+          tags: ["directions"],
+          params: directionParamsSchema,
+          response: {
+            200: directionSchema,
+            ...problems("invalid_request", "direction_not_found", "store_unavailable"),
+          },
+        },
+      },
+      async ({ params }) => renderDirection(await readDirection(ports, params.direction)),
+    );
+    app.delete(
+      "/v1/directions/:direction",
+      {
+        schema: {
+          operationId: "deleteDirection",
+          summary: "Forget a direction",
+          tags: ["directions"],
+          params: directionParamsSchema,
+          response: {
+            204: z.null().describe("Forgotten"),
+            ...problems("invalid_request", "direction_not_found", "store_unavailable"),
+          },
+        },
+      },
+      async ({ params }, reply) => {
+        await deleteDirection(ports.store, params.direction);
+        return reply.code(204).send(null);
+      },
+    );
+    await app.register(makingRoute(ports, limits));
+  };
+}
+
+/** In a scope of its own: no other route takes a stream of samples. */
+function makingRoute(ports: { rankers: Rankers; store: Store }, limits: Limits): FastifyPluginAsyncZod {
+  return async (app) => {
+    takeLineBodies(app);
+    app.put(
+      "/v1/directions/:direction",
+      {
+        schema: {
+          operationId: "makeDirection",
+          summary: "Make a direction of labelled samples",
+          description: `Takes the samples as JSON, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`), one a line, with \`kind\`, \`model\` and \`loss\` as query parameters. Lines are answered with lines: \`{"samples": n}\` each second, and last the direction, or a problem, which has a \`code\`. Until it is complete the direction of that name stays what it was; of two at once the last to finish stands.`,
+          tags: ["directions"],
+          consumes: ["application/json", NDJSON_MEDIA_TYPE],
+          headers: timeoutHeadersSchema,
+          params: directionParamsSchema,
+          querystring: directionQuerySchema,
+          body: directionBodySchema(limits),
+          response: {
+            200: directionSchema,
+            ...problems(
+              "invalid_request",
+              "model_not_found",
+              "directions_full",
+              "body_too_large",
+              "unsupported_media_type",
+              "invalid_sample",
+              "overloaded",
+              "deadline_exceeded",
+              "store_unavailable",
+            ),
+          },
+        },
+      },
+      async (request, reply) => {
+        const name = request.params.direction;
+        const body: unknown = request.body;
+        const caller = callerOf(request, reply);
+        const stopwatch = stopwatchOf(request);
+        if (!isLineBody(body)) {
+          const { samples, ...rest } = request.body;
+          refuseQuery(request.query);
+          const located = samples.map((sample, index) => ({ sample, path: `/samples/${index}` }));
+          const watch = { caller, stopwatch, onProgress: () => undefined };
+          return renderDirection(await makeDirection(ports, { name, ...rest }, located, watch, limits));
+        }
+        const asked = { name, ...requireKind(request.query) };
+        return answerInLines(request, reply, async (onProgress) => {
+          const watch = { caller, stopwatch, onProgress: (samples: number) => onProgress({ samples }) };
+          return renderDirection(await makeDirection(ports, asked, samplesOf(body, limits), watch, limits));
+        });
+      },
+    );
+  };
+}
+
+/** The samples of a body of lines. Throws `invalid_request` with the first line that is none, and what `readLines` throws. */
+async function* samplesOf(body: LineBody, limits: Limits): AsyncGenerator<LocatedSample> {
+  const schema = sampleSchema(limits);
+  for await (const { number, value } of readLines(body, limits.bodyBytesMax)) {
+    const path = `line ${number}`;
+    const parsed = schema.safeParse(value);
+    if (!parsed.success) {
+      const faults = parsed.error.issues.map(
+        (issue): Fault => ({ path: [path, ...issue.path].join("/"), message: issue.message }),
+      );
+      throw invalidRequest(faults);
+    }
+    yield { sample: parsed.data, path };
+  }
+}
+
+function requireKind({ kind, ...rest }: Query): Omit<DirectionRequest, "name"> {
+  if (kind === undefined)
+    throw invalidRequest([{ path: "kind", message: "is required as a query parameter with JSON lines" }]);
+  return { kind, ...rest };
+}
+
+/** What stands in a JSON body is not said a second time. */
+function refuseQuery(query: Query): void {
+  const faults = Object.keys(query).map((path): Fault => ({ path, message: "belongs in the JSON body" }));
+  if (faults.length > 0) throw invalidRequest(faults);
+}
+
+type Query = z.infer<typeof directionQuerySchema>;
+
+function invalidRequest(faults: readonly Fault[]): AssayError {
+  const detail = faults.map(({ path, message }) => `${path}: ${message}`).join("; ");
+  return new AssayError("invalid_request", { detail, faults });
+}
+
+function renderDirection(direction: KnownDirection): z.infer<typeof directionSchema> {
+  return {
+    name: direction.name,
+    kind: direction.kind,
+    model: { ...direction.model },
+    loss: direction.loss,
+    samples: direction.samples,
+    zero_gradients: direction.zeroGradients,
+    norm: direction.norm,
+    // Unit vectors have a mean within the unit ball; rounding of the sums may carry it past.
+    coherence: direction.kind === "mean_direction" ? Math.min(1, direction.norm) : null,
+    bytes: direction.bytes,
+    created_at: renderTime(direction.createdAtMs),
+    stale: direction.stale,
+  };
+}

@@ -1,0 +1,139 @@
+import { AssayError, type Fault } from "../errors.js";
+import { directionCoefficients } from "../importance/direction-coefficients.js";
+import { labelFault } from "../importance/labels.js";
+import type { LossName } from "../importance/types.js";
+import type { Accumulation, Caller, Ranker, Text, Wanted } from "../ranker/port.js";
+import type { DirectionKind, Store } from "../store/port.js";
+import { type KnownOutputs, knownOutputs } from "./outputs.js";
+import { patiently } from "./patience.js";
+import { textOf } from "./sample.js";
+import type { LocatedSample } from "./sample-batches.js";
+import type { Stopwatch } from "./stopwatch.js";
+import { throwFaults } from "./suit.js";
+
+/** What is summed, and with what. */
+export interface DirectionSums {
+  readonly ranker: Ranker;
+  readonly store: Store;
+  readonly accumulation: Accumulation;
+  readonly kind: DirectionKind;
+  readonly loss: LossName;
+  /** Throws where the sums are of no use any more. */
+  readonly checkUse: () => void;
+}
+
+/** Who waits for a direction, and what they hear meanwhile. */
+export interface DirectionWatch {
+  readonly caller: Caller;
+  readonly stopwatch: Stopwatch;
+  /** Told after each batch of how many samples the gradients are in the sums. */
+  readonly onProgress: (samples: number) => void;
+}
+
+export interface Totals {
+  readonly samples: number;
+  readonly zeroGradients: number;
+}
+
+/**
+ * Adds the gradients of all samples to the accumulation. The outputs of one batch are computed while the gradients of the
+ * one before are summed. When it throws, nothing is under way any more.
+ */
+export async function sumGradients(
+  { ranker, store, accumulation, kind, loss, checkUse }: DirectionSums,
+  batches: AsyncIterable<readonly LocatedSample[]> | Iterable<readonly LocatedSample[]>,
+  { caller, stopwatch, onProgress }: DirectionWatch,
+): Promise<Totals> {
+  const wanted: Wanted =
+    kind === "mean_direction" ? { graph: "norms" } : { graph: "forward", precision: "fp32" };
+  let samples = 0;
+  let zeroGradients = 0;
+  let adding: Promise<void> = Promise.resolve();
+
+  async function add(batch: readonly LocatedSample[], { moving, texts, coefficients }: Share): Promise<void> {
+    if (moving.length > 0)
+      await locating(moving, () => patiently(() => accumulation.add(texts, coefficients, caller), caller));
+    samples += batch.length;
+    onProgress(samples);
+  }
+
+  try {
+    for await (const batch of batches) {
+      checkUse();
+      checkLabels(batch, loss, ranker.model.classes);
+      const texts = batch.map(({ sample }) => textOf(sample));
+      const outputs = await locating(batch, () =>
+        patiently(() => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller), caller),
+      );
+      const share = shareOf(kind, outputs, texts, batch, loss);
+      zeroGradients += share.zeroGradients;
+      await adding;
+      stopwatch.lap("accumulate");
+      adding = add(batch, share);
+      adding.catch(() => undefined); // whoever awaits it next hears of it
+    }
+    await adding;
+    stopwatch.lap("accumulate");
+  } finally {
+    await Promise.allSettled([adding]);
+  }
+  return { samples, zeroGradients };
+}
+
+/** Throws `missing_label` and `unsuitable_label` with the place of each. */
+export function checkLabels(batch: readonly LocatedSample[], loss: LossName, classes: number): void {
+  const absent: Fault[] = [];
+  const unsuitable: Fault[] = [];
+  for (const { sample, path } of batch) {
+    const { label = null } = sample;
+    const message = labelFault(label, loss, classes);
+    if (label === null) absent.push({ path: `${path}/label`, message: "is required" });
+    else if (message !== null) unsuitable.push({ path: `${path}/label`, message });
+  }
+  throwFaults("missing_label", absent);
+  throwFaults("unsuitable_label", unsuitable);
+}
+
+/** What a batch adds to the sums. */
+interface Share {
+  /** (M) The samples whose gradient is not 0. */
+  readonly moving: readonly LocatedSample[];
+  readonly texts: readonly Text[]; // (M)
+  readonly coefficients: Float32Array; // (M, K)
+  readonly zeroGradients: number;
+}
+
+function shareOf(
+  kind: DirectionKind,
+  outputs: KnownOutputs,
+  texts: readonly Text[],
+  batch: readonly LocatedSample[],
+  loss: LossName,
+): Share {
+  const { classes } = outputs;
+  const labels = batch.map(({ sample: { label = null } }) => label);
+  const groups = batch.map(({ sample: { group = null } }) => group);
+  const { coefficients, zeroGradients } = directionCoefficients(kind, outputs, labels, loss, groups);
+  const rowOf = (row: number): Float64Array => coefficients.subarray(row * classes, (row + 1) * classes);
+  const rows = batch.flatMap((_, row) => (rowOf(row).some((c) => c !== 0) ? [row] : []));
+  return {
+    moving: rows.map((row) => batch[row] as LocatedSample),
+    texts: rows.map((row) => texts[row] as Text),
+    coefficients: Float32Array.from(rows.flatMap((row) => [...rowOf(row)])),
+    zeroGradients,
+  };
+}
+
+/** Faults that name a text by its place in what ran name the sample by where it was sent. */
+async function locating<T>(ran: readonly LocatedSample[], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AssayError) || error.faults.length === 0) throw error;
+    const faults = error.faults.map(({ path, message }): Fault => {
+      const place = /^\/(?:samples\/)?(\d+)$/.exec(path)?.[1];
+      return { path: ran[Number(place)]?.path ?? path, message };
+    });
+    throw new AssayError(error.code, { detail: error.message, faults, cause: error });
+  }
+}
