@@ -1,9 +1,11 @@
 import { AssayError } from "../errors.js";
+import { createAccumulation } from "./accumulation.js";
 import { createFatalTexts } from "./engine/fatal-texts.js";
 import { type EngineHost, startEngineHost } from "./engine/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
 import { COST, graphFile, type Work, workOf } from "./graphs.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
+import { parameterCount } from "./parameters.js";
 import type { Priority } from "./plan.js";
 import type { Caller, Precision, Ranker, RankerState, Text } from "./port.js";
 import { createThroughput } from "./throughput.js";
@@ -136,19 +138,27 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       const work = workOf(wanted);
       graphFile(folder.manifest, work.graph);
       const { tokens, priority } = admitted(texts, work, caller);
-      return pickHost().run({ texts, work, priority, tokens }, caller.signal);
+      const direction = wanted.graph === "tangent" ? wanted.direction : null;
+      return pickHost().run({ texts, work, coefficients: null, direction, priority, tokens }, caller.signal);
     },
     async accumulate() {
-      throw notYet("accumulate");
+      graphFile(folder.manifest, "accumulate");
+      const host = pickHost();
+      const sums = host.openSums();
+      const work: Work = { graph: "accumulate", features: false, operand: sums.name };
+      return createAccumulation({
+        sums,
+        count: parameterCount(folder.manifest),
+        async run(texts, coefficients, caller) {
+          const { tokens, priority } = admitted(texts, work, caller);
+          await host.run({ texts, work, coefficients, direction: null, priority, tokens }, caller.signal);
+        },
+      });
     },
     async close() {
       await Promise.all(hosts.map((host) => host.close()));
     },
   };
-}
-
-function notYet(graph: string): AssayError {
-  return new AssayError("unsuitable_graph", { detail: `The engine does not run ${graph}.onnx yet` });
 }
 
 function overloaded(detail: string, retryAfterMs: number | null): AssayError {

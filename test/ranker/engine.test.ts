@@ -60,7 +60,14 @@ function run(
 ): Promise<Outputs> {
   const work = { graph, features, operand: null };
   return engine.run(
-    { texts, work, priority: "bulk", tokens: new Float64Array(texts.length).fill(10) },
+    {
+      texts,
+      work,
+      coefficients: null,
+      direction: null,
+      priority: "bulk",
+      tokens: new Float64Array(texts.length).fill(10),
+    },
     signal,
   );
 }

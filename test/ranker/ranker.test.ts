@@ -1,10 +1,11 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { readModelFolder } from "../../src/ranker/model-folder.js";
 import type { Caller, Ranker, Text } from "../../src/ranker/port.js";
 import { type DeviceChoice, openRanker } from "../../src/ranker/ranker.js";
 import { FP32 } from "../support/outputs.js";
+import { childPids } from "../support/processes.js";
 import { rankerOptions } from "../support/ranker.js";
 
 const patient: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
@@ -106,12 +107,6 @@ describe("a ranker on two devices", () => {
     expect((await ranker.run(texts(10), FP32, patient)).logits).toHaveLength(10);
   });
 });
-
-function childPids(): number[] {
-  return readdirSync("/proc/self/task").flatMap((task) =>
-    readFileSync(`/proc/self/task/${task}/children`, "utf8").split(/\s+/).filter(Boolean).map(Number),
-  );
-}
 
 /** User time of a process so far. */
 function cpuTicks(pid: number): number {

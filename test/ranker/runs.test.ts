@@ -10,6 +10,7 @@ function add(runs: Runs, of: readonly Text[] = texts): { run: number; outputs: P
   return runs.add({
     texts: of,
     work: { graph: "forward", features: false, operand: null },
+    coefficients: null,
     priority: "bulk",
     tokens: new Float64Array(of.length).fill(8),
   });

@@ -24,6 +24,10 @@ function fakeThread(): FakeThread {
     at: null,
     open: async () => undefined,
     close: async () => undefined,
+    keepDirection: () => undefined,
+    forgetDirection: () => undefined,
+    keepSums: () => undefined,
+    forgetSums: () => undefined,
     async run(_work, batch) {
       thread.at = [...(batch.inputs.ids as BigInt64Array)].map(Number);
       await new Promise<void>((resolve, reject) => {
@@ -90,6 +94,7 @@ function rows(run: number, count: number): PendingRow[] {
       row,
       text: { ids: new Int32Array(10).fill(100 * run + row), typeIds: new Uint8Array(10), truncated: false },
       work: { graph: "forward", features: false, operand: null },
+      coefficients: null,
       alone: false,
     }),
   );

@@ -10,6 +10,7 @@ function part(run: number, count: number, priority: Priority = "bulk"): RunPart 
     texts: Array.from({ length: count }, (_, i) => ({ first: `${i}`, second: null })),
     rows: Array.from({ length: count }, (_, i) => i),
     work: { graph: "forward", features: false, operand: null },
+    coefficients: null,
     priority,
     alone: false,
   };

@@ -28,6 +28,8 @@ export interface EngineChild {
   readonly pid: number | undefined;
   /** A message to a process that has just died is lost. */
   tell(message: ToEngine): void;
+  /** The same; resolves when the channel has taken it, so that a long stream of them does not pile up. */
+  push(message: ToEngine): Promise<void>;
   /** Asks it to leave, kills it if it does not, and waits until it is gone. */
   end(): Promise<void>;
 }
@@ -72,6 +74,13 @@ export function startChild(
     if (child.connected) child.send(message, () => undefined);
   }
 
+  function push(message: ToEngine): Promise<void> {
+    return new Promise((resolve) => {
+      if (child.connected) child.send(message, () => resolve());
+      else resolve();
+    });
+  }
+
   let dead = false;
   function die(death: Death): void {
     clearInterval(watch);
@@ -98,6 +107,7 @@ export function startChild(
   return {
     pid: child.pid,
     tell,
+    push,
     async end() {
       if (child.connected) child.disconnect();
       const late = setTimeout(() => child.kill("SIGKILL"), LEAVE_MS_MAX);

@@ -1,7 +1,10 @@
 import { AssayError } from "../../errors.js";
+import { parameterCount } from "../parameters.js";
 import type { Priority } from "../plan.js";
-import type { Outputs, RankerState } from "../port.js";
+import type { DirectionVector, Outputs, RankerState } from "../port.js";
+import { accumulationLost, createAccumulations } from "./accumulations.js";
 import { type Death, type EngineMessage, startChild } from "./child.js";
+import { createDirections } from "./directions.js";
 import type { FatalTexts } from "./fatal-texts.js";
 import type { BatchFacts, Device, EngineSetup, RunPart } from "./protocol.js";
 import { createRuns, type RunRequest } from "./runs.js";
@@ -12,6 +15,11 @@ const RESTART_DELAY_MAX_MS = 60_000;
 
 /** Restarts in a row after which waiting runs are given up. */
 const RESTARTS_MAX = 3;
+
+export interface HostRequest extends RunRequest {
+  /** The vector of `tangent`; null for the other graphs. */
+  readonly direction: DirectionVector | null;
+}
 
 export interface EngineHostOptions {
   readonly setup: EngineSetup;
@@ -42,14 +50,35 @@ export interface EngineHost {
    * Waits while the engine loads, and starts over what was under way when it dies. Throws `model_not_ready` where the model
    * cannot be loaded, `text_refused` for a text that ends the engine, and when the signal aborts its reason, or `cancelled`.
    */
-  run(request: RunRequest, signal: AbortSignal): Promise<Outputs>;
+  run(request: HostRequest, signal: AbortSignal): Promise<Outputs>;
+  /** Begins sums of gradients that `accumulate` runs add to by their name; throws `overloaded` while too many are open. */
+  openSums(): HostSums;
   /** Waits for the runs under way, then ends the process. */
   close(): Promise<void>;
+}
+
+/** Sums over the parameters in the engine process. Every use of them throws `accumulation_lost` once they are gone. */
+export interface HostSums {
+  /** The operand of runs that add to them. */
+  readonly name: string;
+  check(): void;
+  norm(): Promise<number>;
+  /** Entries from `at` on, times `scale`. */
+  read(at: number, length: number, scale: number): Promise<Float32Array>;
+  /** Lets go of them, and rejects the runs that were adding. */
+  close(why: string): void;
 }
 
 export function startEngineHost(options: EngineHostOptions): EngineHost {
   const { setup } = options;
   const runs = createRuns(options);
+  const accumulations = createAccumulations((message) => child.tell(message));
+  const directions = createDirections(
+    () => child,
+    parameterCount(setup.folder.manifest) * Float32Array.BYTES_PER_ELEMENT,
+  );
+  /** The vectors of the runs along a direction. */
+  const vectors = new Map<number, DirectionVector>();
   let state: RankerState = { status: "loading", reason: "the model is loading" };
   let settle: (state: RankerState) => void = () => undefined;
   const settled = new Promise<RankerState>((resolve) => {
@@ -84,6 +113,9 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         giveUp(reason);
         return;
       }
+      case "answer":
+        accumulations.receive(message);
+        return;
       case "finished":
         deathsInARow = 0;
         options.onBatch(message.facts);
@@ -93,7 +125,31 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   }
 
   function sendParts(parts: readonly RunPart[]): void {
-    for (const part of parts) child.tell({ type: "run", ...part });
+    for (const part of parts) {
+      const { graph, operand } = part.work;
+      if (graph === "tangent") void sendAlong(part, vectors.get(part.run) as DirectionVector);
+      else {
+        if (graph === "accumulate") accumulations.begin(operand as string);
+        child.tell({ type: "run", ...part });
+      }
+    }
+  }
+
+  /** Sends a part once the process has its direction. */
+  async function sendAlong(part: RunPart, direction: DirectionVector): Promise<void> {
+    const to = child;
+    try {
+      // After a death meanwhile the next process gets all that is left.
+      if ((await directions.hold(part.run, direction)) && to === child) to.tell({ type: "run", ...part });
+    } catch (error) {
+      if (to !== child) return;
+      runs.reject(part.run, asAssayError(error));
+      if (runs.size() === 0) drained?.();
+    }
+  }
+
+  function loseSums(reason: string): void {
+    for (const name of accumulations.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
   }
 
   function giveUp(reason: string): void {
@@ -104,6 +160,8 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   function died({ reason, killed }: Death): void {
     if (invalid || (closing && runs.size() === 0)) return;
     options.onDeath(reason);
+    directions.lost();
+    loseSums(reason);
     if (state.status === "ready") runs.crashed({ killed });
     deathsInARow += 1;
     if (deathsInARow > RESTARTS_MAX) giveUp(reason);
@@ -133,7 +191,9 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       if (closing) throw new AssayError("shutting_down");
       if (state.status === "failed") throw notReady(state.reason);
       options.fatalTexts.check(request.texts);
+      if (request.work.graph === "accumulate") accumulations.check(request.work.operand as string);
       const { run, outputs } = runs.add(request);
+      if (request.direction !== null) vectors.set(run, request.direction);
       const abort = (): void => {
         child.tell({ type: "cancel", run });
         runs.reject(run, abortReason(signal));
@@ -145,7 +205,23 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         return await outputs;
       } finally {
         signal.removeEventListener("abort", abort);
+        if (vectors.delete(run)) directions.release(run);
       }
+    },
+    openSums() {
+      const name = accumulations.open();
+      return {
+        name,
+        check: () => accumulations.check(name),
+        norm: () => accumulations.norm(name),
+        read: (at, length, scale) => accumulations.read(name, at, length, scale),
+        close(why) {
+          const adding = runs.rejectOperand(name, accumulationLost(why));
+          for (const run of adding) child.tell({ type: "cancel", run });
+          accumulations.close(name, why);
+          if (runs.size() === 0) drained?.();
+        },
+      };
     },
     async close() {
       closing = true;
@@ -155,6 +231,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         });
       }
       clearTimeout(restart);
+      loseSums("the model is closing");
       await child.end();
     },
   };
@@ -162,6 +239,10 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
 
 function abortReason({ reason }: AbortSignal): AssayError {
   return reason instanceof AssayError ? reason : new AssayError("cancelled");
+}
+
+function asAssayError(error: unknown): AssayError {
+  return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
 }
 
 function notReady(reason: string): AssayError {

@@ -27,7 +27,7 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const brief = (on: Device): SelfTestBatch => selfTestBatch(folder, rows, on, { brief: true });
   const { threads, device, missing } = await openThreads(setup, brief);
   const { batch, samples } = selfTestBatch(folder, rows, device, { brief: false });
-  const { outputs } = await (threads[0] as SessionThread).run(firstWork(setup), batch);
+  const { outputs } = await (threads[0] as SessionThread).run(firstWork(setup), batch, null);
   checkSelfTest(folder, samples, outputs.logits as Float32Array, {
     exact: setup.precision === "fp32" && device.kind === "cpu",
   });

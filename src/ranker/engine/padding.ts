@@ -1,6 +1,7 @@
 import type { Manifest } from "../manifest.js";
 import type { TokenisedText } from "../tokeniser.js";
 import type { Device } from "./protocol.js";
+import type { Operands } from "./session.js";
 
 /** A batch as a session takes it: each input (B, T) row-major. Rows past `rows` are filling and answer nothing. */
 export interface PaddedBatch {
@@ -22,6 +23,11 @@ export function padBatch(
   const inputs: Record<string, BigInt64Array<ArrayBuffer>> = {};
   for (const name of names) inputs[name] = padInput(rows, shape, name, padding);
   return { rows: rows.length, shape, inputs };
+}
+
+/** The batch as a graph's inputs. */
+export function textInputs({ shape, inputs }: PaddedBatch): Operands {
+  return Object.fromEntries(Object.entries(inputs).map(([name, data]) => [name, { data, shape }]));
 }
 
 function shapeOf(rows: readonly TokenisedText[], tokensMax: number, { kind }: Device): [number, number] {

@@ -2,11 +2,16 @@
  * The engine process: one model folder on one device, its tokenizer on this thread and its sessions on threads of their own.
  * It speaks `protocol.ts` with the service that forked it and ends when that service goes away.
  */
+
+import { parameterCount } from "../parameters.js";
 import type { TokenisedText } from "../tokeniser.js";
+import { createDirectionIntake, type DirectionIntake } from "./direction-intake.js";
 import { loadModel } from "./load.js";
 import { padBatch } from "./padding.js";
 import type { Device, EngineSetup, FromEngine, RunPart, ToEngine } from "./protocol.js";
+import { gatherRows } from "./rows.js";
 import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
+import { createSums, type Sums } from "./sums.js";
 import { createTokenising, type Tokenising } from "./tokenising.js";
 
 /**
@@ -28,6 +33,8 @@ const BULK_PAUSE_MS_MAX = 500;
 interface Engine {
   readonly tokenising: Tokenising;
   readonly scheduler: Scheduler;
+  readonly directions: DirectionIntake;
+  readonly sums: Sums;
 }
 
 let engine: Engine | null = null;
@@ -64,13 +71,19 @@ async function load(setup: EngineSetup): Promise<void> {
     onTokenised: (part, from, texts) => tokenised(scheduler, part, from, texts),
     onFailed: (run, reason) => send({ type: "refused", run, reason }),
   });
-  engine = { tokenising, scheduler };
+  const count = parameterCount(setup.folder.manifest);
+  engine = {
+    tokenising,
+    scheduler,
+    directions: createDirectionIntake(threads, count),
+    sums: createSums(threads, count),
+  };
   send({ type: "ready", device, missing });
 }
 
 function tokenised(
   scheduler: Scheduler,
-  { run, rows, work, priority, alone }: RunPart,
+  { run, rows, work, coefficients, priority, alone }: RunPart,
   from: number,
   texts: readonly TokenisedText[],
 ): void {
@@ -83,7 +96,16 @@ function tokenised(
   });
   scheduler.add(
     priority,
-    texts.map((text, index) => pendingRow({ run, row: rows[from + index] as number, text, work, alone })),
+    texts.map((text, index) =>
+      pendingRow({
+        run,
+        row: rows[from + index] as number,
+        text,
+        work,
+        coefficients: coefficients && gatherRows(coefficients, rows.length, [from + index]),
+        alone,
+      }),
+    ),
   );
 }
 
@@ -101,6 +123,27 @@ process.on("message", (message: ToEngine): void => {
     case "cancel":
       engine?.tokenising.cancel(message.run);
       engine?.scheduler.cancel(message.run);
+      break;
+    case "direction":
+      engine?.directions.add(message);
+      break;
+    case "forget_direction":
+      engine?.directions.forget(message.digest);
+      break;
+    case "sums_open":
+      engine?.sums.open(message.name);
+      break;
+    case "sums_norm":
+      void engine?.sums.norm(message.name).then((value) => send({ type: "answer", ask: message.ask, value }));
+      break;
+    case "sums_read": {
+      const { name, ask, at, length, scale } = message;
+      const value = engine?.sums.read(name, at, length, scale);
+      if (value !== undefined) send({ type: "answer", ask, value });
+      break;
+    }
+    case "sums_forget":
+      engine?.sums.forget(message.name);
   }
 });
 

@@ -26,6 +26,23 @@ export type ToEngine =
   | ({ readonly type: "load" } & EngineSetup)
   | ({ readonly type: "run" } & RunPart)
   | { readonly type: "cancel"; readonly run: number }
+  /** A piece of a direction's vector, in order from byte 0 on; whole, it is kept until it is forgotten. */
+  | ({ readonly type: "direction" } & DirectionChunk)
+  | { readonly type: "forget_direction"; readonly digest: string }
+  /** Zeros over all parameters, for `accumulate` to add to. */
+  | { readonly type: "sums_open"; readonly name: string }
+  /** Asks for ‖sums‖. */
+  | { readonly type: "sums_norm"; readonly name: string; readonly ask: number }
+  /** Asks for entries from `at` on, times `scale`, in float32. */
+  | {
+      readonly type: "sums_read";
+      readonly name: string;
+      readonly ask: number;
+      readonly at: number;
+      readonly length: number;
+      readonly scale: number;
+    }
+  | { readonly type: "sums_forget"; readonly name: string }
   | { readonly type: "ping" };
 
 /** Texts of one run that wait for the model: all of them, or after a crash those that are left. */
@@ -36,6 +53,8 @@ export interface RunPart {
   /** (N) Which row of the run each text is. */
   readonly rows: readonly number[];
   readonly work: Work;
+  /** (N, K) of accumulate, null for the other graphs. */
+  readonly coefficients: Float32Array | null;
   readonly priority: Priority;
   /** Each text runs in a batch of its own. */
   readonly alone: boolean;
@@ -45,6 +64,14 @@ export interface RunPart {
 export interface BatchPart {
   readonly run: number;
   readonly rows: readonly number[];
+}
+
+/** Bytes of a vector over all parameters (float32 little-endian), as they come. */
+export interface DirectionChunk {
+  readonly digest: string;
+  /** Byte at which the chunk stands. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
 }
 
 /** What a session says of N rows, by the names of `Outputs`: each (N, …) row-major, absent where the work does not give it. */
@@ -63,6 +90,7 @@ export type FromEngine =
   | { readonly type: "ready"; readonly device: Device; readonly missing: string | null }
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "pong" }
+  | { readonly type: "answer"; readonly ask: number; readonly value: number | Float32Array }
   /** (N) token counts and cuts of rows of a run, in the order of `rows`. */
   | ({ readonly type: "tokenised"; readonly tokens: Int32Array; readonly truncated: Uint8Array } & BatchPart)
   | { readonly type: "refused"; readonly run: number; readonly reason: string }

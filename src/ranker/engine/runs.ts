@@ -5,11 +5,14 @@ import type { Outputs, Text } from "../port.js";
 import { charactersOf } from "../token-estimate.js";
 import { type FatalTexts, textRefused } from "./fatal-texts.js";
 import type { BatchPart, FromEngine, Matrices, RunPart } from "./protocol.js";
+import { gatherRows, scatterRows } from "./rows.js";
 
 /** Texts on their way through an engine process. */
 export interface RunRequest {
   readonly texts: readonly Text[];
   readonly work: Work;
+  /** (N, K) of accumulate, null for the other graphs. */
+  readonly coefficients: Float32Array | null;
   readonly priority: Priority;
   /** (N) Guessed token counts, until the tokenizer has counted; in tokens of the forward graph. */
   readonly tokens: Float64Array;
@@ -27,6 +30,7 @@ export type Progress = Extract<
  */
 export interface Runs {
   size(): number;
+  has(run: number): boolean;
   /** Tokens that wait or run, of one priority or of both. */
   tokens(priority?: Priority): number;
   add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
@@ -40,6 +44,8 @@ export interface Runs {
    */
   crashed(death: { readonly killed: boolean }): void;
   reject(run: number, error: AssayError): void;
+  /** Rejects the runs whose work has this operand; answers which they were. */
+  rejectOperand(operand: string, error: AssayError): number[];
 }
 
 interface Run extends RunRequest {
@@ -144,13 +150,24 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
   function partsOf(run: Run, states: readonly number[], rows: readonly number[] = allRows(run)): RunPart[] {
     const left = rows.filter((row) => states.includes(run.state[row] as number));
     if (left.length === 0) return [];
-    const { id, work, priority } = run;
+    const { id, work, priority, coefficients } = run;
     const texts = left.map((row) => run.texts[row] as Text);
-    return [{ run: id, texts, rows: left, work, priority, alone: states[0] === State.suspect }];
+    return [
+      {
+        run: id,
+        texts,
+        rows: left,
+        work,
+        coefficients: coefficients && gatherRows(coefficients, run.texts.length, left),
+        priority,
+        alone: states[0] === State.suspect,
+      },
+    ];
   }
 
   return {
     size: () => runs.size,
+    has: (run) => runs.has(run),
     tokens: (priority) => (priority === undefined ? tokens.interactive + tokens.bulk : tokens[priority]),
     add(request) {
       const id = nextRun++;
@@ -253,6 +270,11 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
       const run = runs.get(id);
       if (run !== undefined) settle(run, () => run.reject(error));
     },
+    rejectOperand(operand, error) {
+      const rejected = [...runs.values()].filter(({ work }) => work.operand === operand);
+      for (const run of rejected) settle(run, () => run.reject(error));
+      return rejected.map(({ id }) => id);
+    },
   };
 }
 
@@ -274,12 +296,8 @@ function graphFailed({ graph }: Work, reason: string): AssayError {
 /** Puts the rows of a batch where they belong in the run. */
 function scatter(from: Matrices, rows: readonly number[], { outputs, texts }: Run): void {
   for (const [name, matrix] of Object.entries(from) as [keyof Matrices, Float32Array][]) {
-    const width = matrix.length / rows.length;
-    outputs[name] ??= new Float32Array(texts.length * width);
-    const to = outputs[name];
-    rows.forEach((row, index) => {
-      to.set(matrix.subarray(index * width, (index + 1) * width), row * width);
-    });
+    outputs[name] ??= new Float32Array((matrix.length / rows.length) * texts.length);
+    scatterRows(matrix, rows, outputs[name]);
   }
 }
 

@@ -3,6 +3,7 @@ import { type PlannedBatch, PRIORITIES, type Priority, planNextBatch, type Waiti
 import type { TokenisedText } from "../tokeniser.js";
 import type { PaddedBatch } from "./padding.js";
 import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "./protocol.js";
+import { gatherRows } from "./rows.js";
 import { GraphFault, type SessionThread } from "./session-threads.js";
 
 /**
@@ -25,6 +26,8 @@ export interface PendingRow extends WaitingRow {
   readonly row: number;
   readonly text: TokenisedText;
   readonly work: Work;
+  /** (K) of accumulate, null for the other graphs. */
+  readonly coefficients: Float32Array | null;
 }
 
 /** A row as the plan sees it too. */
@@ -122,7 +125,9 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
       paddedTokens: padded.shape[0] * padded.shape[1],
     };
-    const answer = await thread.run(work, padded).catch((error: Error) => error);
+    const answer = await thread
+      .run(work, padded, coefficientsOf(rows, padded))
+      .catch((error: Error) => error);
     idle.push(thread);
     if (answer instanceof Error) {
       options.onFailed(batch, answer.message, answer instanceof GraphFault ? "graph" : "rows");
@@ -155,16 +160,22 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 }
 
+/** (B, K) coefficients of a padded batch, zeros for the rows that fill it up; null where the work takes none. */
+function coefficientsOf(rows: readonly PendingRow[], { shape }: PaddedBatch): Float32Array | null {
+  const width = rows[0]?.coefficients?.length;
+  if (width === undefined) return null;
+  const matrix = new Float32Array(shape[0] * width);
+  rows.forEach(({ coefficients }, row) => {
+    matrix.set(coefficients as Float32Array, row * width);
+  });
+  return matrix;
+}
+
 /** Some rows of the outputs of `count`. */
 function gather(from: Matrices, count: number, indices: readonly number[]): Matrices {
   const gathered: Record<string, Float32Array> = {};
   for (const [name, matrix] of Object.entries(from)) {
-    const width = matrix.length / count;
-    const rows = new Float32Array(indices.length * width);
-    indices.forEach((index, at) => {
-      rows.set(matrix.subarray(index * width, (index + 1) * width), at * width);
-    });
-    gathered[name] = rows;
+    gathered[name] = gatherRows(matrix, count, indices);
   }
   return gathered;
 }

@@ -1,0 +1,73 @@
+import type { HostSums } from "./engine/host.js";
+import type { Accumulation, Caller, Text } from "./port.js";
+
+/** Sums that nobody uses for this long are given up: their client has vanished. */
+const IDLE_MS_MAX = 5 * 60_000;
+
+/** Entries of the vector that are asked for at once: a megabyte. */
+const CHUNK = 2 ** 18;
+
+export interface AccumulationOptions {
+  readonly sums: HostSums;
+  /** Entries of a vector over all parameters. */
+  readonly count: number;
+  /** Runs texts whose gradients add to the sums. */
+  readonly run: (texts: readonly Text[], coefficients: Float32Array, caller: Caller) => Promise<void>;
+  readonly idleMsMax?: number;
+}
+
+/** One accumulation in an engine process, given up when nobody uses it for minutes. */
+export function createAccumulation({
+  sums,
+  count,
+  run,
+  idleMsMax = IDLE_MS_MAX,
+}: AccumulationOptions): Accumulation {
+  let users = 0;
+  let finished = false;
+  let idle: NodeJS.Timeout | undefined;
+
+  function watch(): void {
+    clearTimeout(idle);
+    if (users > 0) return;
+    idle = setTimeout(() => sums.close(`nobody used them for ${idleMsMax / 1000} s`), idleMsMax);
+    idle.unref();
+  }
+
+  async function using<T>(work: () => Promise<T>): Promise<T> {
+    sums.check();
+    users += 1;
+    watch();
+    try {
+      return await work();
+    } finally {
+      users -= 1;
+      watch();
+    }
+  }
+
+  watch();
+  return {
+    add(texts, coefficients, caller) {
+      if (finished) throw new Error("these sums are finished");
+      return using(() => run(texts, coefficients, caller));
+    },
+    finish(scale) {
+      finished = true;
+      return using(async () => ({
+        norm: (await sums.norm()) * Math.abs(scale),
+        bytes: count * Float32Array.BYTES_PER_ELEMENT,
+        async *read() {
+          for (let at = 0; at < count; at += CHUNK) {
+            const entries = await using(() => sums.read(at, Math.min(CHUNK, count - at), scale));
+            yield new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength);
+          }
+        },
+      }));
+    },
+    async release() {
+      clearTimeout(idle);
+      sums.close("they were let go");
+    },
+  };
+}
