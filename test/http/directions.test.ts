@@ -408,6 +408,32 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     expect(await store.readDirection("v")).toBeNull();
   });
 
+  it("is given up while nothing comes, when its time is over or the service closes", async () => {
+    const app = await testApp();
+    const url = await app.listen({ host: "127.0.0.1", port: 0 });
+    /** A client that sends a few lines and no end. */
+    const stalled = (headers: Record<string, string>, lines: number): Promise<Response> =>
+      fetch(`${url}/v1/directions/v?kind=loss_gradient`, {
+        method: "PUT",
+        headers: { ...NDJSON, ...headers },
+        body: new ReadableStream({
+          start: (controller) => {
+            controller.enqueue(
+              new TextEncoder().encode(`${JSON.stringify(samplesOf(1)[0])}\n`.repeat(lines)),
+            );
+          },
+        }),
+        duplex: "half",
+      } as RequestInit);
+    const late = await stalled({ "assay-timeout-ms": "100" }, 3);
+    expect(await late.json()).toMatchObject({ status: 504, code: "deadline_exceeded" });
+    const open = await stalled({}, 600);
+    expect(open.status).toBe(200);
+    const rest = open.text();
+    await app.close();
+    expect(linesOf(await rest).at(-1)).toMatchObject({ status: 503, code: "shutting_down" });
+  });
+
   it("is refused once the model has been replaced", async () => {
     const [old, young] = [fakeRanker(), fakeRanker({ version: "fedcba9876543210" })];
     const rankers: Rankers = {

@@ -8,46 +8,58 @@ const IDLE_MS = 60_000;
 /**
  * The bytes of a body as they come, in constant memory. What is left of one that is refused half-way is read and thrown away:
  * a connection that is closed with unread bytes may lose the answer. Throws `unsupported_media_type` for a content encoding,
- * `cancelled` where the client goes away or stalls.
+ * `cancelled` where the client goes away or stalls, and the reason of `signal` when it aborts while a byte is waited for.
  */
-export function bodyStream({ headers, raw }: FastifyRequest): AsyncIterable<Uint8Array> {
+export function bodyStream(
+  { headers, raw }: FastifyRequest,
+  signal?: AbortSignal,
+): AsyncIterable<Uint8Array> {
   const encoding = headers["content-encoding"] ?? "identity";
-  if (encoding === "identity") return bytesOf(raw);
+  if (encoding === "identity") return bytesOf(raw, signal);
   const detail = `Content-Encoding ${encoding} is not taken: send the bytes as they are`;
   throw new AssayError("unsupported_media_type", { detail });
 }
 
-async function* bytesOf(request: IncomingMessage): AsyncGenerator<Uint8Array> {
+async function* bytesOf(request: IncomingMessage, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const chunks = request.iterator({ destroyOnReturn: false });
   try {
     for (;;) {
-      const chunk = await nextChunk(request, chunks);
+      const chunk = await nextChunk(request, chunks, signal);
       if (chunk.done) return;
       yield chunk.value;
     }
   } finally {
-    await chunks.return?.();
-    if (!request.readableEnded) throwAway(request);
+    // Settles once the chunk that is waited for has come, if one is.
+    void chunks.return?.().then(() => throwAway(request));
   }
 }
 
 function throwAway(request: IncomingMessage): void {
+  if (request.readableEnded || request.destroyed) return;
   const idle = setTimeout(() => request.destroy(), IDLE_MS);
   request.on("data", () => idle.refresh());
   request.once("close", () => clearTimeout(idle));
   request.resume();
 }
 
-async function nextChunk(
+function nextChunk(
   request: IncomingMessage,
   chunks: AsyncIterator<Uint8Array>,
+  signal: AbortSignal | undefined,
 ): Promise<IteratorResult<Uint8Array>> {
   const idle = setTimeout(() => request.destroy(new Error(`no byte came for ${IDLE_MS} ms`)), IDLE_MS);
-  try {
-    return await chunks.next();
-  } catch (cause) {
-    throw new AssayError("cancelled", { detail: `The upload broke off: ${(cause as Error).message}`, cause });
-  } finally {
-    clearTimeout(idle);
-  }
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal?.reason);
+    if (signal?.aborted) giveUp();
+    signal?.addEventListener("abort", giveUp);
+    chunks
+      .next()
+      .then(resolve, (cause: Error) =>
+        reject(new AssayError("cancelled", { detail: `The upload broke off: ${cause.message}`, cause })),
+      )
+      .finally(() => {
+        clearTimeout(idle);
+        signal?.removeEventListener("abort", giveUp);
+      });
+  });
 }

@@ -8,11 +8,11 @@ import { bodyStream } from "./body-stream.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
 
-const BYTES = Symbol("bytes");
+const REQUEST = Symbol("request");
 
 /** A body of JSON lines that has not been read yet. */
 export interface LineBody {
-  readonly [BYTES]: AsyncIterable<Uint8Array>;
+  readonly [REQUEST]: FastifyRequest;
 }
 
 export interface Line {
@@ -28,7 +28,7 @@ export interface Line {
 export function takeLineBodies(app: FastifyInstance): void {
   app.addContentTypeParser(
     NDJSON_MEDIA_TYPE,
-    async (request: FastifyRequest): Promise<LineBody> => ({ [BYTES]: bodyStream(request) }),
+    async (request: FastifyRequest): Promise<LineBody> => ({ [REQUEST]: request }),
   );
   app.setValidatorCompiler<z.ZodType>((route) => {
     const validate = validatorCompiler(route);
@@ -37,15 +37,20 @@ export function takeLineBodies(app: FastifyInstance): void {
 }
 
 export function isLineBody(body: unknown): body is LineBody {
-  return typeof body === "object" && body !== null && BYTES in body;
+  return typeof body === "object" && body !== null && REQUEST in body;
 }
 
 /**
  * The lines of a body, blank ones left out, as they come; the last one needs no line feed. Throws `invalid_json` and
  * `body_too_large` with the number of the line, and what `bodyStream` throws.
  */
-export async function* readLines(body: LineBody, lineBytesMax: number): AsyncGenerator<Line> {
-  for await (const { number, bytes } of splitLines(body[BYTES], lineBytesMax)) {
+export async function* readLines(
+  body: LineBody,
+  lineBytesMax: number,
+  signal: AbortSignal,
+): AsyncGenerator<Line> {
+  const chunks = bodyStream(body[REQUEST], signal);
+  for await (const { number, bytes } of splitLines(chunks, lineBytesMax)) {
     if (!isUtf8(bytes)) throw lineFault(number, "is not UTF-8");
     const text = bytes.toString("utf8");
     if (text.trim() === "") continue;

@@ -98,6 +98,11 @@ export function directionRoutes(
 function makingRoute(ports: { rankers: Rankers; store: Store }, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
     takeLineBodies(app);
+    const closing = new AbortController();
+    app.addHook("preClose", async () => {
+      const detail = "The service is shutting down: send the samples again";
+      closing.abort(new AssayError("shutting_down", { detail }));
+    });
     app.put(
       "/v1/directions/:direction",
       {
@@ -140,9 +145,16 @@ function makingRoute(ports: { rankers: Rankers; store: Store }, limits: Limits):
           return renderDirection(await makeDirection(ports, { name, ...rest }, located, watch, limits));
         }
         const asked = { name, ...requireKind(request.query) };
+        // A stream may go on for hours: the service does not wait for it when it closes.
+        const signal = AbortSignal.any([caller.signal, closing.signal]);
         return answerInLines(request, reply, async (onProgress) => {
-          const watch = { caller, stopwatch, onProgress: (samples: number) => onProgress({ samples }) };
-          return renderDirection(await makeDirection(ports, asked, samplesOf(body, limits), watch, limits));
+          const samples = samplesOf(body, limits, signal);
+          const watch = {
+            caller: { ...caller, signal },
+            stopwatch,
+            onProgress: (summed: number) => onProgress({ samples: summed }),
+          };
+          return renderDirection(await makeDirection(ports, asked, samples, watch, limits));
         });
       },
     );
@@ -150,9 +162,13 @@ function makingRoute(ports: { rankers: Rankers; store: Store }, limits: Limits):
 }
 
 /** The samples of a body of lines. Throws `invalid_request` with the first line that is none, and what `readLines` throws. */
-async function* samplesOf(body: LineBody, limits: Limits): AsyncGenerator<LocatedSample> {
+async function* samplesOf(
+  body: LineBody,
+  limits: Limits,
+  signal: AbortSignal,
+): AsyncGenerator<LocatedSample> {
   const schema = sampleSchema(limits);
-  for await (const { number, value } of readLines(body, limits.bodyBytesMax)) {
+  for await (const { number, value } of readLines(body, limits.bodyBytesMax, signal)) {
     const path = `line ${number}`;
     const parsed = schema.safeParse(value);
     if (!parsed.success) {
