@@ -1,9 +1,13 @@
 import type { z } from "zod";
 import type { Diagnostics } from "../importance/diagnostics.js";
+import type { EstimatedWeighting } from "../importance/estimated-weights.js";
 import type { SignalName } from "../importance/types.js";
+import type { Weighting } from "../importance/weights.js";
+import type { EstimatedNorms } from "../scoring/estimated-norms.js";
 import type { LookUp, RememberedSample } from "../scoring/remembered.js";
 import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
 import type { datasetSummarySchema, snapshotSchema } from "./schemas/dataset.js";
+import type { exactShareSchema } from "./schemas/score.js";
 import type { diagnosticsSchema } from "./schemas/weighting.js";
 
 /** Diagnostics as they are answered; every figure is null where nothing was weighed. */
@@ -18,6 +22,25 @@ export function renderDiagnostics(
     pareto_k_threshold: diagnostics?.pareto.threshold ?? null,
     tau: diagnostics?.tau ?? null,
     advice: [...advice],
+  };
+}
+
+/** What the exact share of a batch tells of it. */
+export function renderShare(
+  { report }: EstimatedNorms,
+  weighting: Weighting | EstimatedWeighting | null,
+): z.infer<typeof exactShareSchema> {
+  return {
+    samples: report.samples,
+    spearman: report.spearman,
+    pearson: report.pearson,
+    relative_error: report.relativeError,
+    grad_norm_sum: report.sum.value,
+    grad_norm_sum_error: report.sum.error,
+    effective_sample_size_error:
+      weighting !== null && "effectiveSampleSizeError" in weighting
+        ? weighting.effectiveSampleSizeError
+        : null,
   };
 }
 

@@ -3,6 +3,7 @@ import type { SignalContext } from "../importance/signals.js";
 import type { Caller, Ranker, Wanted } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "./directions.js";
+import { type DrawnShare, sharedOutputs } from "./exact-share.js";
 import type { LabelledTexts } from "./labelled.js";
 import type { OpenModels } from "./open-models.js";
 import { type KnownOutputs, knownOutputs } from "./outputs.js";
@@ -41,6 +42,8 @@ export async function readyDirections(
 export interface ModelRuns {
   /** Of the request's own model. */
   readonly outputs: KnownOutputs;
+  /** Of which of them the gradients are known; null where of all that the signals read. */
+  readonly drawn: DrawnShare | null;
   /** What the signals read beside these. */
   readonly context: SignalContext;
   /** Why the store could not be asked; null where it answered. */
@@ -60,14 +63,21 @@ export async function runModels(
   caller: Caller,
 ): Promise<ModelRuns> {
   const { ranker, reference } = models;
-  const wanted = wantedOf(plan, direction);
-  const outputs = await knownOutputs({ ranker, store }, labelled.texts, wanted, stopwatch, caller);
+  const { outputs, drawn } = await ownOutputs(
+    { ranker, store },
+    plan,
+    direction,
+    labelled,
+    stopwatch,
+    caller,
+  );
   const referred =
     reference && (await referenceLosses({ ranker: reference, store }, labelled, stopwatch, caller));
   const influence = await influenceOver(checkpoints, store, labelled, stopwatch, caller);
   const all = [outputs, ...(referred === null ? [] : [referred.outputs]), ...influence.outputs];
   return {
     outputs,
+    drawn,
     context: {
       groups: labelled.groups,
       directionNorm: direction?.norm,
@@ -76,6 +86,21 @@ export async function runModels(
     },
     storeFailure: all.find((one) => one.storeFailure !== null)?.storeFailure ?? null,
     kept: firstFailure(all.map((one) => one.kept)),
+  };
+}
+
+async function ownOutputs(
+  ports: { ranker: Ranker; store: Store },
+  plan: ScoringPlan,
+  direction: ResolvedDirection | null,
+  { texts }: LabelledTexts,
+  stopwatch: Stopwatch,
+  caller: Caller,
+): Promise<{ outputs: KnownOutputs; drawn: DrawnShare | null }> {
+  if (plan.exactShare !== null) return sharedOutputs(ports, texts, plan.exactShare, stopwatch, caller);
+  return {
+    outputs: await knownOutputs(ports, texts, wantedOf(plan, direction), stopwatch, caller),
+    drawn: null,
   };
 }
 

@@ -15,6 +15,8 @@ export interface KnownOutputs extends LogitBatch {
   readonly tangents: Float32Array | null;
   /** (N, H), where features were wanted. */
   readonly features: Float32Array | null;
+  /** (K, K) One sample's gram where its record has one, wanted or not. */
+  gramOf(index: number): Float32Array | null;
   readonly keys: readonly OutputsKey[]; // (N)
   /** (N) The outputs were in the store. */
   readonly cached: readonly boolean[];
@@ -181,6 +183,7 @@ function columnsOf(
     grams: wanted.graph === "forward" ? null : rows("gram"),
     tangents: wanted.graph === "tangent" ? rows("tangent") : null,
     features: wanted.features ? rows("features") : null,
+    gramOf: (index) => (records[of[index] as number] as OutputsRecord).gram,
     truncated: of.map((d) => (records[d] as OutputsRecord).truncated),
   };
 }

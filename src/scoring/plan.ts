@@ -4,6 +4,7 @@ import type { LossName, SignalName } from "../importance/types.js";
 import type { WeighOptions } from "../importance/weigh-options.js";
 import type { ModelDescription, Precision, Wanted } from "../ranker/port.js";
 import { checkDirection, checkReference, checkTrajectory } from "./compare.js";
+import { type ExactShare, suitExactShare } from "./exact-share.js";
 import { graphOf, readingsOf } from "./needs.js";
 import type { OpenModels } from "./open-models.js";
 import type { Sample } from "./sample.js";
@@ -31,6 +32,8 @@ export interface ScoringPlan {
   /** Signals to compute: those asked for and the weighting's. */
   readonly computed: readonly SignalName[];
   readonly weighting: PlannedWeighting | null;
+  /** The share whose gradients are exact; null where no gradient is estimated. */
+  readonly exactShare: ExactShare | null;
   readonly advice: readonly string[];
 }
 
@@ -73,6 +76,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     readings,
     computed,
     weighting: weighting && options && { request: weighting, options },
+    exactShare: suitExactShare(request, computed),
     advice,
   };
 }

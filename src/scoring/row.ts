@@ -2,6 +2,7 @@ import { distributionOf } from "../importance/distribution.js";
 import type { LossName, SignalName } from "../importance/types.js";
 import type { Weighting } from "../importance/weights.js";
 import type { SignalColumns } from "./columns.js";
+import type { EstimatedNorms } from "./estimated-norms.js";
 import type { KnownOutputs } from "./outputs.js";
 import type { Sample } from "./sample.js";
 
@@ -14,6 +15,9 @@ export interface SampleRow extends Partial<Record<SignalName, number>> {
   logit?: number;
   logits?: number[];
   probabilities?: number[];
+  /** With an exact share: `grad_norm` is an estimate, and one standard error of it (0 where it is exact). */
+  estimated?: boolean;
+  grad_norm_error?: number;
   /** Null where the request has no weighting. */
   weight: number | null;
   /** With role `probability` 1/(N p). */
@@ -28,6 +32,7 @@ export function sampleRows(
   outputs: KnownOutputs,
   loss: LossName,
   columns: SignalColumns,
+  estimated: EstimatedNorms | null,
   weighting: Weighting | null,
 ): SampleRow[] {
   const named = [...columns];
@@ -37,6 +42,10 @@ export function sampleRows(
     for (const [name, column] of named) {
       const value = column[index];
       if (typeof value === "number") row[name] = value;
+    }
+    if (estimated !== null) {
+      row.estimated = !estimated.exact[index];
+      row.grad_norm_error = estimated.errors[index] as number;
     }
     row.weight = weighting === null ? null : (weighting.weights[index] as number);
     if (weighting !== null && weighting.multipliers !== null)

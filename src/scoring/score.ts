@@ -1,27 +1,31 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { AssayError } from "../errors.js";
-import { computeSignals } from "../importance/signals.js";
+import { type EstimatedWeighting, weighEstimated } from "../importance/estimated-weights.js";
 import { isGroupLoss, type Label, type LossName } from "../importance/types.js";
 import { type Weighting, weigh } from "../importance/weights.js";
 import type { Caller, ModelDescription, Rankers } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
+import { batchSignals } from "./batch-signals.js";
 import type { SignalColumns } from "./columns.js";
+import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
 import { keepSamples } from "./keep.js";
 import { type LabelledTexts, labelledTexts } from "./labelled.js";
-import { readyDirections, runModels } from "./model-runs.js";
+import { readyDirections } from "./model-runs.js";
 import { type OpenModels, useModels } from "./open-models.js";
 import { type PlannedWeighting, planScoring } from "./plan.js";
 import { type SampleRow, sampleRows } from "./row.js";
 import type { ScoreRequest } from "./score-request.js";
 import { type Stopwatch, startStopwatch } from "./stopwatch.js";
-import { weighedScores } from "./weighting.js";
+import { giveWay } from "./turns.js";
+import { weighedScores, weighedSignals } from "./weighting.js";
 
 export interface ScoreAnswer {
   readonly model: ModelDescription;
   readonly loss: LossName;
   /** In the order of the samples. */
   readonly results: SampleRow[];
-  readonly weighting: Weighting | null;
+  readonly weighting: Weighting | EstimatedWeighting | null;
+  /** Where the request has an exact share. */
+  readonly estimated: EstimatedNorms | null;
   /**
    * Resolves when new outputs are in the store, to null, or to why they are not. A batch without a dataset is answered
    * before, for nothing that its answer says depends on it.
@@ -63,14 +67,12 @@ async function scoreWith(
   stopwatch.lap("validate");
 
   const labelled = labelledTexts(samples, plan.loss);
-  const runs = await runModels(ports, plan, directions, samples, labelled, stopwatch, caller);
-  const { outputs, storeFailure, kept } = runs;
+  const batch = await batchSignals(ports, plan, directions, samples, labelled, stopwatch, caller);
+  const { outputs, columns, estimated, storeFailure, kept } = batch;
   if (storeFailure !== null && dataset !== undefined) throw storeFailure;
 
   await giveWay(samples.length);
-  const columns = computeSignals(outputs, labelled.labels, plan.loss, plan.computed, runs.context);
-  stopwatch.lap("signals");
-  const weighting = weighColumns(columns, plan.weighting);
+  const weighting = weighColumns(columns, estimated, plan.weighting);
   stopwatch.lap("weigh");
   await giveWay(samples.length);
   throwIfOver(caller);
@@ -78,20 +80,30 @@ async function scoreWith(
     // Outputs before the samples that name them.
     const failure = await kept;
     if (failure !== null) throw failure;
-    await keepSamples(store, dataset, model, plan.loss, samples, outputs.keys, columns);
+    await keepSamples(
+      store,
+      dataset,
+      model,
+      plan.loss,
+      samples,
+      outputs.keys,
+      rememberedOf(columns, estimated),
+    );
     stopwatch.lap("keep");
   }
 
   return {
     model,
     loss: plan.loss,
-    results: sampleRows(samples, outputs, plan.loss, columns, weighting),
+    results: sampleRows(samples, outputs, plan.loss, columns, estimated, weighting),
     weighting,
+    estimated,
     kept,
     cacheHits: outputs.cached.filter(Boolean).length,
     advice: [
       ...plan.advice,
       ...adviceOnGroups(labelled),
+      ...(estimated === null ? [] : adviceOnEstimates(estimated)),
       ...(weighting?.diagnostics.advice ?? []),
       ...adviceOnStore(storeFailure),
       ...adviceOnTruncation(outputs.truncated, model),
@@ -105,18 +117,29 @@ function throwIfOver({ signal, deadlineAtMs }: Caller): void {
   if (deadlineAtMs !== null && performance.now() > deadlineAtMs) throw new AssayError("deadline_exceeded");
 }
 
-/** A larger batch lets other requests have their turn between its stages, each of which takes some milliseconds. */
-const SAMPLES_AT_ONCE = 512;
-
-async function giveWay(samples: number): Promise<void> {
-  if (samples > SAMPLES_AT_ONCE) await nextTurn();
+function weighColumns(
+  columns: SignalColumns,
+  estimated: EstimatedNorms | null,
+  planned: PlannedWeighting | null,
+): Weighting | EstimatedWeighting | null {
+  if (planned === null) return null;
+  const { request, options } = planned;
+  // checkSignals made sure that no sample lacks the label that these signals need.
+  const scoresWith = (norms: Float64Array | null): Float64Array =>
+    weighedScores(request, (signal) =>
+      signal === "grad_norm" && norms !== null ? norms : (columns.get(signal) as readonly number[]),
+    );
+  const completer = estimated?.completer ?? null;
+  const readsNorms = weighedSignals(request).some(({ signal }) => signal === "grad_norm");
+  if (estimated === null || completer === null || !readsNorms) return weigh(scoresWith(null), options);
+  return weighEstimated(estimated.norms, completer, scoresWith, options);
 }
 
-function weighColumns(columns: SignalColumns, planned: PlannedWeighting | null): Weighting | null {
-  if (planned === null) return null;
-  // checkSignals made sure that no sample lacks the label that these signals need.
-  const scores = weighedScores(planned.request, (signal) => columns.get(signal) as readonly number[]);
-  return weigh(scores, planned.options);
+/** What a dataset is to remember: an estimate would look like a value, so it is left out. */
+function rememberedOf(columns: SignalColumns, estimated: EstimatedNorms | null): SignalColumns {
+  if (estimated === null) return columns;
+  const exactOnly = Array.from(estimated.norms, (norm, index) => (estimated.exact[index] ? norm : null));
+  return new Map(columns).set("grad_norm", exactOnly);
 }
 
 function adviceOnStore(failure: AssayError | null): string[] {

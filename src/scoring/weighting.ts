@@ -59,7 +59,7 @@ export function weighedSignals({
  */
 export function weighedScores(
   { signal, mix }: WeightingRequest,
-  valuesOf: (signal: SignalName) => readonly number[],
+  valuesOf: (signal: SignalName) => ArrayLike<number>,
 ): Float64Array {
   if (mix === undefined) return Float64Array.from(valuesOf(signal));
   return mixRanks(

@@ -6,7 +6,7 @@ import { scoreSamples } from "../../scoring/score.js";
 import type { Store } from "../../store/port.js";
 import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { renderDiagnostics } from "../render.js";
+import { renderDiagnostics, renderShare } from "../render.js";
 import { problems } from "../schemas/problem.js";
 import { scoreAnswerSchema, scoreBodySchema } from "../schemas/score.js";
 
@@ -64,6 +64,7 @@ export function scoreRoutes(
           diagnostics: {
             ...renderDiagnostics(weighting?.diagnostics, answer.advice),
             cache_hits: answer.cacheHits,
+            ...(answer.estimated && { exact_share: renderShare(answer.estimated, weighting) }),
           },
         };
       },

@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
+import { CORRELATED_MIN } from "../../scoring/estimated-norms.js";
+import { SHARE_MIN } from "../../scoring/exact-share.js";
 import type { Limits } from "../../scoring/limits.js";
 import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/names.js";
 import { sampleSchema } from "../../scoring/sample-schema.js";
@@ -54,7 +56,24 @@ export function scoreBodySchema(limits: Limits) {
         .describe(
           "Checkpoints that `influence` is summed over by their learning rates, in place of `direction`: each a served model with a direction of its own",
         ),
+      exact_fraction: z
+        .number()
+        .positive()
+        .max(1)
+        .optional()
+        .describe(
+          `Share of the batch whose \`grad_norm\` is computed, at least ${SHARE_MIN} samples; that of the others is estimated with their help, at the price of a forward pass`,
+        ),
+      seed: z
+        .int()
+        .min(0)
+        .optional()
+        .describe("Draws the exact share: the same samples and seed, the same share; default 0"),
       samples: z.array(sampleSchema(limits)).min(1).max(limits.samplesMax),
+    })
+    .check(({ value, issues }) => {
+      if (value.seed !== undefined && value.exact_fraction === undefined)
+        issues.push({ code: "custom", message: "is read with exact_fraction", path: ["seed"], input: value });
     })
     .meta({
       example: {
@@ -72,6 +91,26 @@ const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().
 /** A sample's signals, each absent where its label does not allow it or nobody asked. */
 export const signalsSchema = z.object(signalFields);
 
+export const exactShareSchema = z
+  .object({
+    samples: z
+      .int()
+      .describe("Samples that these figures are from: the exact share, or all where every gradient is known"),
+    spearman: z
+      .number()
+      .nullable()
+      .describe(`Of \`grad_norm_last\` with \`grad_norm\` over them; null under ${CORRELATED_MIN}`),
+    pearson: z.number().nullable().describe("The same of magnitudes in place of ranks"),
+    relative_error: z.number().describe("One standard error of an estimate, as a part of it"),
+    grad_norm_sum: z.number().describe("Σ of the batch's gradient norms, estimated"),
+    grad_norm_sum_error: z.number().describe("One standard error of it"),
+    effective_sample_size_error: z
+      .number()
+      .nullable()
+      .describe("One standard error of effective_sample_size; null where the weights read no estimate"),
+  })
+  .describe("With `exact_fraction`: what the exactly scored share tells of the whole batch");
+
 export const scoreAnswerSchema = z
   .object({
     model: z.object({ name: z.string(), version: z.string() }),
@@ -83,6 +122,14 @@ export const scoreAnswerSchema = z
           logit: z.number().optional().describe("Of a model with one logit"),
           logits: z.array(z.number()).optional().describe("Of a model with several"),
           ...signalFields,
+          estimated: z
+            .boolean()
+            .optional()
+            .describe("With `exact_fraction`: `grad_norm` is an estimate from the exact share"),
+          grad_norm_error: z
+            .number()
+            .optional()
+            .describe("With `exact_fraction`: one standard error of `grad_norm`; 0 where it is exact"),
           probabilities: z.array(z.number()).optional().describe("Of a model with several logits"),
           weight: z.number().nullable(),
           multiplier: z.number().nullable().optional().describe("1/(N p), with role `probability`"),
@@ -91,6 +138,9 @@ export const scoreAnswerSchema = z
         }),
       )
       .describe("In the order of the samples"),
-    diagnostics: diagnosticsSchema.extend({ cache_hits: z.number().int() }),
+    diagnostics: diagnosticsSchema.extend({
+      cache_hits: z.number().int(),
+      exact_share: exactShareSchema.optional(),
+    }),
   })
   .describe("Each sample's answer, and what to know of the batch");
