@@ -129,12 +129,20 @@ describe("POST /v1/score with the exact gradient norm", () => {
     );
   });
 
-  it("answers 422 unsuitable_precision where int8 is asked for beside it", async () => {
-    const ranker = fakeRanker();
-    const app = await testApp({ rankers: fakeRankers(ranker) });
-    const { status, code } = await score(app, { samples, signals: ["grad_norm"], precision: "int8" });
-    expect([status, code]).toEqual([422, "unsuitable_precision"]);
-    expect(ranker.ran).toHaveLength(0);
+  it("runs in fp32 on a model whose default is int8, and answers 422 unsuitable_precision where int8 is asked for", async () => {
+    const fake = fakeRanker();
+    const contentDigests = { ...fake.model.contentDigests, int8: "int8" };
+    const model = { ...fake.model, contentDigests, precisions: ["fp32", "int8"], precision: "int8" } as const;
+    const app = await testApp({ rankers: fakeRankers({ ...fake, model }) });
+    await score(app, { samples, signals: ["loss"] });
+    await score(app, { samples, signals: ["loss", "grad_norm"] });
+    expect(fake.wanted).toMatchObject([{ graph: "forward", precision: "int8" }, { graph: "norms" }]);
+    const refused = await score(app, { samples, signals: ["grad_norm"], precision: "int8" });
+    expect([refused.status, refused.code, refused.faults[0].path]).toEqual([
+      422,
+      "unsuitable_precision",
+      "/precision",
+    ]);
   });
 
   it("answers 422 unsuitable_signal for learned of a folder without a learned model", async () => {
