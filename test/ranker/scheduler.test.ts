@@ -64,7 +64,7 @@ interface Setup {
   readonly padded: number[];
 }
 
-function setUp(sessions = 1): Setup {
+function setUp(sessions = 1, wide: FakeThread | null = null): Setup {
   const threads = Array.from({ length: sessions }, fakeThread);
   const started: number[][] = [];
   const finished: BatchPartOutputs[] = [];
@@ -72,6 +72,7 @@ function setUp(sessions = 1): Setup {
   const padded: number[] = [];
   const scheduler = createScheduler({
     threads,
+    wide: wide && { thread: wide, graph: "forward" },
     tokensMax: 40,
     bulkPauseMsMax: 500,
     pad(rows): PaddedBatch {
@@ -139,6 +140,36 @@ describe("the scheduler", () => {
     for (const thread of threads) await thread.finish();
     for (const thread of threads) await thread.finish();
     expect(scheduler.busy()).toBe(false);
+  });
+
+  it("gives a lonely row the session over all cores, and only while it is lonely", async () => {
+    const wide = fakeThread();
+    const { scheduler, threads, finished } = setUp(2, wide);
+    scheduler.add("interactive", rows(1, 1));
+    expect(wide.at).toEqual([100]);
+    expect(scheduler.busy()).toBe(true);
+    scheduler.add("interactive", rows(2, 1));
+    expect(threads.map(({ at }) => at)).toEqual([null, [200]]);
+    for (const thread of [...threads, wide]) await thread.finish();
+    expect(finished.map(({ run }) => run)).toEqual([2, 1]);
+    expect(scheduler.busy()).toBe(false);
+
+    scheduler.add("interactive", rows(3, 2));
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([null, [301], [300]]);
+    scheduler.add("interactive", rows(4, 1));
+    await threads[0]?.finish();
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([null, [400], [300]]);
+  });
+
+  it("keeps the session over all cores for its own graph", () => {
+    const wide = fakeThread();
+    const { scheduler, threads } = setUp(2, wide);
+    const work = { graph: "norms", features: false, operand: null } as const;
+    scheduler.add(
+      "interactive",
+      rows(1, 1).map((row) => pendingRow({ ...row, work })),
+    );
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([null, null, [100]]);
   });
 
   it("runs an interactive row before the bulk batch that was ready", async () => {

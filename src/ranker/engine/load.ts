@@ -4,6 +4,7 @@ import { checkDigests } from "../model-folder.js";
 import { loadTokeniser, type Tokeniser } from "../tokeniser.js";
 import { cudaFailure } from "./cuda.js";
 import type { Device, EngineSetup } from "./protocol.js";
+import type { WideSession } from "./scheduler.js";
 import { checkSelfTest, type SelfTestBatch, selfTestBatch, selfTestTexts } from "./self-test.js";
 import { type SessionThread, startSessionThread } from "./session-threads.js";
 
@@ -11,6 +12,7 @@ import { type SessionThread, startSessionThread } from "./session-threads.js";
 export interface LoadedModel {
   readonly tokenise: Tokeniser;
   readonly threads: readonly SessionThread[];
+  readonly wide: WideSession | null;
   readonly device: Device;
   /** Why the device that was asked for could not be had; null where it is the one in use. */
   readonly missing: string | null;
@@ -31,7 +33,23 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   checkSelfTest(folder, samples, outputs.logits as Float32Array, {
     exact: setup.precision === "fp32" && device.kind === "cpu",
   });
-  return { tokenise, threads, device, missing };
+  const wide = await openWide(setup, device, brief);
+  return { tokenise, threads, wide, device, missing };
+}
+
+/** Null where one session has all cores already. */
+async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promise<WideSession | null> {
+  const { folder, sessions, threads } = setup;
+  if (device.kind !== "cpu" || sessions === 1) return null;
+  const thread = startSessionThread({
+    folder,
+    device,
+    threads: sessions * threads,
+    selfTest: brief(device),
+  });
+  const work = firstWork(setup);
+  await thread.open(work);
+  return { thread, graph: work.graph };
 }
 
 /** What the first session is for. */

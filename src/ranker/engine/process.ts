@@ -56,9 +56,10 @@ function send(message: FromEngine): void {
 }
 
 async function load(setup: EngineSetup): Promise<void> {
-  const { tokenise, threads, device, missing } = await loadModel(setup);
+  const { tokenise, threads, wide, device, missing } = await loadModel(setup);
   const scheduler = createScheduler({
     threads,
+    wide,
     tokensMax: tokensMax(device, setup),
     bulkPauseMsMax: BULK_PAUSE_MS_MAX,
     pad: (rows) => padBatch(rows, setup.folder.manifest, device),

@@ -36,8 +36,15 @@ export function pendingRow(row: Omit<PendingRow, "kind" | "tokens" | "batchScale
   return { ...row, kind: kindOf(row.work), tokens: row.text.ids.length, batchScale: BATCH_SCALE[graph] };
 }
 
+export interface WideSession {
+  readonly thread: SessionThread;
+  readonly graph: Graph;
+}
+
 export interface SchedulerOptions {
   readonly threads: readonly SessionThread[];
+  /** A session over the cores of all `threads`, for lonely batches of its graph. */
+  readonly wide: WideSession | null;
   /** Padded tokens of one batch, at most. */
   readonly tokensMax: number;
   /** How long interactive rows may keep bulk waiting. */
@@ -69,6 +76,8 @@ interface ReadyBatch {
 export function createScheduler(options: SchedulerOptions): Scheduler {
   const pending: Record<Priority, PendingRow[]> = { interactive: [], bulk: [] };
   const idle = [...options.threads];
+  const { wide } = options;
+  let wideIsBusy = false;
   let bulkStartedAtMs = 0;
   let nextBatch = 1;
   let ready: ReadyBatch | null = null;
@@ -82,9 +91,19 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const taken = new Set(batch.rows);
       pending[batch.priority] = pending[batch.priority].filter((row) => !taken.has(row));
       if (batch.priority === "bulk") bulkStartedAtMs = performance.now();
-      void run(idle.pop() as SessionThread, batch);
+      void run(takeThread(batch), batch);
     }
     prepare();
+  }
+
+  /** One row alone, or a few where there are more sessions, would leave the others idle: the wide session shares out its products. */
+  function takeThread({ rows }: ReadyBatch): SessionThread {
+    const waiting = pending.interactive.length + pending.bulk.length;
+    const isLonely = idle.length === options.threads.length && waiting === 0 && rows.length < idle.length;
+    if (wide === null || wideIsBusy || !isLonely || (rows[0] as PendingRow).work.graph !== wide.graph)
+      return idle.pop() as SessionThread;
+    wideIsBusy = true;
+    return wide.thread;
   }
 
   /** Plans and pads the batch that the next idle session will take, after the messages that are already here. */
@@ -128,7 +147,8 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     const answer = await thread
       .run(work, padded, coefficientsOf(rows, padded))
       .catch((error: Error) => error);
-    idle.push(thread);
+    if (thread === wide?.thread) wideIsBusy = false;
+    else idle.push(thread);
     if (answer instanceof Error) {
       options.onFailed(batch, answer.message, answer instanceof GraphFault ? "graph" : "rows");
       dispatch();
@@ -156,7 +176,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       ready = null;
       prepare();
     },
-    busy: () => idle.length < options.threads.length,
+    busy: () => idle.length < options.threads.length || wideIsBusy,
   };
 }
 
