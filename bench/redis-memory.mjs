@@ -58,7 +58,14 @@ async function measure(samples, store, admin) {
     store.writeOutputs(
       batch.map((id) => ({
         key: keyOf(id),
-        record: { logits: Float32Array.of(hash(id)), featureNormSquared: 9, truncated: false },
+        record: {
+          logits: Float32Array.of(hash(id)),
+          featureNormSquared: 9,
+          truncated: false,
+          gram: null,
+          tangent: null,
+          features: null,
+        },
       })),
     ),
   );

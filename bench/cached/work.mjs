@@ -82,7 +82,14 @@ export async function scoreWork(place) {
         for (const [index, { logit, probability, grad_norm_last: norm }] of results.entries()) {
           const { label } = batches[batch][index];
           const featureNormSquared = (norm / Math.abs(probability - label)) ** 2 - 1;
-          const record = { logits: Float32Array.of(logit), featureNormSquared, truncated: false };
+          const record = {
+            logits: Float32Array.of(logit),
+            featureNormSquared,
+            truncated: false,
+            gram: null,
+            tangent: null,
+            features: null,
+          };
           entries.push({ key: keyOf(batches[batch][index]), record });
         }
       }

@@ -24,7 +24,6 @@ export function createAccumulation({
   idleMsMax = IDLE_MS_MAX,
 }: AccumulationOptions): Accumulation {
   let users = 0;
-  let finished = false;
   let idle: NodeJS.Timeout | undefined;
 
   function watch(): void {
@@ -48,13 +47,9 @@ export function createAccumulation({
 
   watch();
   return {
-    add(texts, coefficients, caller) {
-      if (finished) throw new Error("these sums are finished");
-      return using(() => run(texts, coefficients, caller));
-    },
-    finish(scale) {
-      finished = true;
-      return using(async () => ({
+    add: (texts, coefficients, caller) => using(() => run(texts, coefficients, caller)),
+    finish: (scale) =>
+      using(async () => ({
         norm: (await sums.norm()) * Math.abs(scale),
         bytes: count * Float32Array.BYTES_PER_ELEMENT,
         async *read() {
@@ -63,8 +58,7 @@ export function createAccumulation({
             yield new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength);
           }
         },
-      }));
-    },
+      })),
     async release() {
       clearTimeout(idle);
       sums.close("they were let go");

@@ -166,7 +166,7 @@ describe("an engine process that dies", () => {
     await lost.add(texts, Float32Array.of(1, 1, 1, 1), caller);
     const untouched = await ranker.accumulate();
     const pending = [
-      lost.add(Array(40).fill(texts[3]), new Float32Array(40), caller),
+      lost.add(Array(20).fill(texts[3]), new Float32Array(20), caller),
       along(ranker, own, Array(20).fill(texts[0])),
     ] as const;
     await new Promise((resolve) => setTimeout(resolve, 300));
@@ -179,6 +179,25 @@ describe("an engine process that dies", () => {
     await untouched.add(texts, Float32Array.of(1, 0, 0, 0), caller);
     expect((await vectorOf(untouched)).norm / own.norm).toBeCloseTo(1, 5);
     expect(states.filter((state) => state === "ready")).toHaveLength(2);
+  });
+});
+
+describe("a gradient graph that answers other logits than the manifest's", () => {
+  it("is refused with the reason, and the forward graph serves on", async () => {
+    const models = copiesOfShipped("default");
+    editManifest(join(models, "default"), (manifest) => ({
+      ...manifest,
+      graphs: { ...manifest.graphs, norms: "forward.int8.onnx" },
+    }));
+    const ranker = openRanker(await readModelFolder(join(models, "default")), rankerOptions());
+    onTestFinished(() => ranker.close());
+    for (let time = 0; time < 2; time++) {
+      await expect(ranker.run(texts, { graph: "norms" }, caller)).rejects.toMatchObject({
+        code: "model_invalid",
+        message: expect.stringMatching(/norms.onnx cannot run: Self-test/),
+      });
+    }
+    expect((await ranker.run(texts, FP32, caller)).logits).toHaveLength(4);
   });
 });
 

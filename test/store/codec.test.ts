@@ -202,6 +202,31 @@ describe("the codec", () => {
     ).toHaveLength(9);
   });
 
+  it("reads what was written before there were parts, and packs one logit with its gram into 15 bytes", () => {
+    const old = Buffer.from("1100000040000020c1", "hex");
+    expect(decodeOutputs(old)).toEqual({
+      logits: Float32Array.of(-10),
+      featureNormSquared: 2,
+      truncated: true,
+      ...NO_PARTS,
+    });
+    const gram = Float32Array.of(4);
+    expect(encodeOutputs({ ...decodeOutputs(old), gram })).toHaveLength(15);
+  });
+
+  it("rounds features to the nearest float16, and keeps within its range what is beyond", () => {
+    const features = Float32Array.of(1 + 2 ** -11, 1 + 3 * 2 ** -11, -1e6, 2 ** -25, 3 * 2 ** -25, 65_519);
+    const record = { logits: Float32Array.of(0), featureNormSquared: 1, truncated: false, ...NO_PARTS };
+    expect([...(decodeOutputs(encodeOutputs({ ...record, features })).features ?? [])]).toEqual([
+      1,
+      1 + 2 ** -9,
+      -65_504,
+      0,
+      2 ** -23,
+      65_504,
+    ]);
+  });
+
   it.each(["", "{}", "[1]", '["a"]', '["a","b",3]'])("refuses the shape %s", (shape) => {
     expect(() => parseShape(shape)).toThrow(corrupt);
   });

@@ -95,6 +95,19 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         expect(read).toEqual(entries.map(({ record }) => record));
         await written;
       });
+
+      it("give way to records of the same key with more parts", async () => {
+        const key = outputsKey();
+        const larger = {
+          ...outputs(2),
+          gram: Float32Array.of(7),
+          tangent: Float32Array.of(-1.5),
+          features: Float32Array.from({ length: 384 }, (_, i) => i / 512),
+        };
+        for (const record of [outputs(2), larger]) await store.writeOutputs([{ key, record }]);
+        expect(await store.readOutputs([key])).toEqual([larger]);
+      });
+
       it("can be written twice", async () => {
         const entry = { key: outputsKey(), record: outputs(2) };
         await Promise.all([store.writeOutputs([entry]), store.writeOutputs([entry, entry])]);

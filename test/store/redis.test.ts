@@ -1,6 +1,6 @@
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { Store } from "../../src/store/port.js";
+import type { OutputsRecord, Store } from "../../src/store/port.js";
 import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
 import { NO_PARTS } from "../support/outputs.js";
@@ -128,6 +128,19 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       expect((await one.digestKey()).equals(key)).toBe(true);
       const third = open();
       expect((await third.digestKey()).equals(key)).toBe(true);
+    });
+
+    it("counts the bytes of outputs that take the place of smaller ones", async () => {
+      const store = open({ url: `redis://127.0.0.1:${server.port}?prefix=grown` });
+      const plain = { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false, ...NO_PARTS };
+      const bytesAfter = async (record: OutputsRecord): Promise<number> => {
+        await store.writeOutputs([{ key: Buffer.alloc(16), record }]);
+        const [clock] = (await admin.keys("grown*outputs*")).sort((a, b) => a.length - b.length);
+        return Number(await admin.hget(clock as string, "bytes"));
+      };
+      const before = await bytesAfter(plain);
+      expect(await bytesAfter(plain)).toBe(before);
+      expect(await bytesAfter({ ...plain, features: new Float32Array(384) })).toBe(before + 2 + 2 * 384);
     });
 
     it("keeps to its prefix", async () => {

@@ -39,7 +39,8 @@ return found
 
 /**
  * ARGV: time to live, bytes at most; then bucket, key and value of each. Answers the generation that is no longer read
- * when the clock moved on. The bytes are an estimate: an entry of a listpack, and what Redis spends on a key.
+ * when the clock moved on. The bytes are an estimate: an entry of a listpack, or of a hash table where a value has more than 64
+ * bytes (the default of hash-max-listpack-value), and what Redis spends on a key.
  */
 const WRITE = defineScript(`${CLOCK}
 local dropped = false
@@ -53,8 +54,11 @@ local base = clock .. ":" .. generation .. ":"
 local expiry = started + 2 * ttl
 for index = 3, #ARGV, 3 do
   local key = base .. ARGV[index]
-  if redis.call("HSET", key, ARGV[index + 1], ARGV[index + 2]) == 1 then
-    bytes = bytes + #ARGV[index + 1] + #ARGV[index + 2] + 8
+  local value = ARGV[index + 2]
+  local before = redis.call("HSTRLEN", key, ARGV[index + 1])
+  bytes = bytes + #value - before
+  if redis.call("HSET", key, ARGV[index + 1], value) == 1 then
+    bytes = bytes + #ARGV[index + 1] + (#value > 64 and 72 or 8)
     if redis.call("HLEN", key) == 1 then
       bytes = bytes + 160
       redis.call("PEXPIREAT", key, expiry)
