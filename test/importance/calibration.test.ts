@@ -4,9 +4,11 @@ import { type Completer, completerOf } from "../../src/importance/completion.js"
 import { pearson, spearman } from "../../src/importance/correlation.js";
 import { weighEstimated } from "../../src/importance/estimated-weights.js";
 import { fitRidge } from "../../src/importance/ridge.js";
+import { computeSignals } from "../../src/importance/signals.js";
 import { sum } from "../../src/importance/sum.js";
 import type { WeighOptions } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";
+import { readGradientOracle } from "../support/gradient-oracle.js";
 
 const PROPORTIONAL: WeighOptions = {
   scheme: "proportional",
@@ -21,8 +23,12 @@ const PROPORTIONAL: WeighOptions = {
 };
 const sizeOf = (norms: Float64Array): number => weigh(norms, PROPORTIONAL).diagnostics.effectiveSampleSize;
 
+interface Batch extends Pick<PartlyExact, "features" | "proxies"> {
+  readonly norms: Float64Array;
+}
+
 /** Norms that follow their proxies up to a bend and a lognormal noise of deviation `noise`: the proxy's own scale is wrong. */
-function batchOf(count: number, noise: number, seed: number) {
+function batchOf(count: number, noise: number, seed: number): Batch {
   const draw = randomOf(seed);
   const logits = Float64Array.from({ length: count }, () => 2.5 * normal(draw));
   const featureNormsSquared = Float64Array.from({ length: count }, () => 4 + 20 * draw());
@@ -35,8 +41,6 @@ function batchOf(count: number, noise: number, seed: number) {
   });
   return { features: featuresOf({ logits, featureNormsSquared, classes: 1 }, proxies), proxies, norms };
 }
-
-type Batch = ReturnType<typeof batchOf>;
 
 function partly({ features, proxies, norms }: Batch, size: number, seed: number): PartlyExact {
   const share = shuffled(norms.length, randomOf(seed)).slice(0, size);
@@ -122,6 +126,67 @@ describe("a calibration", () => {
     expect(features).toHaveLength(8 * batch.norms.length);
     const calibration = calibrate({ ...partly(batch, 200, 0), features });
     expect(calibration?.estimates.every((estimate) => estimate > 0)).toBe(true);
+  });
+});
+
+describe("on real texts, by PyTorch's gradients", () => {
+  const { cases } = readGradientOracle();
+  const read = (field: "logit" | "features_squared" | "gram"): Float64Array =>
+    Float64Array.from(cases, (one) => one[field]);
+  const outputs = {
+    logits: read("logit"),
+    featureNormsSquared: read("features_squared"),
+    grams: read("gram"),
+    classes: 1,
+  };
+  const labels = cases.map(({ label }) => label);
+  const columns = computeSignals(outputs, labels, "bce", ["grad_norm", "grad_norm_last"]);
+  const [norms, proxies] = (["grad_norm", "grad_norm_last"] as const).map((name) =>
+    Float64Array.from(columns.get(name) as readonly number[]),
+  ) as [Float64Array, Float64Array];
+  const batch = { norms, proxies, features: featuresOf(outputs, proxies) };
+  const shares = Array.from({ length: 120 }, (_, seed) => {
+    const known = partly(batch, 60, seed);
+    const completer = completerOf(known) as Completer;
+    const { estimates, relativeError } = completer.calibration;
+    const unseen = [...norms.keys()].filter((index) => !known.share.includes(index));
+    return {
+      errors: unseen.map((i) => ((norms[i] as number) / (estimates[i] as number) - 1) / relativeError),
+      pearson: pearson(estimates, norms) as number,
+      size: completer.estimate(sizeOf),
+      sum: completer.estimate(sum),
+    };
+  });
+
+  test("errors cover what they say", () => {
+    const errors = shares.flatMap((share) => share.errors);
+    const within = (deviations: number): number =>
+      errors.filter((e) => Math.abs(e) < deviations).length / errors.length;
+    expect(within(1)).toBeGreaterThan(0.68);
+    expect(within(1)).toBeLessThan(0.85);
+    expect(within(2)).toBeGreaterThan(0.92);
+    const meanSquare = errors.reduce((total, e) => total + e * e, 0) / errors.length;
+    expect(meanSquare).toBeGreaterThan(0.7);
+    expect(meanSquare).toBeLessThan(1.4);
+  });
+
+  test("estimates have the magnitudes that the proxy has not", () => {
+    const mean = shares.reduce((total, share) => total + share.pearson, 0) / shares.length;
+    expect(mean).toBeGreaterThan((pearson(proxies, norms) as number) + 0.05);
+  });
+
+  test("the sum and the sample size mostly lie within two errors of the truth", () => {
+    const truth = { size: sizeOf(norms), sum: sum(norms) };
+    // A share that misses the largest norms knows neither its size nor how far off it is: of 300 shares 84% and 92% do.
+    for (const [name, withinMin] of [
+      ["size", 0.74],
+      ["sum", 0.82],
+    ] as const) {
+      const within = shares.filter(
+        (share) => Math.abs(share[name].value - truth[name]) < 2 * share[name].error,
+      );
+      expect(within.length / shares.length, name).toBeGreaterThan(withinMin);
+    }
   });
 });
 
