@@ -7,6 +7,7 @@ import { nameOf, readOptions, USAGE } from "./options.mjs";
 import { createFreshener, readPairs, textOf } from "./pairs.mjs";
 import { measureCached } from "./parts/cached.mjs";
 import { measureCold } from "./parts/cold.mjs";
+import { measureDirections, measureGradientPeers, measureGradients } from "./parts/gradients.mjs";
 import { measureLatency } from "./parts/latency.mjs";
 import { measurePeers } from "./parts/peers.mjs";
 import { measureScaling } from "./parts/scaling.mjs";
@@ -20,8 +21,13 @@ const MEASURES = {
   latency: measureLatency,
   scaling: measureScaling,
   ...SWEEPS,
+  gradients: measureGradients,
+  directions: measureDirections,
   peers: measurePeers,
+  "gradient-peers": measureGradientPeers,
 };
+/** Cached answers do not depend on the precision, peers are measured beside every one at once, gradients are fp32. */
+const WITHOUT_PRECISION = new Set(["cached", "peers", "gradients", "directions", "gradient-peers"]);
 const QUICK_PAIRS = 32;
 
 // Ended early, it takes its services and peers along: they end with `exit`, which a signal alone does not bring.
@@ -78,7 +84,6 @@ async function main() {
   );
 }
 
-/** Cached answers do not depend on the precision, and peers are measured beside every precision at once. */
 function precisionsOf(part) {
-  return part === "cached" || part === "peers" ? [null] : options.precisions;
+  return WITHOUT_PRECISION.has(part) ? [null] : options.precisions;
 }

@@ -4,15 +4,18 @@ import { parseArgs } from "node:util";
 
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const SWEEPS = ["budget", "size", "length", "concurrency", "hits"];
-const PARTS = ["cold", "cached", "latency", "scaling", ...SWEEPS, "peers"];
+const GRADIENTS = ["gradients", "directions"];
+/** Those that need what bench/peers/install.sh installs. */
+const WITH_PEERS = ["peers", "gradient-peers"];
+const PARTS = ["cold", "cached", "latency", "scaling", ...SWEEPS, ...GRADIENTS, ...WITH_PEERS];
 const PEERS = ["sentence-transformers", "litserve", "infinity"];
 const PRECISIONS = ["fp32", "int8"];
 
 export const USAGE = `npm run bench -- [DATA.jsonl] [flags]
 
 DATA.jsonl             lines of {query, document[, id, label]}; default test/fixtures/pairs.jsonl
---only PART,…          of ${PARTS.join(", ")}; default all but peers
---peers [--peer NAME,…]  the peers too: ${PEERS.join(", ")} (install them with bench/peers/install.sh)
+--only PART,…          of ${PARTS.join(", ")}; default all but the last two
+--peers [--peer NAME,…]  these two too; peers are ${PEERS.join(", ")} (install them with bench/peers/install.sh)
 --precision P,…        fp32, int8; default both
 --rounds N             interleaved repetitions, default 7
 --out FILE             results, default bench/results/<date>-<commit>.json; figures of the same commit and data are merged
@@ -40,9 +43,9 @@ export function readOptions(args) {
   if (positionals.length > 1) throw new Error(`one data file, not ${positionals.length}`);
   const rounds = Number(values.rounds ?? (values.quick ? 2 : 7));
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds} is not a count`);
-  const preset = PARTS.filter((part) => part !== "peers" || values.peers);
+  const preset = PARTS.filter((part) => !WITH_PEERS.includes(part));
   const parts = values.only === undefined ? preset : listOf(values.only, PARTS, "--only");
-  if (values.peers && !parts.includes("peers")) parts.push("peers");
+  if (values.peers) parts.push(...WITH_PEERS.filter((part) => !parts.includes(part)));
   return {
     data: resolve(positionals[0] ?? `${ROOT}test/fixtures/pairs.jsonl`),
     parts,
