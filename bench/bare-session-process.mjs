@@ -3,7 +3,8 @@ import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 // biome-ignore lint/style/noRestrictedImports: the ceiling is a session without anything of ours around it
 import { InferenceSession, Tensor } from "onnxruntime-node";
-import { graphFile, readModelFolder } from "../dist/ranker/model-folder.js";
+import { forwardGraph, graphFile } from "../dist/ranker/graphs.js";
+import { readModelFolder } from "../dist/ranker/model-folder.js";
 import { loadTokeniser } from "../dist/ranker/tokeniser.js";
 
 let folder;
@@ -15,7 +16,8 @@ const handlers = {
   async load({ model, precision, threads }) {
     folder = await readModelFolder(model);
     tokenise = await loadTokeniser(folder);
-    session = await InferenceSession.create(join(model, graphFile(folder.manifest, precision)), {
+    const graph = graphFile(folder.manifest, forwardGraph(precision));
+    session = await InferenceSession.create(join(model, graph), {
       executionProviders: ["cpu"],
       intraOpNumThreads: threads,
       interOpNumThreads: 1,
