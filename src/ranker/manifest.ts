@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { learnedPartSchema } from "./learned-part.js";
 
 /** Digest and size of a file of the folder. */
 export const fileSchema = z.object({
@@ -83,6 +84,7 @@ export const manifestSchema = z
       features: z.number().int().positive(),
     }),
     ...weightsPartSchema.shape,
+    learned: learnedPartSchema.optional(),
     licence: z.record(z.string(), z.unknown()),
   })
   .refine((m) => (m.task === "classification") === m.classes > 1, {
@@ -96,6 +98,17 @@ export const manifestSchema = z
   .refine((m) => Object.values(m.graphs).every((graph) => graph === undefined || graph in m.files), {
     path: ["graphs"],
     message: "a graph is not among the files",
-  });
+  })
+  .refine(({ learned, files }) => learned === undefined || learned.file in files, {
+    path: ["learned", "file"],
+    message: "is not among the files",
+  })
+  .refine(
+    ({ learned, head }) => learned === undefined || [0, head.features].includes(learned.inputs.features),
+    {
+      path: ["learned", "inputs", "features"],
+      message: "is neither 0 nor the width of the last layer's input",
+    },
+  );
 
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -4,6 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { AssayError } from "../errors.js";
+import { describeLearned } from "./learned-part.js";
 import { type Manifest, manifestSchema } from "./manifest.js";
 import { GRADIENT_GRAPHS, type ModelDescription, type Precision } from "./port.js";
 
@@ -45,22 +46,26 @@ export async function readModelFolder(directory: string, file = "model.json"): P
 }
 
 /** Compares every file with its digest in the manifest; throws `model_invalid` naming the first that differs. */
-export async function checkDigests({ directory, manifest }: ModelFolder): Promise<void> {
-  for (const [name, expected] of Object.entries(manifest.files)) {
-    let found: string;
-    try {
-      found = await digestOfFile(join(directory, name));
-    } catch (cause) {
-      throw new AssayError("model_invalid", {
-        detail: `${join(directory, name)} cannot be read: ${(cause as Error).message}`,
-        cause,
-      });
-    }
-    if (found !== expected.sha256) {
-      throw new AssayError("model_invalid", {
-        detail: `${join(directory, name)} does not match its digest: the manifest says ${expected.sha256}, the file is ${found}`,
-      });
-    }
+export async function checkDigests(folder: ModelFolder): Promise<void> {
+  for (const name of Object.keys(folder.manifest.files)) await checkDigest(folder, name);
+}
+
+/** Compares one file of the manifest with its digest; throws `model_invalid`. */
+export async function checkDigest({ directory, manifest }: ModelFolder, name: string): Promise<void> {
+  const expected = manifest.files[name]?.sha256;
+  let found: string;
+  try {
+    found = await digestOfFile(join(directory, name));
+  } catch (cause) {
+    throw new AssayError("model_invalid", {
+      detail: `${join(directory, name)} cannot be read: ${(cause as Error).message}`,
+      cause,
+    });
+  }
+  if (found !== expected) {
+    throw new AssayError("model_invalid", {
+      detail: `${join(directory, name)} does not match its digest: the manifest says ${expected}, the file is ${found}`,
+    });
   }
 }
 
@@ -92,6 +97,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
     gradientGraphsUnsupported: unsupportedReason(manifest),
     contentDigests: contentDigests(manifest),
     weightsDigest: manifest.files["weights.bin"]?.sha256 ?? "absent",
+    learned: describeLearned(manifest.learned),
     provenance: manifest.provenance,
     metrics: manifest.metrics,
     licence: manifest.licence,

@@ -78,9 +78,31 @@ export interface ModelDescription {
   readonly contentDigests: Readonly<Partial<Record<Precision | "tangent", string>>>;
   /** SHA-256 of weights.bin, hex: what a direction is bound to. */
   readonly weightsDigest: string;
+  /** The trees of the signal `learned`; null where the folder has none. */
+  readonly learned: LearnedDescription | null;
   readonly provenance: Readonly<Record<string, unknown>>;
   readonly metrics: Readonly<Record<string, unknown>>;
   readonly licence: Readonly<Record<string, unknown>>;
+}
+
+/** Trees that `python -m assay.learned` trained towards a target of the user's. */
+export interface LearnedDescription {
+  /** Name of what they estimate. */
+  readonly target: string;
+  /** The loss under which their signals were computed. */
+  readonly loss: string;
+  /** Columns of what they read, in this order. */
+  readonly inputs: {
+    /** H, or 0 where they read no features. */
+    readonly features: number;
+    readonly signals: readonly string[];
+    /** Named numbers of samples; `optional` where the trees know what to do without. */
+    readonly extras: readonly { readonly name: string; readonly optional: boolean }[];
+  };
+  /** Version of the model that they were trained on. */
+  readonly modelVersion: string;
+  readonly heldOut: Readonly<Record<string, unknown>>;
+  readonly provenance: Readonly<Record<string, unknown>>;
 }
 
 /** Whether a model answers; `reason` says why it does not. */
@@ -116,6 +138,12 @@ export interface Ranker {
    * `overloaded` while too many are open.
    */
   accumulate(): Promise<Accumulation>;
+  /**
+   * What the folder's trees say (N) of a matrix float32 (N, F) in the columns of `model.learned.inputs`, NaN where an optional
+   * extra is missing. Throws `unsuitable_signal` where the folder has none, `model_not_ready`, `engine_failed`, and when the
+   * signal aborts its reason, or `cancelled`.
+   */
+  learned(matrix: Float32Array, signal: AbortSignal): Promise<Float32Array>;
   /** Finishes the runs under way, then ends the engine process. */
   close(): Promise<void>;
 }

@@ -155,6 +155,12 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
         },
       });
     },
+    async learned(matrix, signal) {
+      if (model.learned === null) {
+        throw new AssayError("unsuitable_signal", { detail: `Model ${model.name} has no learned.onnx` });
+      }
+      return pickHost().learned(matrix, signal);
+    },
     async close() {
       await Promise.all(hosts.map((host) => host.close()));
     },

@@ -1,10 +1,12 @@
 import type { AssayError } from "../errors.js";
-import type { SignalContext } from "../importance/signals.js";
+import type { SignalColumn, SignalContext } from "../importance/signals.js";
+import type { SignalName } from "../importance/types.js";
 import type { Caller, Ranker, Wanted } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "./directions.js";
 import { type DrawnShare, sharedOutputs } from "./exact-share.js";
 import type { LabelledTexts } from "./labelled.js";
+import { learnedColumn } from "./learned.js";
 import type { OpenModels } from "./open-models.js";
 import { type KnownOutputs, knownOutputs } from "./outputs.js";
 import type { ScoringPlan } from "./plan.js";
@@ -75,6 +77,12 @@ export async function runModels(
     reference && (await referenceLosses({ ranker: reference, store }, labelled, stopwatch, caller));
   const influence = await influenceOver(checkpoints, store, labelled, stopwatch, caller);
   const all = [outputs, ...(referred === null ? [] : [referred.outputs]), ...influence.outputs];
+  const given = new Map<SignalName, SignalColumn>();
+  if (checkpoints.length > 0) given.set("influence", influence.column);
+  if (plan.learned !== null) {
+    const column = learnedColumn(ranker, plan.learned, outputs, samples, labelled, caller.signal);
+    given.set("learned", await column);
+  }
   return {
     outputs,
     drawn,
@@ -82,7 +90,7 @@ export async function runModels(
       groups: labelled.groups,
       directionNorm: direction?.norm,
       referenceLosses: referred?.losses ?? samples.map(({ reference_loss = null }) => reference_loss),
-      given: new Map(checkpoints.length === 0 ? [] : [["influence", influence.column]]),
+      given,
     },
     storeFailure: all.find((one) => one.storeFailure !== null)?.storeFailure ?? null,
     kept: firstFailure(all.map((one) => one.kept)),
@@ -104,10 +112,11 @@ async function ownOutputs(
   };
 }
 
-function wantedOf({ graph, precision }: ScoringPlan, direction: ResolvedDirection | null): Wanted {
+function wantedOf({ graph, precision, learned }: ScoringPlan, direction: ResolvedDirection | null): Wanted {
+  const features = learned !== null && learned.features > 0;
   // checkDirection made sure that a plan for tangents has its direction.
-  if (graph === "tangent") return { graph, direction: direction as ResolvedDirection };
-  return graph === "norms" ? { graph } : { graph, precision };
+  if (graph === "tangent") return { graph, direction: direction as ResolvedDirection, features };
+  return graph === "norms" ? { graph, features } : { graph, precision, features };
 }
 
 async function firstFailure(kept: readonly Promise<AssayError | null>[]): Promise<AssayError | null> {

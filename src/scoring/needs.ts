@@ -23,7 +23,8 @@ export function lackOfModel(readings: ReadonlySet<Reading>, model: ModelDescript
     const reason = model.gradientGraphsUnsupported;
     return `the graph ${graph}, which model ${model.name} lacks${reason === null ? "" : ` (${reason})`}`;
   }
-  return readings.has("learned") ? `a learned model, which model ${model.name} lacks` : null;
+  const lacksTrees = readings.has("learned") && model.learned === null;
+  return lacksTrees ? `a learned model, which model ${model.name} lacks (learned.onnx)` : null;
 }
 
 /** Signals that have a meaning under the loss and that the model can give. */

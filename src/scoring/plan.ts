@@ -5,6 +5,7 @@ import type { WeighOptions } from "../importance/weigh-options.js";
 import type { ModelDescription, Precision, Wanted } from "../ranker/port.js";
 import { checkDirection, checkReference, checkTrajectory } from "./compare.js";
 import { type ExactShare, suitExactShare } from "./exact-share.js";
+import { type LearnedPlan, planLearned } from "./learned.js";
 import { graphOf, readingsOf } from "./needs.js";
 import type { OpenModels } from "./open-models.js";
 import type { Sample } from "./sample.js";
@@ -34,6 +35,8 @@ export interface ScoringPlan {
   readonly weighting: PlannedWeighting | null;
   /** The share whose gradients are exact; null where no gradient is estimated. */
   readonly exactShare: ExactShare | null;
+  /** What `learned` reads; null where it is not computed. */
+  readonly learned: LearnedPlan | null;
   readonly advice: readonly string[];
 }
 
@@ -59,25 +62,27 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     ...(request.signals ?? []).map((signal, index) => ({ signal, path: `/signals/${index}` })),
     ...(weighting === null ? [] : weighedSignals(weighting)),
   ];
-  checkSignals(asked, samples, loss, model, hasTrajectory);
+  const learned = planLearned(request, asked, loss, model);
+  checkSignals([...asked, ...(learned?.asked ?? [])], samples, loss, model, hasTrajectory);
   const wanted = request.signals ?? defaultSignals(samples, loss, model.classes);
   const computed = [...new Set([...wanted, ...asked.map(({ signal }) => signal)])];
   const options = weighting && weighOptions(weighting);
 
-  const readings = readingsOf(computed, hasTrajectory);
+  const readings = readingsOf([...computed, ...(learned?.signals ?? [])], hasTrajectory);
   checkDirection(request, asked);
   checkReference(request, computed, models);
   checkTrajectory(request, computed, models);
   const graph = graphOf(readings);
   return {
     loss,
-    precision: suitPrecision(request.precision, graph, model),
+    precision: learned === null ? suitPrecision(request.precision, graph, model) : "fp32",
     graph,
     readings,
     computed,
     weighting: weighting && options && { request: weighting, options },
     exactShare: suitExactShare(request, computed),
-    advice,
+    learned,
+    advice: [...advice, ...(learned?.advice ?? [])],
   };
 }
 

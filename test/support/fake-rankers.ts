@@ -3,6 +3,7 @@ import { AssayError } from "../../src/errors.js";
 import type {
   DirectionVector,
   GradientGraph,
+  LearnedDescription,
   ModelDescription,
   Outputs,
   Ranker,
@@ -23,6 +24,8 @@ export interface FakeRanker extends Ranker {
   readonly ran: Text[];
   /** What each run was asked for. */
   readonly wanted: Wanted[];
+  /** Matrices that the trees were asked about. */
+  readonly matrices: Float32Array[];
   setState(state: RankerState): void;
   /** Makes every run wait this long. */
   setDelayMs(delayMs: number): void;
@@ -36,6 +39,7 @@ export interface FakeModel {
   readonly task?: ModelDescription["task"];
   readonly classes?: number;
   readonly gradientGraphs?: readonly GradientGraph[];
+  readonly learned?: LearnedDescription | null;
 }
 
 export function fakeRanker({
@@ -44,9 +48,11 @@ export function fakeRanker({
   task = "binary",
   classes = 1,
   gradientGraphs = ["norms", "tangent", "accumulate"],
+  learned = null,
 }: FakeModel = {}): FakeRanker {
   const ran: Text[] = [];
   const asked: Wanted[] = [];
+  const matrices: Float32Array[] = [];
   let state: RankerState = { status: "ready" };
   let delayMs = 0;
   let failure: AssayError | null = null;
@@ -67,6 +73,7 @@ export function fakeRanker({
   return {
     ran,
     wanted: asked,
+    matrices,
     model: {
       name,
       version,
@@ -80,6 +87,7 @@ export function fakeRanker({
       gradientGraphsUnsupported: null,
       contentDigests: { fp32: `${name}-${version}`, tangent: `${name}-${version}-tangent` },
       weightsDigest: digestOf(`${name}-${version}`).toString("hex"),
+      learned,
       provenance: {},
       metrics: {},
       licence: { spdx: "Apache-2.0" },
@@ -102,6 +110,17 @@ export function fakeRanker({
     },
     async accumulate() {
       return fakeAccumulation(classes, (texts, { signal }) => work("accumulate", texts, signal));
+    },
+    /** The sum of each row, NaN as 100. */
+    async learned(matrix) {
+      matrices.push(matrix);
+      const { features, signals, extras } = (learned as LearnedDescription).inputs;
+      const width = features + signals.length + extras.length;
+      return Float32Array.from({ length: matrix.length / width }, (_, row) =>
+        matrix
+          .subarray(row * width, (row + 1) * width)
+          .reduce((sum, value) => sum + (Number.isNaN(value) ? 100 : value), 0),
+      );
     },
     close: async () => undefined,
   };

@@ -2,7 +2,7 @@ import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { AssayError } from "../../errors.js";
-import type { Rankers, ServedModel } from "../../ranker/port.js";
+import type { ModelDescription, Rankers, ServedModel } from "../../ranker/port.js";
 import { modelNameSchema } from "../../scoring/names.js";
 import { bodyStream } from "../plugins/body-stream.js";
 import { modelSchema, WEIGHTS_MEDIA_TYPE } from "../schemas/model.js";
@@ -110,6 +110,20 @@ function noUpload(): never {
   throw new AssayError("unsupported_media_type", { detail: `Send the weights as ${WEIGHTS_MEDIA_TYPE}` });
 }
 
+function renderLearned({ learned, version }: ModelDescription): z.infer<typeof modelSchema>["learned"] {
+  if (learned === null) return null;
+  const { target, loss, inputs, modelVersion, heldOut, provenance } = learned;
+  return {
+    target,
+    loss,
+    inputs: { ...inputs, signals: [...inputs.signals], extras: [...inputs.extras] },
+    model_version: modelVersion,
+    stale: modelVersion !== version,
+    held_out: { ...heldOut },
+    provenance: { ...provenance },
+  };
+}
+
 function renderModel({ model, state }: ServedModel): z.infer<typeof modelSchema> {
   return {
     name: model.name,
@@ -121,6 +135,7 @@ function renderModel({ model, state }: ServedModel): z.infer<typeof modelSchema>
     tokens_max: model.tokensMax,
     precisions: [...model.precisions],
     precision: model.precision,
+    learned: renderLearned(model),
     provenance: { ...model.provenance },
     metrics: { ...model.metrics },
     licence: { ...model.licence },

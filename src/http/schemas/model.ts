@@ -17,6 +17,22 @@ export const modelSchema = z
     tokens_max: z.number().int(),
     precisions: z.array(z.enum(PRECISIONS)),
     precision: z.enum(PRECISIONS).describe("Of a request that names none"),
+    learned: z
+      .object({
+        target: z.string().describe("Name of what it estimates"),
+        loss: z.string().describe("Of the signals that it reads"),
+        inputs: z.object({
+          features: z.number().int().describe("Width of the features that it reads, or 0"),
+          signals: z.array(z.string()),
+          extras: z.array(z.object({ name: z.string(), optional: z.boolean() })),
+        }),
+        model_version: z.string().describe("The model's version that it was trained on"),
+        stale: z.boolean().describe("The model is at another version by now"),
+        held_out: z.record(z.string(), z.unknown()),
+        provenance: z.record(z.string(), z.unknown()),
+      })
+      .nullable()
+      .describe("What the signal `learned` comes from (docs/learned.md)"),
     provenance: z.record(z.string(), z.unknown()),
     metrics: z.record(z.string(), z.unknown()),
     licence: z.record(z.string(), z.unknown()),

@@ -2,12 +2,14 @@ import { AssayError } from "../../errors.js";
 import { parameterCount } from "../parameters.js";
 import type { Priority } from "../plan.js";
 import type { DirectionVector, Outputs, RankerState } from "../port.js";
+import { abortReason } from "./abort.js";
 import { accumulationLost, createAccumulations } from "./accumulations.js";
 import { type Death, type EngineMessage, startChild } from "./child.js";
 import { createDirections } from "./directions.js";
 import type { FatalTexts } from "./fatal-texts.js";
 import type { BatchFacts, Device, EngineSetup, RunPart } from "./protocol.js";
 import { createRuns, type RunRequest } from "./runs.js";
+import { createTreesJobs } from "./trees-jobs.js";
 
 /** Waiting time before the n-th restart in a row: none, then doubling from here to a minute. */
 const RESTART_DELAY_MS = 500;
@@ -53,6 +55,8 @@ export interface EngineHost {
   run(request: HostRequest, signal: AbortSignal): Promise<Outputs>;
   /** Begins sums of gradients that `accumulate` runs add to by their name; throws `overloaded` while too many are open. */
   openSums(): HostSums;
+  /** The trees' answers (N) to a matrix (N, F); waits and throws as `run` does. */
+  learned(matrix: Float32Array, signal: AbortSignal): Promise<Float32Array>;
   /** Waits for the runs under way, then ends the process. */
   close(): Promise<void>;
 }
@@ -79,6 +83,9 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   );
   /** The vectors of the runs along a direction. */
   const vectors = new Map<number, DirectionVector>();
+  const treesJobs = createTreesJobs((job) => {
+    if (state.status === "ready") child.tell(job);
+  }, settleDrain);
   let state: RankerState = { status: "loading", reason: "the model is loading" };
   let settle: (state: RankerState) => void = () => undefined;
   const settled = new Promise<RankerState>((resolve) => {
@@ -103,6 +110,13 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         options.onDevice(message.device, message.missing);
         setState({ status: "ready" });
         sendParts(runs.left());
+        treesJobs.sendLeft();
+        return;
+      case "trees_done":
+        treesJobs.done(message);
+        return;
+      case "trees_failed":
+        treesJobs.failed(message.job, withoutPath(message.reason, setup));
         return;
       case "failed": {
         const reason = `${withoutPath(message.reason, setup)}; a reload of the model tries again`;
@@ -121,7 +135,15 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         options.onBatch(message.facts);
     }
     sendParts(runs.receive(message));
-    if (runs.size() === 0) drained?.();
+    settleDrain();
+  }
+
+  function isIdle(): boolean {
+    return runs.size() === 0 && treesJobs.size() === 0;
+  }
+
+  function settleDrain(): void {
+    if (isIdle()) drained?.();
   }
 
   function sendParts(parts: readonly RunPart[]): void {
@@ -144,7 +166,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     } catch (error) {
       if (to !== child) return;
       runs.reject(part.run, asAssayError(error));
-      if (runs.size() === 0) drained?.();
+      settleDrain();
     }
   }
 
@@ -154,15 +176,19 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
 
   function giveUp(reason: string): void {
     for (const { run } of runs.left()) runs.reject(run, notReady(reason));
+    treesJobs.giveUp(notReady(reason));
     drained?.();
   }
 
   function died({ reason, killed }: Death): void {
-    if (invalid || (closing && runs.size() === 0)) return;
+    if (invalid || (closing && isIdle())) return;
     options.onDeath(reason);
     directions.lost();
     loseSums(reason);
-    if (state.status === "ready") runs.crashed({ killed });
+    if (state.status === "ready") {
+      runs.crashed({ killed });
+      treesJobs.crashed();
+    }
     deathsInARow += 1;
     if (deathsInARow > RESTARTS_MAX) giveUp(reason);
     const delayMs =
@@ -170,7 +196,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     setState(stateAfter(reason, delayMs));
     restart = setTimeout(() => {
       restart = undefined;
-      if (closing && runs.size() === 0) return;
+      if (closing && isIdle()) return;
       setState({ status: "loading", reason: `${reason}; the model is loading again` });
       child = startChild(setup, receive, died);
     }, delayMs);
@@ -181,15 +207,19 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     return { status: "failed", reason: `${reason}; it starts again in ${delayMs / 1000} s` };
   }
 
+  function refuseIfOver(signal: AbortSignal): void {
+    if (signal.aborted) throw abortReason(signal);
+    if (closing) throw new AssayError("shutting_down");
+    if (state.status === "failed") throw notReady(state.reason);
+  }
+
   return {
     state: () => state,
     settled: () => settled,
     pid: () => child.pid,
     tokens: runs.tokens,
     async run(request, signal) {
-      if (signal.aborted) throw abortReason(signal);
-      if (closing) throw new AssayError("shutting_down");
-      if (state.status === "failed") throw notReady(state.reason);
+      refuseIfOver(signal);
       options.fatalTexts.check(request.texts);
       if (request.work.graph === "accumulate") accumulations.check(request.work.operand as string);
       const { run, outputs } = runs.add(request);
@@ -197,7 +227,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       const abort = (): void => {
         child.tell({ type: "cancel", run });
         runs.reject(run, abortReason(signal));
-        if (runs.size() === 0) drained?.();
+        settleDrain();
       };
       signal.addEventListener("abort", abort, { once: true });
       try {
@@ -219,13 +249,17 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
           const adding = runs.rejectOperand(name, accumulationLost(why));
           for (const run of adding) child.tell({ type: "cancel", run });
           accumulations.close(name, why);
-          if (runs.size() === 0) drained?.();
+          settleDrain();
         },
       };
     },
+    async learned(matrix, signal) {
+      refuseIfOver(signal);
+      return treesJobs.ask(matrix, signal);
+    },
     async close() {
       closing = true;
-      if (runs.size() > 0) {
+      if (!isIdle()) {
         await new Promise<void>((resolve) => {
           drained = resolve;
         });
@@ -235,10 +269,6 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       await child.end();
     },
   };
-}
-
-function abortReason({ reason }: AbortSignal): AssayError {
-  return reason instanceof AssayError ? reason : new AssayError("cancelled");
 }
 
 function asAssayError(error: unknown): AssayError {

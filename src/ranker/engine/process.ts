@@ -13,6 +13,7 @@ import { gatherRows } from "./rows.js";
 import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
 import { createSums, type Sums } from "./sums.js";
 import { createTokenising, type Tokenising } from "./tokenising.js";
+import { createTrees, type Trees } from "./trees.js";
 
 /**
  * Padded tokens of a batch for each thread of its session. Larger batches leave the CPU's cache, and small requests wait
@@ -35,6 +36,7 @@ interface Engine {
   readonly scheduler: Scheduler;
   readonly directions: DirectionIntake;
   readonly sums: Sums;
+  readonly trees: Trees;
 }
 
 let engine: Engine | null = null;
@@ -78,6 +80,7 @@ async function load(setup: EngineSetup): Promise<void> {
     scheduler,
     directions: createDirectionIntake(threads, count),
     sums: createSums(threads, count),
+    trees: createTrees(setup.folder, send),
   };
   send({ type: "ready", device, missing });
 }
@@ -118,6 +121,9 @@ process.on("message", (message: ToEngine): void => {
     case "run":
       engine?.tokenising.add(message);
       break;
+    case "trees":
+      engine?.trees.run(message);
+      break;
     case "ping":
       send({ type: "pong" });
       break;
@@ -151,7 +157,7 @@ process.on("message", (message: ToEngine): void => {
 // The service closes the channel when nothing is under way, or dies: either way nobody is left to answer. Leaving while a
 // session runs, or while one is opened, would abort the process with a core dump.
 process.on("disconnect", () => {
-  if (engine === null || engine.scheduler.busy()) process.kill(process.pid, "SIGKILL");
+  if (engine === null || engine.scheduler.busy() || engine.trees.busy()) process.kill(process.pid, "SIGKILL");
   process.exit(0);
 });
 // A terminal's Ctrl-C reaches the whole group; the service decides when its engines end.

@@ -43,6 +43,7 @@ export type ToEngine =
       readonly scale: number;
     }
   | { readonly type: "sums_forget"; readonly name: string }
+  | TreesJob
   | { readonly type: "ping" };
 
 /** Texts of one run that wait for the model: all of them, or after a crash those that are left. */
@@ -59,6 +60,18 @@ export interface RunPart {
   /** Each text runs in a batch of its own. */
   readonly alone: boolean;
 }
+
+/** A matrix float32 (N, F) for the folder's trees. */
+export interface TreesJob {
+  readonly type: "trees";
+  readonly job: number;
+  readonly matrix: Float32Array;
+}
+
+/** What the trees say (N) of a job's matrix, or why they cannot. */
+export type TreesAnswer =
+  | { readonly type: "trees_done"; readonly job: number; readonly values: Float32Array }
+  | { readonly type: "trees_failed"; readonly job: number; readonly reason: string };
 
 /** Rows of one run in a batch. */
 export interface BatchPart {
@@ -101,6 +114,7 @@ export type FromEngine =
       readonly parts: readonly BatchPartOutputs[];
       readonly facts: BatchFacts;
     }
+  | TreesAnswer
   /** `graph`: the graph itself cannot run, whatever the rows. */
   | {
       readonly type: "batch_failed";

@@ -1,0 +1,36 @@
+import { z } from "zod";
+import type { LearnedDescription } from "./port.js";
+
+/**
+ * The manifest's part `learned`, which `python -m assay.learned` writes beside `learned.onnx`. The graph takes `inputs` float32
+ * (N, F) and answers `learned` (N, 1). It belongs to the weights named by `model_version`, and stays when others replace them.
+ */
+export const learnedPartSchema = z.strictObject({
+  file: z.string(),
+  target: z.string().min(1).max(128),
+  loss: z.string(),
+  inputs: z
+    .strictObject({
+      features: z.number().int().nonnegative(),
+      signals: z.array(z.string()),
+      extras: z.array(z.strictObject({ name: z.string().min(1).max(64), optional: z.boolean() })),
+    })
+    .refine((inputs) => widthOf(inputs) > 0, "names no input"),
+  model_version: z.string(),
+  held_out: z.record(z.string(), z.unknown()),
+  provenance: z.record(z.string(), z.unknown()),
+});
+
+export type LearnedPart = z.infer<typeof learnedPartSchema>;
+
+/** F, the columns of the matrix that the trees read: features, then signals, then extras. */
+export function widthOf({ features, signals, extras }: LearnedDescription["inputs"]): number {
+  return features + signals.length + extras.length;
+}
+
+/** What callers may know of it; null for a folder without. */
+export function describeLearned(part: LearnedPart | undefined): LearnedDescription | null {
+  if (part === undefined) return null;
+  const { target, loss, inputs, model_version, held_out, provenance } = part;
+  return { target, loss, inputs, modelVersion: model_version, heldOut: held_out, provenance };
+}
