@@ -4,10 +4,12 @@ import { AssayError } from "../../errors.js";
 
 /** A body of which no byte comes for this long, while one is waited for, is given up. */
 const IDLE_MS = 60_000;
+/** How long the rest of a body is read of which nothing is wanted any more; as long as nginx's `lingering_time`. */
+const LINGER_MS = 30_000;
 
 /**
- * The bytes of a body as they come, in constant memory. What is left of one that is refused half-way is read and thrown away:
- * a connection that is closed with unread bytes may lose the answer. Throws `unsupported_media_type` for a content encoding,
+ * The bytes of a body as they come, in constant memory. What is left of one that is refused half-way is read and thrown away for
+ * a while: a connection that is closed with unread bytes may lose the answer. Throws `unsupported_media_type` for a content encoding,
  * `cancelled` where the client goes away or stalls, and the reason of `signal` when it aborts while a byte is waited for.
  */
 export function bodyStream(
@@ -36,9 +38,8 @@ async function* bytesOf(request: IncomingMessage, signal?: AbortSignal): AsyncGe
 
 function throwAway(request: IncomingMessage): void {
   if (request.readableEnded || request.destroyed) return;
-  const idle = setTimeout(() => request.destroy(), IDLE_MS);
-  request.on("data", () => idle.refresh());
-  request.once("close", () => clearTimeout(idle));
+  const late = setTimeout(() => request.destroy(), LINGER_MS);
+  request.once("close", () => clearTimeout(late));
   request.resume();
 }
 
