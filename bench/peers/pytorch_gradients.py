@@ -1,4 +1,4 @@
-"""Per-sample gradient norms of the loss over all parameters, the three ways that PyTorch users have.
+"""Per-sample gradient norms of the loss over all parameters, in the three ways of PyTorch.
 
 PATH THREADS BATCH, then `{"method", "pairs": [[query, document, label], …]}` a line. `loop` is a
 backward pass a sample, `vmap` torch.func's vmap(grad) on padded batches, `ghost` Opacus's ghost
@@ -14,9 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as functional
 from opacus.grad_sample import GradSampleModuleFastGradientClipping
 from torch import Tensor
+from torch.nn import functional
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 Inputs = dict[str, Tensor]
