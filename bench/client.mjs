@@ -28,7 +28,7 @@ export function openClient(url) {
   return {
     get: (path) => send("GET", path, undefined, {}),
     post: (path, body) => send("POST", path, body),
-    put: (path, body) => send("PUT", path, body),
+    put: (path, body, headers) => send("PUT", path, body, headers),
     /** Posts every body, `concurrency` at a time: milliseconds from the first byte to the last, the answers, each's own milliseconds. */
     async postAll(path, bodies, concurrency) {
       const answers = new Array(bodies.length);
