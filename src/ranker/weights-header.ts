@@ -33,7 +33,7 @@ export function readHeader(bytes: Uint8Array): WeightsHeader {
  * architecture: other parameters, or others' places in the file, than the folder's graphs read.
  */
 export function mergeHeader(manifest: Manifest, header: WeightsHeader): Manifest {
-  if (manifest.parameters.length === 0) {
+  if (manifest.head.weight === null) {
     throw weightsInvalid(
       `Model ${manifest.name} was imported from an ONNX file and does not say where its parameters lie: export the checkpoint, or import the new one's ONNX file and reload`,
     );

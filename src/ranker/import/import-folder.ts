@@ -6,13 +6,18 @@ import { AssayError } from "../../errors.js";
 import { type Manifest, manifestSchema } from "../manifest.js";
 import { digestOfFile } from "../model-folder.js";
 import { loadTokeniser } from "../tokeniser.js";
-import { type CheckpointChoices, readCheckpoint } from "./checkpoint.js";
+import {
+  type CheckpointChoices,
+  type CheckpointFiles,
+  type CheckpointPart,
+  readCheckpoint,
+} from "./checkpoint.js";
 import { gatherExternalWeights } from "./external-weights.js";
-import { exposeFeatures } from "./features.js";
+import { type ExposedModel, exposeFeatures } from "./features.js";
 import { readGraphInputs } from "./graph-inputs.js";
 import { describeNode, findLastLayer, type LastLayer } from "./last-layer.js";
 import { decodeModel, type GraphProto } from "./onnx.js";
-import { measureHead, type ProbeFindings, probe } from "./probe.js";
+import { type HeadSizes, measureHead, type ProbedManifest, type ProbeFindings, probe } from "./probe.js";
 import { openProbeSession } from "./probe-session.js";
 import { readGraph, readStockFolder, STOCK_FILES } from "./source.js";
 
@@ -91,47 +96,59 @@ async function importInto(folder: string, source: string, options: ImportOptions
   await writeFile(join(folder, PROBE_FILE), exposed.probe());
   for (const name of STOCK_FILES) await copyFile(join(source, name), join(folder, name));
 
+  const { part, head, findings } = await examine(folder, stock.files, { inputs, layer, exposed }, options);
+  await writeFile(join(folder, FORWARD_FILE), exposed.forward(head.classes, head.features));
+  await rm(join(folder, PROBE_FILE));
+  const lastLayer = {
+    node: describeNode(layer.product),
+    features: layer.features,
+    hasBias: layer.bias !== null,
+  };
+  const knownDifferences = usesCharsmap(stock.files.tokenizer) ? [CHARSMAP] : [];
+  const manifest = checkManifest({
+    format: 1,
+    name: options.name,
+    ...part,
+    files: await describeFiles(folder),
+    graphs: { forward: FORWARD_FILE },
+    head: { weight: null, bias: null, features: head.features },
+    parameters: [],
+    ...describeFindings(findings),
+    provenance: {
+      imported_from: { file: basename(stock.graph), sha256: await digestOfFile(stock.graph) },
+      last_layer: lastLayer.node,
+      created: new Date().toISOString(),
+      known_differences: knownDifferences,
+    },
+    metrics: {},
+    licence: { spdx: "NOASSERTION", notices: [] },
+  });
+  await writeFile(join(folder, "model.json"), `${JSON.stringify(manifest, null, 1)}\n`);
+  const { activation } = layer;
+  const graph = relative(source, stock.graph);
+  return { manifest, graph, lastLayer, activation, findings, knownDifferences };
+}
+
+/** What the graph is taken for. */
+interface Taken {
+  readonly inputs: Manifest["inputs"];
+  readonly layer: LastLayer;
+  readonly exposed: ExposedModel;
+}
+
+/** Reads the model's files and runs its graph. */
+async function examine(
+  folder: string,
+  files: CheckpointFiles,
+  { inputs, layer, exposed }: Taken,
+  choices: CheckpointChoices,
+): Promise<{ part: ProbedManifest & CheckpointPart; head: HeadSizes; findings: ProbeFindings }> {
   const session = await openProbeSession(join(folder, PROBE_FILE));
   try {
     const head = await measureHead(session, exposed, inputs, layer);
-    const part = { inputs, ...readCheckpoint(stock.files, { inputs, ...head }, options) };
+    const part = { inputs, ...readCheckpoint(files, { inputs, ...head }, choices) };
     const tokenise = await loadTokeniser({ directory: folder, manifest: part });
-    const findings = await probe(session, exposed, layer, part, tokenise);
-    await writeFile(join(folder, FORWARD_FILE), exposed.forward(head.classes, head.features));
-    await rm(join(folder, PROBE_FILE));
-
-    const knownDifferences = usesCharsmap(stock.files.tokenizer) ? [CHARSMAP] : [];
-    const manifest = checkManifest({
-      format: 1,
-      name: options.name,
-      ...part,
-      files: await describeFiles(folder),
-      graphs: { forward: FORWARD_FILE },
-      head: { weight: null, bias: null, features: head.features },
-      parameters: [],
-      ...describeFindings(findings),
-      provenance: {
-        imported_from: { file: basename(stock.graph), sha256: await digestOfFile(stock.graph) },
-        last_layer: describeNode(layer.product),
-        created: new Date().toISOString(),
-        known_differences: knownDifferences,
-      },
-      metrics: {},
-      licence: { spdx: "NOASSERTION", notices: [] },
-    });
-    await writeFile(join(folder, "model.json"), `${JSON.stringify(manifest, null, 1)}\n`);
-    return {
-      manifest,
-      graph: relative(source, stock.graph),
-      lastLayer: {
-        node: describeNode(layer.product),
-        features: layer.features,
-        hasBias: layer.bias !== null,
-      },
-      activation: layer.activation,
-      findings,
-      knownDifferences,
-    };
+    return { part, head, findings: await probe(session, exposed, layer, part, tokenise) };
   } finally {
     await session.close();
   }

@@ -107,9 +107,9 @@ export async function probe(
     together[model.bias ?? ""],
   );
   const lastLayerError = largestError(logits.data, product);
-  require(lastLayerError, "its logits are not features · weight + bias");
+  hold(lastLayerError, "its logits are not features · weight + bias");
   const stockError = largestError((together[model.stock] as Value).data, activate(logits, layer.activation));
-  require(stockError, "the logits before its last layer's activation are not those of its own output");
+  hold(stockError, "the logits before its last layer's activation are not those of its own output");
 
   const alone: Record<string, Value>[] = [];
   for (const row of rows) alone.push(await run([row]));
@@ -121,7 +121,7 @@ export async function probe(
       ),
     ),
   );
-  require(batchError, "its answer to a text depends on the texts beside it, so that it cannot be remembered");
+  hold(batchError, "its answer to a text depends on the texts beside it, so that it cannot be remembered");
 
   await runLongest(rows[0] as TokenisedText, manifest.max_tokens, run);
   const samples = TEXTS.map((text, t) => ({
@@ -131,7 +131,7 @@ export async function probe(
   return { lastLayerError, batchError, samples };
 }
 
-function require(error: number, otherwise: string): void {
+function hold(error: number, otherwise: string): void {
   if (error > TOLERANCE || Number.isNaN(error))
     throw refused(`${otherwise}: they differ by ${error.toPrecision(2)}`);
 }
