@@ -63,7 +63,9 @@ async function signalsOf(samples) {
   return rows;
 }
 
-const bare = ({ id, query, document, label }) => ({ id, query, document, label });
+function bare({ id, query, document, label }) {
+  return { id, query, document, label };
+}
 
 async function makeDirection(name, kind, samples) {
   const lines = Buffer.from(samples.map((sample) => `${JSON.stringify(bare(sample))}\n`).join(""));
@@ -127,7 +129,9 @@ function doubts(rows) {
   ].join("\n");
 }
 
-const shareOf = (rows) => rows.filter(({ doubt }) => doubt).length / rows.length;
+function shareOf(rows) {
+  return rows.filter(({ doubt }) => doubt).length / rows.length;
+}
 
 /** The chance that a sample in doubt has a larger signal than one that is not. */
 function auc(rows, signal) {
