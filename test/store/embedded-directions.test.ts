@@ -10,6 +10,8 @@ it("keeps one file for each direction, and removes what a dead writer left once 
   const folder = join(directory, "directions");
   const store = await openEmbeddedStore({ directory });
   for (const seed of [1, 2, 3]) await store.writeDirection(facts(), chunksOf(vectorBytes(seed, 100)));
+  const broken = store.writeDirection(facts(), fails(vectorBytes(4, 1_000_000)));
+  await expect(broken).rejects.toMatchObject({ code: "store_unavailable" });
   const [kept, ...others] = await readdir(folder);
   expect(others).toEqual([]);
   await store.close();
@@ -40,3 +42,8 @@ it("refuses a vector whose file was damaged", async () => {
   await expect(readAll(store, info)).rejects.toMatchObject({ code: "store_corrupt", message: /999999/ });
   await store.close();
 });
+
+async function* fails(bytes: Buffer): AsyncGenerator<Uint8Array> {
+  yield bytes;
+  throw new Error("no space left");
+}
