@@ -1,9 +1,8 @@
-"""A tiny model folder made without PyTorch, and samples with a target that can be learned."""
+"""A tiny model folder made without PyTorch."""
 
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
@@ -13,8 +12,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-WORDS = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", "cable", "mouse", "screen", "black", "white", "usb"]
-WIDTH = 4
+from made_samples import WIDTH, WORDS
 
 
 @pytest.fixture
@@ -52,28 +50,6 @@ def folder(tmp_path: Path) -> Path:
     }
     (path / "model.json").write_text(json.dumps(manifest))
     return path
-
-
-def make_samples(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Samples whose `gain` follows a signal, an extra and noise; every third lacks the extra."""
-    rng = np.random.default_rng(seed)
-    samples = []
-    for n in range(count):
-        extras = {"price": float(rng.normal())} if n % 3 else {}
-        loss = float(rng.exponential())
-        samples.append(
-            {
-                "id": f"s{n}",
-                "group": f"q{n // 4}",
-                "query": str(rng.choice(WORDS[4:])),
-                "document": " ".join(rng.choice(WORDS[4:], size=int(rng.integers(1, 14)))),
-                "label": int(rng.integers(2)),
-                "extras": extras,
-                "gain": np.sin(2 * loss) + extras.get("price", -1.0) + 0.1 * float(rng.normal()),
-                "known_loss": loss,  # what the fake service and the fake rows say
-            }
-        )
-    return samples
 
 
 def _forward() -> onnx.ModelProto:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import WIDTH, make_samples
 
 from assay.export.texts import Text
 from assay.learned.__main__ import main
 from assay.learned.folder import read_features, read_folder
 from assay.learned.trees import run_trees
+from made_samples import WIDTH, make_samples
 
 SAMPLES = make_samples(600)
 FAST = ["--trees-max", "150", "--threads", "1", "--learning-rate", "0.1"]
