@@ -1,4 +1,4 @@
-import type { Label, LossName } from "../importance/types.js";
+import { isGroupLoss, type Label, type LossName } from "../importance/types.js";
 import type { Text } from "../ranker/port.js";
 import { type Sample, textOf } from "./sample.js";
 
@@ -6,7 +6,8 @@ import { type Sample, textOf } from "./sample.js";
 export interface LabelledTexts {
   readonly texts: readonly Text[]; // (N)
   readonly labels: readonly Label[]; // (N)
-  readonly groups: readonly (string | null)[]; // (N)
+  /** (N) where the loss compares the samples of a group, or empty. */
+  readonly groups: readonly (string | null)[];
   readonly loss: LossName;
 }
 
@@ -14,7 +15,7 @@ export function labelledTexts(samples: readonly Sample[], loss: LossName): Label
   return {
     texts: samples.map(textOf),
     labels: samples.map(({ label = null }) => label),
-    groups: samples.map(({ group = null }) => group),
+    groups: isGroupLoss(loss) ? samples.map(({ group = null }) => group) : [],
     loss,
   };
 }

@@ -89,12 +89,17 @@ export async function runModels(
     context: {
       groups: labelled.groups,
       directionNorm: direction?.norm,
-      referenceLosses: referred?.losses ?? samples.map(({ reference_loss = null }) => reference_loss),
+      referenceLosses: referred?.losses ?? sentLosses(plan, samples),
       given,
     },
     storeFailure: all.find((one) => one.storeFailure !== null)?.storeFailure ?? null,
     kept: firstFailure(all.map((one) => one.kept)),
   };
+}
+
+/** (N) The reference losses that came with the samples, where one is read. */
+function sentLosses({ readings }: ScoringPlan, samples: readonly Sample[]): (number | null)[] | undefined {
+  return readings.has("reference") ? samples.map(({ reference_loss = null }) => reference_loss) : undefined;
 }
 
 async function ownOutputs(

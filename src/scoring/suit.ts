@@ -121,25 +121,27 @@ export function checkSignals(
   hasTrajectory: boolean,
 ): void {
   const suitable = suitableSignals(loss);
-  const available = signalsOf(model, loss);
   const unsuitable = asked.flatMap(({ signal, path }): Fault[] => {
     const lack = lackOfModel(readingsOf([signal], hasTrajectory), model);
     if (suitable.includes(signal) && lack === null) return [];
     const reason = suitable.includes(signal) ? `needs ${lack}` : `has no meaning under ${loss}`;
-    return [{ path, message: `${signal} ${reason}; there are: ${available.join(", ")}` }];
+    return [{ path, message: `${signal} ${reason}; there are: ${signalsOf(model, loss).join(", ")}` }];
   });
   throwFaults("unsuitable_signal", unsuitable);
 
-  const labelFree = available.filter((name) => labelNeed(name, model.classes) === "none");
-  const faults = asked.flatMap(({ signal }) =>
-    samples.flatMap((sample, index): Fault[] => {
+  const lacking = asked.flatMap(({ signal }) =>
+    samples.flatMap((sample, index) => {
       const lack = lackOf(sample, signal, model.classes);
-      if (lack === null) return [];
-      const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
-      return [{ path: `/samples/${index}/label`, message: `${signal} needs ${lack}${free}` }];
+      return lack === null ? [] : [{ path: `/samples/${index}/label`, message: `${signal} needs ${lack}` }];
     }),
   );
-  throwFaults("missing_label", faults);
+  if (lacking.length === 0) return;
+  const labelFree = signalsOf(model, loss).filter((name) => labelNeed(name, model.classes) === "none");
+  const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
+  throwFaults(
+    "missing_label",
+    lacking.map(({ path, message }) => ({ path, message: message + free })),
+  );
 }
 
 /** What label the sample lacks for the signal, in words; null when it has what is needed. */
