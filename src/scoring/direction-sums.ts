@@ -63,7 +63,7 @@ export async function sumGradients(
       checkLabels(batch, loss, ranker.model.classes);
       const texts = batch.map(({ sample }) => textOf(sample));
       const outputs = await locating(batch, () =>
-        patiently(() => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller), caller),
+        patiently(() => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller), caller, adding),
       );
       const share = shareOf(kind, outputs, texts, batch, loss);
       zeroGradients += share.zeroGradients;

@@ -8,14 +8,21 @@ const WAIT_MAX_MS = 10_000;
 /**
  * Does work that the ranker may refuse as `overloaded` as often as it takes: bulk work gives way to others and goes on after
  * them. It gives up with the caller's reason when the caller does.
+ *
+ * @param own work of the same caller that may be what fills the queue: once it has settled, no time is waited for
  */
-export async function patiently<T>(work: () => Promise<T>, { signal }: Caller): Promise<T> {
-  for (;;) {
+export async function patiently<T>(
+  work: () => Promise<T>,
+  { signal }: Caller,
+  own?: Promise<unknown>,
+): Promise<T> {
+  for (let settled = own === undefined; ; settled = true) {
     try {
       return await work();
     } catch (error) {
       if (!(error instanceof AssayError) || error.code !== "overloaded") throw error;
-      await wait(error.retryAfterMs ?? WAIT_MS, signal);
+      if (settled) await wait(error.retryAfterMs ?? WAIT_MS, signal);
+      else await Promise.allSettled([own]);
     }
   }
 }

@@ -245,6 +245,27 @@ describe("PUT /v1/directions/{direction}", () => {
     expect((await put(app, "c", body)).statusCode).toBe(200);
   });
 
+  it("does not wait for the time that it is told when its own sums are what fills the queue", async () => {
+    const ranker = fakeRanker();
+    let adding = 0;
+    const run: FakeRanker["run"] = async (...args) => {
+      if (adding > 0) throw new AssayError("overloaded", { retryAfterMs: 60_000 });
+      return ranker.run(...args);
+    };
+    const rankers = withAccumulation({ ...ranker, run }, (accumulation) => ({
+      ...accumulation,
+      async add(...args) {
+        adding += 1;
+        await delay(30);
+        await accumulation.add(...args);
+        adding -= 1;
+      },
+    }));
+    const app = await testApp({ rankers, limits: { ...TEST_LIMITS, samplesMax: 2048 } });
+    const response = await put(app, "v", { kind: "loss_gradient", samples: samplesOf(600) });
+    expect(response.json()).toMatchObject({ samples: 600 });
+  });
+
   it("waits while the ranker is overloaded, until the caller's time is over", async () => {
     const ranker = fakeRanker();
     const rankers = withAccumulation(ranker, (accumulation) => ({
