@@ -28,7 +28,7 @@ def write_lines(path: Path, lines: list[dict[str, Any]]) -> str:
 
 def row_of(sample: dict[str, Any]) -> dict[str, Any]:
     loss = sample["known_loss"]
-    return {"id": sample["id"], "loss": loss, "entropy": 0.5, "grad_norm_last": loss**2}
+    return {"id": sample["id"], "loss": loss, "probability": 0.5, "grad_norm_last": loss**2}
 
 
 @pytest.fixture
@@ -60,11 +60,11 @@ def test_trees_are_registered_and_the_model_keeps_its_version(
     assert learned["loss"] == "bce"
     assert learned["inputs"] == {
         "features": WIDTH,
-        "signals": ["loss", "entropy", "grad_norm_last"],
+        "signals": ["loss", "probability", "grad_norm_last"],
         "extras": [{"name": "price", "optional": True}],
     }
     scores = learned["held_out"]["scores"]
-    assert list(scores) == ["learned", "loss", "entropy", "grad_norm_last"]
+    assert list(scores) == ["learned", "loss", "probability", "grad_norm_last"]
     assert scores["learned"]["spearman"]["low"] > 0.8 > scores["loss"]["spearman"]["high"]
     assert learned["provenance"]["error_max"] < 1e-5
     rest = {"files", "learned"}
@@ -85,7 +85,7 @@ def test_columns_stand_in_the_order_that_the_manifest_says(
         read_folder(folder), [Text(s["query"], s["document"]) for s in SAMPLES]
     )
     columns = [
-        [row["loss"], row["entropy"], row["grad_norm_last"], s["extras"].get("price", np.nan)]
+        [row["loss"], row["probability"], row["grad_norm_last"], s["extras"].get("price", np.nan)]
         for s, row in ((s, row_of(s)) for s in SAMPLES)
     ]
     matrix = np.concatenate([features, columns], axis=1).astype(np.float32)
@@ -112,7 +112,7 @@ def test_a_service_gives_the_signals_and_a_target_that_is_one(
     assert learned["held_out"]["scores"]["learned"]["spearman"]["value"] > 0.9
     body = service.bodies[0]
     assert body["model"] == "tiny"
-    assert body["signals"] == ["loss", "entropy", "grad_norm_last", "influence"]
+    assert body["signals"] == ["loss", "probability", "grad_norm_last", "influence"]
     assert body["direction"] == "validation"
     assert set(body["samples"][0]) == {"id", "group", "query", "document", "label", "extras"}
     asked = [sample["id"] for body in service.bodies for sample in body["samples"]]

@@ -20,7 +20,7 @@ from assay.learned.samples import Sample, read_rows, read_samples
 from assay.learned.service import Scores, Service, score_samples
 from assay.learned.train import Task, train
 
-SIGNALS = "loss,entropy,grad_norm_last"
+SIGNALS = "loss,probability,grad_norm_last"
 
 
 def main(arguments: list[str] | None = None) -> int:
