@@ -152,9 +152,14 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       if (graph === "tangent") void sendAlong(part, vectors.get(part.run) as DirectionVector);
       else {
         if (graph === "accumulate") accumulations.begin(operand as string);
-        child.tell({ type: "run", ...part });
+        sendPart(part);
       }
     }
+  }
+
+  function sendPart(part: RunPart): void {
+    runs.sent(part.run);
+    child.tell({ type: "run", ...part });
   }
 
   /** Sends a part once the process has its direction. */
@@ -162,7 +167,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     const to = child;
     try {
       // After a death meanwhile the next process gets all that is left.
-      if ((await directions.hold(part.run, direction)) && to === child) to.tell({ type: "run", ...part });
+      if ((await directions.hold(part.run, direction)) && to === child) sendPart(part);
     } catch (error) {
       if (to !== child) return;
       runs.reject(part.run, asAssayError(error));

@@ -36,6 +36,8 @@ export interface Runs {
   add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
   /** Everything that is left, of one run or of all, to be sent to an engine process. */
   left(run?: number): RunPart[];
+  /** A part of the run goes to the process now: what it waited for before, a direction too, counts as waiting. */
+  sent(run: number): void;
   /** Takes a message; answers what has to be sent again. */
   receive(message: Progress): RunPart[];
   /**
@@ -201,10 +203,14 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
     left(only) {
       return [...runs.values()]
         .filter(({ id }) => only === undefined || id === only)
-        .flatMap((run) => {
-          run.sentAtMs ??= performance.now();
-          return [...partsOf(run, [State.untokenised, State.waiting]), ...partsOf(run, [State.suspect])];
-        });
+        .flatMap((run) => [
+          ...partsOf(run, [State.untokenised, State.waiting]),
+          ...partsOf(run, [State.suspect]),
+        ]);
+    },
+    sent(id) {
+      const run = runs.get(id);
+      if (run !== undefined) run.sentAtMs ??= performance.now();
     },
     receive(message) {
       switch (message.type) {
