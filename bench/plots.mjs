@@ -6,6 +6,9 @@ const COLOURS = {
   "bare session, fp32": "#8fbfe0",
   "ours, int8": "#c2571a",
   "bare session, int8": "#eab08a",
+  "completed batches": "#1b6ca8",
+  "the share alone": "#8fbfe0",
+  "estimates as they are": "#c2571a",
 };
 
 /** The plots of a results file: name → SVG. Points are medians, bars the least and greatest repetition. */
@@ -36,7 +39,8 @@ function linesOf(figures) {
   return [...lines].map(([label, points]) => ({ label, points: points.sort((a, b) => a.x - b.x) }));
 }
 
-function svgOf({ title, x, y, lines }) {
+/** Lines over x, each point a median between two bounds; labels are those of COLOURS. */
+export function svgOf({ title, x, y, lines }) {
   const points = lines.flatMap((line) => line.points);
   const xs = [...new Set(points.map((point) => point.x))].sort((a, b) => a - b);
   // Sizes double from one to the next; shares start at zero and do not.
