@@ -18,6 +18,7 @@ from assay.export.errors import ExportError
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.folder import Options, export_folder
 from assay.export.gradients.check import measure_gradients
+from assay.export.gradients.layers import activate
 from assay.export.gradients.network import find_network, why_unsupported
 from assay.export.gradients.trace import (
     GRADIENT_TRACES,
@@ -172,6 +173,16 @@ def test_other_known_activations_pass_the_check(tmp_path: Path, activation: str)
     assert manifest["precision"]["gradients"]["tangent_error_max"] <= 1e-5
 
 
+def test_gelu_and_its_derivative_equal_autograd_where_a_quotient_would_not_be_one() -> None:
+    points = torch.cat([torch.tensor([0.0, -0.0, 1e-38, -1e-20]), torch.linspace(-9, 9, 181)])
+    inputs = points.clone().requires_grad_(True)
+    expected = nn.functional.gelu(inputs)
+    [derivative] = torch.autograd.grad(expected.sum(), inputs)
+    outputs, slope = activate("gelu", points)
+    torch.testing.assert_close(outputs, expected.detach(), rtol=0, atol=1e-7)
+    torch.testing.assert_close(slope, derivative, rtol=0, atol=5e-7)
+
+
 def test_a_module_with_parameters_that_is_not_known_is_named(tmp_path: Path) -> None:
     checkpoint = load_checkpoint(make_checkpoint(tmp_path, "roberta"))
     layer: Any = checkpoint.model.get_submodule("roberta.encoder.layer.1")
@@ -208,6 +219,51 @@ def test_tied_parameters_have_their_cross_terms(tmp_path: Path) -> None:
     [gram] = session(tmp_path / "norms.onnx").run(["gram"], feeds)
     error = np.abs(gram - expected).max(axis=(1, 2)) / np.abs(expected).max(axis=(1, 2))
     assert error.max() <= 1e-5
+
+
+@pytest.mark.parametrize("kind", ["norms", "tangent"])
+def test_places_are_read_while_the_pull_back_runs(
+    with_gradients: Any, tmp_path: Path, kind: str
+) -> None:
+    """Read at the end, every place of a batch would be held until then."""
+    file = with_gradients("bert", 1) / f"{kind}.onnx"
+    nodes = {
+        o: n for n in onnx.load(str(file), load_external_data=False).graph.node for o in n.output
+    }
+    sums: list[str] = []  # the Adds that lead to the gram, first to last
+    name = "gram"
+    while not sums or nodes[name].op_type == "Add":
+        if nodes[name].op_type == "Add":
+            sums.insert(0, nodes[name].name)
+        name = nodes[name].input[0]
+    ran = run_order(file, tmp_path)
+    assert ran.index(sums[0]) < len(ran) / 2 < ran.index(sums[-1])
+
+
+def run_order(file: Path, folder: Path) -> list[str]:
+    """The names of the nodes as ONNX Runtime runs them."""
+    options = onnxruntime.SessionOptions()
+    options.enable_profiling = True
+    options.profile_file_prefix = str(folder / "run")
+    run = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    shapes = {i.name: [s if isinstance(s, int) else 4 for s in i.shape] for i in run.get_inputs()}
+    kinds = {i.name: np.int64 if "int64" in i.type else np.float32 for i in run.get_inputs()}
+    run.run(None, {name: np.ones(shape, kinds[name]) for name, shape in shapes.items()})
+    events = json.loads(Path(run.end_profiling()).read_text())
+    kernels = [e for e in events if e["name"].endswith("_kernel_time")]
+    return [e["name"].removesuffix("_kernel_time") for e in sorted(kernels, key=lambda e: e["ts"])]
+
+
+def test_no_gradient_graph_computes_a_thing_twice(with_gradients: Any) -> None:
+    for kind in GRADIENT_TRACES:
+        graph = onnx.load(str(with_gradients("bert", 3) / f"{kind}.onnx"), load_external_data=False)
+        outputs = {output.name for output in graph.graph.output}
+        found = [
+            (n.op_type, *n.input, *sorted(a.SerializeToString() for a in n.attribute))
+            for n in graph.graph.node
+            if not outputs.intersection(n.output)
+        ]
+        assert len(found) == len(set(found))
 
 
 def test_the_check_sees_a_wrong_gradient(with_gradients: Any, tmp_path: Path) -> None:

@@ -9,30 +9,12 @@ nobody. Leaving those out is exact, and of six layers it saves nearly one.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from assay.export.encoder_layers import EncoderLayer, find_layers
 from assay.export.families import Checkpoint
-
-Rows = Callable[[Tensor], Tensor]  # (rows, in) to (rows, out)
-
-
-@dataclass(frozen=True)
-class _Layer:
-    """The parts of one layer, and the number and width of its attention heads."""
-
-    query: nn.Linear
-    key: nn.Linear
-    value: nn.Linear
-    output: nn.Linear
-    attention_norm: Rows
-    feed_forward: Rows
-    output_norm: Rows
-    heads: int
-    head_size: int
 
 
 def run_on_rows(checkpoint: Checkpoint) -> None:
@@ -41,45 +23,13 @@ def run_on_rows(checkpoint: Checkpoint) -> None:
     The first takes (B, T, H), all take the padding as a bias of (B, 1, 1, T), and the last gives
     (B, 1, H), its output at the first token.
     """
-    layers = checkpoint.model.get_submodule(checkpoint.family.layers)
-    assert isinstance(layers, nn.ModuleList)
-    parts_of = _distilbert if checkpoint.family.name == "distilbert" else _bert
-    for layer in layers:
-        layer.forward = _forward(parts_of(layer), at_first_only=layer is layers[-1])
+    modules = checkpoint.model.get_submodule(checkpoint.family.layers).children()
+    layers = find_layers(checkpoint)
+    for module, layer in zip(modules, layers, strict=True):
+        module.forward = _forward(layer, at_first_only=layer is layers[-1])
 
 
-def _bert(layer: Any) -> _Layer:
-    """A layer of BERT, RoBERTa, XLM-R or ELECTRA."""
-    attention = layer.attention.self
-    return _Layer(
-        query=attention.query,
-        key=attention.key,
-        value=attention.value,
-        output=layer.attention.output.dense,
-        attention_norm=layer.attention.output.LayerNorm,
-        feed_forward=nn.Sequential(layer.intermediate, layer.output.dense),
-        output_norm=layer.output.LayerNorm,
-        heads=attention.num_attention_heads,
-        head_size=attention.attention_head_size,
-    )
-
-
-def _distilbert(layer: Any) -> _Layer:
-    attention = layer.attention
-    return _Layer(
-        query=attention.q_lin,
-        key=attention.k_lin,
-        value=attention.v_lin,
-        output=attention.out_lin,
-        attention_norm=layer.sa_layer_norm,
-        feed_forward=layer.ffn.ff_chunk,
-        output_norm=layer.output_layer_norm,
-        heads=attention.n_heads,
-        head_size=attention.attention_head_size,
-    )
-
-
-def _forward(layer: _Layer, *, at_first_only: bool) -> Callable[..., Tensor]:
+def _forward(layer: EncoderLayer, *, at_first_only: bool) -> Callable[..., Tensor]:
     width = layer.heads * layer.head_size
 
     def forward(hidden: Tensor, bias: Tensor, *_: object, **__: object) -> Tensor:
@@ -92,13 +42,13 @@ def _forward(layer: _Layer, *, at_first_only: bool) -> Callable[..., Tensor]:
             reading = rows
             context = _attend(layer, rows, bias)
         attended = layer.attention_norm(layer.output(context) + reading)
-        output = layer.output_norm(layer.feed_forward(attended) + attended)
+        output: Tensor = layer.output_norm(layer.feed_forward(attended) + attended)
         return output.unsqueeze(1) if at_first_only else output
 
     return forward
 
 
-def _attend(layer: _Layer, rows: Tensor, bias: Tensor) -> Tensor:
+def _attend(layer: EncoderLayer, rows: Tensor, bias: Tensor) -> Tensor:
     """Attention of every token over its sample: (B·T, H) to (B·T, H)."""
     queries, keys, values = (
         part.reshape(bias.shape[0], -1, layer.heads, layer.head_size)
@@ -110,7 +60,7 @@ def _attend(layer: _Layer, rows: Tensor, bias: Tensor) -> Tensor:
     return context.transpose(1, 2).reshape(-1, layer.heads * layer.head_size)
 
 
-def _attend_at_first(layer: _Layer, reading: Tensor, samples: Tensor, bias: Tensor) -> Tensor:
+def _attend_at_first(layer: EncoderLayer, reading: Tensor, samples: Tensor, bias: Tensor) -> Tensor:
     """Attention of the first token (B, H) over its sample (B, T, H): (B, H).
 
     With one query a sample, q·(W x) = (qᵀW)·x and Σ p (V x + b) = V (Σ p x) + b cost a product a

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from assay.export.encoder_layers import EncoderLayer
 from assay.export.gradients.layers import multiply
-from assay.export.gradients.network import Layer
 from assay.export.gradients.places import HeadProduct, Places
 
 Attended = tuple[Tensor, Callable[[Tensor, Places, Tensor], Tensor]]
 
 
-def attend(layer: Layer, rows: Tensor, bias: Tensor) -> Attended:
+def attend(layer: EncoderLayer, rows: Tensor, bias: Tensor) -> Attended:
     """Attention of every token over its sample: (B·T, H) to (B·T, H).
 
     `bias` (B, 1, 1, T) is 0 at tokens and very negative at padding. The pull-back adds to its third
@@ -50,7 +50,7 @@ def attend(layer: Layer, rows: Tensor, bias: Tensor) -> Attended:
     return join(torch.matmul(shares, values)), pull_back
 
 
-def attend_at_first(layer: Layer, samples: Tensor, bias: Tensor) -> Attended:
+def attend_at_first(layer: EncoderLayer, samples: Tensor, bias: Tensor) -> Attended:
     """Attention of the first token over its sample: (B, T, H) to (B, H).
 
     As in the forward graph (encoder.py), q·(W x) = (qᵀW)·x and Σ p (V x + b) = V (Σ p x) + b leave

@@ -25,26 +25,28 @@ from assay.export.gradients.places import (
 from assay.export.gradients.samples import sample_gradients
 
 
-def gram(views: Sequence[Places], batch: int) -> Tensor:
-    """Γ (B, K, K) from the places as each of the K logits sees them; `batch` is B.
+def gram_shares(views: Sequence[Places], batch: int) -> list[Tensor | None]:
+    """What each place adds to Γ, (B, K·K), from the places as each of the K logits sees them.
 
-    A parameter that enters at several places has the sum of their gradients, whose gram has cross
-    terms: there, and only there, the gradients of each sample are formed.
+    `batch` is B. A parameter that enters at several places has the sum of their gradients, whose
+    gram has cross terms: there, and only there, the gradients of each sample are formed. The last
+    of these places has the share of all, the others have none.
     """
     uses = Counter(id(p) for place in views[0] for p in parameters_of(place))
-    shares: list[Tensor] = []
-    tied: list[Sequence[Place]] = []
-    for seen in zip(*views, strict=True):
-        if any(uses[id(parameter)] > 1 for parameter in parameters_of(seen[0])):
-            tied.append(seen)
+    seen_by_all = list(zip(*views, strict=True))
+    tied = [any(uses[id(p)] > 1 for p in parameters_of(seen[0])) for seen in seen_by_all]
+    left = sum(tied)
+    shares: list[Tensor | None] = []
+    for seen, is_tied in zip(seen_by_all, tied, strict=True):
+        left -= is_tied
+        if not is_tied:
+            shares.append(_share(seen, batch).reshape(-1, len(views) ** 2))
+        elif left > 0:
+            shares.append(None)
         else:
-            shares.append(_share(seen, batch))
-    if tied:
-        shares.append(_tied(tied, batch))
-    total = shares[0]
-    for share in shares[1:]:
-        total = total + share
-    return total
+            together = [s for s, with_others in zip(seen_by_all, tied, strict=True) if with_others]
+            shares.append(_tied(together, batch).reshape(-1, len(views) ** 2))
+    return shares
 
 
 def _share(seen: Sequence[Place], batch: int) -> Tensor:
@@ -79,7 +81,7 @@ def _weighted(weights: Tensor, gradients: Sequence[Tensor]) -> Tensor:
     if len(gradients) == 1:
         only = gradients[0]
         similar = torch.matmul(only, only.transpose(1, 2))
-        return (weights * similar).sum((1, 2)).reshape(-1, 1, 1)
+        return (weights * similar).sum((1, 2))
     stacked = torch.stack(list(gradients), dim=1)  # (B, K, T, d)
     spread = torch.matmul(weights.unsqueeze(1), stacked)
     return _inner(spread.flatten(2), stacked.flatten(2))
@@ -87,9 +89,11 @@ def _weighted(weights: Tensor, gradients: Sequence[Tensor]) -> Tensor:
 
 def _scaling(products: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
     """(Σ_t x̂_t∘G_kt)·(Σ_t x̂_t∘G_lt) + (Σ_t G_kt)·(Σ_t G_lt), each given as (B, T, d)."""
-    parts = [torch.cat(pair, dim=2).sum(1) for pair in zip(products, gradients, strict=True)]
-    stacked = torch.stack(parts, dim=1)
-    return _inner(stacked, stacked)
+    total = torch.zeros(())
+    for parts in (products, gradients):
+        stacked = torch.stack([part.sum(1) for part in parts], dim=1)
+        total = total + _inner(stacked, stacked)
+    return total
 
 
 def _head_product(seen: Sequence[HeadProduct]) -> Tensor:
@@ -125,7 +129,7 @@ def _inner(left: Tensor, right: Tensor) -> Tensor:
 
 
 def _by_sample(rows: Tensor, batch: int) -> Tensor:
-    return rows.reshape(batch, -1, rows.shape[1])
+    return rows.reshape(batch, -1, int(rows.shape[1]))
 
 
 def _all_by_sample(views: Sequence[Tensor], batch: int) -> list[Tensor]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from torch import nn
 
+from assay.export.encoder_layers import EncoderLayer, find_layers
 from assay.export.families import Checkpoint
 
 Activation = Literal["gelu", "relu", "tanh"]
@@ -20,23 +21,6 @@ class GradientsUnsupported(Exception):
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One encoder layer, and the number and width of its attention heads."""
-
-    query: nn.Linear
-    key: nn.Linear
-    value: nn.Linear
-    output: nn.Linear
-    attention_norm: nn.LayerNorm
-    wide: nn.Linear
-    activation: Activation
-    narrow: nn.Linear
-    output_norm: nn.LayerNorm
-    heads: int
-    head_size: int
-
-
-@dataclass(frozen=True)
 class Network:
     """A model from its embeddings to its logits. `types` and `project` are not in every family."""
 
@@ -45,7 +29,8 @@ class Network:
     types: nn.Embedding | None
     embedding_norm: nn.LayerNorm
     project: nn.Linear | None
-    layers: list[Layer]
+    layers: list[EncoderLayer]
+    layers_activation: Activation
     dense: nn.Linear
     activation: Activation
     head: nn.Linear
@@ -55,7 +40,7 @@ class Network:
         parts = [self.words, self.positions, self.types, self.embedding_norm, self.project]
         yield from (part for part in parts if part is not None)
         for layer in self.layers:
-            yield from (part for part in vars(layer).values() if isinstance(part, nn.Module))
+            yield from layer.modules()
         yield from (self.dense, self.head)
 
 
@@ -89,7 +74,6 @@ def _bert(checkpoint: Checkpoint) -> Network:
     model: Any = checkpoint.model
     base = getattr(model, model.base_model_prefix)
     embeddings = base.embeddings
-    activation = _activation(checkpoint.config.hidden_act, "the feed-forward layers")
     is_bert = checkpoint.family.name == "bert"
     return Network(
         words=embeddings.word_embeddings,
@@ -97,72 +81,37 @@ def _bert(checkpoint: Checkpoint) -> Network:
         types=embeddings.token_type_embeddings,
         embedding_norm=embeddings.LayerNorm,
         project=getattr(base, "embeddings_project", None),
-        layers=[_bert_layer(layer, activation) for layer in base.encoder.layer],
+        layers=find_layers(checkpoint),
+        layers_activation=_activation(checkpoint.config.hidden_act),
         dense=base.pooler.dense if is_bert else model.classifier.dense,
         activation="gelu" if checkpoint.family.name == "electra" else "tanh",
         head=checkpoint.head,
     )
 
 
-def _bert_layer(layer: Any, activation: Activation) -> Layer:
-    attention = layer.attention.self
-    return Layer(
-        query=attention.query,
-        key=attention.key,
-        value=attention.value,
-        output=layer.attention.output.dense,
-        attention_norm=layer.attention.output.LayerNorm,
-        wide=layer.intermediate.dense,
-        activation=activation,
-        narrow=layer.output.dense,
-        output_norm=layer.output.LayerNorm,
-        heads=attention.num_attention_heads,
-        head_size=attention.attention_head_size,
-    )
-
-
 def _distilbert(checkpoint: Checkpoint) -> Network:
     model: Any = checkpoint.model
     embeddings = model.distilbert.embeddings
-    activation = _activation(checkpoint.config.activation, "the feed-forward layers")
     return Network(
         words=embeddings.word_embeddings,
         positions=embeddings.position_embeddings,
         types=None,
         embedding_norm=embeddings.LayerNorm,
         project=None,
-        layers=[
-            _distilbert_layer(layer, activation) for layer in model.distilbert.transformer.layer
-        ],
+        layers=find_layers(checkpoint),
+        layers_activation=_activation(checkpoint.config.activation),
         dense=model.pre_classifier,
         activation="relu",
         head=checkpoint.head,
     )
 
 
-def _distilbert_layer(layer: Any, activation: Activation) -> Layer:
-    attention = layer.attention
-    return Layer(
-        query=attention.q_lin,
-        key=attention.k_lin,
-        value=attention.v_lin,
-        output=attention.out_lin,
-        attention_norm=layer.sa_layer_norm,
-        wide=layer.ffn.lin1,
-        activation=activation,
-        narrow=layer.ffn.lin2,
-        output_norm=layer.output_layer_norm,
-        heads=attention.n_heads,
-        head_size=attention.attention_head_size,
-    )
-
-
-def _activation(name: str, where: str) -> Activation:
+def _activation(name: str) -> Activation:
     for known in ACTIVATIONS:
         if name == known:
             return known
     raise GradientsUnsupported(
-        f'activation "{name}" of {where}: known are {", ".join(ACTIVATIONS)}'
+        f'activation "{name}" of the feed-forward layers: known are {", ".join(ACTIVATIONS)}'
     )
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from assay.export.encoder_layers import EncoderLayer
 from assay.export.gradients.attention import attend, attend_at_first
 from assay.export.gradients.layers import PullBack, activate, multiply, normalise
-from assay.export.gradients.network import Layer, Network
+from assay.export.gradients.network import Activation, Network
 from assay.export.gradients.places import LookUp, Places
 
 
@@ -39,7 +40,13 @@ def run_network(network: Network, inputs: Inputs) -> Run:
     rows, pull_back = _embed(network, inputs)
     pull_backs.append(pull_back)
     for layer in network.layers:
-        rows, pull_back = _encode(layer, rows, bias, at_first_only=layer is network.layers[-1])
+        rows, pull_back = _encode(
+            layer,
+            network.layers_activation,
+            rows,
+            bias,
+            at_first_only=layer is network.layers[-1],
+        )
         pull_backs.append(pull_back)
     dense, pull_dense = multiply(network.dense, rows)
     features, slope = activate(network.activation, dense)
@@ -78,11 +85,11 @@ def _embed(network: Network, inputs: Inputs) -> tuple[Tensor, PullBack]:
 
 
 def _encode(
-    layer: Layer, rows: Tensor, bias: Tensor, *, at_first_only: bool
+    layer: EncoderLayer, activation: Activation, rows: Tensor, bias: Tensor, *, at_first_only: bool
 ) -> tuple[Tensor, PullBack]:
     """One layer: (B·T, H) to (B·T, H), or to (B, H) at the first token only."""
     if at_first_only:
-        samples = rows.reshape(bias.shape[0], -1, rows.shape[1])
+        samples = rows.reshape(bias.shape[0], -1, int(rows.shape[1]))
         context, pull_attention = attend_at_first(layer, samples, bias)
         rows = samples[:, 0]
     else:
@@ -90,7 +97,7 @@ def _encode(
     output, pull_output = multiply(layer.output, context)
     attended, pull_attention_norm = normalise(layer.attention_norm, output + rows)
     wide, pull_wide = multiply(layer.wide, attended)
-    active, slope = activate(layer.activation, wide)
+    active, slope = activate(activation, wide)
     narrow, pull_narrow = multiply(layer.narrow, active)
     outputs, pull_output_norm = normalise(layer.output_norm, narrow + attended)
 

@@ -15,7 +15,8 @@ from assay.export.gradients.places import HeadProduct, LookUp, Places, Product, 
 def summed_gradients(places: Places) -> dict[int, Tensor]:
     """By the id of each parameter its gradient, in the parameter's shape."""
     found: dict[int, Tensor] = {}
-    for place in places:
+    # The outputs written last are computed first, and so let go of what they read (see shares.py).
+    for place in reversed(places):
         if isinstance(place, Product):
             parts = [torch.mm(place.gradients.t(), place.inputs), place.gradients.sum(0)]
         elif isinstance(place, HeadProduct):

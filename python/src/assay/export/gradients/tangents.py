@@ -17,17 +17,15 @@ from assay.export.gradients.places import HeadProduct, LookUp, Place, Places, Pr
 Direction = Callable[[Tensor], Tensor]  # of a parameter's shape
 
 
-def tangents(views: Sequence[Places], direction: Direction, batch: int) -> Tensor:
-    """⟨∇z_k, v⟩, (B, K), from the places as each of the K logits sees them; `batch` is B."""
-    columns = []
-    for places in views:
-        total: Tensor | None = None
-        for place in places:
-            share = _share(place, direction, batch)
-            total = share if total is None else total + share
-        assert total is not None
-        columns.append(total)
-    return torch.stack(columns, dim=1)
+def tangent_shares(views: Sequence[Places], direction: Direction, batch: int) -> list[Tensor]:
+    """What each place adds to ⟨∇z_k, v⟩, (B, K), from the places as each of the K logits sees them.
+
+    `batch` is B.
+    """
+    return [
+        torch.stack([_share(place, direction, batch) for place in seen], dim=1)
+        for seen in zip(*views, strict=True)
+    ]
 
 
 def _share(place: Place, direction: Direction, batch: int) -> Tensor:

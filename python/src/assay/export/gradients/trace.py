@@ -9,12 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from assay.export.families import Checkpoint, token_positions
-from assay.export.gradients.grams import gram
+from assay.export.gradients.grams import gram_shares
 from assay.export.gradients.network import find_network
 from assay.export.gradients.places import Places
 from assay.export.gradients.run import Inputs, Run, run_network
+from assay.export.gradients.shares import total
 from assay.export.gradients.sums import summed_gradients
-from assay.export.gradients.tangents import tangents
+from assay.export.gradients.tangents import tangent_shares
+from assay.export.merge import merge_equal_nodes
 from assay.export.trace import Trace, example_inputs, stamp_checkpoint, trace_module
 
 
@@ -31,7 +33,7 @@ def gradient_name(parameter: str) -> str:
 def trace_norms(checkpoint: Checkpoint) -> Trace:
     """Traces `norms`: logits (B, K), features (B, H) and gram (B, K, K)."""
     network = _Norms(stamp_checkpoint(checkpoint))
-    return trace_module(
+    return _trace(
         network,
         example_inputs(checkpoint),
         checkpoint.family.inputs,
@@ -46,7 +48,7 @@ def trace_tangent(checkpoint: Checkpoint) -> Trace:
     """
     network = _Tangent(stamp_checkpoint(checkpoint))
     names = list(network.names.values())
-    return trace_module(
+    return _trace(
         network,
         (*example_inputs(checkpoint), *(torch.ones_like(p) for p in network.model.parameters())),
         [*checkpoint.family.inputs, *map(direction_name, names)],
@@ -62,12 +64,23 @@ def trace_accumulate(checkpoint: Checkpoint) -> Trace:
     network = _Accumulate(stamp_checkpoint(checkpoint))
     names = list(network.names.values())
     inputs = example_inputs(checkpoint)
-    return trace_module(
+    return _trace(
         network,
         (*inputs, torch.ones(inputs[0].shape[0], checkpoint.classes)),
         [*checkpoint.family.inputs, "coefficient"],
         ["logits", *map(gradient_name, names)],
     )
+
+
+def _trace(
+    network: _Gradients,
+    inputs: tuple[Tensor, ...],
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+) -> Trace:
+    trace = trace_module(network, inputs, input_names, output_names)
+    merge_equal_nodes(trace.graph)
+    return trace
 
 
 GRADIENT_TRACES = {"norms": trace_norms, "tangent": trace_tangent, "accumulate": trace_accumulate}
@@ -98,7 +111,10 @@ class _Gradients(nn.Module):
 class _Norms(_Gradients):
     def forward(self, *texts: Tensor) -> Any:
         run = self.run(texts)
-        return run.logits, run.features, gram(self.views(run), texts[0].shape[0])
+        views = self.views(run)
+        shares = gram_shares(views, texts[0].shape[0])
+        gram = total([share for share in shares if share is not None])
+        return run.logits, run.features, gram.reshape(-1, len(views), len(views))
 
 
 class _Tangent(_Gradients):
@@ -107,9 +123,21 @@ class _Tangent(_Gradients):
         texts, parts = inputs[:count], dict(zip(self.names, inputs[count:], strict=True))
         run = self.run(texts)
         views = self.views(run)
-        batch = texts[0].shape[0]
-        moved = tangents(views, lambda parameter: parts[id(parameter)], batch)
-        return run.logits, run.features, gram(views, batch), moved
+        batch, classes = texts[0].shape[0], len(views)
+        grams = gram_shares(views, batch)
+        moved = tangent_shares(views, lambda parameter: parts[id(parameter)], batch)
+        # in one sum, so that a place is read for both at once
+        both = total([_join(pair) for pair in zip(grams, moved, strict=True)])
+        gram = both[:, classes:].reshape(-1, classes, classes)
+        return run.logits, run.features, gram, both[:, :classes]
+
+
+def _join(pair: tuple[Tensor | None, Tensor]) -> Tensor:
+    """A place's share of the gram (B, K·K), or none, after its share of the tangent (B, K)."""
+    gram, tangent = pair
+    if gram is None:
+        gram = torch.zeros_like(tangent).repeat(1, tangent.shape[1])
+    return torch.cat([tangent, gram], dim=1)
 
 
 class _Accumulate(_Gradients):
