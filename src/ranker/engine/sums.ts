@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { SessionThread } from "./session-threads.js";
-import type { SharedSums } from "./shared-sums.js";
+import { closeSharedSums, openSharedSums, type SharedSums } from "./shared-sums.js";
 
 /** Entries that are added up before the main thread looks after its messages: a millisecond. */
 const SLICE = 2 ** 20;
@@ -18,6 +18,8 @@ export interface Sums {
 /** `count`: entries of a vector over all parameters. */
 export function createSums(threads: readonly SessionThread[], count: number): Sums {
   const open = new Map<string, SharedSums>();
+  /** Memory of closed sums, as much as was ever open at once: left to the collectors of all threads it would pile up. */
+  const free: Float64Array<SharedArrayBuffer>[] = [];
 
   function find(name: string): SharedSums {
     const sums = open.get(name);
@@ -27,10 +29,7 @@ export function createSums(threads: readonly SessionThread[], count: number): Su
 
   return {
     open(name) {
-      const sums = {
-        values: new Float64Array(new SharedArrayBuffer(count * Float64Array.BYTES_PER_ELEMENT)),
-        lock: new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT)),
-      };
+      const sums = openSharedSums(count, free.pop());
       open.set(name, sums);
       for (const thread of threads) thread.keepSums(name, sums);
     },
@@ -51,6 +50,7 @@ export function createSums(threads: readonly SessionThread[], count: number): Su
       return scaled;
     },
     forget(name) {
+      free.push(closeSharedSums(find(name)));
       open.delete(name);
       for (const thread of threads) thread.forgetSums(name);
     },
