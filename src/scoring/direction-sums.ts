@@ -50,9 +50,14 @@ export async function sumGradients(
   let zeroGradients = 0;
   let adding: Promise<void> = Promise.resolve();
 
-  async function add(batch: readonly LocatedSample[], { moving, texts, coefficients }: Share): Promise<void> {
+  async function add(
+    batch: readonly LocatedSample[],
+    { moving, texts, coefficients }: Share,
+    kept: KnownOutputs["kept"],
+  ): Promise<void> {
     if (moving.length > 0)
       await locating(moving, () => patiently(() => accumulation.add(texts, coefficients, caller), caller));
+    await kept; // or what the store has still to write would grow with the stream
     samples += batch.length;
     onProgress(samples);
   }
@@ -69,7 +74,7 @@ export async function sumGradients(
       zeroGradients += share.zeroGradients;
       await adding;
       stopwatch.lap("accumulate");
-      adding = add(batch, share);
+      adding = add(batch, share, outputs.kept);
       adding.catch(() => undefined); // whoever awaits it next hears of it
     }
     await adding;
