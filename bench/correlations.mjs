@@ -2,8 +2,9 @@
 // doubtful labels, where people say so:  node bench/correlations.mjs DATA.jsonl [SIGNALS.jsonl]
 //
 // DATA.jsonl has a {query, document} a line with `label`, 0 or 1, or `rating`, 0 to 3, of which 2 and 3 are label 1; a
-// `group`, and `raters` where several people judged: two grades apart, the label is in doubt. Every fifth group makes the
-// direction of `influence`, all samples that of `alignment`. SIGNALS.jsonl takes each sample's signals.
+// `group`, and the ratings of three `raters` where people judged: two grades apart, the label is in doubt; two of them on
+// the other side, it is contradicted. Every fifth group makes the direction of `influence`, all samples that of
+// `alignment`. SIGNALS.jsonl takes each sample's signals.
 import { readFile, writeFile } from "node:fs/promises";
 import { ROOT } from "./options.mjs";
 import { chunksOf } from "./pairs.mjs";
@@ -32,15 +33,22 @@ async function readSamples(path) {
   const lines = (await readFile(path, "utf8")).split("\n").filter((line) => line.trim() !== "");
   const samples = lines.map((line, index) => {
     const { id, group, query, document, label, rating, raters } = JSON.parse(line);
-    const doubt = raters === undefined ? null : Math.max(...raters) - Math.min(...raters) >= 2;
-    return { id: id ?? String(index), group, query, document, label: label ?? Number(rating >= 2), doubt };
+    const sample = { id: id ?? String(index), group, query, document, label: label ?? Number(rating >= 2) };
+    return { ...sample, ...judgementOf(sample.label, raters) };
   });
   const groups = [...new Set(samples.map(({ group }) => group))];
   const held = new Set(groups.filter((_, index) => index % VALIDATION === 0));
   return samples.map((sample) => ({ ...sample, validation: held.has(sample.group) }));
 }
 
-/** `{id, doubt, validation, signal…}` of each sample. */
+/** Nulls where nobody judged. */
+function judgementOf(label, raters) {
+  if (raters === undefined) return { doubt: null, contradicted: null };
+  const [least, middle, most] = raters.toSorted((a, b) => a - b);
+  return { doubt: most - least >= 2, contradicted: Number(middle >= 2) !== label };
+}
+
+/** `{id, doubt, contradicted, validation, signal…}` of each sample. */
 async function signalsOf(samples) {
   await makeDirection(
     "validation",
@@ -48,7 +56,12 @@ async function signalsOf(samples) {
     samples.filter(({ validation }) => validation),
   );
   await makeDirection("mean", "mean_direction", samples);
-  const rows = samples.map(({ id, doubt, validation }) => ({ id, doubt, validation }));
+  const rows = samples.map(({ id, doubt, contradicted, validation }) => ({
+    id,
+    doubt,
+    contradicted,
+    validation,
+  }));
   const add = async (signals, fields = {}) => {
     for (const chunk of chunksOf([...samples.keys()], 500)) {
       const body = { signals, weighting: null, ...fields, samples: chunk.map((at) => bare(samples[at])) };
@@ -107,38 +120,50 @@ function pearson(a, b) {
   return ab / Math.sqrt(aa * bb);
 }
 
-/** How each signal finds labels that the raters did not agree on, outside the validation groups. */
+/** How each signal finds labels that the raters did not agree on or contradict, outside the validation groups. */
 function doubts(rows) {
   const judged = rows.filter(({ doubt, validation }) => doubt !== null && !validation);
   if (judged.length === 0) return "No sample outside the validation groups has raters.";
-  const base = shareOf(judged);
+  const count = Math.round(judged.length / 20);
   const lines = SIGNALS.map((signal) => {
     const sorted = judged.toSorted((a, b) => b[signal] - a[signal]);
-    const count = Math.round(judged.length / 20);
-    const ends = [sorted.slice(0, count), sorted.slice(-count)].map(
-      (end) => `${(100 * shareOf(end)).toFixed(0)}%`,
-    );
-    return `| \`${signal}\` | ${auc(judged, signal).toFixed(2)} | ${ends.join(" | ")} |`;
+    const ends = [sorted.slice(0, count), sorted.slice(-count)];
+    const doubtful = ends.map((end) => percent(countOf(end, "doubt") / count));
+    const contradicted = ends.map((end) => String(countOf(end, "contradicted")));
+    const cells = [auc(judged, signal).toFixed(2), ...doubtful, ...contradicted, weightOn(judged, signal)];
+    return `| \`${signal}\` | ${cells.join(" | ")} |`;
   });
+  const [doubt, contradicted] = ["doubt", "contradicted"].map((field) => countOf(judged, field));
   return [
-    `Of ${judged.length} samples with raters, ${(100 * base).toFixed(0)}% are in doubt.`,
+    `Of ${judged.length} samples with raters ${doubt} (${percent(doubt / judged.length)}) are in doubt and ${contradicted} contradicted; an end is ${count} samples.`,
     "",
-    "| signal | AUC | in doubt among its top 5% | among its bottom 5% |",
-    "|---|--:|--:|--:|",
+    "| signal | AUC of doubt | in doubt at the top | at the bottom | contradicted at the top | at the bottom | weight on doubt |",
+    "|---|--:|--:|--:|--:|--:|--:|",
     ...lines,
   ].join("\n");
 }
 
-function shareOf(rows) {
-  return rows.filter(({ doubt }) => doubt).length / rows.length;
+function countOf(rows, field) {
+  return rows.filter((row) => row[field]).length;
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(0)}%`;
+}
+
+/** The share of samples in doubt in weights proportional to the signal; nothing where it is negative for some. */
+function weightOn(rows, signal) {
+  if (rows.some((row) => row[signal] < 0)) return "";
+  const sum = (some) => some.reduce((total, row) => total + row[signal], 0);
+  return percent(sum(rows.filter(({ doubt }) => doubt)) / sum(rows));
 }
 
 /** The chance that a sample in doubt has a larger signal than one that is not. */
 function auc(rows, signal) {
-  const doubtful = rows.filter(({ doubt }) => doubt);
   const others = rows.filter(({ doubt }) => !doubt);
   let wins = 0;
-  for (const a of doubtful)
-    for (const b of others) wins += a[signal] > b[signal] ? 1 : a[signal] === b[signal] ? 0.5 : 0;
-  return wins / (doubtful.length * others.length);
+  for (const a of rows)
+    if (a.doubt)
+      for (const b of others) wins += a[signal] > b[signal] ? 1 : a[signal] === b[signal] ? 0.5 : 0;
+  return wins / ((rows.length - others.length) * others.length);
 }
