@@ -83,3 +83,10 @@ export class AssayError extends Error {
     this.retryAfterMs = retryAfterMs;
   }
 }
+
+/** The error of at least one fault: its detail is the first, with the number of the others. */
+export function faultsError(code: ErrorCode, faults: readonly Fault[]): AssayError {
+  const { path, message } = faults[0] as Fault;
+  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
+  return new AssayError(code, { detail: `${path} ${message}${more}`, faults });
+}

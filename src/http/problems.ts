@@ -147,6 +147,9 @@ interface Problem {
   readonly faults?: readonly Fault[];
 }
 
+/** At most this many faults are listed; the detail tells how many there are. */
+const FAULTS_MAX = 20;
+
 function problemOf(code: ErrorCode, status: number, detail: string, faults: readonly Fault[]): Problem {
   return {
     type: `urn:assay:problem:${code}`,
@@ -154,7 +157,7 @@ function problemOf(code: ErrorCode, status: number, detail: string, faults: read
     status,
     code,
     detail,
-    ...(faults.length > 0 ? { faults } : {}),
+    ...(faults.length > 0 ? { faults: faults.slice(0, FAULTS_MAX) } : {}),
   };
 }
 

@@ -1,10 +1,7 @@
 import { z } from "zod";
-import { AssayError, type Fault } from "../errors.js";
+import { AssayError, type Fault, faultsError } from "../errors.js";
 import { fileSchema, type Manifest, type Parameter, weightsPartSchema } from "./manifest.js";
 import { WEIGHTS_FILE } from "./staging.js";
-
-/** At most this many faults are listed; the detail tells how many there are. */
-const FAULTS_MAX = 20;
 
 /** The header of an upload: the manifest's part that belongs to the weights, with digest and size of `weights.bin`. */
 const headerSchema = z.strictObject({
@@ -25,7 +22,10 @@ export function readHeader(bytes: Uint8Array): WeightsHeader {
   }
   const parsed = headerSchema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw withFaults(parsed.error.issues.map(({ path, message }) => ({ path: `/${path.join("/")}`, message })));
+  throw faultsError(
+    "weights_invalid",
+    parsed.error.issues.map(({ path, message }) => ({ path: `/${path.join("/")}`, message })),
+  );
 }
 
 /**
@@ -49,7 +49,7 @@ export function mergeHeader(manifest: Manifest, header: WeightsHeader): Manifest
       message: `is ${header.weights.bytes}; the folder's file has ${bytes}`,
     });
   }
-  if (faults.length > 0) throw withFaults(faults);
+  if (faults.length > 0) throw faultsError("weights_invalid", faults);
   const { weights, precision, self_test, provenance, metrics } = header;
   return {
     ...manifest,
@@ -117,13 +117,4 @@ function selfTestFaults(classes: number, { samples }: WeightsHeader["self_test"]
           },
         ],
   );
-}
-
-function withFaults(faults: readonly Fault[]): AssayError {
-  const first = faults[0] as Fault;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  return new AssayError("weights_invalid", {
-    detail: `${first.path} ${first.message}${more}`,
-    faults: faults.slice(0, FAULTS_MAX),
-  });
 }

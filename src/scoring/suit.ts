@@ -1,4 +1,4 @@
-import { AssayError, type ErrorCode, type Fault } from "../errors.js";
+import { AssayError, type ErrorCode, type Fault, faultsError } from "../errors.js";
 import { isHard, labelFault } from "../importance/labels.js";
 import { labelNeed, suitableLosses, suitableSignals } from "../importance/suitability.js";
 import { isGroupLoss, type LossName, type SignalName } from "../importance/types.js";
@@ -153,16 +153,7 @@ export function lackOf({ label = null }: Sample, name: SignalName, classes: numb
   return isHard(label, classes) ? null : `a hard label (${classes === 1 ? "0 or 1" : "a class index"})`;
 }
 
-/** At most this many faults are listed; the detail tells how many there are. */
-const FAULTS_MAX = 20;
-
-/** Throws the code with the faults, the first of them as its detail; does nothing where there is none. */
+/** Throws the code with the faults; does nothing where there is none. */
 export function throwFaults(code: ErrorCode, faults: readonly Fault[]): void {
-  const first = faults[0];
-  if (first === undefined) return;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  throw new AssayError(code, {
-    detail: `${first.path} ${first.message}${more}`,
-    faults: faults.slice(0, FAULTS_MAX),
-  });
+  if (faults.length > 0) throw faultsError(code, faults);
 }
