@@ -104,7 +104,8 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     if (next.status !== "loading") settle(next);
   }
 
-  function receive(message: EngineMessage): void {
+  function receive(told: EngineMessage): void {
+    const message = withoutPath(told, setup);
     switch (message.type) {
       case "ready":
         options.onDevice(message.device, message.missing);
@@ -116,10 +117,10 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         treesJobs.done(message);
         return;
       case "trees_failed":
-        treesJobs.failed(message.job, withoutPath(message.reason, setup));
+        treesJobs.failed(message.job, message.reason);
         return;
       case "failed": {
-        const reason = `${withoutPath(message.reason, setup)}; a reload of the model tries again`;
+        const reason = `${message.reason}; a reload of the model tries again`;
         // Another start would fail like this one: a reload is what may help.
         invalid = true;
         void child.end();
@@ -284,7 +285,8 @@ function notReady(reason: string): AssayError {
   return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}` });
 }
 
-/** The same reason for those who must not know where the folder lies. */
-function withoutPath(reason: string, { folder }: EngineSetup): string {
-  return reason.replaceAll(`${folder.directory}/`, "");
+/** The same with a reason for those who must not know where the folder lies. */
+function withoutPath(message: EngineMessage, { folder }: EngineSetup): EngineMessage {
+  if (!("reason" in message)) return message;
+  return { ...message, reason: message.reason.replaceAll(`${folder.directory}/`, "") };
 }
