@@ -192,7 +192,8 @@ def loss_and_gradient(loss: str, logits: list[float], label: Any) -> tuple[float
 
 def _value(loss: str, z: torch.Tensor, label: Any) -> torch.Tensor:
     if loss == "mse":
-        return (z[0] - label) ** 2
+        squared: torch.Tensor = (z[0] - label) ** 2
+        return squared
     if loss == "bce":
         return weighted([(1 - label, z[0]), (label, -z[0])])
     if isinstance(label, list):
