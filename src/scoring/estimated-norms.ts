@@ -86,8 +86,8 @@ function correlations(proxies: Float64Array, norms: Float64Array): Pick<ShareRep
   return { spearman: spearman(proxies, norms), pearson: pearson(proxies, norms) };
 }
 
-/** What a person should know who reads estimates. */
-export function adviceOnEstimates({ exact, report }: EstimatedNorms): string[] {
+/** What a person should know who reads estimates; `dataset` is where the samples are remembered. */
+export function adviceOnEstimates({ exact, report }: EstimatedNorms, dataset: string | undefined): string[] {
   const estimated = exact.filter((isExact) => !isExact).length;
   if (estimated === 0) return [];
   const off = `${(100 * report.relativeError).toFixed(0)}%`;
@@ -100,5 +100,8 @@ export function adviceOnEstimates({ exact, report }: EstimatedNorms): string[] {
   return [
     `${estimated} of ${exact.length} values of grad_norm are estimates, off by ${off} (one standard error).`,
     ...few,
+    ...(dataset === undefined
+      ? []
+      : [`Estimates are not remembered: ${dataset} has the exact values of grad_norm only.`]),
   ];
 }

@@ -103,7 +103,7 @@ async function scoreWith(
     advice: [
       ...plan.advice,
       ...adviceOnGroups(labelled),
-      ...(estimated === null ? [] : adviceOnEstimates(estimated)),
+      ...(estimated === null ? [] : adviceOnEstimates(estimated, dataset)),
       ...(weighting?.diagnostics.advice ?? []),
       ...adviceOnStore(storeFailure),
       ...adviceOnTruncation(outputs.truncated, model),

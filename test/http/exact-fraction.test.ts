@@ -192,10 +192,12 @@ describe("POST /v1/score with exact_fraction", () => {
     for (const { id, estimated } of results) expect(estimated).toBe(!known.has(id.replace("b", "")));
   });
 
-  it("remembers exact norms only", async () => {
+  it("remembers exact norms only, and says so", async () => {
     const app = await appOver(fakeRanker());
     const payload = { samples, dataset: "d", signals: ["loss", "grad_norm"], exact_fraction: 0.2 };
-    const drawn = new Set(share((await score(app, payload)).results));
+    const { results, diagnostics } = await score(app, payload);
+    expect(diagnostics.advice).toContainEqual(expect.stringMatching(/not remembered: d has the exact/));
+    const drawn = new Set(share(results));
     const ids = samples.slice(0, 100).map(({ id }) => id);
     const found = await app.inject({ method: "POST", url: "/v1/datasets/d/lookup", payload: { ids } });
     for (const row of found.json().results) {

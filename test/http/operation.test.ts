@@ -100,12 +100,19 @@ describe("bearer keys", () => {
 describe("the models", () => {
   it("are listed and described, without a path", async () => {
     const app = await testApp({
-      rankers: fakeRankers(fakeRanker(), fakeRanker({ name: "other", classes: 3, task: "classification" })),
+      rankers: fakeRankers(
+        fakeRanker(),
+        fakeRanker({ name: "other", classes: 3, task: "classification", gradientGraphs: ["norms"] }),
+      ),
     });
     const list = (await app.inject("/v1/models")).json();
     expect(list.default).toBe("default");
     expect(list.models.map(({ name }: { name: string }) => name)).toEqual(["default", "other"]);
-    expect((await app.inject("/v1/models/other")).json()).toMatchObject({ classes: 3, tokens_max: 256 });
+    expect((await app.inject("/v1/models/other")).json()).toMatchObject({
+      classes: 3,
+      tokens_max: 256,
+      gradient_graphs: ["norms"],
+    });
     expect((await app.inject("/v1/models/nobody")).statusCode).toBe(404);
   });
 });
@@ -126,6 +133,7 @@ describe("the documentation", () => {
     expect(Object.keys(responses["422"].content)).toEqual(["application/problem+json"]);
     expect(Object.keys(document.components.schemas).sort()).toEqual([
       "Dataset",
+      "Direction",
       "Model",
       "Problem",
       "Snapshot",

@@ -135,6 +135,8 @@ function renderModel({ model, state }: ServedModel): z.infer<typeof modelSchema>
     tokens_max: model.tokensMax,
     precisions: [...model.precisions],
     precision: model.precision,
+    gradient_graphs: [...model.gradientGraphs],
+    gradient_graphs_unsupported: model.gradientGraphsUnsupported,
     learned: renderLearned(model),
     provenance: { ...model.provenance },
     metrics: { ...model.metrics },

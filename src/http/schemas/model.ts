@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { PRECISIONS } from "../../ranker/port.js";
+import { GRADIENT_GRAPHS, PRECISIONS } from "../../ranker/port.js";
 
 /** The media type of an upload of new weights. */
 export const WEIGHTS_MEDIA_TYPE = "application/vnd.assay.weights";
@@ -17,6 +17,15 @@ export const modelSchema = z
     tokens_max: z.number().int(),
     precisions: z.array(z.enum(PRECISIONS)),
     precision: z.enum(PRECISIONS).describe("Of a request that names none"),
+    gradient_graphs: z
+      .array(z.enum(GRADIENT_GRAPHS))
+      .describe(
+        "`norms` gives grad_norm and its like, `tangent` influence and its like, `accumulate` directions",
+      ),
+    gradient_graphs_unsupported: z
+      .string()
+      .nullable()
+      .describe("What keeps the model from having gradient graphs, where its export says so"),
     learned: z
       .object({
         target: z.string().describe("Name of what it estimates"),
