@@ -7,8 +7,8 @@ import type { EstimatedNorms } from "../scoring/estimated-norms.js";
 import type { LookUp, RememberedSample } from "../scoring/remembered.js";
 import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
 import type { datasetSummarySchema, snapshotSchema } from "./schemas/dataset.js";
+import type { diagnosticsSchema } from "./schemas/diagnostics.js";
 import type { exactShareSchema } from "./schemas/score.js";
-import type { diagnosticsSchema } from "./schemas/weighting.js";
 
 /** Diagnostics as they are answered; every figure is null where nothing was weighed. */
 export function renderDiagnostics(

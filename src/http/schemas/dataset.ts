@@ -2,8 +2,9 @@ import { isUtf8 } from "node:buffer";
 import { z } from "zod";
 import type { Limits } from "../../scoring/limits.js";
 import { datasetSchema, idSchema } from "../../scoring/names.js";
+import { weightingSchema } from "../../scoring/weighting-schema.js";
+import { diagnosticsSchema } from "./diagnostics.js";
 import { signalsSchema } from "./score.js";
-import { diagnosticsSchema, weightingSchema } from "./weighting.js";
 
 export const datasetParamsSchema = z.strictObject({ dataset: datasetSchema });
 export function sampleParamsSchema(limits: Limits) {

@@ -6,10 +6,14 @@ import { SHARE_MIN } from "../../scoring/exact-share.js";
 import type { Limits } from "../../scoring/limits.js";
 import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/names.js";
 import { sampleSchema } from "../../scoring/sample-schema.js";
-import { diagnosticsSchema, weightingSchema } from "./weighting.js";
+import { weightingSchema } from "../../scoring/weighting-schema.js";
+import { diagnosticsSchema } from "./diagnostics.js";
 
 /** Checkpoints of one trajectory: each is a run of all samples. */
 const TRAJECTORY_MAX = 16;
+
+/** Largest learning rate of a checkpoint: influence summed by it stays a number. */
+const LEARNING_RATE_MAX = 1e6;
 
 /** The body of `POST /v1/score` under the configured limits. */
 export function scoreBodySchema(limits: Limits) {
@@ -47,7 +51,7 @@ export function scoreBodySchema(limits: Limits) {
           z.strictObject({
             model: modelNameSchema,
             direction: directionNameSchema,
-            learning_rate: z.number().positive(),
+            learning_rate: z.number().positive().max(LEARNING_RATE_MAX),
           }),
         )
         .min(1)

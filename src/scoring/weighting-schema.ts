@@ -1,8 +1,8 @@
 import { z } from "zod";
-import { SCHEMES } from "../../importance/schemes.js";
-import { SIGNALS } from "../../importance/types.js";
-import { NORMALISATIONS, ROLES, WEIGH_DEFAULTS } from "../../importance/weigh-options.js";
-import type { WeightingRequest } from "../../scoring/weighting.js";
+import { SCHEMES } from "../importance/schemes.js";
+import { SIGNALS } from "../importance/types.js";
+import { NORMALISATIONS, ROLES, WEIGH_DEFAULTS } from "../importance/weigh-options.js";
+import type { WeightingRequest } from "./weighting.js";
 
 const mixSchema = z
   .array(z.strictObject({ signal: z.enum(SIGNALS), share: z.number().positive() }))
@@ -67,13 +67,5 @@ const weightingFields = z
   })
   .meta({ id: "Weighting", description: "How a signal, or a mix of several, becomes weights" });
 
+/** A weighting as it is posted or named on the command line. */
 export const weightingSchema = weightingFields as typeof weightingFields & z.ZodType<WeightingRequest>;
-
-export const diagnosticsSchema = z.object({
-  effective_sample_size: z.number().nullable().describe("1/Σw² of the weights that sum to 1"),
-  max_weight: z.number().nullable(),
-  pareto_k: z.number().nullable().describe("Tail of the weights; null where it cannot be fitted"),
-  pareto_k_threshold: z.number().nullable().describe("The weights are trusted while pareto_k is under this"),
-  tau: z.number().nullable().describe("√(N Σp²) ≥ 1: the gain of drawing by these weights"),
-  advice: z.array(z.string()).describe("What to know before using these figures"),
-});
