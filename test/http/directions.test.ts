@@ -291,7 +291,8 @@ describe("PUT /v1/directions/{direction}", () => {
 describe("PUT /v1/directions/{direction} of JSON lines", () => {
   it("makes of more lines than a body may have what JSON makes, and tells its progress", async () => {
     const store = await temporaryStore();
-    const app = await testApp({ store, limits: { ...TEST_LIMITS, samplesMax: 2048 } });
+    const rankers = slowSums(fakeRanker(), 100);
+    const app = await testApp({ store, rankers, limits: { ...TEST_LIMITS, samplesMax: 2048 } });
     const samples = samplesOf(1200);
     await put(app, "json", { kind: "mean_direction", samples });
     const padded = samples.map((sample) => ({ ...sample, id: "i".repeat(250), group: "g".repeat(250) }));
@@ -304,6 +305,7 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     const [first, ...rest] = linesOf(response.body);
     expect(first.samples % 256).toBe(0);
     expect(first.samples).toBeGreaterThan(0);
+    expect(rest.length, "one line a second").toBeLessThanOrEqual(2);
     expect(rest.at(-1)).toMatchObject({ name: "lines", kind: "mean_direction", samples: 3600 });
     expectClose(await vectorOf(store, "lines"), await vectorOf(store, "json"));
   });
@@ -333,18 +335,34 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     expect(await store.readDirection("v")).toBeNull();
   });
 
-  it("ends with the problem where the fault comes late, and the direction of that name stays", async () => {
+  it("is answered with its problem's own status where it fails before the first line", async () => {
+    const app = await testApp();
+    const alone = [{ text: "a", label: 1, group: "q" }];
+    const undefinedOne = await putLines(app, "v?kind=loss_gradient&loss=pairwise", alone);
+    expect(undefinedOne.statusCode).toBe(422);
+    expect(undefinedOne.headers["content-type"]).toMatch(/^application\/problem\+json/);
+    expect(undefinedOne.json()).toMatchObject({ code: "direction_undefined" });
+    const late = await putLines(app, "v?kind=loss_gradient", [...samplesOf(600), { text: "unlabelled" }]);
+    expect(late.statusCode).toBe(422);
+    expect(late.json()).toMatchObject({ code: "missing_label", faults: [{ path: "line 601/label" }] });
+  });
+
+  it("is answered with the direction alone where it is made within a second", async () => {
+    const response = await putLines(await testApp(), "v?kind=loss_gradient", samplesOf(300));
+    expect(linesOf(response.body)).toMatchObject([{ name: "v", samples: 300 }]);
+  });
+
+  it("ends with the problem where the fault comes after a line, and the direction of that name stays", async () => {
     const store = await temporaryStore();
-    const app = await testApp({ store });
+    const app = await testApp({ store, rankers: slowSums(fakeRanker(), 800) });
     await putLines(app, "v?kind=loss_gradient", samplesOf(3));
     const before = await store.readDirection("v");
     const response = await putLines(app, "v?kind=loss_gradient", [...samplesOf(600), { text: "unlabelled" }]);
     expect(response.statusCode).toBe(200);
-    expect(linesOf(response.body).at(-1)).toMatchObject({
-      code: "missing_label",
-      status: 422,
-      faults: [{ path: "line 601/label" }],
-    });
+    expect(linesOf(response.body)).toMatchObject([
+      { samples: 256 },
+      { code: "missing_label", status: 422, faults: [{ path: "line 601/label" }] },
+    ]);
     expect(await store.readDirection("v")).toEqual(before);
   });
 
@@ -564,6 +582,17 @@ describe("the directions", () => {
 /** A ranker whose accumulations are changed. */
 function withAccumulation(ranker: FakeRanker, change: (accumulation: Accumulation) => Accumulation): Rankers {
   return fakeRankers({ ...ranker, accumulate: async () => change(await ranker.accumulate()) });
+}
+
+/** A ranker that takes so long to sum each batch. */
+function slowSums(ranker: FakeRanker, batchMs: number): Rankers {
+  return withAccumulation(ranker, (accumulation) => ({
+    ...accumulation,
+    async add(...args) {
+      await delay(batchMs);
+      await accumulation.add(...args);
+    },
+  }));
 }
 
 /** The same, refused as overloaded the first times. */

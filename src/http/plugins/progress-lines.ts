@@ -1,15 +1,19 @@
 import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
+import type { AssayError } from "../../errors.js";
 import { describeProblem } from "../problems.js";
 import { NDJSON_MEDIA_TYPE } from "./ndjson.js";
 
-/** Time between two lines. */
+/** Time before the first line, and between two. */
 const PERIOD_MS = 1000;
 
+type Outcome = { readonly result: object } | { readonly error: FastifyError | AssayError };
+
 /**
- * Answers long work in JSON lines: from its first progress on, every second how far it is, and last its result or a problem.
- * The status is 200 then; what fails before is answered as any problem is. A client that does not read holds nothing up.
+ * Answers long work in JSON lines: how far it is at each second's end, once it has got anywhere, and last its result or a problem.
+ * The status is 200 then; what fails before the first line is sent is answered as any problem is. A line may say what the one before
+ * said: it shows that the work goes on, and keeps the connection in use. A client that does not read holds nothing up.
  *
  * @param work is given what to call with its progress
  */
@@ -18,32 +22,30 @@ export async function answerInLines(
   reply: FastifyReply,
   work: (onProgress: (progress: object) => void) => Promise<object>,
 ): Promise<FastifyReply> {
-  const state: { progress: object | null; last: object | null } = { progress: null, last: null };
-  let ended: Promise<void> = Promise.resolve();
-  await new Promise<void>((begin, refuse) => {
-    const worked = work((progress) => {
-      state.progress = progress;
-      begin();
-    });
-    ended = worked.then(
-      (result) => {
-        state.last = result;
-        begin();
-      },
-      (error) => {
-        // Who was refused before the first line is answered by the error handler, which logs it too.
-        if (state.progress === null) refuse(error);
-        else state.last = describeProblem(error, request).problem;
-      },
-    );
-  });
+  const state: { progress: object | null } = { progress: null };
+  const ended: Promise<Outcome> = work((progress) => {
+    state.progress = progress;
+  }).then(
+    (result) => ({ result }),
+    (error: FastifyError | AssayError) => ({ error }),
+  );
+
+  /** The outcome, or null a period later. */
+  function endWithinPeriod(): Promise<Outcome | null> {
+    return Promise.race([ended, delay(PERIOD_MS, null, { ref: false })]);
+  }
+
+  let early = await endWithinPeriod();
+  while (early === null && state.progress === null) early = await endWithinPeriod();
+  // Who is refused before the first line is answered by the error handler, which logs it too.
+  if (early !== null && "error" in early) throw early.error;
+  const last = ended.then((outcome) =>
+    "result" in outcome ? outcome.result : describeProblem(outcome.error, request).problem,
+  );
 
   async function* lines(): AsyncGenerator<string> {
-    while (state.last === null) {
-      yield lineOf(state.progress);
-      await Promise.race([ended, delay(PERIOD_MS, undefined, { ref: false })]);
-    }
-    yield lineOf(state.last);
+    for (let end = early; end === null; end = await endWithinPeriod()) yield lineOf(state.progress);
+    yield lineOf(await last);
   }
   return reply.type(NDJSON_MEDIA_TYPE).send(Readable.from(lines()));
 }

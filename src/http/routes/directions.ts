@@ -109,7 +109,7 @@ function makingRoute(ports: { rankers: Rankers; store: Store }, limits: Limits):
         schema: {
           operationId: "makeDirection",
           summary: "Make a direction of labelled samples",
-          description: `Takes the samples as JSON, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`), one a line, with \`kind\`, \`model\` and \`loss\` as query parameters. Lines are answered with lines: \`{"samples": n}\` each second, and last the direction, or a problem, which has a \`code\`. Until it is complete the direction of that name stays what it was; of two at once the last to finish stands.`,
+          description: `Takes the samples as JSON, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`), one a line, with \`kind\`, \`model\` and \`loss\` as query parameters. Lines are answered with lines: \`{"samples": n}\` each second, after the first, and last the direction, or a problem, which has a \`code\`; what fails before the first line has the status of its problem. Until it is complete the direction of that name stays what it was; of two at once the last to finish stands.`,
           tags: ["directions"],
           consumes: ["application/json", NDJSON_MEDIA_TYPE],
           headers: timeoutHeadersSchema,
