@@ -5,6 +5,7 @@ import type { Store } from "../store/port.js";
 import type { SignalColumns } from "./columns.js";
 import { allExact, type EstimatedNorms, estimateNorms } from "./estimated-norms.js";
 import type { LabelledTexts } from "./labelled.js";
+import { checkMagnitude } from "./magnitude.js";
 import { type ModelRuns, type ReadyDirections, runModels } from "./model-runs.js";
 import type { OpenModels } from "./open-models.js";
 import type { ScoringPlan } from "./plan.js";
@@ -35,6 +36,7 @@ export async function batchSignals(
   const compute = async ({ outputs, context }: ModelRuns, names: readonly SignalName[]) => {
     await giveWay(samples.length);
     const columns = computeSignals(outputs, labelled.labels, plan.loss, names, context);
+    checkMagnitude(columns);
     stopwatch.lap("signals");
     return columns;
   };

@@ -18,8 +18,11 @@ export function checkDirection({ direction, trajectory }: ScoreRequest, asked: r
       })),
     );
   } else if (along.length === 0) {
-    const readers = trajectory === undefined ? "influence, alignment or tangent" : "alignment or tangent";
-    throwFaults("unsuitable_signal", [{ path: "/direction", message: `is read by ${readers}: ask for one` }]);
+    const message =
+      trajectory === undefined
+        ? "is read by influence, alignment or tangent: ask for one"
+        : "stands beside trajectory, which influence is summed over: send one of the two, or ask for alignment or tangent, which read direction";
+    throwFaults("unsuitable_signal", [{ path: "/direction", message }]);
   }
 }
 

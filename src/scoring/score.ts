@@ -160,7 +160,10 @@ function adviceOnGroups({ labels, groups, loss }: LabelledTexts): string[] {
   }
   const flat = [...labelsOf.values()].filter((known) => known.size < 2).length;
   if (flat === 0) return [];
-  return [`${flat} of ${labelsOf.size} groups have no two different labels: their loss and gradients are 0.`];
+  const [have, their] = flat === 1 ? ["has", "its"] : ["have", "their"];
+  return [
+    `${flat} of ${labelsOf.size} groups ${have} no two different labels: ${their} loss and gradients are 0.`,
+  ];
 }
 
 function adviceOnTruncation(truncated: readonly boolean[], { tokensMax }: ModelDescription): string[] {

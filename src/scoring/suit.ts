@@ -19,7 +19,7 @@ export function suitLoss(loss: LossName | undefined, model: ModelDescription): L
   const suitable = suitableLosses(model.classes);
   if (suitable.includes(chosen)) return chosen;
   throw new AssayError("unsuitable_loss", {
-    detail: `Model ${model.name} has ${model.classes === 1 ? "one logit" : `${model.classes} logits`}: it takes ${suitable.join(" or ")}, not ${chosen}`,
+    detail: `Model ${model.name} has ${model.classes === 1 ? "one logit" : `${model.classes} logits`}: it takes ${suitable.join(", ")}, not ${chosen}`,
     faults: [{ path: "/loss", message: `must be one of ${suitable.join(", ")}` }],
   });
 }

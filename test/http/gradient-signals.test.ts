@@ -246,6 +246,41 @@ describe("POST /v1/score along a direction", () => {
     expect(early.wanted.map(({ graph }) => graph)).toEqual(["tangent"]);
   });
 
+  it("answers 422 with the sample where its signal is too large, and takes no learning rate that makes it so alone", async () => {
+    const { app, ranker, store } = await appWithDirection();
+    const huge = VECTOR.map((v) => v * 1e36);
+    await keepDirection(store, "huge", ranker, huge);
+    const along = (direction: string, learning_rate: number) => ({
+      trajectory: [{ model: "default", direction, learning_rate }],
+    });
+    for (const extra of [{}, { dataset: "d" }]) {
+      const signals = ["loss", "influence"];
+      const answer = await score(app, { samples, signals, ...extra, ...along("huge", 1e6) });
+      expect([answer.status, answer.code]).toEqual([422, "unsuitable_signal"]);
+      expect(answer.faults[0]).toEqual({
+        path: "/samples/0",
+        message: expect.stringMatching(/^influence is too large/),
+      });
+    }
+    const refused = await score(app, { samples, signals: ["influence"], ...along("validation", 1e308) });
+    expect([refused.status, refused.code]).toEqual([400, "invalid_request"]);
+    expect(refused.faults[0].path).toBe("/trajectory/0/learning_rate");
+  });
+
+  it("says that a direction and a trajectory are one too many for influence", async () => {
+    const { app } = await appWithDirection();
+    const trajectory = [{ model: "default", direction: "validation", learning_rate: 1 }];
+    const both = { samples, direction: "validation", trajectory };
+    const refused = await score(app, { ...both, signals: ["influence"] });
+    expect([refused.status, refused.code, refused.faults[0].path]).toEqual([
+      422,
+      "unsuitable_signal",
+      "/direction",
+    ]);
+    expect(refused.faults[0].message).toMatch(/^stands beside trajectory.*send one of the two/);
+    expect((await score(app, { ...both, signals: ["influence", "tangent"] })).status).toBe(200);
+  });
+
   it.each([
     [{ trajectory: [{ model: "late", direction: "now", learning_rate: 1 }] }, "unsuitable_signal"],
     [
@@ -339,7 +374,7 @@ describe("POST /v1/score under the loss of a group", () => {
       samples: [...samples, ...flat],
       loss: "pairwise",
     });
-    expect(diagnostics.advice.join()).toMatch(/1 of 2 groups have no two different labels/);
+    expect(diagnostics.advice.join()).toMatch(/1 of 2 groups has no two different labels: its loss/);
     expect(results.slice(3).map(({ loss }: Row) => loss)).toEqual([0, 0, 0]);
   });
 

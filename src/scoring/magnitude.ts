@@ -1,0 +1,18 @@
+import type { Fault } from "../errors.js";
+import type { SignalColumns } from "./columns.js";
+import { throwFaults } from "./suit.js";
+
+/**
+ * Throws `unsuitable_signal` with each sample's signal that is no finite float32, in which a dataset remembers signals: a huge
+ * label, learning rate or direction makes one. It could be neither answered as JSON nor weighed.
+ */
+export function checkMagnitude(columns: SignalColumns): void {
+  const faults: Fault[] = [];
+  for (const [name, column] of columns) {
+    for (const [index, value] of column.entries()) {
+      if (value !== null && !Number.isFinite(Math.fround(value)))
+        faults.push({ path: `/samples/${index}`, message: `${name} is too large for a float32` });
+    }
+  }
+  throwFaults("unsuitable_signal", faults);
+}
