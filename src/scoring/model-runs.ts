@@ -5,6 +5,7 @@ import type { Caller, Ranker, Wanted } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "./directions.js";
 import { type DrawnShare, sharedOutputs } from "./exact-share.js";
+import { modelId } from "./keep.js";
 import type { LabelledTexts } from "./labelled.js";
 import { learnedColumn } from "./learned.js";
 import type { OpenModels } from "./open-models.js";
@@ -38,6 +39,23 @@ export async function readyDirections(
       }),
     ),
   };
+}
+
+/**
+ * The directions of a request as a dataset remembers them: `name@digest` with 8 hex digits of the vector's digest, those of a trajectory
+ * with their learning rates.
+ */
+export function directionNames(
+  { direction: name, trajectory = [] }: ScoreRequest,
+  { direction, checkpoints }: ReadyDirections,
+): string[] {
+  return [
+    ...(direction === null ? [] : [`${name}@${direction.digest.slice(0, 8)}`]),
+    ...checkpoints.map(({ ranker, direction: { digest }, learningRate }, index) => {
+      const at = `${trajectory[index]?.direction}@${digest.slice(0, 8)}`;
+      return `${learningRate} × ${at} of ${modelId(ranker.model)}`;
+    }),
+  ];
 }
 
 /** What the models of a request say of its samples. */

@@ -9,7 +9,7 @@ import type { SignalColumns } from "./columns.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
 import { keepSamples } from "./keep.js";
 import { type LabelledTexts, labelledTexts } from "./labelled.js";
-import { readyDirections } from "./model-runs.js";
+import { directionNames, readyDirections } from "./model-runs.js";
 import { type OpenModels, useModels } from "./open-models.js";
 import { type PlannedWeighting, planScoring } from "./plan.js";
 import { type SampleRow, sampleRows } from "./row.js";
@@ -85,6 +85,7 @@ async function scoreWith(
       dataset,
       model,
       plan.loss,
+      directionNames(request, directions),
       samples,
       outputs.keys,
       rememberedOf(columns, estimated),

@@ -4,6 +4,7 @@ import { SIGNALS, type SignalName } from "../importance/types.js";
 import { weigh } from "../importance/weights.js";
 import type { Rankers } from "../ranker/port.js";
 import type { SnapshotInfo, Store } from "../store/port.js";
+import { readingsOf } from "./needs.js";
 import { readDataset, staleness } from "./remembered.js";
 import { type AskedSignal, throwFaults } from "./suit.js";
 import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "./weighting.js";
@@ -37,6 +38,7 @@ export async function weighDataset(
       weighting: { ...request, ...options },
       models: [...scores.models],
       losses: [...scores.losses],
+      directions: [...scores.directions],
       diagnostics: {
         effective_sample_size: diagnostics.effectiveSampleSize,
         max_weight: diagnostics.maxWeight,
@@ -54,6 +56,8 @@ interface Scores {
   readonly values: ReadonlyMap<SignalName, number[]>;
   readonly models: Set<string>;
   readonly losses: Set<string>;
+  /** Each a direction, or several that count together; empty where no signal weighed is measured along one. */
+  readonly directions: Set<string>;
 }
 
 async function readScores(store: Store, dataset: string, weighed: readonly AskedSignal[]): Promise<Scores> {
@@ -62,7 +66,12 @@ async function readScores(store: Store, dataset: string, weighed: readonly Asked
     values: new Map(weighed.map(({ signal }) => [signal, []])),
     models: new Set(),
     losses: new Set(),
+    directions: new Set(),
   };
+  const readsDirections = readingsOf(
+    weighed.map(({ signal }) => signal),
+    false,
+  ).has("tangent");
   const having = new Map<string, number>();
   let samples = 0;
   for await (const chunk of store.scanSamples(dataset)) {
@@ -76,6 +85,8 @@ async function readScores(store: Store, dataset: string, weighed: readonly Asked
       scores.ids.push(id);
       scores.models.add(record.model);
       scores.losses.add(record.loss);
+      if (readsDirections && record.directions.length > 0)
+        scores.directions.add(record.directions.join(" + "));
     }
   }
   if (samples === 0)
@@ -93,7 +104,7 @@ async function readScores(store: Store, dataset: string, weighed: readonly Asked
   return scores;
 }
 
-function adviceOnMixture({ models, losses }: Scores, rankers: Rankers): string[] {
+function adviceOnMixture({ models, losses, directions }: Scores, rankers: Rankers): string[] {
   const advice: string[] = [];
   if (models.size > 1)
     advice.push(
@@ -101,6 +112,10 @@ function adviceOnMixture({ models, losses }: Scores, rankers: Rankers): string[]
     );
   if (losses.size > 1)
     advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
+  if (directions.size > 1)
+    advice.push(
+      `The samples were scored along ${directions.size} directions, whose signals do not compare: ${[...directions].join(", ")}.`,
+    );
   const stale = [...models].filter(staleness(rankers));
   if (stale.length > 0)
     advice.push(

@@ -31,6 +31,8 @@ export interface SampleRecord {
   /** Loss that the signals were computed with. Interned like `model`. */
   readonly loss: string;
   readonly label: StoredLabel;
+  /** Directions that signals were measured along, as the use case names them; empty where none was. Interned like `model`. */
+  readonly directions: readonly string[];
   /** The query of pairwise and listwise losses, at most 256 bytes. */
   readonly group: string | null;
   /** Signal name → value in float32; NaN never occurs. */
@@ -61,10 +63,11 @@ export interface SnapshotInfo {
   readonly provenance: Readonly<Record<string, unknown>>;
 }
 
-/** What the samples of a dataset share in groups: the model and the loss that scored them, and the names of their signals. */
+/** What the samples of a dataset share in groups: the model, the loss and the directions that scored them, and the names of their signals. */
 export interface SampleShape {
   readonly model: string;
   readonly loss: string;
+  readonly directions: readonly string[];
   /** Sorted. */
   readonly signals: readonly string[];
 }

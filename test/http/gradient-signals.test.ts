@@ -462,6 +462,38 @@ describe("weights of gradient signals", () => {
     expect([lacking.statusCode, lacking.json().faults[0].path]).toEqual([422, "/weighting/mix/2/signal"]);
   });
 
+  it("of a dataset scored along two directions come with an advice, and name both", async () => {
+    const ranker = fakeRanker();
+    const store = await temporaryStore();
+    const app = await testApp({ rankers: fakeRankers(ranker), store });
+    for (const [index, sample] of samples.entries()) {
+      const direction = index === 0 ? "one" : "two";
+      await keepDirection(
+        store,
+        direction,
+        ranker,
+        VECTOR.map((v) => v + Math.min(index, 1)),
+      );
+      const signals = ["influence", "loss"];
+      await score(app, { samples: [sample], dataset: "d", signals, direction, weighting: null });
+    }
+    const weigh = async (signal: string) => {
+      const payload = { weighting: { signal, scheme: "rank" } };
+      const response = await app.inject({ method: "POST", url: "/v1/datasets/d/weights", payload });
+      const { snapshot, diagnostics } = response.json();
+      return { directions: snapshot.provenance.directions, advice: diagnostics.advice.join() };
+    };
+    const along = await weigh("influence");
+    expect(along.directions.sort()).toEqual([
+      expect.stringMatching(/^one@[0-9a-f]{8}$/),
+      expect.stringMatching(/^two@[0-9a-f]{8}$/),
+    ]);
+    expect(along.advice).toMatch(/along 2 directions, whose signals do not compare: (one|two)@/);
+    const plain = await weigh("loss");
+    expect(plain.directions).toEqual([]);
+    expect(plain.advice).not.toMatch(/directions/);
+  });
+
   it.each([
     [{ mix, scheme: "unit_gradient" }, 422, "unsuitable_weighting"],
     [{ signal: "loss", scheme: "unit_gradient" }, 422, "unsuitable_weighting"],

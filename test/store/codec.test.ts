@@ -44,6 +44,7 @@ const anySample: fc.Arbitrary<SampleRecord> = fc.record({
   outputsKey: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes)),
   model: text,
   loss: text,
+  directions: fc.array(text, { maxLength: 3 }),
   label: fc.oneof(
     fc.constant(null),
     fc.constantFrom(0, 1, -0, 2, 255, 256, -1, 0.1, 0.5),
@@ -227,9 +228,19 @@ describe("the codec", () => {
     ]);
   });
 
-  it.each(["", "{}", "[1]", '["a"]', '["a","b",3]'])("refuses the shape %s", (shape) => {
-    expect(() => parseShape(shape)).toThrow(corrupt);
+  it("keeps a shape without directions as it was before there were any", () => {
+    const old = '["default@1","bce","loss"]';
+    const shape = { model: "default@1", loss: "bce", directions: [], signals: ["loss"] };
+    expect(parseShape(old)).toEqual(shape);
+    expect(shapeText(sample({ ...shape, signals: new Map([["loss", 1]]) }))).toBe(old);
   });
+
+  it.each(["", "{}", "[1]", '["a"]', '["a","b",3]', '["a","b",[3]]', '["a",["b"]]'])(
+    "refuses the shape %s",
+    (shape) => {
+      expect(() => parseShape(shape)).toThrow(corrupt);
+    },
+  );
 });
 
 const corrupt = expect.objectContaining({ code: "store_corrupt" });

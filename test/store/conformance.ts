@@ -403,7 +403,7 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
           { id: "a", record: sample({ group: "usb c cable", label: [0.25, 0.75] }) },
           { id: odd, record: sample({ model: "other@1", signals: new Map([["entropy", 0.5]]) }) },
           { id: "é".repeat(128), record: sample({ label: 0.1, signals: new Map() }) },
-          { id: "late", record: sample({ label: null }) },
+          { id: "late", record: sample({ label: null, directions: ["v@0a1b2c3d", "1 × w@4e5f6a7b"] }) },
         ];
         await store.writeSamples("d", records.slice(0, 3));
         const ids = records.slice(0, 3).map(({ id }) => id);
@@ -443,6 +443,7 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
           return {
             model: shape.model,
             loss: shape.loss,
+            directions: shape.directions,
             signals: new Map(shape.signals.map((name, s) => [name, row[s]])),
             weight: Number.isNaN(weight) ? null : weight,
           };
@@ -450,8 +451,8 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         expect(rows).toEqual(
           read.map((each) => {
             if (each === null) return null;
-            const { model, loss, signals } = each.record;
-            return { model, loss, signals, weight: each.weight };
+            const { model, loss, directions, signals } = each.record;
+            return { model, loss, directions, signals, weight: each.weight };
           }),
         );
       }
@@ -596,6 +597,7 @@ export function sample(fields: Partial<SampleRecord> = {}): SampleRecord {
     outputsKey: outputsKey(),
     model: "default@0123456789ab",
     loss: "bce",
+    directions: [],
     label: 1,
     group: null,
     signals: new Map([

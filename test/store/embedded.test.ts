@@ -19,7 +19,7 @@ describeStore("embedded store", async () => {
 const WRITER = `
 const { openEmbeddedStore } = await import(process.argv[1]);
 const store = await openEmbeddedStore({ directory: process.argv[2] });
-const record = (model) => ({ outputsKey: Buffer.alloc(16), model, loss: "bce", label: 1, group: null, signals: new Map(), scoredAtMs: 1 });
+const record = (model) => ({ outputsKey: Buffer.alloc(16), model, loss: "bce", directions: [], label: 1, group: null, signals: new Map(), scoredAtMs: 1 });
 for (let batch = 0; batch < 20; batch++) {
   const ids = Array.from({ length: 40 }, (_, index) => String((batch * 20 + index) % 300));
   await store.writeSamples("d", ids.map((id) => ({ id, record: record("m@" + (batch % 3)) })));

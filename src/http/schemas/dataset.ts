@@ -25,7 +25,9 @@ export const snapshotSchema = z
     version: z.number().int(),
     as_of: timeSchema,
     samples: z.number().int(),
-    provenance: z.record(z.string(), z.unknown()).describe("Weighting, models, losses and diagnostics"),
+    provenance: z
+      .record(z.string(), z.unknown())
+      .describe("Weighting, models, losses, directions and diagnostics"),
   })
   .meta({ id: "Snapshot", description: "One weighting of a whole dataset" });
 

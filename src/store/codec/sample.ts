@@ -58,7 +58,8 @@ export function decodeSample(reading: Reading, shape: Shape): SampleRecord {
   for (let index = 0; index < shape.signals.length; index++) {
     signals.set(shape.signals[index] as string, bytes.readFloatLE(first + index * 4));
   }
-  return { outputsKey, model: shape.model, loss: shape.loss, label, group, signals, scoredAtMs };
+  const { model, loss, directions } = shape;
+  return { outputsKey, model, loss, directions, label, group, signals, scoredAtMs };
 }
 
 /**
