@@ -2,7 +2,6 @@ import { createReadStream } from "node:fs";
 import { extname } from "node:path";
 import { createInterface } from "node:readline";
 import { parse } from "csv-parse";
-import { z } from "zod";
 import { AssayError } from "../errors.js";
 import type { SampleLimits } from "../scoring/limits.js";
 import type { LocatedSample } from "../scoring/sample-batches.js";
@@ -27,9 +26,10 @@ export async function* readSampleFile(path: string, options: SampleFileOptions):
     const at = `${path}, line ${line}`;
     const parsed = schema.safeParse(value);
     if (!parsed.success) {
-      throw new AssayError("input_invalid", {
-        detail: `${at}: ${z.prettifyError(parsed.error)}`,
-      });
+      const faults = parsed.error.issues.map(({ path, message }) =>
+        [path.join("."), message].join(" ").trim(),
+      );
+      throw new AssayError("input_invalid", { detail: `${at}: ${faults.join("; ")}` });
     }
     yield { sample: parsed.data, path: at };
   }

@@ -1,23 +1,25 @@
-import { statSync } from "node:fs";
+import { accessSync, constants, type Stats, statSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { SingleBar } from "cli-progress";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { openPorts, type Ports } from "../compose.js";
 import { readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
-import { SCHEMES, type SchemeName } from "../importance/schemes.js";
 import { isGroupLoss, LOSSES, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
-import { NORMALISATIONS, type Normalisation } from "../importance/weigh-options.js";
 import { weigh } from "../importance/weights.js";
 import { type Caller, PRECISIONS, type Precision } from "../ranker/port.js";
+import { checkRequest } from "../scoring/check-request.js";
 import type { SampleRow } from "../scoring/row.js";
 import { sampleBatches } from "../scoring/sample-batches.js";
 import { scoreSamples } from "../scoring/score.js";
-import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
+import type { ScoreRequest } from "../scoring/score-request.js";
+import { type WeightingRequest, weighedScores, weighOptions } from "../scoring/weighting.js";
+import { inWordsOfOptions } from "./option-faults.js";
 import { openRowWriter, ROW_FORMATS, type RowFormat } from "./row-writer.js";
 import { type FiledSample, readSampleFile } from "./sample-file.js";
+import { addWeightingOptions, type WeightingOptions, weightingOf } from "./weighting-options.js";
 
-interface ScoreOptions {
+interface ScoreOptions extends WeightingOptions {
   readonly output?: string;
   readonly format: RowFormat;
   readonly model?: string;
@@ -28,14 +30,11 @@ interface ScoreOptions {
   readonly direction?: string;
   readonly reference?: string;
   readonly batch: number;
-  readonly scheme?: SchemeName;
-  readonly weighBy: SignalName;
-  readonly normalise: Normalisation;
 }
 
 /** Adds `assay score FILE`: the use case of `POST /v1/score` over a file, without a server. */
 export function addScoreCommand(program: Command): void {
-  program
+  const command = program
     .command("score")
     .description("Score a file of samples (.jsonl, .ndjson or .csv with a header) without a server")
     .argument("<file>", "columns or fields: id, query and document (or text), label, group, reference_loss")
@@ -50,63 +49,71 @@ export function addScoreCommand(program: Command): void {
     .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
     .option("--direction <name>", "direction that influence, alignment and tangent are measured along")
     .option("--reference <model>", "model whose loss rho takes away, where the file has no reference_loss")
-    .option("--batch <n>", "samples scored at once, or more where a group is larger", positiveInteger, 256)
-    .addOption(
-      new Option("--scheme <name>", "weigh the whole file; without it rows have no weight").choices(SCHEMES),
-    )
-    .addOption(
-      new Option("--weigh-by <signal>", "signal that the scheme reads")
-        .choices(SIGNALS)
-        .default(DEFAULT_WEIGHTING.signal),
-    )
-    .addOption(
-      new Option("--normalise <how>", "weights that sum to 1, or whose mean is 1")
-        .choices(NORMALISATIONS)
-        .default("sum"),
-    )
-    .action((file: string, options: ScoreOptions) => scoreFile(file, options));
+    .option("--batch <n>", "samples scored at once, or more where a group is larger", positiveInteger, 256);
+  addWeightingOptions(command).action((file: string, options: ScoreOptions) => scoreFile(file, options));
 }
-
-/** The command weighs by one signal; a mix goes over HTTP. */
-type FileWeighting = Extract<WeightingRequest, { readonly signal: SignalName }>;
 
 async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
   const config = readConfig({ ASSAY_LOG_LEVEL: "warn", ...process.env });
-  const bytes = sizeOf(file);
-  const weighting: FileWeighting | null =
-    options.scheme === undefined
-      ? null
-      : { signal: options.weighBy, scheme: options.scheme, normalise: options.normalise };
-  if (weighting !== null) weighOptions(weighting); // a fault of the options, before the model loads
+  const stats = statsOf(file);
+  const weighting = weightingOf(options); // a fault of the options, before the model loads
   const writer = await openRowWriter(options.output ?? null, options.format);
   const ports = await openPorts(config);
   const bar = new SingleBar({
     format: "{bar} {percentage}% | {samples} samples | {eta_formatted} left",
     stream: process.stderr,
   });
+  const batches = (onBytes: (bytes: number) => void): AsyncIterable<FiledSample[]> => {
+    const byGroup = options.loss !== undefined && isGroupLoss(options.loss);
+    const samples = readSampleFile(file, { limits: config.limits, onBytes });
+    return sampleBatches(samples, byGroup, config.limits, options.batch);
+  };
   try {
     await untilReady(ports, options.model);
-    bar.start(bytes, 0, { samples: 0 });
+    // Rows that wait for their weights are lost by a fault at the file's end. A pipe can be read only once.
+    if (weighting !== null && stats.isFile()) {
+      for await (const batch of batches(() => undefined)) {
+        await checkRequest(ports.rankers, requestOf(batch, options, weighting)).catch(inWordsOf(batch));
+      }
+    }
+    bar.start(stats.size, 0, { samples: 0 });
     const held: SampleRow[] = [];
     let samples = 0;
-    const read = readSampleFile(file, { limits: config.limits, onBytes: (bytes) => bar.update(bytes) });
-    const byGroup = options.loss !== undefined && isGroupLoss(options.loss);
-    for await (const batch of sampleBatches(read, byGroup, config.limits, options.batch)) {
-      const rows = await scoreBatch(ports, batch, options, weighting);
+    for await (const batch of batches((bytes) => bar.update(bytes))) {
+      const rows = await scoreBatch(ports, batch, requestOf(batch, options, weighting));
       samples += rows.length;
       bar.update({ samples });
       // Weights need the whole file; without them rows pass through.
       if (weighting === null) await writer.write(rows);
       else held.push(...rows);
     }
-    bar.update(bytes);
-    if (samples === 0) process.stderr.write(`${file} holds no samples\n`);
-    if (weighting !== null && held.length > 0) await writer.write(weighRows(held, weighting));
+    bar.update(stats.size);
+    if (samples === 0) throw new AssayError("input_invalid", { detail: `${file} holds no samples` });
+    if (weighting !== null) await writer.write(weighRows(held, weighting));
     await writer.close();
   } finally {
     bar.stop();
     await ports.close();
   }
+}
+
+/** The weighting is in the request for the signals that it reads; the weights are the whole file's, of `weighRows`. */
+function requestOf(
+  batch: readonly FiledSample[],
+  { model, dataset, signals, loss, precision, direction, reference }: ScoreOptions,
+  weighting: WeightingRequest | null,
+): ScoreRequest {
+  return {
+    model,
+    dataset,
+    signals,
+    loss,
+    precision,
+    direction,
+    reference: reference === undefined ? undefined : { model: reference },
+    weighting,
+    samples: batch.map(({ sample }) => sample),
+  };
 }
 
 /** The command waits as long as it takes; Ctrl-C ends the process. */
@@ -115,55 +122,30 @@ const PATIENT: Caller = { signal: new AbortController().signal, deadlineAtMs: nu
 async function scoreBatch(
   ports: Ports,
   batch: readonly FiledSample[],
-  { model, dataset, signals, loss, precision, direction, reference }: ScoreOptions,
-  weighting: FileWeighting | null,
+  request: ScoreRequest,
 ): Promise<SampleRow[]> {
-  const wanted =
-    weighting === null || signals === undefined ? signals : [...new Set([...signals, weighting.signal])];
-  const request = {
-    model,
-    dataset,
-    signals: wanted,
-    loss,
-    precision,
-    direction,
-    reference: reference === undefined ? undefined : { model: reference },
-    weighting: null,
-    samples: batch.map(({ sample }) => sample),
+  const answer = await scoreSamples(ports, request, PATIENT).catch(inWordsOf(batch));
+  const failure = await answer.kept;
+  if (failure !== null) ports.logger.warn({ err: failure }, "outputs were not cached");
+  return answer.results;
+}
+
+function inWordsOf(batch: readonly FiledSample[]): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof AssayError ? inWordsOfOptions(error, batch) : error;
   };
-  try {
-    const answer = await scoreSamples(ports, request, PATIENT);
-    const failure = await answer.kept;
-    if (failure !== null) ports.logger.warn({ err: failure }, "outputs were not cached");
-    return answer.results;
-  } catch (error) {
-    throw error instanceof AssayError ? locate(error, batch) : error;
-  }
 }
 
-/** The error with the file's line in place of the sample's place in its batch. */
-function locate(error: AssayError, batch: readonly FiledSample[]): AssayError {
-  const [fault] = error.faults;
-  const index = /^\/samples\/(\d+)/.exec(fault?.path ?? "")?.[1];
-  const path = index === undefined ? undefined : batch[Number(index)]?.path;
-  if (fault === undefined || path === undefined) return error;
-  return new AssayError(error.code, {
-    detail: `${path}: ${fault.path.split("/").at(-1)} ${fault.message}`,
-    cause: error,
-  });
-}
-
-function weighRows(rows: readonly SampleRow[], weighting: FileWeighting): SampleRow[] {
-  const scores = Float64Array.from(rows, (row, index) => {
-    const score = row[weighting.signal];
-    if (score !== undefined) return score;
-    throw new AssayError("missing_label", {
-      detail: `Sample ${index + 1} of the file has no ${weighting.signal}: it needs a label, or weigh by a signal that needs none (--weigh-by entropy)`,
-    });
-  });
-  const { weights, diagnostics } = weigh(scores, weighOptions(weighting));
+function weighRows(rows: readonly SampleRow[], weighting: WeightingRequest): SampleRow[] {
+  // Each batch was scored with the weighting in its request, which is refused where a sample lacks the signal.
+  const scores = weighedScores(weighting, (signal) => rows.map((row) => row[signal] as number));
+  const { weights, multipliers, diagnostics } = weigh(scores, weighOptions(weighting));
   for (const sentence of diagnostics.advice) process.stderr.write(`${sentence}\n`);
-  return rows.map((row, index) => ({ ...row, weight: weights[index] as number }));
+  return rows.map((row, index) => ({
+    ...row,
+    weight: weights[index] as number,
+    ...(multipliers !== null && { multiplier: multipliers[index] as number | null }),
+  }));
 }
 
 async function untilReady({ rankers }: Ports, model: string | undefined): Promise<void> {
@@ -176,12 +158,24 @@ async function untilReady({ rankers }: Ports, model: string | undefined): Promis
   }
 }
 
-function sizeOf(file: string): number {
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  EACCES: "this user may not read it",
+};
+
+function statsOf(file: string): Stats {
   try {
-    return statSync(file).size;
+    accessSync(file, constants.R_OK);
+    const stats = statSync(file);
+    if (!stats.isDirectory()) return stats;
   } catch (cause) {
-    throw new AssayError("input_invalid", { detail: (cause as Error).message, cause });
+    const { code = "", message } = cause as NodeJS.ErrnoException;
+    throw new AssayError("input_invalid", {
+      detail: `${file} cannot be read: ${REASONS[code] ?? message}`,
+      cause,
+    });
   }
+  throw new AssayError("input_invalid", { detail: `${file} cannot be read: it is a folder` });
 }
 
 function signalList(text: string): SignalName[] {

@@ -20,18 +20,21 @@ const csv = `\uFEFFid,query,document,label\na,usb c cable,"USB-C ""charging"" ca
 
 /** Runs `assay score` on a file of that name and content, with a store of its own. */
 async function score(name: string, content: string, ...options: string[]) {
-  const folder = temporaryFolder();
+  return scoreIn(temporaryFolder(), name, content, ...options);
+}
+
+/** The same, with the store that earlier runs in the folder left there. */
+async function scoreIn(folder: string, name: string, content: string, ...options: string[]) {
   const file = join(folder, name);
   writeFileSync(file, content);
   return run(process.execPath, [CLI, "score", file, ...options], {
     env: { PATH: process.env.PATH, ASSAY_DATA_DIR: join(folder, "data"), ASSAY_LOG_LEVEL: "error" },
   }).then(
-    ({ stdout, stderr }) => ({ code: 0, stdout, stderr, folder }),
+    ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error) => ({
       code: error.code as number,
       stdout: error.stdout as string,
       stderr: error.stderr as string,
-      folder,
     }),
   );
 }
@@ -102,6 +105,37 @@ describe("assay score", () => {
     expect([...weights].sort()).toEqual([1 / 6, 2 / 6, 3 / 6]);
   });
 
+  it("computes the signal that it weighs by, beside those of a file without --signals", async () => {
+    const { stdout } = await score("pairs.jsonl", jsonLines, "--weigh-by", "grad_norm", "--batch", "2");
+    const rows = rowsOf(stdout);
+    const total = rows.reduce((sum, row) => sum + row.grad_norm, 0);
+    for (const row of rows) {
+      expect(row.loss).toBeCloseTo(-Math.log(row.id === "a" ? row.probability : 1 - row.probability), 6);
+      expect(row.weight).toBeCloseTo(row.grad_norm / total, 12);
+    }
+  });
+
+  it("gives draw probabilities of the whole file, with their multipliers", async () => {
+    const options = ["--role", "probability", "--smoothing", "0.5", "--batch", "1", "-f", "csv"];
+    const { stdout } = await score("pairs.jsonl", jsonLines, ...options);
+    const rows = parse(stdout, { columns: true, cast: true }) as Record<string, number>[];
+    const norms = rows.map((row) => row.grad_norm_last as number);
+    const total = norms.reduce((a, b) => a + b);
+    const shares = norms.map((norm) => 0.5 * (norm / total) + 0.5 / 3);
+    expect(rows.map((row) => row.weight)).toEqual(shares.map((p) => expect.closeTo(p, 12)));
+    expect(rows.map((row) => row.multiplier)).toEqual(shares.map((p) => expect.closeTo(1 / (3 * p), 12)));
+  });
+
+  it("refuses a file whose last sample cannot be weighed before it scores the first", async () => {
+    const folder = temporaryFolder();
+    const content = `${jsonLines}\n{"text":"a chair"}`;
+    const refused = await scoreIn(folder, "pairs.jsonl", content, "--weigh-by", "loss", "--batch", "1");
+    expect(refused).toMatchObject({ code: 1, stdout: "" });
+    expect(refused.stderr).toMatch(/pairs\.jsonl, line 4: label loss needs a label; without one there are: /);
+    const { stdout } = await scoreIn(folder, "pairs.jsonl", content, "--weigh-by", "entropy");
+    expect(rowsOf(stdout).map(({ cached }) => cached)).toEqual([false, false, false, false]);
+  });
+
   it("keeps the samples of a group together under the loss of a group, also where a batch is smaller", async () => {
     const graded =
       "query,document,label,group,reference_loss,extras.clicks\n" +
@@ -123,8 +157,13 @@ describe("assay score", () => {
 
   it.each([
     ["broken JSON", "pairs.jsonl", '{"text":"a"}\n{"text":', /line 2/],
-    ["an unknown field", "pairs.jsonl", '{"text":"a","rating":3}', /line 1[\s\S]*rating/],
-    ["a label that is no number", "pairs.csv", "text,label\na,good\n", /line 2[\s\S]*label/],
+    [
+      "an unknown field",
+      "pairs.jsonl",
+      '{"text":"a","rating":3}',
+      /pairs\.jsonl, line 1: Unrecognized key: "rating"$/m,
+    ],
+    ["a label that is no number", "pairs.csv", "text,label\na,good\n", /line 2: label must be a number/],
     [
       "a header that is a sample",
       "pairs.csv",
@@ -136,6 +175,14 @@ describe("assay score", () => {
       "pairs.jsonl",
       '{"text":"a","id":"x"}\n\n{"text":"b","id":"x"}',
       /line 3: id is the id of sample 0 too/,
+    ],
+    ["a file without samples", "pairs.csv", "id,text\n", /pairs\.csv holds no samples/],
+    [
+      "a signal that lacks its direction",
+      "pairs.jsonl",
+      jsonLines,
+      /^assay: --weigh-by influence is measured along a direction/m,
+      ["--scheme", "rank", "--weigh-by", "influence"],
     ],
     ["an unknown ending", "pairs.xlsx", "", /must end in/],
     ["a label that does not suit the loss", "pairs.jsonl", '{"text":"a","label":3}', /rescale a rating/],
@@ -156,12 +203,6 @@ describe("assay score", () => {
     },
   );
 
-  it("says that a file holds no samples", async () => {
-    const { code, stderr, stdout } = await score("pairs.csv", "id,text\n");
-    expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
-    expect(stderr).toMatch(/pairs\.csv holds no samples/);
-  });
-
   it("says that the output cannot be written", async () => {
     const { code, stderr } = await score("pairs.jsonl", jsonLines, "-o", "/nowhere/at/all.csv");
     expect(code).toBe(1);
@@ -173,6 +214,6 @@ describe("assay score", () => {
       env: { PATH: process.env.PATH },
     }).catch((error) => error);
     expect(failed.code).toBe(1);
-    expect(failed.stderr).toMatch(/nowhere\.jsonl/);
+    expect(failed.stderr).toMatch(/^assay: nowhere\.jsonl cannot be read: there is no such file$/m);
   });
 });
