@@ -56,6 +56,8 @@ export function addScoreCommand(program: Command): void {
 async function scoreFile(file: string, options: ScoreOptions): Promise<void> {
   const config = readConfig({ ASSAY_LOG_LEVEL: "warn", ...process.env });
   const stats = statsOf(file);
+  if (options.output !== undefined && isSameFile(stats, options.output))
+    throw new AssayError("output_invalid", { detail: `${options.output} is the file that is read` });
   const weighting = weightingOf(options); // a fault of the options, before the model loads
   const writer = await openRowWriter(options.output ?? null, options.format);
   const ports = await openPorts(config);
@@ -176,6 +178,12 @@ function statsOf(file: string): Stats {
     });
   }
   throw new AssayError("input_invalid", { detail: `${file} cannot be read: it is a folder` });
+}
+
+/** Whether the output would overwrite what is still to be read. */
+function isSameFile({ dev, ino }: Stats, output: string): boolean {
+  const other = statSync(output, { throwIfNoEntry: false });
+  return other !== undefined && other.dev === dev && other.ino === ino;
 }
 
 function signalList(text: string): SignalName[] {

@@ -209,6 +209,15 @@ describe("assay score", () => {
     expect(stderr).toMatch(/^assay: \/nowhere\/at\/all\.csv cannot be written: ENOENT/);
   });
 
+  it("does not write over the file that it reads", async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, "pairs.jsonl");
+    const { code, stderr } = await scoreIn(folder, "pairs.jsonl", jsonLines, "-o", file);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/pairs\.jsonl is the file that is read/);
+    expect(readFileSync(file, "utf8")).toBe(jsonLines);
+  });
+
   it("says that a file is missing", async () => {
     const failed = await run(process.execPath, [CLI, "score", "nowhere.jsonl"], {
       env: { PATH: process.env.PATH },
