@@ -11,7 +11,10 @@ export function checkMagnitude(columns: SignalColumns): void {
   for (const [name, column] of columns) {
     for (const [index, value] of column.entries()) {
       if (value !== null && !Number.isFinite(Math.fround(value)))
-        faults.push({ path: `/samples/${index}`, message: `${name} is too large for a float32` });
+        faults.push({
+          path: `/samples/${index}`,
+          message: `${name} comes to ${value}, which is no finite float32`,
+        });
     }
   }
   throwFaults("unsuitable_signal", faults);
