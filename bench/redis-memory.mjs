@@ -101,6 +101,7 @@ function record(id, scoredAtMs) {
     loss: "bce",
     label: 1,
     group: null,
+    directions: [],
     signals,
     scoredAtMs,
   };

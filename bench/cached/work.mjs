@@ -134,6 +134,7 @@ function recordOf(id) {
     loss: "bce",
     label: 1,
     group: null,
+    directions: [],
     signals: new Map([
       ["loss", figure(id, 16)],
       ["grad_norm_last", figure(id, 20)],

@@ -31,14 +31,14 @@ interface Results {
 describe("the bench", () => {
   it("prints one table and writes every repetition with machine, versions and commit", async () => {
     const folder = temporaryFolder();
-    const { out, results } = await quick("cold,cached,latency,size,hits", folder);
+    const { out, results } = await quick("cold,cached,latency,size,hits,gradients", folder);
     const { commit, machine, versions, data, figures } = results;
     expect(commit).toMatch(/^[0-9a-f]{7,}$/);
     expect(machine).toMatchObject({ cpu: expect.any(String), cores: expect.any(Number) });
     expect(versions).toMatchObject({ node: process.version, "onnxruntime-node": expect.any(String) });
     expect(data).toMatchObject({ name: "pairs.jsonl", pairs: 12 });
 
-    const parts = ["cold", "cached", "latency", "sweep: batch size", "sweep: cache hits"];
+    const parts = ["cold", "cached", "latency", "sweep: batch size", "sweep: cache hits", "gradients"];
     expect([...new Set(figures.map(({ part }) => part))]).toEqual(parts);
     for (const { name, values, median, min, max } of figures) {
       expect(values.length, name).toBeGreaterThan(0);
