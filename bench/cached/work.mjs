@@ -1,6 +1,7 @@
 // The two kinds of request, the records they find, and a check that both sides answer the same.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { randomFrom } from "../random.mjs";
 import { keyOf } from "./bare-key.mjs";
 
 const IDS_PER_REQUEST = 1000;
@@ -146,15 +147,4 @@ function recordOf(id) {
 /** A number in [0, 2) with random bits, as losses have them. */
 function figure(id, at) {
   return createHash("sha256").update(id).digest().readUInt32LE(at) / 2 ** 31;
-}
-
-/** mulberry32 */
-function randomFrom(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

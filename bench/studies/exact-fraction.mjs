@@ -2,6 +2,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
 import { ROOT } from "../options.mjs";
 import { svgOf } from "../plots.mjs";
+import { randomFrom } from "../random.mjs";
 import { startService } from "../service.mjs";
 
 const { featuresOf } = await import(`${ROOT}dist/importance/calibration.js`);
@@ -38,7 +39,7 @@ print(
     `Effective sample size ${truth.toFixed(0)}; of weights by grad_norm_last it is ${sizeOf(batch.proxies).toFixed(0)}.`,
 );
 
-const draw = randomOf(1);
+const draw = randomFrom(1);
 const lines = { "completed batches": [], "the share alone": [], "estimates as they are": [] };
 print("\n| exact runs | share | method | median | 90% of shares | within 5% | within 2 errors |");
 print("|---|---|---|---|---|---|---|");
@@ -152,17 +153,6 @@ function drawn(count, size, draw) {
     [order[at], order[other]] = [order[other], order[at]];
   }
   return order.slice(0, size);
-}
-
-/** Uniform in [0, 1): Mulberry32. */
-function randomOf(seed) {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function shareOf(items, holds) {

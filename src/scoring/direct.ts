@@ -2,7 +2,7 @@ import { AssayError } from "../errors.js";
 import { isGroupLoss, type LossName } from "../importance/types.js";
 import type { AccumulatedVector, Caller, ModelDescription, Ranker, Rankers } from "../ranker/port.js";
 import type { DirectionFacts, DirectionKind, Store } from "../store/port.js";
-import { checkLabels, type DirectionWatch, sumGradients } from "./direction-sums.js";
+import { type DirectionWatch, requireLabels, sumGradients } from "./direction-sums.js";
 import type { KnownDirection } from "./directions.js";
 import { modelId } from "./keep.js";
 import type { Limits } from "./limits.js";
@@ -128,7 +128,7 @@ async function checkedBatches(
   { classes }: ModelDescription,
   limits: Limits,
 ): Promise<LocatedSample[][]> {
-  checkLabels(samples, loss, classes);
+  requireLabels(samples, loss, classes);
   const byGroup = isGroupLoss(loss);
   const batches: LocatedSample[][] = [];
   for await (const batch of sampleBatches(byGroup ? groupedTogether(samples) : samples, byGroup, limits))

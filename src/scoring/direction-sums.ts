@@ -1,6 +1,5 @@
 import { AssayError, type Fault } from "../errors.js";
 import { directionCoefficients } from "../importance/direction-coefficients.js";
-import { labelFault } from "../importance/labels.js";
 import type { LossName } from "../importance/types.js";
 import type { Accumulation, Caller, Ranker, Text, Wanted } from "../ranker/port.js";
 import type { DirectionKind, Store } from "../store/port.js";
@@ -9,7 +8,7 @@ import { patiently } from "./patience.js";
 import { textOf } from "./sample.js";
 import type { LocatedSample } from "./sample-batches.js";
 import type { Stopwatch } from "./stopwatch.js";
-import { throwFaults } from "./suit.js";
+import { checkLabels, throwFaults } from "./suit.js";
 
 /** What is summed, and with what. */
 export interface DirectionSums {
@@ -65,7 +64,7 @@ export async function sumGradients(
   try {
     for await (const batch of batches) {
       checkUse();
-      checkLabels(batch, loss, ranker.model.classes);
+      requireLabels(batch, loss, ranker.model.classes);
       const texts = batch.map(({ sample }) => textOf(sample));
       const outputs = await locating(batch, () =>
         patiently(() => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller), caller, adding),
@@ -86,17 +85,14 @@ export async function sumGradients(
 }
 
 /** Throws `missing_label` and `unsuitable_label` with the place of each. */
-export function checkLabels(batch: readonly LocatedSample[], loss: LossName, classes: number): void {
-  const absent: Fault[] = [];
-  const unsuitable: Fault[] = [];
-  for (const { sample, path } of batch) {
-    const { label = null } = sample;
-    const message = labelFault(label, loss, classes);
-    if (label === null) absent.push({ path: `${path}/label`, message: "is required" });
-    else if (message !== null) unsuitable.push({ path: `${path}/label`, message });
-  }
-  throwFaults("missing_label", absent);
-  throwFaults("unsuitable_label", unsuitable);
+export function requireLabels(batch: readonly LocatedSample[], loss: LossName, classes: number): void {
+  const absent = batch.filter(({ sample: { label = null } }) => label === null);
+  throwFaults(
+    "missing_label",
+    absent.map(({ path }) => ({ path: `${path}/label`, message: "is required" })),
+  );
+  const samples = batch.map(({ sample }) => sample);
+  checkLabels(samples, loss, classes, (index) => (batch[index] as LocatedSample).path);
 }
 
 /** What a batch adds to the sums. */

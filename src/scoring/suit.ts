@@ -49,11 +49,16 @@ export function suitPrecision(
 }
 
 /** Throws `unsuitable_label` with each label that does not suit the loss. */
-export function checkLabels(samples: readonly Sample[], loss: LossName, classes: number): void {
+export function checkLabels(
+  samples: readonly Sample[],
+  loss: LossName,
+  classes: number,
+  pathOf: (index: number) => string = (index) => `/samples/${index}`,
+): void {
   const faults: Fault[] = [];
   samples.forEach(({ label = null }, index) => {
     const message = labelFault(label, loss, classes);
-    if (message !== null) faults.push({ path: `/samples/${index}/label`, message });
+    if (message !== null) faults.push({ path: `${pathOf(index)}/label`, message });
   });
   throwFaults("unsuitable_label", faults);
 }
