@@ -21,11 +21,16 @@ export function crossEntropy(
   target: readonly number[],
   classes: number,
 ): LossAtLogits {
-  const loss = target.reduce((sum, y, k) => sum + y * (surprisals[k] as number), 0);
-  const residual = target.map(
-    (y, k) => (1 - y) * (probabilities[k] as number) - y * (complements[k] as number),
-  );
-  return { loss, gradient: classes === 1 ? residual.slice(1) : residual };
+  const lossOf = (k: number): number => (target[k] as number) * (surprisals[k] as number);
+  const residualOf = (k: number): number => {
+    const y = target[k] as number;
+    return (1 - y) * (probabilities[k] as number) - y * (complements[k] as number);
+  };
+  if (classes === 1) return { loss: lossOf(0) + lossOf(1), gradient: [residualOf(1)] };
+  return {
+    loss: target.reduce((sum, _, k) => sum + lossOf(k), 0),
+    gradient: target.map((_, k) => residualOf(k)),
+  };
 }
 
 /** Squared error ℓ = (z − y)² of one logit, without a factor ½, with r = 2(z − y). */

@@ -69,7 +69,11 @@ function generalisedParetoShape(ascending: Float64Array): number {
   const scaled = ascending.map((x) => x / largest); // k does not depend on the unit
   const quartile = scaled[Math.floor(count / 4 + 0.5) - 1] as number;
   const mean = sum(scaled) / count;
-  const shapeAt = (t: number) => sum(scaled.map((x) => Math.log1p(-t * x))) / count;
+  const logs = new Float64Array(count);
+  const shapeAt = (t: number) => {
+    for (let j = 0; j < count; j += 1) logs[j] = Math.log1p(-t * (scaled[j] as number));
+    return sum(logs) / count;
+  };
   // At θ = 0 the tail is exponential: −θ/k(θ) tends to 1 / mean x, and k(θ) to 0.
   const profile = (t: number, shape: number) =>
     t === 0 ? -count * (Math.log(mean) + 1) : count * (Math.log(-t / shape) - shape - 1);
