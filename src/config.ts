@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import { AssayError } from "./errors.js";
-import { availableCores } from "./ranker/cores.js";
+import { availableCores, shareCores } from "./ranker/cores.js";
 import type { DeviceChoice } from "./ranker/ranker.js";
 import type { Limits } from "./scoring/limits.js";
 
@@ -267,23 +267,6 @@ export function readConfig(
     });
   }
   return config;
-}
-
-/** Each session has the weights for itself, so there are not as many as a large machine has cores. */
-const SESSIONS_MAX = 4;
-
-/**
- * Sessions and the threads of each that keep the cores busy and no more, where they are not given. Many sessions with few
- * threads run bulk faster than the opposite: on two cores, two with one thread each 1.1 times (fp32) and 1.2 times (int8).
- */
-export function shareCores(
-  cores: number,
-  sessions: number | undefined,
-  threads: number | undefined,
-): { sessions: number; threadsPerSession: number } {
-  const threadsFitting = threads ?? Math.ceil(cores / SESSIONS_MAX);
-  const chosen = sessions ?? Math.max(1, Math.floor(cores / threadsFitting));
-  return { sessions: chosen, threadsPerSession: threads ?? Math.max(1, Math.floor(cores / chosen)) };
 }
 
 /** Throws `config_invalid` where the service would be open to other machines without a key. */

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { checkBind, configPage, readConfig, shareCores } from "../src/config.js";
+import { checkBind, configPage, readConfig } from "../src/config.js";
+import { shareCores } from "../src/ranker/cores.js";
 
 const key = "a-key-of-16-chars";
 

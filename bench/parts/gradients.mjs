@@ -7,9 +7,11 @@ import { startService } from "../service.mjs";
 const BATCH = 200;
 const CONCURRENCY = 4;
 const FORWARD = { name: "forward: loss and grad_norm_last", body: { signals: ["loss", "grad_norm_last"] } };
-/** Seven rounds of more would take a run beyond three minutes. */
-const DIRECTION_PAIRS_MAX = 160;
+/** Keeping the vector takes about a second however many samples there are, so that few of them would measure that. */
+const DIRECTION_PAIRS_MAX = 600;
 const SCORED_PAIRS_MAX = 300;
+/** 50 of a request's 200 pairs: from there on the proxy's correlation is told. */
+const EXACT_FRACTION = 0.25;
 /** What the slowest peer does in seconds. */
 const PEER_PAIRS_MAX = 48;
 /** How often ours scores them in one go, so that it is measured at work and not at the ends of a short request. */
@@ -28,6 +30,10 @@ export async function measureGradients({ options, pairs: all, fresh, report }) {
       {
         [FORWARD.name]: scored(FORWARD.body),
         grad_norm: scored({ signals: ["grad_norm"] }),
+        [`grad_norm, exact_fraction ${EXACT_FRACTION}`]: scored({
+          signals: ["grad_norm"],
+          exact_fraction: EXACT_FRACTION,
+        }),
         "influence along a direction": scored({ signals: ["influence"], direction: "loss_gradient" }),
       },
     );

@@ -53,9 +53,17 @@ export function createAccumulation({
         norm: (await sums.norm()) * Math.abs(scale),
         bytes: count * Float32Array.BYTES_PER_ELEMENT,
         async *read() {
+          const chunkAt = (at: number): Promise<Float32Array> => {
+            const chunk = using(() => sums.read(at, Math.min(CHUNK, count - at), scale));
+            chunk.catch(() => undefined); // whoever awaits it hears of it
+            return chunk;
+          };
+          // The engine makes the next chunk while this one is taken care of.
+          let next = chunkAt(0);
           for (let at = 0; at < count; at += CHUNK) {
-            const entries = await using(() => sums.read(at, Math.min(CHUNK, count - at), scale));
-            yield new Uint8Array(entries.buffer, entries.byteOffset, entries.byteLength);
+            const { buffer, byteOffset, byteLength } = await next;
+            if (at + CHUNK < count) next = chunkAt(at + CHUNK);
+            yield new Uint8Array(buffer, byteOffset, byteLength);
           }
         },
       })),

@@ -27,6 +27,23 @@ export function availableCores(
   return Math.max(1, Math.floor(Math.min(coresVisible, cgroupCores(read))));
 }
 
+/** Each session has the weights for itself, so there are not as many as a large machine has cores. */
+const SESSIONS_MAX = 4;
+
+/**
+ * Sessions and the threads of each that keep the cores busy and no more, where they are not given. Many sessions with few
+ * threads run bulk faster than the opposite: on two cores, two with one thread each 1.1 times (fp32) and 1.2 times (int8).
+ */
+export function shareCores(
+  cores: number,
+  sessions: number | undefined,
+  threads: number | undefined,
+): { sessions: number; threadsPerSession: number } {
+  const threadsFitting = threads ?? Math.ceil(cores / SESSIONS_MAX);
+  const chosen = sessions ?? Math.max(1, Math.floor(cores / threadsFitting));
+  return { sessions: chosen, threadsPerSession: threads ?? Math.max(1, Math.floor(cores / chosen)) };
+}
+
 /** Cores' worth of time that the cgroups of this process grant, fractions included; infinite without a quota. */
 function cgroupCores(read: ReadText): number {
   const { unified, cpu } = parseCgroups(read("/proc/self/cgroup") ?? "");

@@ -179,6 +179,8 @@ export interface Rankers {
   readonly defaultName: string;
   /** Every model, also those whose engine has not been started. */
   describe(): readonly ModelDescription[];
+  /** Names of the model folders that have a fault, which the log tells, and cannot be served until a reload finds them repaired. */
+  faulty(): readonly string[];
   /** One model, without starting it; throws `model_not_found`. */
   inspect(name: string): ServedModel;
   /** The present ranker of that name, started if it was not; throws `model_not_found`. What runs texts calls `use`. */

@@ -124,6 +124,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
   return {
     defaultName,
     describe: () => [...models.values()].map((model) => model.inspect().model),
+    faulty: () => [...faulty.keys()],
     inspect: (name) => find(name).inspect(),
     get: (name) => find(name).ranker(),
     use: (name, work) => find(name).use(work),

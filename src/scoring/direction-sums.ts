@@ -34,9 +34,12 @@ export interface Totals {
   readonly zeroGradients: number;
 }
 
+/** Batches whose gradients are being summed at once: with one alone the sessions would run out of work at each of its ends. */
+const ADDING_MAX = 2;
+
 /**
- * Adds the gradients of all samples to the accumulation. The outputs of one batch are computed while the gradients of the
- * one before are summed. When it throws, nothing is under way any more.
+ * Adds the gradients of all samples to the accumulation. The outputs of one batch are computed while the gradients of those
+ * before are summed. When it throws, nothing is under way any more.
  */
 export async function sumGradients(
   { ranker, store, accumulation, kind, loss, checkUse }: DirectionSums,
@@ -47,7 +50,7 @@ export async function sumGradients(
     kind === "mean_direction" ? { graph: "norms" } : { graph: "forward", precision: "fp32" };
   let samples = 0;
   let zeroGradients = 0;
-  let adding: Promise<void> = Promise.resolve();
+  const adding: Promise<void>[] = [];
 
   async function add(
     batch: readonly LocatedSample[],
@@ -67,19 +70,24 @@ export async function sumGradients(
       requireLabels(batch, loss, ranker.model.classes);
       const texts = batch.map(({ sample }) => textOf(sample));
       const outputs = await locating(batch, () =>
-        patiently(() => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller), caller, adding),
+        patiently(
+          () => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller),
+          caller,
+          adding.at(-1),
+        ),
       );
       const share = shareOf(kind, outputs, texts, batch, loss);
       zeroGradients += share.zeroGradients;
-      await adding;
+      if (adding.length === ADDING_MAX) await adding.shift();
       stopwatch.lap("accumulate");
-      adding = add(batch, share, outputs.kept);
-      adding.catch(() => undefined); // whoever awaits it next hears of it
+      const added = add(batch, share, outputs.kept);
+      added.catch(() => undefined); // whoever awaits it hears of it
+      adding.push(added);
     }
-    await adding;
+    await Promise.all(adding);
     stopwatch.lap("accumulate");
   } finally {
-    await Promise.allSettled([adding]);
+    await Promise.allSettled(adding);
   }
   return { samples, zeroGradients };
 }

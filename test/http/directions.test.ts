@@ -291,7 +291,7 @@ describe("PUT /v1/directions/{direction}", () => {
 describe("PUT /v1/directions/{direction} of JSON lines", () => {
   it("makes of more lines than a body may have what JSON makes, and tells its progress", async () => {
     const store = await temporaryStore();
-    const rankers = slowSums(fakeRanker(), 100);
+    const rankers = slowSums(fakeRanker(), 200);
     const app = await testApp({ store, rankers, limits: { ...TEST_LIMITS, samplesMax: 2048 } });
     const samples = samplesOf(1200);
     await put(app, "json", { kind: "mean_direction", samples });
@@ -303,8 +303,8 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     expect(response.statusCode).toBe(200);
     expect(response.headers["content-type"]).toBe("application/x-ndjson");
     const [first, ...rest] = linesOf(response.body);
-    expect(first.samples % 256).toBe(0);
     expect(first.samples).toBeGreaterThan(0);
+    expect(first.samples).toBeLessThanOrEqual(3600);
     expect(rest.length, "one line a second").toBeLessThanOrEqual(2);
     expect(rest.at(-1)).toMatchObject({ name: "lines", kind: "mean_direction", samples: 3600 });
     expectClose(await vectorOf(store, "lines"), await vectorOf(store, "json"));
@@ -357,12 +357,16 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     const app = await testApp({ store, rankers: slowSums(fakeRanker(), 800) });
     await putLines(app, "v?kind=loss_gradient", samplesOf(3));
     const before = await store.readDirection("v");
-    const response = await putLines(app, "v?kind=loss_gradient", [...samplesOf(600), { text: "unlabelled" }]);
+    const lines = [...samplesOf(1300), { text: "unlabelled" }];
+    const response = await putLines(app, "v?kind=loss_gradient", lines);
     expect(response.statusCode).toBe(200);
-    expect(linesOf(response.body)).toMatchObject([
-      { samples: 256 },
-      { code: "missing_label", status: 422, faults: [{ path: "line 601/label" }] },
-    ]);
+    const told = linesOf(response.body);
+    expect(told[0].samples).toBeGreaterThan(0);
+    expect(told.at(-1)).toMatchObject({
+      code: "missing_label",
+      status: 422,
+      faults: [{ path: "line 1301/label" }],
+    });
     expect(await store.readDirection("v")).toEqual(before);
   });
 

@@ -108,6 +108,7 @@ describe("the models", () => {
     const list = (await app.inject("/v1/models")).json();
     expect(list.default).toBe("default");
     expect(list.models.map(({ name }: { name: string }) => name)).toEqual(["default", "other"]);
+    expect(list.faulty).toEqual([]);
     expect((await app.inject("/v1/models/other")).json()).toMatchObject({
       classes: 3,
       tokens_max: 256,

@@ -100,12 +100,14 @@ describe("several models", () => {
     const { rankers, faulty } = await open(models);
     expect(faulty).toEqual([expect.stringMatching(/^broken: .*model\.json cannot be read/)]);
     expect(rankers.describe().map(({ name }) => name)).toEqual(["default"]);
+    expect(rankers.faulty()).toEqual(["broken"]);
     await expect(logitOf(rankers, "broken")).rejects.toMatchObject({
       code: "model_invalid",
       message: expect.stringContaining("repair it, then reload"),
     });
     writeFileSync(join(models, "broken", "model.json"), manifest);
     await rankers.reload("broken");
+    expect(rankers.faulty()).toEqual([]);
     expect(await logitOf(rankers, "broken")).toBeCloseTo(await logitOf(rankers), 5);
   });
 });

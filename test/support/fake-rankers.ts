@@ -140,6 +140,7 @@ export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
   return {
     defaultName: (known[0] as FakeRanker).model.name,
     describe: () => known.map(({ model }) => model),
+    faulty: () => [],
     inspect: (name) => ({ model: get(name).model, state: get(name).state() }),
     get,
     use: async (name, work) => work(get(name)),

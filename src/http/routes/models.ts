@@ -21,7 +21,13 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           tags: ["models"],
           response: {
             200: z
-              .object({ default: z.string(), models: z.array(modelSchema) })
+              .object({
+                default: z.string(),
+                models: z.array(modelSchema),
+                faulty: z
+                  .array(z.string())
+                  .describe("Folders with a fault, which the log tells: repair one, then reload it"),
+              })
               .describe("Every model folder"),
             ...problems(),
           },
@@ -30,6 +36,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
       async () => ({
         default: rankers.defaultName,
         models: rankers.describe().map(({ name }) => renderModel(rankers.inspect(name))),
+        faulty: [...rankers.faulty()],
       }),
     );
     app.get(

@@ -8,7 +8,8 @@ import { type Death, type EngineMessage, startChild } from "./child.js";
 import { createDirections } from "./directions.js";
 import type { FatalTexts } from "./fatal-texts.js";
 import type { BatchFacts, Device, EngineSetup, RunPart } from "./protocol.js";
-import { createRuns, type RunRequest } from "./runs.js";
+import type { RunRequest } from "./run.js";
+import { createRuns } from "./runs.js";
 import { createTreesJobs } from "./trees-jobs.js";
 
 /** Waiting time before the n-th restart in a row: none, then doubling from here to a minute. */

@@ -4,19 +4,8 @@ import type { Priority } from "../plan.js";
 import type { Outputs, Text } from "../port.js";
 import { charactersOf } from "../token-estimate.js";
 import { type FatalTexts, textRefused } from "./fatal-texts.js";
-import type { BatchPart, FromEngine, Matrices, RunPart } from "./protocol.js";
-import { gatherRows, scatterRows } from "./rows.js";
-
-/** Texts on their way through an engine process. */
-export interface RunRequest {
-  readonly texts: readonly Text[];
-  readonly work: Work;
-  /** (N, K) of accumulate, null for the other graphs. */
-  readonly coefficients: Float32Array | null;
-  readonly priority: Priority;
-  /** (N) Guessed token counts, until the tokenizer has counted; in tokens of the forward graph. */
-  readonly tokens: Float64Array;
-}
+import type { BatchPart, FromEngine, RunPart } from "./protocol.js";
+import { newRun, outputsOf, partsOf, type Run, type RunRequest, State, scatter } from "./run.js";
 
 /** A message about a run or a batch. */
 export type Progress = Extract<
@@ -50,29 +39,8 @@ export interface Runs {
   rejectOperand(operand: string, error: AssayError): number[];
 }
 
-interface Run extends RunRequest {
-  readonly id: number;
-  readonly outputs: { -readonly [M in keyof Matrices]: Float32Array }; // allocated when the first batch tells their widths
-  readonly truncated: Uint8Array;
-  readonly state: Uint8Array; // (N) of State
-  readonly strikes: Uint8Array; // (N) against texts under which, alone, a process ended
-  rowsLeft: number;
-  tokensLeft: number;
-  /** Times the process ended while it tokenised this run. */
-  tokeniseCrashes: number;
-  readonly addedAtMs: number;
-  /** When it first went to a process. */
-  sentAtMs: number | null;
-  tokenisedAtMs: number | null;
-  startedAtMs: number | null;
-  readonly resolve: (outputs: Outputs) => void;
-  readonly reject: (error: AssayError) => void;
-}
-
 /** A crash under a text that runs alone is as much as two kills. */
 const STRIKES_MAX = 2;
-
-const State = { untokenised: 0, waiting: 1, suspect: 2, done: 3 } as const;
 
 export interface RunsOptions {
   readonly fatalTexts: FatalTexts;
@@ -149,49 +117,14 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
     }
   }
 
-  function partsOf(run: Run, states: readonly number[], rows: readonly number[] = allRows(run)): RunPart[] {
-    const left = rows.filter((row) => states.includes(run.state[row] as number));
-    if (left.length === 0) return [];
-    const { id, work, priority, coefficients } = run;
-    const texts = left.map((row) => run.texts[row] as Text);
-    return [
-      {
-        run: id,
-        texts,
-        rows: left,
-        work,
-        coefficients: coefficients && gatherRows(coefficients, run.texts.length, left),
-        priority,
-        alone: states[0] === State.suspect,
-      },
-    ];
-  }
-
   return {
     size: () => runs.size,
     has: (run) => runs.has(run),
     tokens: (priority) => (priority === undefined ? tokens.interactive + tokens.bulk : tokens[priority]),
     add(request) {
       const id = nextRun++;
-      const rows = request.texts.length;
       const outputs = new Promise<Outputs>((resolve, reject) => {
-        const run: Run = {
-          ...request,
-          id,
-          outputs: {},
-          truncated: new Uint8Array(rows),
-          state: new Uint8Array(rows),
-          strikes: new Uint8Array(rows),
-          rowsLeft: rows,
-          tokensLeft: 0,
-          tokeniseCrashes: 0,
-          addedAtMs: performance.now(),
-          sentAtMs: null,
-          tokenisedAtMs: null,
-          startedAtMs: null,
-          resolve,
-          reject,
-        };
+        const run = newRun(id, request, { resolve, reject });
         runs.set(id, run);
         count(
           run,
@@ -284,10 +217,6 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
   };
 }
 
-function allRows({ texts }: Run): number[] {
-  return texts.map((_, row) => row);
-}
-
 function sessionFailed(row: number, reason: string): AssayError {
   return new AssayError("engine_failed", {
     detail: `The model fails on a text, also alone: ${reason}`,
@@ -297,33 +226,4 @@ function sessionFailed(row: number, reason: string): AssayError {
 
 function graphFailed({ graph }: Work, reason: string): AssayError {
   return new AssayError("model_invalid", { detail: `The model's ${graph}.onnx cannot run: ${reason}` });
-}
-
-/** Puts the rows of a batch where they belong in the run. */
-function scatter(from: Matrices, rows: readonly number[], { outputs, texts }: Run): void {
-  for (const [name, matrix] of Object.entries(from) as [keyof Matrices, Float32Array][]) {
-    outputs[name] ??= new Float32Array((matrix.length / rows.length) * texts.length);
-    scatterRows(matrix, rows, outputs[name]);
-  }
-}
-
-/** The three timings add up to the whole time of the run. */
-function outputsOf(run: Run): Outputs {
-  const endedAtMs = performance.now();
-  const sentAtMs = run.sentAtMs ?? endedAtMs;
-  const tokenisedAtMs = run.tokenisedAtMs ?? endedAtMs;
-  const startedAtMs = run.startedAtMs ?? endedAtMs;
-  return {
-    logits: run.outputs.logits ?? new Float32Array(0),
-    featureNormsSquared: run.outputs.featureNormsSquared ?? new Float32Array(0),
-    grams: run.outputs.grams ?? null,
-    tangents: run.outputs.tangents ?? null,
-    features: run.outputs.features ?? null,
-    truncated: run.truncated,
-    timings: {
-      tokeniseMs: tokenisedAtMs - sentAtMs,
-      queueMs: sentAtMs - run.addedAtMs + (startedAtMs - tokenisedAtMs),
-      inferMs: endedAtMs - startedAtMs,
-    },
-  };
 }

@@ -33,3 +33,12 @@ export function openSampleKeys(): (entry: DatasetEntry, id: string) => Buffer {
     return keys[at] as Buffer;
   };
 }
+
+/** The least key that does not begin with `incarnation`. */
+export function after(incarnation: Buffer): Buffer {
+  const end = Buffer.from(incarnation);
+  let at = end.length - 1;
+  while (at > 0 && end[at] === 0xff) end[at--] = 0;
+  end[at] = ((end[at] as number) + 1) % 256;
+  return end;
+}

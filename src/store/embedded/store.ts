@@ -15,12 +15,13 @@ import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions 
 import type { DatasetSummary, LookedUp, Page, Store } from "../port.js";
 import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
 import { openDirections } from "./directions.js";
-import { committed, openEnvironment, putOnce, unavailable } from "./environment.js";
+import { openEnvironment, putOnce, unavailable } from "./environment.js";
 import { openOutputs } from "./outputs.js";
-import { openSampleKeys, sampleKey } from "./sample-key.js";
+import { startPurge } from "./purge.js";
+import { after, openSampleKeys, sampleKey } from "./sample-key.js";
 
 const DIGEST_KEY = Buffer.from("digest_key");
-/** Records that are read, written or removed at once, between two turns of the event loop. */
+/** Records that are read or written at once, between two turns of the event loop. */
 const CHUNK = 1000;
 
 export interface EmbeddedStoreOptions extends StoreOptions {
@@ -40,40 +41,14 @@ export async function openEmbeddedStore({
   outputsBytesMax = OUTPUTS_BYTES_MAX,
 }: EmbeddedStoreOptions): Promise<Store> {
   const environment = await openEnvironment(directory);
-  const { samples, doomed, shapes } = environment;
+  const { samples, doomed } = environment;
   const datasets = openDatasets(environment);
   const reusedKey = openSampleKeys();
   const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax });
   const directions = await openDirections(environment, directory);
   const { run, runEach, end } = startLifetime(unavailable);
   let knownDigestKey = digestKey;
-  let closing = false;
-  let purgeFailure: unknown = null;
-  let purging = purge().catch(failPurge);
-
-  /** Removes what deleted datasets and dead writers left behind, in small steps; what a stop interrupts goes on at the next start. */
-  async function purge(): Promise<void> {
-    for (const incarnation of [...doomed.getKeys()]) {
-      for (const table of [samples, shapes]) {
-        while (!closing) {
-          const keys = [...table.getKeys({ start: incarnation, end: after(incarnation), limit: CHUNK })];
-          if (keys.length === 0) break;
-          await committed(
-            table.batch(() => {
-              for (const key of keys) table.remove(key);
-            }),
-          );
-        }
-      }
-      if (!closing) await committed(doomed.remove(incarnation));
-    }
-    if (!closing) await directions.sweep();
-  }
-
-  /** Shown by `status`: space that cannot be freed is a fault of the disk. */
-  function failPurge(cause: unknown): void {
-    purgeFailure = cause;
-  }
+  const purge = startPurge(environment, () => directions.sweep());
 
   /** Gives way to the event loop after each chunk; "changed" where the dataset is not what it was before. */
   async function lookUpOnce(dataset: string, ids: readonly string[]): Promise<LookedUp | null | "changed"> {
@@ -107,7 +82,8 @@ export async function openEmbeddedStore({
 
     status: () =>
       run(() => {
-        if (purgeFailure !== null) throw unavailable(purgeFailure);
+        const failure = purge.failure();
+        if (failure !== null) throw unavailable(failure);
         return {
           kind: "embedded" as const,
           durability:
@@ -231,7 +207,7 @@ export async function openEmbeddedStore({
             ? null
             : { entry: null, write: () => doomed.put(entry.incarnation, Buffer.of(1)), result: true },
         );
-        purging = purging.then(purge).catch(failPurge);
+        purge.again();
         return deleted ?? false;
       }),
 
@@ -289,9 +265,9 @@ export async function openEmbeddedStore({
     deleteDirection: (name) => run(() => directions.delete(name)),
 
     async close() {
-      closing = true;
+      purge.interrupt();
       if (!(await end())) return;
-      await purging;
+      await purge.idle();
       await environment.close();
     },
   };
@@ -304,13 +280,4 @@ function isSameView(a: DatasetEntry, b: DatasetEntry): boolean {
     a.shapes === b.shapes &&
     a.snapshot?.version === b.snapshot?.version
   );
-}
-
-/** The least key that does not begin with `incarnation`. */
-function after(incarnation: Buffer): Buffer {
-  const end = Buffer.from(incarnation);
-  let at = end.length - 1;
-  while (at > 0 && end[at] === 0xff) end[at--] = 0;
-  end[at] = ((end[at] as number) + 1) % 256;
-  return end;
 }
