@@ -310,6 +310,23 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     expectClose(await vectorOf(store, "lines"), await vectorOf(store, "json"));
   });
 
+  it("sums two batches at once and holds no more", async () => {
+    let [adding, most] = [0, 0];
+    const rankers = withAccumulation(fakeRanker(), (accumulation) => ({
+      ...accumulation,
+      async add(...args) {
+        adding += 1;
+        most = Math.max(most, adding);
+        await delay(20);
+        await accumulation.add(...args);
+        adding -= 1;
+      },
+    }));
+    const response = await putLines(await testApp({ rankers }), "v?kind=loss_gradient", samplesOf(1500));
+    expect(linesOf(response.body).at(-1)).toMatchObject({ samples: 1500 });
+    expect(most).toBe(2);
+  });
+
   it.each([
     ["is not JSON", '{"text": "a", "label": 1', "invalid_json", 400, "line 3"],
     ["is not UTF-8", Buffer.from([0x22, 0xff, 0x22]), "invalid_json", 400, "line 3"],

@@ -52,4 +52,30 @@ describe("an accumulation", () => {
     }
     await accumulation.release();
   });
+
+  it("has the next chunk made while one is taken care of, and drops it where the reader goes", async () => {
+    const asked: number[] = [];
+    const gone = new Error("they were let go");
+    const sums: HostSums = {
+      ...fakeSums(),
+      async read(at, length) {
+        asked.push(at);
+        if (at > 0) throw gone; // as it ends that waits for an answer when the sums are released
+        return new Float32Array(length);
+      },
+    };
+    const count = 2 ** 18 + 1;
+    const accumulation = createAccumulation({ sums, count, run: async () => undefined });
+    const { read } = await accumulation.finish(1);
+    for await (const chunk of read()) {
+      expect(chunk.length).toBe(2 ** 20);
+      expect(asked).toEqual([0, 2 ** 18]);
+      break;
+    }
+    await delay(0); // a rejection that nobody handles would fail the run
+    const whole = (async () => {
+      for await (const _ of read());
+    })();
+    await expect(whole).rejects.toBe(gone);
+  });
 });
