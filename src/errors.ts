@@ -39,7 +39,7 @@ export const ERRORS = {
   model_not_ready: "The model is not loaded",
   model_invalid: "The model folder cannot be served",
   model_busy: "The model is being reloaded",
-  model_rejected: "The reloaded model has a fault; the old one serves on",
+  model_rejected: "The reloaded model has a fault; what served before serves on",
   model_read_only: "The model folder cannot be written",
   weights_invalid: "The new weights have a fault; the old ones serve on",
   dataset_not_found: "No dataset has this name",

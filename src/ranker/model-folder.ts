@@ -45,6 +45,11 @@ export async function readModelFolder(directory: string, file = "model.json"): P
   return { directory, manifest: parsed.data };
 }
 
+/** Files that the manifest names and the folder lacks. */
+export function absentFiles({ directory, manifest }: ModelFolder): string[] {
+  return Object.keys(manifest.files).filter((name) => !existsSync(join(directory, name)));
+}
+
 /** Compares every file with its digest in the manifest; throws `model_invalid` naming the first that differs. */
 export async function checkDigests(folder: ModelFolder): Promise<void> {
   for (const name of Object.keys(folder.manifest.files)) await checkDigest(folder, name);

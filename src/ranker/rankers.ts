@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { AssayError } from "../errors.js";
-import { listModelFolders, type ModelFolder, readModelFolder } from "./model-folder.js";
+import { absentFiles, listModelFolders, type ModelFolder, readModelFolder } from "./model-folder.js";
 import type { ModelDescription, Rankers } from "./port.js";
 import type { RankerOptions } from "./ranker.js";
 import { commitStaging, createStaging, removeStaging, settleFolder } from "./staging.js";
@@ -130,7 +130,10 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     use: (name, work) => find(name).use(work),
 
     async reload(name) {
-      if (!models.has(name) && !(await isListed(name))) find(name);
+      if (!models.has(name) && !(await isListed(name))) {
+        faulty.delete(name);
+        find(name);
+      }
       return replacing(name, "reload", async () => {
         const folder = await readAgain(name);
         await refusedAs("model_rejected", async () => {
@@ -177,6 +180,12 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
 /** Reads a folder of the models folder; throws `model_invalid` where its model has another name. */
 async function readNamedFolder(modelsDirectory: string, name: string): Promise<ModelFolder> {
   const folder = await readModelFolder(join(modelsDirectory, name));
+  const absent = absentFiles(folder);
+  if (absent.length > 0) {
+    throw new AssayError("model_invalid", {
+      detail: `The folder ${name} lacks ${absent.join(", ")}, which its manifest names`,
+    });
+  }
   if (folder.manifest.name === name) return folder;
   throw new AssayError("model_invalid", {
     detail: `The folder ${name} holds a model named ${folder.manifest.name}: rename one of them`,

@@ -89,9 +89,9 @@ async function makeWith(
 /** Throws `directions_full` where a new name would be one too many. Writers at once may exceed the number by themselves. */
 async function checkRoom(store: Store, name: string, { directionsMax }: Limits): Promise<void> {
   const { items } = await store.listDirections(null, directionsMax);
-  if (items.length < directionsMax || items.some((known) => known.name === name)) return;
+  if (items.length < directionsMax || (await store.readDirection(name)) !== null) return;
   throw new AssayError("directions_full", {
-    detail: `${directionsMax} directions are kept, as many as ASSAY_DIRECTIONS_MAX allows: delete one first`,
+    detail: `No more directions than ${directionsMax} are kept (ASSAY_DIRECTIONS_MAX): delete one first`,
   });
 }
 

@@ -42,7 +42,7 @@ export function suitExactShare(request: ScoreRequest, computed: readonly SignalN
     "unsuitable_signal",
     others.map((name) => ({
       path,
-      message: `estimates grad_norm alone, and ${name} reads more than logits of every sample: ask for it without`,
+      message: `goes with signals that read nothing but logits and labels, and ${name} reads more: ask for it without`,
     })),
   );
   return { fraction: request.exact_fraction, seed: request.seed ?? 0 };

@@ -6,7 +6,7 @@ import type { ModelDescription, Precision, Wanted } from "../ranker/port.js";
 import { checkDirection, checkReference, checkTrajectory } from "./compare.js";
 import { type ExactShare, suitExactShare } from "./exact-share.js";
 import { type LearnedPlan, planLearned } from "./learned.js";
-import { graphOf, readingsOf } from "./needs.js";
+import { graphOf, readingsOf, signalsOf } from "./needs.js";
 import type { OpenModels } from "./open-models.js";
 import type { Sample } from "./sample.js";
 import type { ScoreRequest } from "./score-request.js";
@@ -57,7 +57,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   checkLabels(samples, loss, model.classes);
   checkGroups(samples, loss);
 
-  const { weighting, advice } = planWeighting(request, model);
+  const { weighting, advice } = planWeighting(request, loss, model);
   const asked: AskedSignal[] = [
     ...(request.signals ?? []).map((signal, index) => ({ signal, path: `/signals/${index}` })),
     ...(weighting === null ? [] : weighedSignals(weighting)),
@@ -97,17 +97,20 @@ function defaultSignals(samples: readonly Sample[], loss: LossName, classes: num
 
 function planWeighting(
   { weighting, samples }: ScoreRequest,
-  { classes }: ModelDescription,
+  loss: LossName,
+  model: ModelDescription,
 ): { weighting: WeightingRequest | null; advice: string[] } {
   if (weighting !== undefined) return { weighting, advice: [] };
   const unlabelled = samples.filter(
-    (sample) => lackOf(sample, DEFAULT_WEIGHTING.signal, classes) !== null,
+    (sample) => lackOf(sample, DEFAULT_WEIGHTING.signal, model.classes) !== null,
   ).length;
   if (unlabelled === 0) return { weighting: DEFAULT_WEIGHTING, advice: [] };
+  const free = (["entropy", "sensitivity"] as const).find((name) => signalsOf(model, loss).includes(name));
+  const instead = free === undefined ? "" : `; name a weighting by a label-free signal such as ${free}`;
   return {
     weighting: null,
     advice: [
-      `No weights: ${unlabelled} of ${samples.length} samples have no label, and the default weighting reads one; name a weighting by a label-free signal such as entropy.`,
+      `No weights: ${unlabelled} of ${samples.length} samples have no label, and the default weighting reads one${instead}.`,
     ],
   };
 }

@@ -237,10 +237,13 @@ describe("PUT /v1/directions/{direction}", () => {
   });
 
   it("keeps as many names as the setting allows, and replaces those it has", async () => {
-    const app = await testApp({ limits: { ...TEST_LIMITS, directionsMax: 2 } });
+    const store = await temporaryStore();
+    const app = await testApp({ store, limits: { ...TEST_LIMITS, directionsMax: 2 } });
     const body = { kind: "loss_gradient", samples: samplesOf(2) };
     for (const name of ["a", "b", "a"]) expect((await put(app, name, body)).statusCode).toBe(200);
     expect((await put(app, "c", body)).json()).toMatchObject({ status: 409, code: "directions_full" });
+    const fewer = await testApp({ store, limits: { ...TEST_LIMITS, directionsMax: 1 } });
+    expect((await put(fewer, "b", body)).statusCode, "one of more than are allowed by now").toBe(200);
     await app.inject({ method: "DELETE", url: "/v1/directions/a" });
     expect((await put(app, "c", body)).statusCode).toBe(200);
   });

@@ -97,6 +97,22 @@ describe("POST /v1/score", () => {
     expect(results[1]).toHaveProperty("entropy");
   });
 
+  it("advises a label-free signal that has a meaning under the loss", async () => {
+    const app = await testApp();
+    for (const [loss, signal] of [
+      ["bce", "entropy"],
+      ["pairwise", "sensitivity"],
+    ] as const) {
+      const samples = [{ text: "usb cable", group: "q" }];
+      const body = { loss, samples };
+      const { diagnostics } = (await app.inject({ method: "POST", url: "/v1/score", payload: body })).json();
+      expect(diagnostics.advice[0]).toContain(`such as ${signal}.`);
+      const weighting = { signal, scheme: "proportional" };
+      const payload = { ...body, weighting };
+      expect((await app.inject({ method: "POST", url: "/v1/score", payload })).statusCode).toBe(200);
+    }
+  });
+
   it("weighs unlabelled samples by a label-free signal", async () => {
     const app = await testApp();
     const payload = {

@@ -112,6 +112,18 @@ describe("several models", () => {
   });
 });
 
+describe("a folder that lacks a file of its manifest", () => {
+  it("is faulty, and gone from the faulty ones once it is deleted", async () => {
+    const models = copiesOfShipped("default", "broken");
+    rmSync(join(models, "broken", "forward.onnx"));
+    const { rankers, faulty } = await open(models);
+    expect(faulty).toEqual(["broken: The folder broken lacks forward.onnx, which its manifest names"]);
+    rmSync(join(models, "broken"), { recursive: true });
+    await expect(rankers.reload("broken")).rejects.toMatchObject({ code: "model_not_found" });
+    expect(rankers.faulty()).toEqual([]);
+  });
+});
+
 describe("a reload", () => {
   it("takes a folder that was exported again, and says which version serves", async () => {
     const models = copiesOfShipped("default");
