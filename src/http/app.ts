@@ -9,6 +9,7 @@ import { serveOpenApi } from "./openapi.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
 import { readJsonBodies } from "./plugins/json-body.js";
+import { linger } from "./plugins/linger.js";
 import { measureRequests } from "./plugins/request-metrics.js";
 import { timeStages } from "./plugins/server-timing.js";
 import { handleErrors, refuseMalformed, sendProblem } from "./problems.js";
@@ -53,6 +54,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   measureRequests(app, metrics);
   requireBearerKeys(app, options.apiKeys);
   closeKeptAlive(app);
+  linger(app);
 
   await serveOpenApi(app, options.version);
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));

@@ -347,3 +347,34 @@ describe("a problem", () => {
     expect(Object.keys(STATUS).sort()).toEqual(Object.keys(ERRORS).sort());
   });
 });
+
+describe("a refusal before a long body has been read", () => {
+  const long = Buffer.alloc(8 * 2 ** 20, "{\n");
+  it.each([
+    [
+      "JSON lines with a fault in the first",
+      "PUT",
+      "/v1/directions/v?kind=loss_gradient",
+      "application/x-ndjson",
+      400,
+    ],
+    ["JSON lines with a bad query", "PUT", "/v1/directions/v?kind=none", "application/x-ndjson", 400],
+    ["a body that is too large", "POST", "/v1/score", "application/json", 413],
+    ["a type that is not taken", "POST", "/v1/score", "text/plain", 415],
+  ])("reaches a client that sends all of it and closes: %s", async (_about, method, path, type, status) => {
+    const app = await testApp();
+    await app.listen({ host: "127.0.0.1", port: 0 });
+    const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
+    const head = `${method} ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${long.length}\r\n\r\n`;
+    // As Python's urllib does: nothing is read before everything is sent.
+    socket.pause();
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.write(Buffer.concat([Buffer.from(head), long]), () => resolve());
+    });
+    let answer = "";
+    for await (const part of socket) answer += part;
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    expect(answer).toContain('"code":');
+  });
+});

@@ -174,7 +174,7 @@ def test_an_unknown_activation_leaves_the_graphs_out_and_is_named(tmp_path: Path
     ],
 )
 def test_other_known_activations_pass_the_check(
-    tmp_path: Path, family: str, config: dict[str, str], error_max: float
+    tmp_path: Path, family: str, config: dict[str, Any], error_max: float
 ) -> None:
     source = make_checkpoint(tmp_path / "checkpoint", family, **config)
     manifest = export_folder(source, tmp_path / "model", Options("tiny"))

@@ -36,11 +36,26 @@ async function* bytesOf(request: IncomingMessage, signal?: AbortSignal): AsyncGe
   }
 }
 
-function throwAway(request: IncomingMessage): void {
-  if (request.readableEnded || request.destroyed) return;
-  const late = setTimeout(() => request.destroy(), LINGER_MS);
-  request.once("close", () => clearTimeout(late));
-  request.resume();
+async function throwAway(request: IncomingMessage): Promise<void> {
+  await restOf(request);
+  if (!request.readableEnded) request.destroy();
+}
+
+/** Settles when the rest of a body that nobody wants any more has been read, or the client is gone, or it took too long. */
+export function restOf(request: IncomingMessage): Promise<void> {
+  if (request.readableEnded || request.destroyed) return Promise.resolve();
+  return new Promise((resolve) => {
+    const late = setTimeout(settle, LINGER_MS);
+    function settle(): void {
+      clearTimeout(late);
+      request.off("end", settle);
+      request.off("close", settle);
+      resolve();
+    }
+    request.once("end", settle);
+    request.once("close", settle);
+    request.resume();
+  });
 }
 
 function nextChunk(

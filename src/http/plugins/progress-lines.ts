@@ -3,6 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { AssayError } from "../../errors.js";
 import { describeProblem } from "../problems.js";
+import { restOf } from "./body-stream.js";
 import { NDJSON_MEDIA_TYPE } from "./ndjson.js";
 
 /** Time before the first line, and between two. */
@@ -46,6 +47,8 @@ export async function answerInLines(
   async function* lines(): AsyncGenerator<string> {
     for (let end = early; end === null; end = await endWithinPeriod()) yield lineOf(state.progress);
     yield lineOf(await last);
+    // As `linger` does for what is refused before the first line.
+    if (!reply.raw.shouldKeepAlive) await restOf(request.raw);
   }
   return reply.type(NDJSON_MEDIA_TYPE).send(Readable.from(lines()));
 }
