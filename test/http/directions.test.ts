@@ -306,8 +306,9 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     expect(response.statusCode).toBe(200);
     expect(response.headers["content-type"]).toBe("application/x-ndjson");
     const [first, ...rest] = linesOf(response.body);
+    // The last batch has 16 samples, and may be done before one that began earlier.
+    expect([0, 3600 % 256]).toContain(first.samples % 256);
     expect(first.samples).toBeGreaterThan(0);
-    expect(first.samples).toBeLessThanOrEqual(3600);
     expect(rest.length, "one line a second").toBeLessThanOrEqual(2);
     expect(rest.at(-1)).toMatchObject({ name: "lines", kind: "mean_direction", samples: 3600 });
     expectClose(await vectorOf(store, "lines"), await vectorOf(store, "json"));
@@ -380,13 +381,11 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     const lines = [...samplesOf(1300), { text: "unlabelled" }];
     const response = await putLines(app, "v?kind=loss_gradient", lines);
     expect(response.statusCode).toBe(200);
-    const told = linesOf(response.body);
-    expect(told[0].samples).toBeGreaterThan(0);
-    expect(told.at(-1)).toMatchObject({
-      code: "missing_label",
-      status: 422,
-      faults: [{ path: "line 1301/label" }],
-    });
+    expect(linesOf(response.body)).toMatchObject([
+      { samples: 512 },
+      { samples: 1024 },
+      { code: "missing_label", status: 422, faults: [{ path: "line 1301/label" }] },
+    ]);
     expect(await store.readDirection("v")).toEqual(before);
   });
 

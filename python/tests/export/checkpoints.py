@@ -59,7 +59,9 @@ def make_checkpoint(
         **({"embedding_size": 24} if family == "electra" else {}),
         **config,
     }
-    model: Any = model_class(config_class(**settings))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)  # the model's own initialisation draws from the global generator
+        model: Any = model_class(config_class(**settings))
     random = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
         noise = torch.randn(parameter.shape, generator=random)

@@ -166,19 +166,12 @@ def test_an_unknown_activation_leaves_the_graphs_out_and_is_named(tmp_path: Path
     assert 'activation "silu"' in manifest["precision"]["gradients"]["unsupported"]
 
 
-@pytest.mark.parametrize(
-    ("family", "config", "error_max"),
-    [
-        ("distilbert", {"activation": "relu"}, 1e-2),  # some unit may be 0 to rounding
-        ("bert", {"hidden_act": "tanh"}, 1e-5),
-    ],
-)
-def test_other_known_activations_pass_the_check(
-    tmp_path: Path, family: str, config: dict[str, Any], error_max: float
-) -> None:
-    source = make_checkpoint(tmp_path / "checkpoint", family, **config)
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_other_known_activations_pass_the_check(tmp_path: Path, activation: str) -> None:
+    # No unit is so near to ReLU's kink that rounding decides on which side it lies.
+    source = make_checkpoint(tmp_path / "checkpoint", "distilbert", seed=2, activation=activation)
     manifest = export_folder(source, tmp_path / "model", Options("tiny"))
-    assert manifest["precision"]["gradients"]["tangent_error_max"] <= error_max
+    assert manifest["precision"]["gradients"]["tangent_error_max"] <= 1e-5
 
 
 def test_gelu_and_its_derivative_equal_autograd_where_a_quotient_would_not_be_one() -> None:

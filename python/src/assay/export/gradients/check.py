@@ -18,15 +18,11 @@ from torch import Tensor
 from assay.export.check import BATCH
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint
-from assay.export.gradients.network import find_network
 from assay.export.gradients.trace import direction_name, gradient_name
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer
 
 TOLERANCE = 1e-5  # of a relative error
-# ReLU's derivative jumps at 0: of a unit that is 0 to rounding, graph and reference may see either
-# side. What such units change is small; what a wrong graph changes is not.
-KINK_TOLERANCE = 1e-2
 LEAST = 1e-3  # of all parameters: a gradient smaller than that is held against that
 Array = NDArray[np.float32]
 
@@ -55,8 +51,7 @@ def measure_gradients(
 
     `norms`: of a sample's gram, against its largest entry. `tangent`: of ⟨∇z_k, v⟩ along a random
     direction v, against its standard deviation ‖∇z_k‖. `accumulate`: of a parameter's gradient
-    summed over a batch with random coefficients, against the sum of the samples' norms. At most
-    1e-5, and 1e-2 where the model has a ReLU.
+    summed over a batch with random coefficients, against the sum of the samples' norms.
 
     Raises:
         ExportError: an error exceeds the tolerance; names the graph and its worst sample.
@@ -69,9 +64,6 @@ def measure_gradients(
     names = [name for name, _ in checkpoint.model.named_parameters()]
     direction = {n: random.standard_normal(stored[n].shape, np.float32) for n in names}
     reference = _Reference(checkpoint, stored, direction)
-    network = find_network(checkpoint)
-    has_kink = "relu" in (network.layers_activation, network.activation)
-    tolerance = KINK_TOLERANCE if has_kink else TOLERANCE
     sessions = {
         kind: onnxruntime.InferenceSession(
             str(folder / graphs[kind]), providers=["CPUExecutionProvider"]
@@ -101,7 +93,7 @@ def measure_gradients(
         found["accumulate"] = _sums_error(dict(zip(names, sums, strict=True)), expected)
         for kind, values in found.items():
             worst = int(np.argmax(values))
-            if not values[worst] <= tolerance:
+            if not values[worst] <= TOLERANCE:
                 where = f"text {batch[worst].entry()}" if kind != "accumulate" else names[worst]
                 raise ExportError(
                     f"{graphs[kind]} differs from PyTorch's gradients: relative error "
