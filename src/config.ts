@@ -4,7 +4,7 @@ import { z } from "zod";
 import { AssayError } from "./errors.js";
 import { availableCores, shareCores } from "./ranker/cores.js";
 import type { DeviceChoice } from "./ranker/ranker.js";
-import type { Limits } from "./scoring/limits.js";
+import type { Limits } from "./scoring/requests/limits.js";
 
 const packageRoot = fileURLToPath(new URL("..", import.meta.url));
 

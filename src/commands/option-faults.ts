@@ -1,5 +1,5 @@
 import { AssayError } from "../errors.js";
-import type { LocatedSample } from "../scoring/sample-batches.js";
+import type { LocatedSample } from "../scoring/requests/sample-batches.js";
 
 /** Fields of a request that have another name, or another place, on the command line. */
 const OPTIONS: Readonly<Record<string, string>> = { "/weighting/signal": "--weigh-by" };

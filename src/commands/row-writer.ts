@@ -3,7 +3,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { finished } from "node:stream/promises";
 import { stringify } from "csv-stringify/sync";
 import { AssayError } from "../errors.js";
-import type { SampleRow } from "../scoring/row.js";
+import type { SampleRow } from "../scoring/batch/row.js";
 
 /** Writes rows one after another, to a file or standard output. */
 export interface RowWriter {

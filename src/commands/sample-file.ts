@@ -3,9 +3,9 @@ import { extname } from "node:path";
 import { createInterface } from "node:readline";
 import { parse } from "csv-parse";
 import { AssayError } from "../errors.js";
-import type { SampleLimits } from "../scoring/limits.js";
-import type { LocatedSample } from "../scoring/sample-batches.js";
-import { sampleSchema } from "../scoring/sample-schema.js";
+import type { SampleLimits } from "../scoring/requests/limits.js";
+import type { LocatedSample } from "../scoring/requests/sample-batches.js";
+import { sampleSchema } from "../scoring/requests/sample-schema.js";
 
 /** A sample of a file; its path names the file and the line, from 1. */
 export type FiledSample = LocatedSample;

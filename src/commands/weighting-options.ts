@@ -3,8 +3,8 @@ import { AssayError } from "../errors.js";
 import { SCHEME_RULES, SCHEMES, type SchemeName } from "../importance/schemes.js";
 import { SIGNALS, type SignalName } from "../importance/types.js";
 import { NORMALISATIONS, type Normalisation, ROLES, type Role } from "../importance/weigh-options.js";
-import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/weighting.js";
-import { weightingSchema } from "../scoring/weighting-schema.js";
+import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/requests/weighting.js";
+import { weightingSchema } from "../scoring/requests/weighting-schema.js";
 import { inWordsOfOptions, optionOf } from "./option-faults.js";
 
 /** A weighting as it is given on the command line: by one signal; a mix goes over HTTP. */

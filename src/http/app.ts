@@ -3,7 +3,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } 
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
-import type { Limits } from "../scoring/limits.js";
+import type { Limits } from "../scoring/requests/limits.js";
 import type { Store } from "../store/port.js";
 import { serveOpenApi } from "./openapi.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";

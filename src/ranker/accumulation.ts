@@ -1,4 +1,4 @@
-import type { HostSums } from "./engine/host.js";
+import type { HostSums } from "./engine/host/host.js";
 import type { Accumulation, Caller, Text } from "./port.js";
 
 /** Sums that nobody uses for this long are given up: their client has vanished. */

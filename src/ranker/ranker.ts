@@ -1,7 +1,7 @@
 import { AssayError } from "../errors.js";
 import { createAccumulation } from "./accumulation.js";
-import { createFatalTexts } from "./engine/fatal-texts.js";
-import { type EngineHost, startEngineHost } from "./engine/host.js";
+import { createFatalTexts } from "./engine/host/fatal-texts.js";
+import { type EngineHost, startEngineHost } from "./engine/host/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
 import { COST, graphFile, type Work, workOf } from "./graphs.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";

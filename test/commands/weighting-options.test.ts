@@ -5,7 +5,7 @@ import {
   type WeightingOptions,
   weightingOf,
 } from "../../src/commands/weighting-options.js";
-import type { WeightingRequest } from "../../src/scoring/weighting.js";
+import type { WeightingRequest } from "../../src/scoring/requests/weighting.js";
 
 function weightingOfArguments(...given: string[]): WeightingRequest | null {
   const command = addWeightingOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }));

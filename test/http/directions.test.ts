@@ -5,7 +5,7 @@ import type { FastifyInstance } from "fastify";
 import { describe, expect, it } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import type { Accumulation, Rankers } from "../../src/ranker/port.js";
-import { resolveDirection } from "../../src/scoring/directions.js";
+import { resolveDirection } from "../../src/scoring/directions/known.js";
 import type { Store } from "../../src/store/port.js";
 import { TEST_LIMITS, temporaryStore, testApp } from "../support/app.js";
 import { fakeGradients } from "../support/fake-gradients.js";

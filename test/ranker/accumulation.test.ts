@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { createAccumulation } from "../../src/ranker/accumulation.js";
-import type { HostSums } from "../../src/ranker/engine/host.js";
+import type { HostSums } from "../../src/ranker/engine/host/host.js";
 import type { Caller } from "../../src/ranker/port.js";
 
 const caller: Caller = { signal: new AbortController().signal, deadlineAtMs: null };

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { padBatch } from "../../src/ranker/engine/padding.js";
+import { padBatch } from "../../src/ranker/engine/session/padding.js";
 import {
   type ImportOptions,
   type ImportReport,

@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createTreesJobs } from "../../src/ranker/engine/trees-jobs.js";
+import { createTreesJobs } from "../../src/ranker/engine/host/trees.js";
 import { describeModel, readModelFolder } from "../../src/ranker/model-folder.js";
 import type { Ranker } from "../../src/ranker/port.js";
 import { openRanker } from "../../src/ranker/ranker.js";

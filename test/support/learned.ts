@@ -2,7 +2,7 @@ import { copyFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { LearnedPart } from "../../src/ranker/learned-part.js";
-import type { Sample } from "../../src/scoring/sample.js";
+import type { Sample } from "../../src/scoring/requests/sample.js";
 import { editManifest } from "./model.js";
 
 const ORACLE = fileURLToPath(new URL("../oracle/learned", import.meta.url));

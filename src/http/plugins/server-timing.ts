@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Metrics } from "../../observe/metrics.js";
-import { type Stopwatch, startStopwatch } from "../../scoring/stopwatch.js";
+import { type Stopwatch, startStopwatch } from "../../observe/stopwatch.js";
 
 const stopwatches = new WeakMap<FastifyRequest, Stopwatch>();
 

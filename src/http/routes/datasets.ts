@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
-import { deleteDataset, readDataset } from "../../scoring/remembered.js";
+import { deleteDataset, readDataset } from "../../scoring/datasets/remembered.js";
 import type { Store } from "../../store/port.js";
 import { renderDataset } from "../render.js";
 import {

@@ -2,16 +2,16 @@ import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
 import { AssayError, type Fault } from "../../errors.js";
 import type { Rankers } from "../../ranker/port.js";
-import { type DirectionRequest, makeDirection } from "../../scoring/direct.js";
 import {
   deleteDirection,
   type KnownDirection,
   listDirections,
   readDirection,
-} from "../../scoring/directions.js";
-import type { Limits } from "../../scoring/limits.js";
-import type { LocatedSample } from "../../scoring/sample-batches.js";
-import { sampleSchema } from "../../scoring/sample-schema.js";
+} from "../../scoring/directions/known.js";
+import { type DirectionRequest, makeDirection } from "../../scoring/directions/make.js";
+import type { Limits } from "../../scoring/requests/limits.js";
+import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
+import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import type { Store } from "../../store/port.js";
 import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import {

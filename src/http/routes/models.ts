@@ -3,7 +3,7 @@ import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { AssayError } from "../../errors.js";
 import type { ModelDescription, Rankers, ServedModel } from "../../ranker/port.js";
-import { modelNameSchema } from "../../scoring/names.js";
+import { modelNameSchema } from "../../scoring/requests/names.js";
 import { bodyStream } from "../plugins/body-stream.js";
 import { modelSchema, WEIGHTS_MEDIA_TYPE } from "../schemas/model.js";
 import { problems } from "../schemas/problem.js";

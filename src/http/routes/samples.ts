@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
 import type { Rankers } from "../../ranker/port.js";
-import type { Limits } from "../../scoring/limits.js";
-import { deleteSample, lookUpSamples, readSample } from "../../scoring/remembered.js";
+import { deleteSample, lookUpSamples, readSample } from "../../scoring/datasets/remembered.js";
+import type { Limits } from "../../scoring/requests/limits.js";
 import type { DatasetSummary, Store } from "../../store/port.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderLookUp, renderRemembered, renderTime } from "../render.js";

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
-import type { Limits } from "../../scoring/limits.js";
-import { scoreSamples } from "../../scoring/score.js";
+import { scoreSamples } from "../../scoring/batch/score.js";
+import type { Limits } from "../../scoring/requests/limits.js";
 import type { Store } from "../../store/port.js";
 import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Rankers } from "../../ranker/port.js";
-import { weighDataset } from "../../scoring/weigh-dataset.js";
+import { weighDataset } from "../../scoring/datasets/weigh-dataset.js";
 import type { Store } from "../../store/port.js";
 import { renderDiagnostics, renderSnapshot } from "../render.js";
 import { datasetParamsSchema, weighAnswerSchema, weighBodySchema } from "../schemas/dataset.js";

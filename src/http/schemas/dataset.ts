@@ -1,8 +1,8 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
-import type { Limits } from "../../scoring/limits.js";
-import { datasetSchema, idSchema } from "../../scoring/names.js";
-import { weightingSchema } from "../../scoring/weighting-schema.js";
+import type { Limits } from "../../scoring/requests/limits.js";
+import { datasetSchema, idSchema } from "../../scoring/requests/names.js";
+import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
 import { diagnosticsSchema } from "./diagnostics.js";
 import { signalsSchema } from "./score.js";
 

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { LOSSES } from "../../importance/types.js";
-import type { Limits } from "../../scoring/limits.js";
-import { directionNameSchema, modelNameSchema } from "../../scoring/names.js";
-import { sampleSchema } from "../../scoring/sample-schema.js";
+import type { Limits } from "../../scoring/requests/limits.js";
+import { directionNameSchema, modelNameSchema } from "../../scoring/requests/names.js";
+import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { DIRECTION_KINDS } from "../../store/port.js";
 import { cursorSchema, timeSchema } from "./dataset.js";
 

@@ -1,12 +1,12 @@
 import { z } from "zod";
 import { LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
-import { CORRELATED_MIN } from "../../scoring/estimated-norms.js";
-import { SHARE_MIN } from "../../scoring/exact-share.js";
-import type { Limits } from "../../scoring/limits.js";
-import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/names.js";
-import { sampleSchema } from "../../scoring/sample-schema.js";
-import { weightingSchema } from "../../scoring/weighting-schema.js";
+import { CORRELATED_MIN } from "../../scoring/batch/estimated-norms.js";
+import { SHARE_MIN } from "../../scoring/batch/exact-share.js";
+import type { Limits } from "../../scoring/requests/limits.js";
+import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/requests/names.js";
+import { sampleSchema } from "../../scoring/requests/sample-schema.js";
+import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
 import { diagnosticsSchema } from "./diagnostics.js";
 
 /** Checkpoints of one trajectory: each is a run of all samples. */

@@ -1,6 +1,6 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { AssayError } from "../../errors.js";
-import type { PaddedBatch } from "../engine/padding.js";
+import type { PaddedBatch } from "../engine/session/padding.js";
 
 // What fails is thrown, and told once; the runtime would print it in colours besides.
 env.logLevel = "fatal";

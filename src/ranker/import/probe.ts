@@ -1,5 +1,5 @@
 import { AssayError } from "../../errors.js";
-import { padBatch } from "../engine/padding.js";
+import { padBatch } from "../engine/session/padding.js";
 import type { Manifest } from "../manifest.js";
 import type { Text } from "../port.js";
 import type { TokenisedText, Tokeniser } from "../tokeniser.js";

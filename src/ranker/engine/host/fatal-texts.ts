@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { AssayError } from "../../../errors.js";
+import type { Text } from "../../port.js";
+
+/** Texts remembered; the oldest give way. */
+const TEXTS_MAX = 1000;
+
+/** Texts that ended an engine process twice, the second time alone: they are not run again while the model serves. */
+export interface FatalTexts {
+  /** Throws `text_refused` with the index of the first text that is among them as the fault's path. */
+  check(texts: readonly Text[]): void;
+  add(text: Text): void;
+}
+
+export function createFatalTexts(): FatalTexts {
+  const digests = new Set<string>();
+  return {
+    check(texts) {
+      if (digests.size === 0) return;
+      const index = texts.findIndex((text) => digests.has(digestOf(text)));
+      if (index >= 0) throw textRefused(index);
+    },
+    add(text) {
+      digests.add(digestOf(text));
+      if (digests.size > TEXTS_MAX) digests.delete(digests.values().next().value as string);
+    },
+  };
+}
+
+/** `index` is the text's place in the run. */
+export function textRefused(index: number): AssayError {
+  return new AssayError("text_refused", {
+    detail: "A text ended the engine process twice, the second time alone in its batch; it is not run again",
+    faults: [{ path: `/${index}`, message: "ended the engine process twice" }],
+  });
+}
+
+function digestOf({ first, second }: Text): string {
+  return createHash("sha256")
+    .update(JSON.stringify([first, second]))
+    .digest("base64");
+}

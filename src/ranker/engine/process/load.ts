@@ -1,0 +1,95 @@
+import { AssayError } from "../../../errors.js";
+import { forwardGraph, type Work } from "../../graphs.js";
+import { checkDigests } from "../../model-folder.js";
+import { loadTokeniser, type Tokeniser } from "../../tokeniser.js";
+import type { Device, EngineSetup } from "../protocol.js";
+import { checkSelfTest, type SelfTestBatch, selfTestBatch, selfTestTexts } from "../session/self-test.js";
+import { cudaFailure } from "./cuda.js";
+import type { WideSession } from "./scheduler.js";
+import { type SessionThread, startSessionThread } from "./session-threads.js";
+
+/** A model whose files match their digests and whose sessions have passed the self-test. */
+export interface LoadedModel {
+  readonly tokenise: Tokeniser;
+  readonly threads: readonly SessionThread[];
+  readonly wide: WideSession | null;
+  readonly device: Device;
+  /** Why the device that was asked for could not be had; null where it is the one in use. */
+  readonly missing: string | null;
+}
+
+const CPU: Device = { kind: "cpu" };
+
+/** Throws `model_invalid` where the folder is faulty, `device_unavailable` where the device is missing and nothing may stand in. */
+export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
+  const { folder } = setup;
+  await checkDigests(folder);
+  const tokenise = await loadTokeniser(folder);
+  const rows = selfTestTexts(folder).map(tokenise);
+  const brief = (on: Device): SelfTestBatch => selfTestBatch(folder, rows, on, { brief: true });
+  const { threads, device, missing } = await openThreads(setup, brief);
+  const { batch, samples } = selfTestBatch(folder, rows, device, { brief: false });
+  const { outputs } = await (threads[0] as SessionThread).run(firstWork(setup), batch, null);
+  checkSelfTest(folder, samples, outputs.logits as Float32Array, {
+    exact: setup.precision === "fp32" && device.kind === "cpu",
+  });
+  const wide = await openWide(setup, device, brief);
+  return { tokenise, threads, wide, device, missing };
+}
+
+/** Null where one session has all cores already. */
+async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promise<WideSession | null> {
+  const { folder, sessions, threads } = setup;
+  if (device.kind !== "cpu" || sessions === 1) return null;
+  const thread = startSessionThread({
+    folder,
+    device,
+    threads: sessions * threads,
+    selfTest: brief(device),
+  });
+  const work = firstWork(setup);
+  await thread.open(work);
+  return { thread, graph: work.graph };
+}
+
+/** What the first session is for. */
+function firstWork({ precision }: EngineSetup): Work {
+  return { graph: forwardGraph(precision), features: false, operand: null };
+}
+
+type Brief = (device: Device) => SelfTestBatch;
+
+async function openThreads(
+  setup: EngineSetup,
+  brief: Brief,
+): Promise<Pick<LoadedModel, "threads" | "device" | "missing">> {
+  const { device } = setup;
+  try {
+    return { threads: await openOn(device, setup, brief), device, missing: null };
+  } catch (error) {
+    const { message } = error as Error;
+    if (device.kind === "cpu") throw new AssayError("model_invalid", { detail: message, cause: error });
+    const reason = cudaFailure(message);
+    if (!setup.fallback) {
+      throw new AssayError("device_unavailable", {
+        detail: `No session on cuda:${device.index}: ${reason}`,
+        cause: error,
+      });
+    }
+    return { threads: await openOn(CPU, setup, brief), device: CPU, missing: reason };
+  }
+}
+
+async function openOn(device: Device, setup: EngineSetup, brief: Brief): Promise<SessionThread[]> {
+  const { folder, sessions, threads } = setup;
+  const opened = Array.from({ length: device.kind === "cpu" ? sessions : 1 }, () =>
+    startSessionThread({ folder, device, threads, selfTest: brief(device) }),
+  );
+  try {
+    await Promise.all(opened.map((thread) => thread.open(firstWork(setup))));
+  } catch (error) {
+    await Promise.all(opened.map((thread) => thread.close()));
+    throw error;
+  }
+  return opened;
+}

@@ -1,0 +1,165 @@
+/**
+ * The engine process: one model folder on one device, its tokenizer on this thread and its sessions on threads of their own.
+ * It speaks `protocol.ts` with the service that forked it and ends when that service goes away.
+ */
+
+import { parameterCount } from "../../parameters.js";
+import type { TokenisedText } from "../../tokeniser.js";
+import type { Device, EngineSetup, FromEngine, RunPart, ToEngine } from "../protocol.js";
+import { gatherRows } from "../rows.js";
+import { padBatch } from "../session/padding.js";
+import { createDirectionIntake, type DirectionIntake } from "./direction-intake.js";
+import { loadModel } from "./load.js";
+import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
+import { createSums, type Sums } from "./sums.js";
+import { createTokenising, type Tokenising } from "./tokenising.js";
+import { createTrees, type Trees } from "./trees.js";
+
+/**
+ * Padded tokens of a batch for each thread of its session. Larger batches leave the CPU's cache, and small requests wait
+ * longer behind them: for one thread 512 is as fast as 256 in fp32, 128 is 5% slower. `BATCH_SCALE` tells of other graphs.
+ */
+const BATCH_TOKENS_PER_THREAD = 256;
+
+/** Padded tokens of a batch on a GPU, which wants work for all its cores at once. Not measured. */
+const BATCH_TOKENS_CUDA = 16_384;
+
+function tokensMax({ kind }: Device, { threads }: EngineSetup): number {
+  return kind === "cpu" ? BATCH_TOKENS_PER_THREAD * threads : BATCH_TOKENS_CUDA;
+}
+
+/** How long interactive requests may keep bulk waiting. */
+const BULK_PAUSE_MS_MAX = 500;
+
+interface Engine {
+  readonly tokenising: Tokenising;
+  readonly scheduler: Scheduler;
+  readonly directions: DirectionIntake;
+  readonly sums: Sums;
+  readonly trees: Trees;
+}
+
+let engine: Engine | null = null;
+
+let outbox: FromEngine[] = [];
+
+/**
+ * What is said in one turn goes as one message, after the session has its batch: each message costs both ends more than it
+ * carries. A service that died in the meantime needs no answer: `disconnect` ends this process.
+ */
+function send(message: FromEngine): void {
+  outbox.push(message);
+  if (outbox.length > 1) return;
+  queueMicrotask(() => {
+    const messages = outbox;
+    outbox = [];
+    process.send?.(messages, undefined, undefined, () => undefined);
+  });
+}
+
+async function load(setup: EngineSetup): Promise<void> {
+  const { tokenise, threads, wide, device, missing } = await loadModel(setup);
+  const scheduler = createScheduler({
+    threads,
+    wide,
+    tokensMax: tokensMax(device, setup),
+    bulkPauseMsMax: BULK_PAUSE_MS_MAX,
+    pad: (rows) => padBatch(rows, setup.folder.manifest, device),
+    onStarted: (batch, parts) => send({ type: "started", batch, parts }),
+    onFinished: (batch, parts, facts) => send({ type: "finished", batch, parts, facts }),
+    onFailed: (batch, reason, of) => send({ type: "batch_failed", batch, reason, of }),
+  });
+  const tokenising = createTokenising({
+    tokenise,
+    onTokenised: (part, from, texts) => tokenised(scheduler, part, from, texts),
+    onFailed: (run, reason) => send({ type: "refused", run, reason }),
+  });
+  const count = parameterCount(setup.folder.manifest);
+  engine = {
+    tokenising,
+    scheduler,
+    directions: createDirectionIntake(threads, count),
+    sums: createSums(threads, count),
+    trees: createTrees(setup.folder, send),
+  };
+  send({ type: "ready", device, missing });
+}
+
+function tokenised(
+  scheduler: Scheduler,
+  { run, rows, work, coefficients, priority, alone }: RunPart,
+  from: number,
+  texts: readonly TokenisedText[],
+): void {
+  send({
+    type: "tokenised",
+    run,
+    rows: rows.slice(from, from + texts.length),
+    tokens: Int32Array.from(texts, (text) => text.ids.length),
+    truncated: Uint8Array.from(texts, (text) => (text.truncated ? 1 : 0)),
+  });
+  scheduler.add(
+    priority,
+    texts.map((text, index) =>
+      pendingRow({
+        run,
+        row: rows[from + index] as number,
+        text,
+        work,
+        coefficients: coefficients && gatherRows(coefficients, rows.length, [from + index]),
+        alone,
+      }),
+    ),
+  );
+}
+
+process.on("message", (message: ToEngine): void => {
+  switch (message.type) {
+    case "load":
+      load(message).catch((error: Error) => send({ type: "failed", reason: error.message }));
+      break;
+    case "run":
+      engine?.tokenising.add(message);
+      break;
+    case "trees":
+      engine?.trees.run(message);
+      break;
+    case "ping":
+      send({ type: "pong" });
+      break;
+    case "cancel":
+      engine?.tokenising.cancel(message.run);
+      engine?.scheduler.cancel(message.run);
+      break;
+    case "direction":
+      engine?.directions.add(message);
+      break;
+    case "forget_direction":
+      engine?.directions.forget(message.digest);
+      break;
+    case "sums_open":
+      engine?.sums.open(message.name);
+      break;
+    case "sums_norm":
+      void engine?.sums.norm(message.name).then((value) => send({ type: "answer", ask: message.ask, value }));
+      break;
+    case "sums_read": {
+      const { name, ask, at, length, scale } = message;
+      const value = engine?.sums.read(name, at, length, scale);
+      if (value !== undefined) send({ type: "answer", ask, value });
+      break;
+    }
+    case "sums_forget":
+      engine?.sums.forget(message.name);
+  }
+});
+
+// The service closes the channel when nothing is under way, or dies: either way nobody is left to answer. Leaving while a
+// session runs, or while one is opened, would abort the process with a core dump.
+process.on("disconnect", () => {
+  if (engine === null || engine.scheduler.busy() || engine.trees.busy()) process.kill(process.pid, "SIGKILL");
+  process.exit(0);
+});
+// A terminal's Ctrl-C reaches the whole group; the service decides when its engines end.
+process.on("SIGINT", () => undefined);
+process.on("SIGTERM", () => undefined);

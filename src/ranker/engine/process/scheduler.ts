@@ -1,0 +1,213 @@
+import { COST, type Graph, kindOf, type Work } from "../../graphs.js";
+import { type PlannedBatch, PRIORITIES, type Priority, planNextBatch, type WaitingRow } from "../../plan.js";
+import type { TokenisedText } from "../../tokeniser.js";
+import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "../protocol.js";
+import { gatherRows } from "../rows.js";
+import type { PaddedBatch } from "../session/padding.js";
+import { GraphFault, type SessionThread } from "./session-threads.js";
+
+/**
+ * Budget of a batch by graph. int8 products want more rows than fp32's to fill a core. To the sums of `accumulate` each batch
+ * writes and adds every parameter, for the 22.7 M of MiniLM some 130 of the
+ * 400 ms of 512 tokens: 768 are 4% faster, 1024 no faster than those, and the larger the batch the longer others wait.
+ */
+const BATCH_SCALE: Readonly<Record<Graph, number>> = {
+  forward: 1,
+  "forward.int8": 2,
+  norms: 1,
+  tangent: 1,
+  accumulate: 3,
+};
+
+/** A tokenised row that waits for a session. */
+export interface PendingRow extends WaitingRow {
+  readonly run: number;
+  /** Which row of the run. */
+  readonly row: number;
+  readonly text: TokenisedText;
+  readonly work: Work;
+  /** (K) of accumulate, null for the other graphs. */
+  readonly coefficients: Float32Array | null;
+}
+
+/** A row as the plan sees it too. */
+export function pendingRow(row: Omit<PendingRow, "kind" | "tokens" | "batchScale">): PendingRow {
+  const { graph } = row.work;
+  return { ...row, kind: kindOf(row.work), tokens: row.text.ids.length, batchScale: BATCH_SCALE[graph] };
+}
+
+export interface WideSession {
+  readonly thread: SessionThread;
+  readonly graph: Graph;
+}
+
+export interface SchedulerOptions {
+  readonly threads: readonly SessionThread[];
+  /** A session over the cores of all `threads`, for lonely batches of its graph. */
+  readonly wide: WideSession | null;
+  /** Padded tokens of one batch, at most. */
+  readonly tokensMax: number;
+  /** How long interactive rows may keep bulk waiting. */
+  readonly bulkPauseMsMax: number;
+  readonly pad: (rows: readonly TokenisedText[]) => PaddedBatch;
+  readonly onStarted: (batch: number, parts: readonly BatchPart[]) => void;
+  readonly onFinished: (batch: number, parts: readonly BatchPartOutputs[], facts: BatchFacts) => void;
+  readonly onFailed: (batch: number, reason: string, of: "rows" | "graph") => void;
+}
+
+export interface Scheduler {
+  add(priority: Priority, rows: readonly PendingRow[]): void;
+  /** Forgets the rows of a run that nobody waits for; a batch under way finishes. */
+  cancel(run: number): void;
+  /** Whether a session is at work. */
+  busy(): boolean;
+}
+
+interface ReadyBatch {
+  readonly priority: Priority;
+  readonly rows: readonly PendingRow[];
+  readonly padded: PaddedBatch;
+}
+
+/**
+ * Keeps every session busy with batches of the waiting rows, whichever run they belong to. While the sessions work, the next
+ * batch is planned and padded; rows that come or go in the meantime change it.
+ */
+export function createScheduler(options: SchedulerOptions): Scheduler {
+  const pending: Record<Priority, PendingRow[]> = { interactive: [], bulk: [] };
+  const idle = [...options.threads];
+  const { wide } = options;
+  let wideIsBusy = false;
+  let bulkStartedAtMs = 0;
+  let nextBatch = 1;
+  let ready: ReadyBatch | null = null;
+  let preparing = false;
+
+  function dispatch(): void {
+    while (idle.length > 0) {
+      const batch = ready ?? plan(idle.length);
+      if (batch === null) return;
+      ready = null;
+      const taken = new Set(batch.rows);
+      pending[batch.priority] = pending[batch.priority].filter((row) => !taken.has(row));
+      if (batch.priority === "bulk") bulkStartedAtMs = performance.now();
+      void run(takeThread(batch), batch);
+    }
+    prepare();
+  }
+
+  /** One row alone, or a few where there are more sessions, would leave the others idle: the wide session shares out its products. */
+  function takeThread({ rows }: ReadyBatch): SessionThread {
+    const waiting = pending.interactive.length + pending.bulk.length;
+    const isLonely = idle.length === options.threads.length && waiting === 0 && rows.length < idle.length;
+    if (wide === null || wideIsBusy || !isLonely || (rows[0] as PendingRow).work.graph !== wide.graph)
+      return idle.pop() as SessionThread;
+    wideIsBusy = true;
+    return wide.thread;
+  }
+
+  /** Plans and pads the batch that the next idle session will take, after the messages that are already here. */
+  function prepare(): void {
+    if (preparing) return;
+    preparing = true;
+    setImmediate(() => {
+      preparing = false;
+      ready ??= plan(1);
+    });
+  }
+
+  function plan(sessionsIdle: number): ReadyBatch | null {
+    // Bulk that has just come has not been kept waiting.
+    if (pending.bulk.length === 0) bulkStartedAtMs = performance.now();
+    const planned: PlannedBatch | null = planNextBatch(pending, {
+      tokensMax: options.tokensMax,
+      sessionsIdle,
+      bulkPauseMs: performance.now() - bulkStartedAtMs,
+      bulkPauseMsMax: options.bulkPauseMsMax,
+    });
+    if (planned === null) return null;
+    const rows = planned.rows.map((index) => pending[planned.priority][index] as PendingRow);
+    return { priority: planned.priority, rows, padded: options.pad(rows.map(({ text }) => text)) };
+  }
+
+  async function run(thread: SessionThread, { rows, padded }: ReadyBatch): Promise<void> {
+    const batch = nextBatch++;
+    const parts = partsOf(rows);
+    options.onStarted(
+      batch,
+      parts.map(({ run, rows }) => ({ run, rows })),
+    );
+    const { work } = rows[0] as PendingRow;
+    const facts = {
+      rows: rows.length,
+      cost: rows.reduce((sum, { tokens }) => sum + tokens, 0) * COST[work.graph],
+      tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
+      paddedTokens: padded.shape[0] * padded.shape[1],
+    };
+    const answer = await thread
+      .run(work, padded, coefficientsOf(rows, padded))
+      .catch((error: Error) => error);
+    if (thread === wide?.thread) wideIsBusy = false;
+    else idle.push(thread);
+    if (answer instanceof Error) {
+      options.onFailed(batch, answer.message, answer instanceof GraphFault ? "graph" : "rows");
+      dispatch();
+      return;
+    }
+    dispatch(); // before the answers: the session should not wait for them
+    const finished = parts.map(({ run, rows, indices }) => ({
+      run,
+      rows,
+      outputs: gather(answer.outputs, padded.rows, indices),
+    }));
+    options.onFinished(batch, finished, { ...facts, inferMs: answer.inferMs });
+  }
+
+  return {
+    add(priority, rows) {
+      pending[priority].push(...rows);
+      ready = null;
+      dispatch();
+    },
+    cancel(run) {
+      for (const priority of PRIORITIES) {
+        pending[priority] = pending[priority].filter((row) => row.run !== run);
+      }
+      ready = null;
+      prepare();
+    },
+    busy: () => idle.length < options.threads.length || wideIsBusy,
+  };
+}
+
+/** (B, K) coefficients of a padded batch, zeros for the rows that fill it up; null where the work takes none. */
+function coefficientsOf(rows: readonly PendingRow[], { shape }: PaddedBatch): Float32Array | null {
+  const width = rows[0]?.coefficients?.length;
+  if (width === undefined) return null;
+  const matrix = new Float32Array(shape[0] * width);
+  rows.forEach(({ coefficients }, row) => {
+    matrix.set(coefficients as Float32Array, row * width);
+  });
+  return matrix;
+}
+
+/** Some rows of the outputs of `count`. */
+function gather(from: Matrices, count: number, indices: readonly number[]): Matrices {
+  const gathered: Record<string, Float32Array> = {};
+  for (const [name, matrix] of Object.entries(from)) {
+    gathered[name] = gatherRows(matrix, count, indices);
+  }
+  return gathered;
+}
+
+/** The batch by run: rows of the run, and their indices in the batch. */
+function partsOf(batch: readonly PendingRow[]): { run: number; rows: number[]; indices: number[] }[] {
+  const parts = new Map<number, { rows: number[]; indices: number[] }>();
+  batch.forEach(({ run, row }, index) => {
+    const part = parts.get(run) ?? { rows: [], indices: [] };
+    part.rows.push(row);
+    part.indices.push(index);
+    parts.set(run, part);
+  });
+  return [...parts].map(([run, part]) => ({ run, ...part }));
+}

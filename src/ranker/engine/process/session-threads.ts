@@ -1,0 +1,71 @@
+import { Worker } from "node:worker_threads";
+import type { Work } from "../../graphs.js";
+import type { Matrices } from "../protocol.js";
+import type { PaddedBatch } from "../session/padding.js";
+import type { SessionThreadData, ThreadAnswer, ThreadJob, ThreadMessage } from "../session/session-thread.js";
+import type { SharedSums } from "../session/shared-sums.js";
+
+const THREAD_MODULE = new URL("../session/session-thread.js", import.meta.url);
+
+/** The main thread's end of one session thread; it takes one job at a time. */
+export interface SessionThread {
+  /** Opens the session of a graph, so that its first batch does not wait. Rejects where it cannot be opened. */
+  open(work: Work): Promise<void>;
+  /** Runs a batch, whose inputs move to the thread. Rejects with what the session threw, or `GraphFault`. */
+  run(
+    work: Work,
+    batch: PaddedBatch,
+    coefficients: Float32Array | null,
+  ): Promise<{ outputs: Matrices; inferMs: number }>;
+  /** The vector, which moves to the thread, is there for every batch that is run after this. */
+  keepDirection(digest: string, vector: Float32Array<ArrayBuffer>): void;
+  forgetDirection(digest: string): void;
+  keepSums(name: string, sums: SharedSums): void;
+  forgetSums(name: string): void;
+  /** Ends the thread. Never while a batch runs in it: that would abort the process. */
+  close(): Promise<void>;
+}
+
+/** The graph itself cannot run, whatever the batch. */
+export class GraphFault extends Error {}
+
+export function startSessionThread(data: SessionThreadData): SessionThread {
+  const worker = new Worker(THREAD_MODULE, { workerData: data });
+  // A thread that ends has failed in a way that no batch answers for: the process ends, and the service starts another.
+  worker.on("error", (error) => {
+    throw error;
+  });
+
+  function tell(message: ThreadMessage, moved: ArrayBuffer[] = []): void {
+    worker.postMessage(message, moved);
+  }
+
+  async function ask(job: ThreadJob): Promise<Exclude<ThreadAnswer, { error: string }>> {
+    const answered = new Promise<ThreadAnswer>((resolve) => worker.once("message", resolve));
+    const inputs = job.batch === null ? [] : Object.values(job.batch.inputs);
+    tell(
+      { type: "job", ...job },
+      inputs.map(({ buffer }) => buffer),
+    );
+    const answer = await answered;
+    if ("error" in answer) throw new (answer.of === "graph" ? GraphFault : Error)(answer.error);
+    return answer;
+  }
+
+  return {
+    async open(work) {
+      await ask({ work, batch: null, coefficients: null });
+    },
+    async run(work, batch, coefficients) {
+      const { outputs, inferMs } = await ask({ work, batch, coefficients });
+      return { outputs: outputs as Matrices, inferMs };
+    },
+    keepDirection: (digest, vector) => tell({ type: "keep_direction", digest, vector }, [vector.buffer]),
+    forgetDirection: (digest) => tell({ type: "forget_direction", digest }),
+    keepSums: (name, sums) => tell({ type: "keep_sums", name, sums }),
+    forgetSums: (name) => tell({ type: "forget_sums", name }),
+    async close() {
+      await worker.terminate();
+    },
+  };
+}

@@ -1,0 +1,58 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { closeSharedSums, openSharedSums, type SharedSums } from "../session/shared-sums.js";
+import type { SessionThread } from "./session-threads.js";
+
+/** Entries that are added up before the main thread looks after its messages: a millisecond. */
+const SLICE = 2 ** 20;
+
+/** The main thread's end of the sums that the session threads add to. */
+export interface Sums {
+  open(name: string): void;
+  /** ‖sums‖. */
+  norm(name: string): Promise<number>;
+  /** Entries from `at` on, times `scale`, in float32. */
+  read(name: string, at: number, length: number, scale: number): Float32Array;
+  forget(name: string): void;
+}
+
+/** `count`: entries of a vector over all parameters. */
+export function createSums(threads: readonly SessionThread[], count: number): Sums {
+  const open = new Map<string, SharedSums>();
+  /** Memory of closed sums, as much as was ever open at once: left to the collectors of all threads it would pile up. */
+  const free: Float64Array<SharedArrayBuffer>[] = [];
+
+  function find(name: string): SharedSums {
+    const sums = open.get(name);
+    if (sums === undefined) throw new Error(`no sums are named ${name}`);
+    return sums;
+  }
+
+  return {
+    open(name) {
+      const sums = openSharedSums(count, free.pop());
+      open.set(name, sums);
+      for (const thread of threads) thread.keepSums(name, sums);
+    },
+    async norm(name) {
+      const { values } = find(name);
+      let squares = 0;
+      for (let from = 0; from < count; from += SLICE) {
+        const to = Math.min(count, from + SLICE);
+        for (let i = from; i < to; i++) squares += (values[i] as number) ** 2;
+        await nextTurn();
+      }
+      return Math.sqrt(squares);
+    },
+    read(name, at, length, scale) {
+      const part = find(name).values.subarray(at, at + length);
+      const scaled = new Float32Array(part.length);
+      for (let i = 0; i < part.length; i++) scaled[i] = (part[i] as number) * scale;
+      return scaled;
+    },
+    forget(name) {
+      free.push(closeSharedSums(find(name)));
+      open.delete(name);
+      for (const thread of threads) thread.forgetSums(name);
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import type { ModelFolder } from "../../model-folder.js";
+import { operandsOf, parameterCount, placesOf } from "../../parameters.js";
+import { type PaddedBatch, textInputs } from "./padding.js";
+import { openSession, type SessionOptions } from "./session.js";
+import { addTo, type SharedSums } from "./shared-sums.js";
+
+/** The accumulate graph; it keeps one vector over all parameters, in which the runtime leaves each batch's gradient. */
+export interface AccumulateSession {
+  /**
+   * Adds Σ_i Σ_k c_ik ∇z_ik of the batch to `sums`, where there are some. c (B, K) is 0 for rows that fill the batch up.
+   * Answers logits (B, K).
+   */
+  run(batch: PaddedBatch, coefficients: Float32Array, sums: SharedSums | null): Promise<Float32Array>;
+}
+
+export async function openAccumulateSession(
+  folder: ModelFolder,
+  options: Omit<SessionOptions, "graph">,
+): Promise<AccumulateSession> {
+  const session = await openSession(folder, { ...options, graph: "accumulate" });
+  const places = placesOf(folder.manifest);
+  const gradient = new Float32Array(parameterCount(folder.manifest));
+  const into = operandsOf("gradient", folder.manifest, gradient);
+  return {
+    async run(batch, coefficients, sums) {
+      const [height] = batch.shape;
+      const coefficient = { data: coefficients, shape: [height, coefficients.length / height] };
+      const { logits } = await session.run({ ...textInputs(batch), coefficient }, into);
+      if (sums !== null)
+        addTo(sums, gradient, places, new Set(Array.from(batch.inputs.input_ids ?? [], Number)));
+      return (logits as Float32Array).slice();
+    },
+  };
+}

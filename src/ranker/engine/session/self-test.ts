@@ -1,0 +1,63 @@
+import { AssayError } from "../../../errors.js";
+import type { ModelFolder } from "../../model-folder.js";
+import type { Text } from "../../port.js";
+import type { TokenisedText } from "../../tokeniser.js";
+import type { Device } from "../protocol.js";
+import { type PaddedBatch, padBatch } from "./padding.js";
+
+/** Samples of the manifest's self-test as a session takes them. */
+export interface SelfTestBatch {
+  readonly batch: PaddedBatch;
+  /** (N) Which sample of the self-test each row is. */
+  readonly samples: readonly number[];
+}
+
+/** Texts of the manifest's self-test. */
+export function selfTestTexts({ manifest }: ModelFolder): Text[] {
+  return manifest.self_test.samples.map((sample) =>
+    "text" in sample
+      ? { first: sample.text, second: null }
+      : { first: sample.query, second: sample.document },
+  );
+}
+
+/** Rows of at most this many tokens, or the shortest: they tell a wrong graph from a right one, and nobody waits long. */
+const BRIEF_TOKENS_MAX = 64;
+
+/** `brief` leaves long rows out. */
+export function selfTestBatch(
+  { manifest }: ModelFolder,
+  rows: readonly TokenisedText[],
+  device: Device,
+  { brief }: { brief: boolean },
+): SelfTestBatch {
+  const lengths = rows.map(({ ids }) => ids.length);
+  const limit = brief ? Math.max(BRIEF_TOKENS_MAX, Math.min(...lengths)) : Number.POSITIVE_INFINITY;
+  const samples = [...rows.keys()].filter((s) => (lengths[s] as number) <= limit);
+  const taken = samples.map((s) => rows[s] as TokenisedText);
+  return { batch: padBatch(taken, manifest, device), samples };
+}
+
+/**
+ * Compares logits (N, K) of samples of the self-test with the manifest's: where they are `exact` (fp32 on the CPU) they agree
+ * with PyTorch's within its tolerance, elsewhere they are finite. Throws `model_invalid` naming the first that does not.
+ */
+export function checkSelfTest(
+  { manifest }: ModelFolder,
+  samples: readonly number[],
+  logits: Float32Array,
+  { exact }: { exact: boolean },
+): void {
+  const { tolerance } = manifest.self_test;
+  samples.forEach((s, row) => {
+    manifest.self_test.samples[s]?.logits.forEach((expected, k) => {
+      const found = logits[row * manifest.classes + k];
+      const difference = Math.abs((found ?? Number.NaN) - expected);
+      if (!Number.isFinite(difference) || (exact && difference > tolerance)) {
+        throw new AssayError("model_invalid", {
+          detail: `Self-test of ${manifest.name}: sample ${s} should answer logit ${expected} and answers ${found} (tolerance ${tolerance})`,
+        });
+      }
+    });
+  });
+}

@@ -1,0 +1,139 @@
+/**
+ * A worker thread of the engine process with the sessions of one device: it opens them when they are asked for and runs one
+ * batch at a time, so that the process's main thread tokenises and plans meanwhile.
+ */
+import { parentPort, workerData } from "node:worker_threads";
+import type { Graph, Work } from "../../graphs.js";
+import { checkDigests, type ModelFolder } from "../../model-folder.js";
+import { operandsOf } from "../../parameters.js";
+import type { Device, Matrices } from "../protocol.js";
+import { openAccumulateSession } from "./accumulate-session.js";
+import type { PaddedBatch } from "./padding.js";
+import { openRowsSession } from "./rows-session.js";
+import { checkSelfTest, type SelfTestBatch } from "./self-test.js";
+import type { Operands } from "./session.js";
+import type { SharedSums } from "./shared-sums.js";
+
+export interface SessionThreadData {
+  readonly folder: ModelFolder;
+  readonly device: Device;
+  readonly threads: number;
+  /** What each graph but the first one answers right before it serves. */
+  readonly selfTest: SelfTestBatch;
+}
+
+/** Opens the session of a graph; with a batch, runs it too. */
+export interface ThreadJob {
+  readonly work: Work;
+  readonly batch: PaddedBatch | null;
+  /** (B, K) of accumulate. */
+  readonly coefficients: Float32Array | null;
+}
+
+/** Jobs are answered, one by one; the rest is not. */
+export type ThreadMessage =
+  | ({ readonly type: "job" } & ThreadJob)
+  | { readonly type: "keep_direction"; readonly digest: string; readonly vector: Float32Array }
+  | { readonly type: "forget_direction"; readonly digest: string }
+  | { readonly type: "keep_sums"; readonly name: string; readonly sums: SharedSums }
+  | { readonly type: "forget_sums"; readonly name: string };
+
+export type ThreadAnswer =
+  | { readonly outputs: Matrices | null; readonly inferMs: number }
+  /** `graph`: it cannot be opened, whatever the batch. */
+  | { readonly error: string; readonly of: "rows" | "graph" };
+
+/** Runs a batch of the work that it was opened for. */
+type RunBatch = (batch: PaddedBatch, work: Work, coefficients: Float32Array | null) => Promise<Matrices>;
+
+const port = parentPort;
+if (port === null) throw new Error("session-thread.js runs as a worker thread");
+const { folder, device, threads, selfTest } = workerData as SessionThreadData;
+const opened = new Map<Graph, Promise<RunBatch>>();
+const directions = new Map<string, Operands>();
+const sums = new Map<string, SharedSums>();
+
+async function open(graph: Graph): Promise<RunBatch> {
+  const isFirst = opened.size === 0;
+  // The files may have been replaced since the first session was opened, and one run must not mix two versions.
+  if (!isFirst) await checkDigests(folder);
+  const { run, logits } = await (graph === "accumulate" ? openAccumulate() : openRows(graph));
+  if (!isFirst) {
+    checkSelfTest(folder, selfTest.samples, await logits(), {
+      exact: graph !== "forward.int8" && device.kind === "cpu",
+    });
+  }
+  return run;
+}
+
+/** A graph that answers each row; `logits` are those of the self-test. */
+async function openRows(graph: Graph): Promise<{ run: RunBatch; logits: () => Promise<Float32Array> }> {
+  const session = await openRowsSession(folder, { graph, device, threads });
+  return {
+    run: (batch, { features, operand }) =>
+      session.run(batch, features, operand === null ? {} : found(directions, operand)),
+    async logits() {
+      const anywhere = graph === "tangent" ? found(directions, [...directions.keys()][0] ?? "") : {};
+      return (await session.run(selfTest.batch, false, anywhere)).logits as Float32Array;
+    },
+  };
+}
+
+async function openAccumulate(): Promise<{ run: RunBatch; logits: () => Promise<Float32Array> }> {
+  const session = await openAccumulateSession(folder, { device, threads });
+  return {
+    async run(batch, { operand }, coefficients) {
+      await session.run(batch, coefficients as Float32Array, found(sums, operand as string));
+      return {};
+    },
+    logits: () =>
+      session.run(selfTest.batch, new Float32Array(selfTest.batch.shape[0] * folder.manifest.classes), null),
+  };
+}
+
+function found<T>(kept: ReadonlyMap<string, T>, name: string): T {
+  const one = kept.get(name);
+  if (one === undefined) throw new Error(`the session thread was not given ${name}`);
+  return one;
+}
+
+async function answer({ work, batch, coefficients }: ThreadJob): Promise<ThreadAnswer> {
+  let run: RunBatch;
+  try {
+    // One that failed fails again without another look at the files: a reload of the model is what may help.
+    let opening = opened.get(work.graph);
+    if (opening === undefined) {
+      opening = open(work.graph);
+      opened.set(work.graph, opening);
+    }
+    run = await opening;
+  } catch (error) {
+    return { error: (error as Error).message, of: "graph" };
+  }
+  try {
+    const startedAtMs = performance.now();
+    const outputs = batch === null ? null : await run(batch, work, coefficients);
+    return { outputs, inferMs: performance.now() - startedAtMs };
+  } catch (error) {
+    return { error: (error as Error).message, of: "rows" };
+  }
+}
+
+port.on("message", async (message: ThreadMessage) => {
+  switch (message.type) {
+    case "job":
+      port.postMessage(await answer(message));
+      break;
+    case "keep_direction":
+      directions.set(message.digest, operandsOf("direction", folder.manifest, message.vector));
+      break;
+    case "forget_direction":
+      directions.delete(message.digest);
+      break;
+    case "keep_sums":
+      sums.set(message.name, message.sums);
+      break;
+    case "forget_sums":
+      sums.delete(message.name);
+  }
+});

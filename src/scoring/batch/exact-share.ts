@@ -1,0 +1,160 @@
+import { hash } from "node:crypto";
+import { AssayError } from "../../errors.js";
+import type { SignalName } from "../../importance/types.js";
+import type { Stopwatch } from "../../observe/stopwatch.js";
+import type { Caller, Ranker, Text, Wanted } from "../../ranker/port.js";
+import type { Store } from "../../store/port.js";
+import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
+import { throwFaults } from "../requests/checks.js";
+import { readingsOf } from "../requests/needs.js";
+import type { ScoreRequest } from "../requests/score-request.js";
+
+/** Which share of a batch to score exactly. */
+export interface ExactShare {
+  /** Above 0, at most 1. */
+  readonly fraction: number;
+  /** Another seed, another share. */
+  readonly seed: number;
+}
+
+/** A smaller share could not be calibrated with: a batch of fewer samples is scored exactly. */
+export const SHARE_MIN = 10;
+
+/** Of which of N samples the gradients are known. */
+export interface DrawnShare {
+  /** (N) In the share, or the store had its gram. */
+  readonly exact: readonly boolean[];
+  /** (m) The share, a simple random sample of the batch, in random order. */
+  readonly share: Uint32Array;
+}
+
+/** The request's share, null where it names none; throws `unsuitable_signal` where it has no meaning for the signals. */
+export function suitExactShare(request: ScoreRequest, computed: readonly SignalName[]): ExactShare | null {
+  if (request.exact_fraction === undefined) return null;
+  const path = "/exact_fraction";
+  if (!computed.includes("grad_norm")) {
+    throwFaults("unsuitable_signal", [{ path, message: "is of grad_norm: ask for it, or weigh by it" }]);
+  }
+  const others = computed.filter(
+    (name) => name !== "grad_norm" && readingsOf([name], request.trajectory !== undefined).size > 0,
+  );
+  throwFaults(
+    "unsuitable_signal",
+    others.map((name) => ({
+      path,
+      message: `goes with signals that read nothing but logits and labels, and ${name} reads more: ask for it without`,
+    })),
+  );
+  return { fraction: request.exact_fraction, seed: request.seed ?? 0 };
+}
+
+/**
+ * Outputs of which a random share has grams: the norms graph runs on the share, the forward graph on the rest, and unknown
+ * grams are zeros. The share follows from seed and texts alone, never from the cache, so what it tells of the batch is
+ * unbiased; a gram that the store happens to have is given all the same.
+ */
+export async function sharedOutputs(
+  ports: { ranker: Ranker; store: Store },
+  texts: readonly Text[],
+  exactShare: ExactShare,
+  stopwatch: Stopwatch,
+  caller: Caller,
+): Promise<{ outputs: KnownOutputs; drawn: DrawnShare }> {
+  const share = drawShare(texts, exactShare);
+  const isShared = new Uint8Array(texts.length);
+  for (const index of share) isShared[index] = 1;
+  const rest = Uint32Array.from(texts.keys()).filter((index) => isShared[index] === 0);
+  const run = async (indices: Uint32Array, wanted: Wanted): Promise<Part> => {
+    const own = Array.from(indices, (index) => texts[index] as Text);
+    return { indices, outputs: await located(knownOutputs(ports, own, wanted, stopwatch, caller), indices) };
+  };
+
+  const parts = [await run(share, { graph: "norms" })];
+  if (rest.length > 0) {
+    // A text may stand in both parts: its gram must be in the store before the forward graph is asked for it.
+    await parts[0]?.outputs.kept;
+    parts.push(await run(rest, { graph: "forward", precision: "fp32" }));
+  }
+  const outputs = gathered(texts.length, parts);
+  return { outputs, drawn: { share, exact: texts.map((_, index) => outputs.gramOf(index) !== null) } };
+}
+
+/** What is thrown names samples by their place in the part: theirs in the batch stands in `indices`. */
+async function located(outputs: Promise<KnownOutputs>, indices: Uint32Array): Promise<KnownOutputs> {
+  return outputs.catch((error: unknown) => {
+    if (!(error instanceof AssayError) || error.faults.length === 0) throw error;
+    const faults = error.faults.map(({ path, message }) => ({
+      path: path.replace(/\d+/, (place) => `${indices[Number(place)]}`),
+      message,
+    }));
+    throw new AssayError(error.code, { detail: error.message, faults, cause: error });
+  });
+}
+
+/**
+ * A simple random sample of the texts, without replacement, in random order: those with the least digests of seed and text.
+ * A text is drawn with the same luck in whatever batch and place it stands, so that batches laid out alike (a positive
+ * first, say) do not give shares of one kind. Equal texts differ by how many came before, or they would be drawn together.
+ */
+export function drawShare(texts: readonly Text[], { fraction, seed }: ExactShare): Uint32Array {
+  const size = Math.min(texts.length, Math.max(SHARE_MIN, Math.ceil(fraction * texts.length)));
+  const seen = new Map<string, number>();
+  const luck = texts.map(({ first, second }) => {
+    const content = JSON.stringify([seed, first, second]);
+    const before = seen.get(content) ?? 0;
+    seen.set(content, before + 1);
+    return hash("sha256", `${before} ${content}`);
+  });
+  const order = [...texts.keys()].sort((a, b) => ((luck[a] as string) < (luck[b] as string) ? -1 : 1));
+  return Uint32Array.from(order.slice(0, size));
+}
+
+interface Part {
+  /** (n) Where in the batch the part's samples stand. */
+  readonly indices: Uint32Array;
+  readonly outputs: KnownOutputs; // of n samples
+}
+
+/** The batch put together again from its parts, which hold each sample once. */
+function gathered(count: number, parts: readonly Part[]): KnownOutputs {
+  const classes = (parts[0] as Part).outputs.classes;
+  const logits = new Float32Array(count * classes);
+  const featureNormsSquared = new Float32Array(count);
+  const grams = new Float32Array(count * classes * classes);
+  const places = new Map<number, { outputs: KnownOutputs; at: number }>();
+  for (const { indices, outputs } of parts) {
+    for (const [at, index] of indices.entries()) {
+      places.set(index, { outputs, at });
+      logits.set(outputs.logits.subarray(at * classes, (at + 1) * classes), index * classes);
+      featureNormsSquared[index] = outputs.featureNormsSquared[at] as number;
+      const gram = outputs.gramOf(at);
+      if (gram !== null) grams.set(gram, index * classes * classes);
+    }
+  }
+  const each = <T>(read: (outputs: KnownOutputs, at: number) => T): T[] =>
+    Array.from({ length: count }, (_, index) => {
+      const { outputs, at } = places.get(index) as { outputs: KnownOutputs; at: number };
+      return read(outputs, at);
+    });
+  const gramAt = each((outputs, at) => outputs.gramOf(at));
+  const failures = parts.map(({ outputs }) => outputs.storeFailure);
+  return {
+    classes,
+    logits,
+    featureNormsSquared,
+    grams,
+    tangents: null,
+    features: null,
+    gramOf: (index) => gramAt[index] as Float32Array | null,
+    // Where the store failed there are no keys, and nothing that needs one comes after.
+    keys: failures.some((failure) => failure !== null)
+      ? []
+      : each((outputs, at) => outputs.keys[at] as KnownOutputs["keys"][number]),
+    cached: each((outputs, at) => outputs.cached[at] as boolean),
+    truncated: each((outputs, at) => outputs.truncated[at] as boolean),
+    storeFailure: failures.find((failure) => failure !== null) ?? null,
+    kept: Promise.all(parts.map(({ outputs }) => outputs.kept)).then(
+      (kept) => kept.find((failure) => failure !== null) ?? null,
+    ),
+  };
+}

@@ -1,0 +1,39 @@
+import type { Ranker, Rankers } from "../../ranker/port.js";
+import type { ScoreRequest } from "../requests/score-request.js";
+
+/** The models of one request, kept open while it is scored. */
+export interface OpenModels {
+  /** The request's own. */
+  readonly ranker: Ranker;
+  readonly reference: Ranker | null;
+  readonly checkpoints: readonly Ranker[]; // in the order of the trajectory
+}
+
+/** Keeps the request's models open while `work` runs; throws `model_not_found`, and what `work` throws. */
+export function useModels<T>(
+  rankers: Rankers,
+  { model, reference, trajectory = [] }: ScoreRequest,
+  work: (models: OpenModels) => Promise<T>,
+): Promise<T> {
+  const own = model ?? rankers.defaultName;
+  const checkpoints = trajectory.map((checkpoint) => checkpoint.model);
+  const names = [own, ...(reference === undefined ? [] : [reference.model]), ...checkpoints];
+  return useAll(rankers, [...new Set(names)], new Map(), (open) => {
+    const rankerOf = (name: string): Ranker => open.get(name) as Ranker;
+    return work({
+      ranker: rankerOf(own),
+      reference: reference === undefined ? null : rankerOf(reference.model),
+      checkpoints: checkpoints.map(rankerOf),
+    });
+  });
+}
+
+function useAll<T>(
+  rankers: Rankers,
+  [name, ...names]: readonly string[],
+  open: ReadonlyMap<string, Ranker>,
+  work: (open: ReadonlyMap<string, Ranker>) => Promise<T>,
+): Promise<T> {
+  if (name === undefined) return work(open);
+  return rankers.use(name, (ranker) => useAll(rankers, names, new Map([...open, [name, ranker]]), work));
+}

@@ -1,0 +1,74 @@
+import { distributionOf } from "../../importance/distribution.js";
+import type { LossName, SignalName } from "../../importance/types.js";
+import type { Weighting } from "../../importance/weights.js";
+import type { SignalColumns } from "../datasets/columns.js";
+import type { KnownOutputs } from "../outputs/outputs.js";
+import type { Sample } from "../requests/sample.js";
+import type { EstimatedNorms } from "./estimated-norms.js";
+
+/**
+ * One sample's answer as named fields: a result over HTTP, and a line of `assay score`. Fields that do not apply are
+ * absent: `logit` is a model's with one logit, `logits` and `probabilities` (K) with several.
+ */
+export interface SampleRow extends Partial<Record<SignalName, number>> {
+  id: string | null;
+  logit?: number;
+  logits?: number[];
+  probabilities?: number[];
+  /** With an exact share: `grad_norm` is an estimate, and one standard error of it (0 where it is exact). */
+  estimated?: boolean;
+  grad_norm_error?: number;
+  /** Null where the request has no weighting. */
+  weight: number | null;
+  /** With role `probability` 1/(N p). */
+  multiplier?: number | null;
+  cached: boolean;
+  truncated: boolean;
+}
+
+/** The answers of N samples, in their order. */
+export function sampleRows(
+  samples: readonly Sample[],
+  outputs: KnownOutputs,
+  loss: LossName,
+  columns: SignalColumns,
+  estimated: EstimatedNorms | null,
+  weighting: Weighting | null,
+): SampleRow[] {
+  const named = [...columns];
+  return samples.map(({ id = null }, index) => {
+    // Made field by field, the last ones at the end: spreading parts into a literal costs more than scoring from the cache.
+    const row = predictionAt(id, outputs, index, loss) as SampleRow;
+    for (const [name, column] of named) {
+      const value = column[index];
+      if (typeof value === "number") row[name] = value;
+    }
+    if (estimated !== null) {
+      row.estimated = !estimated.exact[index];
+      row.grad_norm_error = estimated.errors[index] as number;
+    }
+    row.weight = weighting === null ? null : (weighting.weights[index] as number);
+    if (weighting !== null && weighting.multipliers !== null)
+      row.multiplier = weighting.multipliers[index] as number | null;
+    row.cached = outputs.cached[index] as boolean;
+    row.truncated = outputs.truncated[index] as boolean;
+    return row;
+  });
+}
+
+function predictionAt(
+  id: string | null,
+  { logits, classes }: KnownOutputs,
+  index: number,
+  loss: LossName,
+): Partial<SampleRow> {
+  if (classes === 1) {
+    const logit = logits[index] as number;
+    // Under the other losses of one logit it is no probability.
+    return loss === "bce"
+      ? { id, logit, probability: distributionOf([logit]).probabilities[1] as number }
+      : { id, logit };
+  }
+  const own = logits.subarray(index * classes, (index + 1) * classes);
+  return { id, logits: Array.from(own), probabilities: [...distributionOf(own).probabilities] };
+}

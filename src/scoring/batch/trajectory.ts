@@ -1,0 +1,46 @@
+import { computeSignals, type SignalColumn } from "../../importance/signals.js";
+import type { Stopwatch } from "../../observe/stopwatch.js";
+import type { Caller, Ranker } from "../../ranker/port.js";
+import type { Store } from "../../store/port.js";
+import type { ResolvedDirection } from "../directions/known.js";
+import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
+import type { LabelledTexts } from "../requests/labelled.js";
+
+/** One checkpoint of a training run, ready to run. */
+export interface ReadyCheckpoint {
+  readonly ranker: Ranker;
+  readonly direction: ResolvedDirection;
+  readonly learningRate: number;
+}
+
+/** (N) Influence summed over checkpoints, and what it was made from. */
+export interface SummedInfluence {
+  readonly column: SignalColumn;
+  readonly outputs: readonly KnownOutputs[];
+}
+
+/**
+ * TracInCP: Σ_t η_t ⟨∇ℓ(θ_t), v_t⟩ over the checkpoints θ_t of a training run, each with its own gradients and direction (Pruthi
+ * et al. 2020, arXiv:2002.08484). Null without a label.
+ */
+export async function influenceOver(
+  checkpoints: readonly ReadyCheckpoint[],
+  store: Store,
+  { texts, labels, groups, loss }: LabelledTexts,
+  stopwatch: Stopwatch,
+  caller: Caller,
+): Promise<SummedInfluence> {
+  const sums: (number | null)[] = labels.map((label) => (label === null ? null : 0));
+  const all: KnownOutputs[] = [];
+  for (const { ranker, direction, learningRate } of checkpoints) {
+    const wanted = { graph: "tangent", direction } as const;
+    const outputs = await knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller);
+    const influences =
+      computeSignals(outputs, labels, loss, ["influence"], { groups }).get("influence") ?? [];
+    for (const [index, influence] of influences.entries()) {
+      if (influence !== null) sums[index] = (sums[index] ?? 0) + learningRate * influence;
+    }
+    all.push(outputs);
+  }
+  return { column: sums, outputs: all };
+}

@@ -1,0 +1,84 @@
+import { AssayError } from "../../errors.js";
+import type { Rankers } from "../../ranker/port.js";
+import type { DatasetSummary, LookedUp, Store, StoredSample } from "../../store/port.js";
+import { modelId } from "../requests/model-id.js";
+
+/** One sample as the dataset remembers it. */
+export interface RememberedSample extends StoredSample {
+  readonly id: string;
+  /** Scored by another version of its model than the one that is served now, or by a model that is gone. */
+  readonly stale: boolean;
+}
+
+/** Many samples' weights and signals, in columns. */
+export interface LookUp extends LookedUp {
+  /** Of each shape: its samples were scored by another version of its model than the one that is served now. */
+  readonly staleShapes: readonly boolean[];
+}
+
+interface Ports {
+  readonly rankers: Rankers;
+  readonly store: Store;
+}
+
+/** Weights and signals by id; throws `dataset_not_found`. */
+export async function lookUpSamples(
+  { rankers, store }: Ports,
+  dataset: string,
+  ids: readonly string[],
+): Promise<LookUp> {
+  const found = await store.lookUp(dataset, ids);
+  if (found === null) throw datasetNotFound(dataset);
+  const isStale = staleness(rankers);
+  return { ...found, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
+}
+
+/** One sample; throws `dataset_not_found`, `sample_not_found`. */
+export async function readSample(
+  { rankers, store }: Ports,
+  dataset: string,
+  id: string,
+): Promise<{ dataset: DatasetSummary; sample: RememberedSample }> {
+  const summary = await readDataset(store, dataset);
+  const [found] = await store.readSamples(dataset, [id]);
+  if (found === null || found === undefined) throw sampleNotFound(dataset, id);
+  const stale = staleness(rankers)(found.record.model);
+  return { dataset: summary, sample: { ...found, id, stale } };
+}
+
+/** Forgets one sample; throws `dataset_not_found`, `sample_not_found`. */
+export async function deleteSample(store: Store, dataset: string, id: string): Promise<void> {
+  if (await store.deleteSample(dataset, id)) return;
+  await readDataset(store, dataset);
+  throw sampleNotFound(dataset, id);
+}
+
+/** What is known of a dataset as a whole; throws `dataset_not_found`. */
+export async function readDataset(store: Store, dataset: string): Promise<DatasetSummary> {
+  const summary = await store.readDataset(dataset);
+  if (summary === null) throw datasetNotFound(dataset);
+  return summary;
+}
+
+/** Forgets a dataset with its samples and snapshots; throws `dataset_not_found`. */
+export async function deleteDataset(store: Store, dataset: string): Promise<void> {
+  if (!(await store.deleteDataset(dataset))) {
+    throw datasetNotFound(dataset);
+  }
+}
+
+/** Tells whether a remembered `name@version` is another than the one served now; each model is asked once. */
+export function staleness(rankers: Rankers): (model: string) => boolean {
+  const current = new Set(rankers.describe().map(modelId));
+  return (model) => !current.has(model);
+}
+
+function datasetNotFound(dataset: string): AssayError {
+  return new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
+}
+
+function sampleNotFound(dataset: string, id: string): AssayError {
+  return new AssayError("sample_not_found", {
+    detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}`,
+  });
+}

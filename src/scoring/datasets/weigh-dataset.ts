@@ -1,0 +1,125 @@
+import { AssayError, type Fault } from "../../errors.js";
+import type { Diagnostics } from "../../importance/diagnostics.js";
+import { SIGNALS, type SignalName } from "../../importance/types.js";
+import { weigh } from "../../importance/weights.js";
+import type { Rankers } from "../../ranker/port.js";
+import type { SnapshotInfo, Store } from "../../store/port.js";
+import { type AskedSignal, throwFaults } from "../requests/checks.js";
+import { readingsOf } from "../requests/needs.js";
+import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
+import { readDataset, staleness } from "./remembered.js";
+
+export interface DatasetWeighting {
+  readonly snapshot: SnapshotInfo;
+  readonly diagnostics: Diagnostics;
+  readonly advice: readonly string[];
+}
+
+/**
+ * Weighs every sample of a dataset by a signal, or a mix, that each of them remembers, and keeps the weights as its newest snapshot.
+ *
+ * Throws `dataset_not_found`, `unsuitable_weighting` (also for a dataset whose samples are all deleted), and `unsuitable_signal` where a sample lacks the signal, naming those
+ * that all samples have.
+ */
+export async function weighDataset(
+  { rankers, store }: { rankers: Rankers; store: Store },
+  dataset: string,
+  request: WeightingRequest,
+): Promise<DatasetWeighting> {
+  const options = weighOptions(request);
+  await readDataset(store, dataset);
+  const scores = await readScores(store, dataset, weighedSignals(request));
+  const ofSignal = (signal: SignalName): number[] => scores.values.get(signal) as number[];
+  const { weights, diagnostics } = weigh(weighedScores(request, ofSignal), options);
+  const snapshot = await store.writeSnapshot(
+    dataset,
+    { ids: scores.ids, weights },
+    {
+      weighting: { ...request, ...options },
+      models: [...scores.models],
+      losses: [...scores.losses],
+      directions: [...scores.directions],
+      diagnostics: {
+        effective_sample_size: diagnostics.effectiveSampleSize,
+        max_weight: diagnostics.maxWeight,
+        pareto_k: diagnostics.pareto.k,
+        tau: diagnostics.tau,
+      },
+    },
+  );
+  return { snapshot, diagnostics, advice: [...diagnostics.advice, ...adviceOnMixture(scores, rankers)] };
+}
+
+interface Scores {
+  readonly ids: string[];
+  /** (N) Of each signal. */
+  readonly values: ReadonlyMap<SignalName, number[]>;
+  readonly models: Set<string>;
+  readonly losses: Set<string>;
+  /** Each a direction, or several that count together; empty where no signal weighed is measured along one. */
+  readonly directions: Set<string>;
+}
+
+async function readScores(store: Store, dataset: string, weighed: readonly AskedSignal[]): Promise<Scores> {
+  const scores: Scores = {
+    ids: [],
+    values: new Map(weighed.map(({ signal }) => [signal, []])),
+    models: new Set(),
+    losses: new Set(),
+    directions: new Set(),
+  };
+  const readsDirections = readingsOf(
+    weighed.map(({ signal }) => signal),
+    false,
+  ).has("tangent");
+  const having = new Map<string, number>();
+  let samples = 0;
+  for await (const chunk of store.scanSamples(dataset)) {
+    for (const { id, record } of chunk) {
+      samples += 1;
+      for (const name of record.signals.keys()) having.set(name, (having.get(name) ?? 0) + 1);
+      for (const [signal, values] of scores.values) {
+        const value = record.signals.get(signal);
+        if (value !== undefined) values.push(value);
+      }
+      scores.ids.push(id);
+      scores.models.add(record.model);
+      scores.losses.add(record.loss);
+      if (readsDirections && record.directions.length > 0)
+        scores.directions.add(record.directions.join(" + "));
+    }
+  }
+  if (samples === 0)
+    throw new AssayError("unsuitable_weighting", { detail: `Dataset ${dataset} holds no samples to weigh` });
+  const common = SIGNALS.filter((name) => having.get(name) === samples).join(", ") || "no signal in common";
+  throwFaults(
+    "unsuitable_signal",
+    weighed.flatMap(({ signal, path }): Fault[] => {
+      const lacking = samples - (having.get(signal) ?? 0);
+      if (lacking === 0) return [];
+      const message = `${lacking} of ${samples} samples were scored without ${signal}; all of them have: ${common}`;
+      return [{ path, message }];
+    }),
+  );
+  return scores;
+}
+
+function adviceOnMixture({ models, losses, directions }: Scores, rankers: Rankers): string[] {
+  const advice: string[] = [];
+  if (models.size > 1)
+    advice.push(
+      `The samples were scored by ${models.size} model versions, whose signals do not compare: ${[...models].join(", ")}.`,
+    );
+  if (losses.size > 1)
+    advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
+  if (directions.size > 1)
+    advice.push(
+      `The samples were scored along ${directions.size} directions, whose signals do not compare: ${[...directions].join(", ")}.`,
+    );
+  const stale = [...models].filter(staleness(rankers));
+  if (stale.length > 0)
+    advice.push(
+      `Some samples were scored by a model that is not served any more (${stale.join(", ")}): score them again.`,
+    );
+  return advice;
+}

@@ -1,0 +1,81 @@
+import { AssayError } from "../../errors.js";
+import type { DirectionVector, ModelDescription, Rankers } from "../../ranker/port.js";
+import type { DirectionInfo, DirectionKind, Page, Store } from "../../store/port.js";
+import { modelId } from "../requests/model-id.js";
+
+/** A direction as a run takes it, with what the signals read of it. */
+export interface ResolvedDirection extends DirectionVector {
+  readonly kind: DirectionKind;
+  /** ‖v‖. */
+  readonly norm: number;
+}
+
+/** A direction and whether it can still be used. */
+export interface KnownDirection extends DirectionInfo {
+  /** No served model has the weights that it was made with. */
+  readonly stale: boolean;
+}
+
+/**
+ * The direction of that name for a run of the model. Throws `direction_not_found`, and `direction_stale` where it was made
+ * with other weights than the model has, for its parts would be projected on other parameters' gradients. Reading it
+ * throws `direction_not_found` where it was replaced since.
+ */
+export async function resolveDirection(
+  store: Store,
+  name: string,
+  model: ModelDescription,
+): Promise<ResolvedDirection> {
+  const info = await storedDirection(store, name);
+  if (info.weightsDigest !== model.weightsDigest) throw staleDirection(info, model);
+  return {
+    digest: info.digest,
+    kind: info.kind,
+    norm: info.norm,
+    read: () => store.readDirectionVector(name, info.digest),
+  };
+}
+
+/** What is known of a direction; throws `direction_not_found`. */
+export async function readDirection(
+  { rankers, store }: { rankers: Rankers; store: Store },
+  name: string,
+): Promise<KnownDirection> {
+  return withStaleness(rankers)(await storedDirection(store, name));
+}
+
+/** A page of the directions, by name. */
+export async function listDirections(
+  { rankers, store }: { rankers: Rankers; store: Store },
+  cursor: string | null,
+  limit: number,
+): Promise<Page<KnownDirection>> {
+  const page = await store.listDirections(cursor, limit);
+  return { items: page.items.map(withStaleness(rankers)), cursor: page.cursor };
+}
+
+/** Forgets a direction; throws `direction_not_found`. */
+export async function deleteDirection(store: Store, name: string): Promise<void> {
+  if (!(await store.deleteDirection(name))) throw directionNotFound(name);
+}
+
+function withStaleness(rankers: Rankers): (info: DirectionInfo) => KnownDirection {
+  const served = new Set(rankers.describe().map(({ weightsDigest }) => weightsDigest));
+  return (info) => ({ ...info, stale: !served.has(info.weightsDigest) });
+}
+
+async function storedDirection(store: Store, name: string): Promise<DirectionInfo> {
+  const info = await store.readDirection(name);
+  if (info === null) throw directionNotFound(name);
+  return info;
+}
+
+function directionNotFound(name: string): AssayError {
+  return new AssayError("direction_not_found", { detail: `No direction is named ${JSON.stringify(name)}` });
+}
+
+function staleDirection({ name, model }: DirectionInfo, served: ModelDescription): AssayError {
+  return new AssayError("direction_stale", {
+    detail: `Direction ${JSON.stringify(name)} was made with the weights of ${modelId(model)}, and this is ${modelId(served)}: make it again`,
+  });
+}

@@ -1,0 +1,148 @@
+import { AssayError, type Fault } from "../../errors.js";
+import { directionCoefficients } from "../../importance/direction-coefficients.js";
+import type { LossName } from "../../importance/types.js";
+import type { Stopwatch } from "../../observe/stopwatch.js";
+import type { Accumulation, Caller, Ranker, Text, Wanted } from "../../ranker/port.js";
+import type { DirectionKind, Store } from "../../store/port.js";
+import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
+import { checkLabels, throwFaults } from "../requests/checks.js";
+import { textOf } from "../requests/sample.js";
+import type { LocatedSample } from "../requests/sample-batches.js";
+import { patiently } from "./patience.js";
+
+/** What is summed, and with what. */
+export interface DirectionSums {
+  readonly ranker: Ranker;
+  readonly store: Store;
+  readonly accumulation: Accumulation;
+  readonly kind: DirectionKind;
+  readonly loss: LossName;
+  /** Throws where the sums are of no use any more. */
+  readonly checkUse: () => void;
+}
+
+/** Who waits for a direction, and what they hear meanwhile. */
+export interface DirectionWatch {
+  readonly caller: Caller;
+  readonly stopwatch: Stopwatch;
+  /** Told after each batch of how many samples the gradients are in the sums. */
+  readonly onProgress: (samples: number) => void;
+}
+
+export interface Totals {
+  readonly samples: number;
+  readonly zeroGradients: number;
+}
+
+/** Batches whose gradients are being summed at once: with one alone the sessions would run out of work at each of its ends. */
+const ADDING_MAX = 2;
+
+/**
+ * Adds the gradients of all samples to the accumulation. The outputs of one batch are computed while the gradients of those
+ * before are summed. When it throws, nothing is under way any more.
+ */
+export async function sumGradients(
+  { ranker, store, accumulation, kind, loss, checkUse }: DirectionSums,
+  batches: AsyncIterable<readonly LocatedSample[]> | Iterable<readonly LocatedSample[]>,
+  { caller, stopwatch, onProgress }: DirectionWatch,
+): Promise<Totals> {
+  const wanted: Wanted =
+    kind === "mean_direction" ? { graph: "norms" } : { graph: "forward", precision: "fp32" };
+  let samples = 0;
+  let zeroGradients = 0;
+  const adding: Promise<void>[] = [];
+
+  async function add(
+    batch: readonly LocatedSample[],
+    { moving, texts, coefficients }: Share,
+    kept: KnownOutputs["kept"],
+  ): Promise<void> {
+    if (moving.length > 0)
+      await locating(moving, () => patiently(() => accumulation.add(texts, coefficients, caller), caller));
+    await kept; // or what the store has still to write would grow with the stream
+    samples += batch.length;
+    onProgress(samples);
+  }
+
+  try {
+    for await (const batch of batches) {
+      checkUse();
+      requireLabels(batch, loss, ranker.model.classes);
+      const texts = batch.map(({ sample }) => textOf(sample));
+      const outputs = await locating(batch, () =>
+        patiently(
+          () => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller),
+          caller,
+          adding.at(-1),
+        ),
+      );
+      const share = shareOf(kind, outputs, texts, batch, loss);
+      zeroGradients += share.zeroGradients;
+      if (adding.length === ADDING_MAX) await adding.shift();
+      stopwatch.lap("accumulate");
+      const added = add(batch, share, outputs.kept);
+      added.catch(() => undefined); // whoever awaits it hears of it
+      adding.push(added);
+    }
+    await Promise.all(adding);
+    stopwatch.lap("accumulate");
+  } finally {
+    await Promise.allSettled(adding);
+  }
+  return { samples, zeroGradients };
+}
+
+/** Throws `missing_label` and `unsuitable_label` with the place of each. */
+export function requireLabels(batch: readonly LocatedSample[], loss: LossName, classes: number): void {
+  const absent = batch.filter(({ sample: { label = null } }) => label === null);
+  throwFaults(
+    "missing_label",
+    absent.map(({ path }) => ({ path: `${path}/label`, message: "is required" })),
+  );
+  const samples = batch.map(({ sample }) => sample);
+  checkLabels(samples, loss, classes, (index) => (batch[index] as LocatedSample).path);
+}
+
+/** What a batch adds to the sums. */
+interface Share {
+  /** (M) The samples whose gradient is not 0. */
+  readonly moving: readonly LocatedSample[];
+  readonly texts: readonly Text[]; // (M)
+  readonly coefficients: Float32Array; // (M, K)
+  readonly zeroGradients: number;
+}
+
+function shareOf(
+  kind: DirectionKind,
+  outputs: KnownOutputs,
+  texts: readonly Text[],
+  batch: readonly LocatedSample[],
+  loss: LossName,
+): Share {
+  const { classes } = outputs;
+  const labels = batch.map(({ sample: { label = null } }) => label);
+  const groups = batch.map(({ sample: { group = null } }) => group);
+  const { coefficients, zeroGradients } = directionCoefficients(kind, outputs, labels, loss, groups);
+  const rowOf = (row: number): Float64Array => coefficients.subarray(row * classes, (row + 1) * classes);
+  const rows = batch.flatMap((_, row) => (rowOf(row).some((c) => c !== 0) ? [row] : []));
+  return {
+    moving: rows.map((row) => batch[row] as LocatedSample),
+    texts: rows.map((row) => texts[row] as Text),
+    coefficients: Float32Array.from(rows.flatMap((row) => [...rowOf(row)])),
+    zeroGradients,
+  };
+}
+
+/** Faults that name a text by its place in what ran name the sample by where it was sent. */
+async function locating<T>(ran: readonly LocatedSample[], work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof AssayError) || error.faults.length === 0) throw error;
+    const faults = error.faults.map(({ path, message }): Fault => {
+      const place = /^\/(?:samples\/)?(\d+)$/.exec(path)?.[1];
+      return { path: ran[Number(place)]?.path ?? path, message };
+    });
+    throw new AssayError(error.code, { detail: error.message, faults, cause: error });
+  }
+}

@@ -1,0 +1,56 @@
+import { createHmac, hash } from "node:crypto";
+import type { ModelDescription, Text, Wanted } from "../../ranker/port.js";
+import type { OutputsKey } from "../../store/port.js";
+
+const KEY_BYTES = 16;
+
+/** The keys of N texts. */
+export interface OutputsKeys {
+  readonly keys: readonly OutputsKey[]; // (N)
+  /** (N) The same as strings, a character a byte: equal where the keys are. */
+  readonly names: readonly string[];
+}
+
+/**
+ * Keys of texts' outputs: the first 16 bytes of SHA-256 over a secret and the text. The secret is HMAC-SHA-256, under the
+ * store's digest key, of all that decides the outputs beside the text (weights, tokenizer, graph, precision, token limit, and
+ * for tangents the direction). Forward in fp32 and norms have one key.
+ * No label is in a key, and without the digest key nobody can test whether a given text was scored: a hash of a secret
+ * prefix is a pseudorandom function once half of it is cut off, which leaves nothing to extend (Coron, Dodis, Malinaud &
+ * Puniya, "Merkle-Damgård Revisited", CRYPTO 2005). It costs a sixth of an HMAC for each text.
+ */
+export function outputsKeys(
+  digestKey: Buffer,
+  model: ModelDescription,
+  wanted: Wanted,
+  texts: readonly Text[],
+): OutputsKeys {
+  const secret = createHmac("sha256", digestKey).update(scopeOf(model, wanted)).digest("base64");
+  const bytes = Buffer.allocUnsafeSlow(KEY_BYTES * texts.length);
+  const keys: OutputsKey[] = [];
+  const names: string[] = [];
+  for (const [index, text] of texts.entries()) {
+    const at = KEY_BYTES * index;
+    const name = hash("sha256", secret + messageOf(text), "binary").slice(0, KEY_BYTES);
+    bytes.write(name, at, "latin1");
+    keys.push(bytes.subarray(at, at + KEY_BYTES));
+    names.push(name);
+  }
+  return { keys, names };
+}
+
+function scopeOf({ contentDigests }: ModelDescription, wanted: Wanted): string {
+  switch (wanted.graph) {
+    case "forward":
+      return `${contentDigests[wanted.precision]}`;
+    case "norms":
+      return `${contentDigests.fp32}`;
+    case "tangent":
+      return `${contentDigests.tangent}:${wanted.direction.digest}`;
+  }
+}
+
+/** The length of the first text keeps ("ab", "c") apart from ("a", "bc"). */
+function messageOf({ first, second }: Text): string {
+  return second === null ? `1\n${first}` : `2 ${first.length}\n${first}${second}`;
+}

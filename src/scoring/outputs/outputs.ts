@@ -1,0 +1,198 @@
+import { AssayError } from "../../errors.js";
+import type { LogitBatch } from "../../importance/types.js";
+import type { Stopwatch } from "../../observe/stopwatch.js";
+import type { Caller, Outputs, Ranker, Text, Wanted } from "../../ranker/port.js";
+import type { OutputsKey, OutputsRecord, Store } from "../../store/port.js";
+import { outputsKeys } from "./outputs-key.js";
+
+/** What the model says of N samples, from the store where it is known, from the model where it is not. */
+export interface KnownOutputs extends LogitBatch {
+  readonly logits: Float32Array;
+  readonly featureNormsSquared: Float32Array;
+  /** (N, K, K), where norms or tangents were wanted. */
+  readonly grams: Float32Array | null;
+  /** (N, K), where tangents were wanted. */
+  readonly tangents: Float32Array | null;
+  /** (N, H), where features were wanted. */
+  readonly features: Float32Array | null;
+  /** (K, K) One sample's gram where its record has one, wanted or not. */
+  gramOf(index: number): Float32Array | null;
+  readonly keys: readonly OutputsKey[]; // (N)
+  /** (N) The outputs were in the store. */
+  readonly cached: readonly boolean[];
+  readonly truncated: readonly boolean[]; // (N)
+  /** Why the store could not be asked; null where it answered. */
+  readonly storeFailure: AssayError | null;
+  /** Resolves when what the model has said is in the store, to null, or to why it is not. It can be read before. */
+  readonly kept: Promise<AssayError | null>;
+}
+
+/**
+ * Outputs in the order of `texts`. Equal texts run once; what the store knows does not run. What it knows in part runs again
+ * and is kept with all its parts, so that requests for different parts do not displace each other's records for ever. A
+ * store that does not answer costs only the cache: the outputs come all the same, with `storeFailure`.
+ */
+export async function knownOutputs(
+  { ranker, store }: { ranker: Ranker; store: Store },
+  texts: readonly Text[],
+  wanted: Wanted,
+  stopwatch: Stopwatch,
+  caller: Caller,
+): Promise<KnownOutputs> {
+  let storeFailure: AssayError | null = null;
+  let kept: Promise<AssayError | null> = Promise.resolve(null);
+
+  async function lookUp(): Promise<{
+    keys: readonly OutputsKey[];
+    distinct: Distinct;
+    records: (OutputsRecord | null)[];
+  }> {
+    try {
+      const { keys, names } = outputsKeys(await store.digestKey(), ranker.model, wanted, texts);
+      const distinct = distinctOf(names);
+      const records = await store.readOutputs(distinct.firsts.map((index) => keys[index] as OutputsKey));
+      return { keys, distinct, records };
+    } catch (error) {
+      storeFailure = tolerated(error);
+      const distinct = distinctOf(texts.map(({ first, second }) => JSON.stringify([first, second])));
+      return { keys: [], distinct, records: distinct.firsts.map(() => null) };
+    }
+  }
+
+  const { keys, distinct, records } = await lookUp();
+  stopwatch.lap("cache");
+  const hits = records.map((record) => record !== null && suffices(record, wanted));
+
+  const missing = hits.flatMap((hit, d) => (hit ? [] : [d]));
+  if (missing.length > 0) {
+    const missingTexts = missing.map((d) => texts[distinct.firsts[d] as number] as Text);
+    const known = missing.flatMap((d) => records[d] ?? []);
+    const outputs = await ranker.run(missingTexts, widened(wanted, known), caller).catch((error: unknown) => {
+      throw located(error, (text) => distinct.firsts[missing[text] as number] as number);
+    });
+    const { tokeniseMs, queueMs, inferMs } = outputs.timings;
+    stopwatch.lapInParts({ tokenise: tokeniseMs, queue: queueMs, infer: inferMs }, "ipc");
+    missing.forEach((d, m) => {
+      records[d] = recordOf(outputs, m, missing.length);
+    });
+    if (storeFailure === null) {
+      const entries = missing.map((d) => ({
+        key: keys[distinct.firsts[d] as number] as OutputsKey,
+        record: records[d] as OutputsRecord,
+      }));
+      kept = store.writeOutputs(entries).then(() => null, asAssayError);
+    }
+  }
+  const columns = columnsOf(records as OutputsRecord[], distinct.of, ranker.model.classes, wanted);
+  const cached = distinct.of.map((d) => hits[d] as boolean);
+  stopwatch.lap("cache");
+  return { ...columns, cached, keys, storeFailure, kept };
+}
+
+function suffices(record: OutputsRecord, wanted: Wanted): boolean {
+  return (wanted.graph !== "norms" || record.gram !== null) && (!wanted.features || record.features !== null);
+}
+
+/** What gives these records' parts beside the wanted ones: a forward run must not displace a gram. */
+function widened(wanted: Wanted, known: readonly OutputsRecord[]): Wanted {
+  const features = wanted.features === true || known.some((record) => record.features !== null);
+  if (wanted.graph === "forward" && known.some(({ gram }) => gram !== null))
+    return { graph: "norms", features };
+  return { ...wanted, features };
+}
+
+function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord {
+  const row = (matrix: Float32Array): Float32Array => {
+    const width = matrix.length / count;
+    return matrix.slice(index * width, (index + 1) * width);
+  };
+  return {
+    logits: row(outputs.logits),
+    featureNormSquared: outputs.featureNormsSquared[index] as number,
+    truncated: outputs.truncated[index] === 1,
+    gram: outputs.grams && row(outputs.grams),
+    tangent: outputs.tangents && row(outputs.tangents),
+    features: outputs.features && row(outputs.features),
+  };
+}
+
+/** A store that does not answer costs the cache; anything else is thrown on. */
+function tolerated(error: unknown): AssayError {
+  if (error instanceof AssayError && error.code === "store_unavailable") return error;
+  throw error;
+}
+
+function asAssayError(error: unknown): AssayError {
+  return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
+}
+
+/** The same error with the samples in place of the texts that its faults name. */
+function located(error: unknown, sampleOf: (text: number) => number): unknown {
+  if (!(error instanceof AssayError) || error.faults.length === 0) return error;
+  const faults = error.faults.map(({ path, message }) => ({
+    path: `/samples/${sampleOf(Number(path.slice(1)))}`,
+    message,
+  }));
+  return new AssayError(error.code, { detail: error.message, faults, cause: error });
+}
+
+interface Distinct {
+  /** Index of the first text of each distinct content. */
+  readonly firsts: readonly number[];
+  /** (N) Which distinct content each text has. */
+  readonly of: readonly number[];
+}
+
+function distinctOf(contents: readonly string[]): Distinct {
+  const seen = new Map<string, number>();
+  const firsts: number[] = [];
+  const of = contents.map((content, index) => {
+    const known = seen.get(content);
+    if (known !== undefined) return known;
+    seen.set(content, firsts.length);
+    firsts.push(index);
+    return firsts.length - 1;
+  });
+  return { firsts, of };
+}
+
+type Columns = Omit<KnownOutputs, "cached" | "keys" | "storeFailure" | "kept">;
+
+function columnsOf(
+  records: readonly OutputsRecord[],
+  of: readonly number[],
+  classes: number,
+  wanted: Wanted,
+): Columns {
+  const logits = new Float32Array(of.length * classes);
+  const featureNormsSquared = new Float32Array(of.length);
+  of.forEach((d, index) => {
+    const record = records[d] as OutputsRecord;
+    for (let k = 0; k < classes; k++) logits[index * classes + k] = record.logits[k] as number;
+    featureNormsSquared[index] = record.featureNormSquared;
+  });
+  const rows = (part: "gram" | "tangent" | "features"): Float32Array =>
+    rowsOf(
+      records.map((record) => record[part] as Float32Array),
+      of,
+    );
+  return {
+    classes,
+    logits,
+    featureNormsSquared,
+    grams: wanted.graph === "forward" ? null : rows("gram"),
+    tangents: wanted.graph === "tangent" ? rows("tangent") : null,
+    features: wanted.features ? rows("features") : null,
+    gramOf: (index) => (records[of[index] as number] as OutputsRecord).gram,
+    truncated: of.map((d) => (records[d] as OutputsRecord).truncated),
+  };
+}
+
+function rowsOf(rows: readonly Float32Array[], of: readonly number[]): Float32Array {
+  const width = rows[0]?.length ?? 0;
+  const matrix = new Float32Array(of.length * width);
+  of.forEach((d, index) => {
+    matrix.set(rows[d] as Float32Array, index * width);
+  });
+  return matrix;
+}

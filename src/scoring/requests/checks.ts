@@ -1,0 +1,164 @@
+import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
+import { isHard, labelFault } from "../../importance/labels.js";
+import { labelNeed, suitableLosses, suitableSignals } from "../../importance/suitability.js";
+import { isGroupLoss, type LossName, type SignalName } from "../../importance/types.js";
+import type { ModelDescription, Precision, Wanted } from "../../ranker/port.js";
+import { lackOfModel, readingsOf, signalsOf } from "./needs.js";
+import type { Sample } from "./sample.js";
+
+/** The loss of a request that names none: what the model's task trains with. */
+const TASK_LOSS: Readonly<Record<ModelDescription["task"], LossName>> = {
+  binary: "bce",
+  regression: "mse",
+  classification: "cross_entropy",
+};
+
+/** The given loss, or the task's; throws `unsuitable_loss` where it does not suit the model. */
+export function suitLoss(loss: LossName | undefined, model: ModelDescription): LossName {
+  const chosen = loss ?? TASK_LOSS[model.task];
+  const suitable = suitableLosses(model.classes);
+  if (suitable.includes(chosen)) return chosen;
+  throw new AssayError("unsuitable_loss", {
+    detail: `Model ${model.name} has ${model.classes === 1 ? "one logit" : `${model.classes} logits`}: it takes ${suitable.join(", ")}, not ${chosen}`,
+    faults: [{ path: "/loss", message: `must be one of ${suitable.join(", ")}` }],
+  });
+}
+
+/**
+ * The given precision, or the model's; fp32 for a gradient graph, which has no other. Throws `unsuitable_precision` where the
+ * model has no such graph.
+ */
+export function suitPrecision(
+  precision: Precision | undefined,
+  graph: Wanted["graph"],
+  model: ModelDescription,
+): Precision {
+  if (graph !== "forward") {
+    if (precision === undefined || precision === "fp32") return "fp32";
+    throw new AssayError("unsuitable_precision", {
+      detail: `Gradients run in fp32 only, and a signal of this request reads them; ask for it without ${precision}`,
+      faults: [{ path: "/precision", message: "must be fp32, or be left out" }],
+    });
+  }
+  const chosen = precision ?? model.precision;
+  if (model.precisions.includes(chosen)) return chosen;
+  throw new AssayError("unsuitable_precision", {
+    detail: `Model ${model.name} has ${model.precisions.join(", ")}, not ${chosen}`,
+    faults: [{ path: "/precision", message: `must be one of ${model.precisions.join(", ")}` }],
+  });
+}
+
+/** Throws `unsuitable_label` with each label that does not suit the loss. */
+export function checkLabels(
+  samples: readonly Sample[],
+  loss: LossName,
+  classes: number,
+  pathOf: (index: number) => string = (index) => `/samples/${index}`,
+): void {
+  const faults: Fault[] = [];
+  samples.forEach(({ label = null }, index) => {
+    const message = labelFault(label, loss, classes);
+    if (message !== null) faults.push({ path: `${pathOf(index)}/label`, message });
+  });
+  throwFaults("unsuitable_label", faults);
+}
+
+/** Throws `duplicate_id` with each id that stands a second time, `invalid_sample` where a dataset needs an id that is absent. */
+export function checkIds(samples: readonly Sample[], dataset: string | undefined): void {
+  const seen = new Map<string, number>();
+  const absent: Fault[] = [];
+  const repeated: Fault[] = [];
+  samples.forEach(({ id }, index) => {
+    const path = `/samples/${index}/id`;
+    if (id === undefined) {
+      if (dataset !== undefined)
+        absent.push({ path, message: "is required: a dataset remembers samples by id" });
+      return;
+    }
+    const first = seen.get(id);
+    if (first !== undefined) repeated.push({ path, message: `is the id of sample ${first} too` });
+    else seen.set(id, index);
+  });
+  throwFaults("invalid_sample", absent);
+  throwFaults("duplicate_id", repeated);
+}
+
+/** Largest group under `pairwise`, whose cost is the square of it. */
+const PAIRWISE_GROUP_MAX = 1024;
+
+/** Throws `invalid_sample` where a loss that compares the samples of a group meets one without, or too large a group. */
+export function checkGroups(samples: readonly Sample[], loss: LossName): void {
+  if (!isGroupLoss(loss)) return;
+  const sizes = new Map<string, number>();
+  const faults: Fault[] = [];
+  samples.forEach(({ group }, index) => {
+    const path = `/samples/${index}/group`;
+    if (group === undefined) {
+      faults.push({ path, message: `is required: ${loss} compares the samples of a group` });
+      return;
+    }
+    const size = (sizes.get(group) ?? 0) + 1;
+    sizes.set(group, size);
+    if (loss === "pairwise" && size === PAIRWISE_GROUP_MAX + 1)
+      faults.push({
+        path,
+        message: `has more than ${PAIRWISE_GROUP_MAX} samples; listwise takes larger groups`,
+      });
+  });
+  throwFaults("invalid_sample", faults);
+}
+
+/** A signal that a request names, and where. */
+export interface AskedSignal {
+  readonly signal: SignalName;
+  readonly path: string;
+}
+
+/**
+ * Throws `unsuitable_signal` where a signal has no meaning under the loss or the model cannot give it, `missing_label` where a
+ * signal was asked for that needs a label (or a hard one) that a sample lacks.
+ */
+export function checkSignals(
+  asked: readonly AskedSignal[],
+  samples: readonly Sample[],
+  loss: LossName,
+  model: ModelDescription,
+  hasTrajectory: boolean,
+): void {
+  const suitable = suitableSignals(loss);
+  const unsuitable = asked.flatMap(({ signal, path }): Fault[] => {
+    const lack = lackOfModel(readingsOf([signal], hasTrajectory), model);
+    if (suitable.includes(signal) && lack === null) return [];
+    const reason = suitable.includes(signal) ? `needs ${lack}` : `has no meaning under ${loss}`;
+    return [{ path, message: `${signal} ${reason}; there are: ${signalsOf(model, loss).join(", ")}` }];
+  });
+  throwFaults("unsuitable_signal", unsuitable);
+
+  const lacking = asked.flatMap(({ signal }) =>
+    samples.flatMap((sample, index) => {
+      const lack = lackOf(sample, signal, model.classes);
+      return lack === null ? [] : [{ path: `/samples/${index}/label`, message: `${signal} needs ${lack}` }];
+    }),
+  );
+  if (lacking.length === 0) return;
+  const labelFree = signalsOf(model, loss).filter((name) => labelNeed(name, model.classes) === "none");
+  const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
+  throwFaults(
+    "missing_label",
+    lacking.map(({ path, message }) => ({ path, message: message + free })),
+  );
+}
+
+/** What label the sample lacks for the signal, in words; null when it has what is needed. */
+export function lackOf({ label = null }: Sample, name: SignalName, classes: number): string | null {
+  const need = labelNeed(name, classes);
+  if (need === "none") return null;
+  if (label === null) return "a label";
+  if (need === "any") return null;
+  return isHard(label, classes) ? null : `a hard label (${classes === 1 ? "0 or 1" : "a class index"})`;
+}
+
+/** Throws the code with the faults; does nothing where there is none. */
+export function throwFaults(code: ErrorCode, faults: readonly Fault[]): void {
+  if (faults.length > 0) throw faultsError(code, faults);
+}

@@ -1,0 +1,89 @@
+import { AssayError } from "../../errors.js";
+import type { Limits } from "./limits.js";
+import type { Sample } from "./sample.js";
+
+/** A sample and where it stands in what was sent: `/samples/3`, or `line 17` of a stream. */
+export interface LocatedSample {
+  readonly sample: Sample;
+  readonly path: string;
+}
+
+/** What a batch holds before it is full, where nobody says otherwise. */
+const SAMPLES = 256;
+const CHARS = 2 ** 21;
+
+/**
+ * The samples in batches, in their order; memory does not grow with their number. With `byGroup` a batch holds whole groups:
+ * then each sample needs a group, a group's samples follow one another, and the names of all groups are remembered.
+ *
+ * Throws `invalid_sample` where a sample has no group, or one that ended before or grows larger than a request may be.
+ */
+export async function* sampleBatches<T extends LocatedSample>(
+  samples: Iterable<T> | AsyncIterable<T>,
+  byGroup: boolean,
+  limits: Pick<Limits, "samplesMax" | "bodyBytesMax">,
+  samplesWanted = SAMPLES,
+): AsyncGenerator<T[]> {
+  const beginsUnit = byGroup ? groupBeginnings(limits) : (): boolean => true;
+  let batch: T[] = [];
+  let chars = 0;
+  for await (const located of samples) {
+    const begins = beginsUnit(located);
+    if (begins && (batch.length >= samplesWanted || chars >= CHARS)) {
+      yield batch;
+      batch = [];
+      chars = 0;
+    }
+    batch.push(located);
+    chars += charsOf(located.sample);
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** The samples with those of a group together, groups in the order of their first samples. */
+export function groupedTogether(samples: readonly LocatedSample[]): LocatedSample[] {
+  const groups = new Map<string | undefined, LocatedSample[]>();
+  for (const located of samples) {
+    const known = groups.get(located.sample.group);
+    if (known === undefined) groups.set(located.sample.group, [located]);
+    else known.push(located);
+  }
+  return [...groups.values()].flat();
+}
+
+/** Whether each sample in turn is the first of its group. */
+function groupBeginnings({
+  samplesMax,
+  bodyBytesMax,
+}: Pick<Limits, "samplesMax" | "bodyBytesMax">): (located: LocatedSample) => boolean {
+  const begun = new Set<string>();
+  let current: string | undefined;
+  let samples = 0;
+  let chars = 0;
+  return (located) => {
+    const { group } = located.sample;
+    if (group === undefined) throw fault(located, "is required: the loss compares the samples of a group");
+    const begins = group !== current;
+    if (begins) {
+      if (begun.has(group)) throw fault(located, "ended before: send the samples of a group together");
+      begun.add(group);
+      current = group;
+      samples = 0;
+      chars = 0;
+    }
+    samples += 1;
+    chars += charsOf(located.sample);
+    if (samples > samplesMax) throw fault(located, `has more than ${samplesMax} samples`);
+    if (chars > bodyBytesMax) throw fault(located, `has texts of more than ${bodyBytesMax} characters`);
+    return begins;
+  };
+}
+
+function charsOf({ query = "", document = "", text = "" }: Sample): number {
+  return query.length + document.length + text.length;
+}
+
+function fault({ path }: LocatedSample, message: string): AssayError {
+  const at = `${path}/group`;
+  return new AssayError("invalid_sample", { detail: `${at} ${message}`, faults: [{ path: at, message }] });
+}

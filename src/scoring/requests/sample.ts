@@ -1,0 +1,26 @@
+import type { Label } from "../../importance/types.js";
+import type { Text } from "../../ranker/port.js";
+
+/** One training example as it was posted: a pair of query and document, or one text. */
+export type Sample = {
+  /** Opaque; needed where a dataset is to remember the sample. */
+  readonly id?: string | undefined;
+  /** Null or absent: unlabelled. */
+  readonly label?: Label | undefined;
+  /** The query that pairwise and listwise losses compare within. */
+  readonly group?: string | undefined;
+  /** Loss of the sample under a reference model, read by `rho`. */
+  readonly reference_loss?: number | undefined;
+  /** Named numbers that the folder's learned model may read. */
+  readonly extras?: Readonly<Record<string, number>> | undefined;
+} & (
+  | { readonly query: string; readonly document: string; readonly text?: undefined }
+  | { readonly query?: undefined; readonly document?: undefined; readonly text: string }
+);
+
+/** The sample's text as the model takes it. */
+export function textOf(sample: Sample): Text {
+  return sample.text === undefined
+    ? { first: sample.query, second: sample.document }
+    : { first: sample.text, second: null };
+}

@@ -1,0 +1,211 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { describe, expect, it } from "vitest";
+import {
+  createScheduler,
+  type PendingRow,
+  pendingRow,
+  type Scheduler,
+} from "../../../src/ranker/engine/process/scheduler.js";
+import type { SessionThread } from "../../../src/ranker/engine/process/session-threads.js";
+import type { BatchPartOutputs } from "../../../src/ranker/engine/protocol.js";
+import type { PaddedBatch } from "../../../src/ranker/engine/session/padding.js";
+
+/** A session that works until the test says that it is done; each row's logit is its first token id. */
+interface FakeThread extends SessionThread {
+  /** Rows of the batch at work, by their first token id; null when idle. */
+  at: number[] | null;
+  finish(): Promise<void>;
+  fail(reason: string): Promise<void>;
+}
+
+function fakeThread(): FakeThread {
+  let settle: { resolve: () => void; reject: (error: Error) => void } | null = null;
+  const thread: FakeThread = {
+    at: null,
+    open: async () => undefined,
+    close: async () => undefined,
+    keepDirection: () => undefined,
+    forgetDirection: () => undefined,
+    keepSums: () => undefined,
+    forgetSums: () => undefined,
+    async run(_work, batch) {
+      thread.at = [...(batch.inputs.ids as BigInt64Array)].map(Number);
+      await new Promise<void>((resolve, reject) => {
+        settle = { resolve, reject };
+      });
+      return {
+        outputs: {
+          logits: Float32Array.from(batch.inputs.ids as BigInt64Array, Number),
+          featureNormsSquared: new Float32Array(batch.rows),
+        },
+        inferMs: 1,
+      };
+    },
+    async finish() {
+      thread.at = null;
+      settle?.resolve();
+      await turn();
+    },
+    async fail(reason) {
+      thread.at = null;
+      settle?.reject(new Error(reason));
+      await turn();
+    },
+  };
+  return thread;
+}
+
+interface Setup {
+  readonly scheduler: Scheduler;
+  readonly threads: FakeThread[];
+  readonly started: number[][];
+  readonly finished: BatchPartOutputs[];
+  readonly failed: string[];
+  readonly padded: number[];
+}
+
+function setUp(sessions = 1, wide: FakeThread | null = null): Setup {
+  const threads = Array.from({ length: sessions }, fakeThread);
+  const started: number[][] = [];
+  const finished: BatchPartOutputs[] = [];
+  const failed: string[] = [];
+  const padded: number[] = [];
+  const scheduler = createScheduler({
+    threads,
+    wide: wide && { thread: wide, graph: "forward" },
+    tokensMax: 40,
+    bulkPauseMsMax: 500,
+    pad(rows): PaddedBatch {
+      padded.push(rows.length);
+      const ids = BigInt64Array.from(rows, (row) => BigInt(row.ids[0] as number));
+      return { rows: rows.length, shape: [rows.length, 10], inputs: { ids } };
+    },
+    onStarted: (_batch, parts) => started.push(parts.flatMap(({ rows }) => rows)),
+    onFinished: (_batch, parts) => finished.push(...parts),
+    onFailed: (_batch, reason) => failed.push(reason),
+  });
+  return { scheduler, threads, started, finished, failed, padded };
+}
+
+/** Rows of ten tokens, of which a batch holds four; the first token id of each is `100 * run + row`. */
+function rows(run: number, count: number): PendingRow[] {
+  return Array.from({ length: count }, (_, row) =>
+    pendingRow({
+      run,
+      row,
+      text: { ids: new Int32Array(10).fill(100 * run + row), typeIds: new Uint8Array(10), truncated: false },
+      work: { graph: "forward", features: false, operand: null },
+      coefficients: null,
+      alone: false,
+    }),
+  );
+}
+
+describe("the scheduler", () => {
+  it("fills batches from different runs and gives each run its own outputs", async () => {
+    const { scheduler, threads, finished } = setUp();
+    const [thread] = threads as [FakeThread];
+    scheduler.add("bulk", rows(1, 1));
+    scheduler.add("bulk", rows(2, 2));
+    scheduler.add("bulk", rows(3, 1));
+    await thread.finish();
+    expect(thread.at).toEqual([200, 201, 300]);
+    await thread.finish();
+    expect(finished.map(({ run, rows, outputs }) => [run, [...rows], [...(outputs.logits ?? [])]])).toEqual([
+      [1, [0], [100]],
+      [2, [0, 1], [200, 201]],
+      [3, [0], [300]],
+    ]);
+  });
+
+  it("has the next batch padded when a session comes free", async () => {
+    const { scheduler, threads, padded } = setUp();
+    const [thread] = threads as [FakeThread];
+    scheduler.add("bulk", rows(1, 10));
+    expect(padded).toEqual([4]);
+    await turn();
+    expect(padded).toEqual([4, 4]);
+    await thread.finish();
+    expect(thread.at).toEqual([104, 105, 106, 107]);
+  });
+
+  it("keeps every session at work", async () => {
+    const { scheduler, threads } = setUp(2);
+    scheduler.add("bulk", rows(1, 10));
+    expect(threads.map(({ at }) => at)).toEqual([
+      [104, 105, 106, 107],
+      [100, 101, 102, 103],
+    ]);
+    expect(scheduler.busy()).toBe(true);
+    for (const thread of threads) await thread.finish();
+    for (const thread of threads) await thread.finish();
+    expect(scheduler.busy()).toBe(false);
+  });
+
+  it("gives a lonely row the session over all cores, and only while it is lonely", async () => {
+    const wide = fakeThread();
+    const { scheduler, threads, finished } = setUp(2, wide);
+    scheduler.add("interactive", rows(1, 1));
+    expect(wide.at).toEqual([100]);
+    expect(scheduler.busy()).toBe(true);
+    scheduler.add("interactive", rows(2, 1));
+    expect(threads.map(({ at }) => at)).toEqual([null, [200]]);
+    for (const thread of [...threads, wide]) await thread.finish();
+    expect(finished.map(({ run }) => run)).toEqual([2, 1]);
+    expect(scheduler.busy()).toBe(false);
+
+    scheduler.add("interactive", rows(3, 2));
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([null, [301], [300]]);
+    scheduler.add("interactive", rows(4, 1));
+    await threads[0]?.finish();
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([null, [400], [300]]);
+  });
+
+  it("keeps the session over all cores for its own graph", () => {
+    const wide = fakeThread();
+    const { scheduler, threads } = setUp(2, wide);
+    const work = { graph: "norms", features: false, operand: null } as const;
+    scheduler.add(
+      "interactive",
+      rows(1, 1).map((row) => pendingRow({ ...row, work })),
+    );
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([null, null, [100]]);
+  });
+
+  it("runs an interactive row before the bulk batch that was ready", async () => {
+    const { scheduler, threads } = setUp();
+    const [thread] = threads as [FakeThread];
+    scheduler.add("bulk", rows(1, 10));
+    await turn();
+    scheduler.add("interactive", rows(2, 1));
+    await thread.finish();
+    expect(thread.at).toEqual([200]);
+    await thread.finish();
+    expect(thread.at).toEqual([104, 105, 106, 107]);
+  });
+
+  it("forgets a cancelled run, also where its batch was ready", async () => {
+    const { scheduler, threads, started } = setUp();
+    const [thread] = threads as [FakeThread];
+    scheduler.add("bulk", rows(1, 8));
+    scheduler.add("bulk", rows(2, 1));
+    await turn();
+    scheduler.cancel(1);
+    await thread.finish();
+    expect(thread.at).toEqual([200]);
+    await thread.finish();
+    expect(started).toHaveLength(2);
+    expect(thread.at).toBeNull();
+  });
+
+  it("goes on after a batch that failed", async () => {
+    const { scheduler, threads, failed, finished } = setUp();
+    const [thread] = threads as [FakeThread];
+    scheduler.add("bulk", rows(1, 5));
+    await thread.fail("out of memory");
+    expect(failed).toEqual(["out of memory"]);
+    expect(thread.at).toEqual([104]);
+    await thread.finish();
+    expect(finished.map(({ run }) => run)).toEqual([1]);
+  });
+});

@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { sampleSchema } from "../../../src/scoring/requests/sample-schema.js";
+
+const schema = sampleSchema({ idBytesMax: 8, textCharsMax: 6 });
+
+/** What the schema says, in the words of the API's description. */
+function isValid(sample: Readonly<Record<string, unknown>>): boolean {
+  const known = ["id", "query", "document", "text", "label", "group"];
+  const has = (name: string): boolean => name in sample;
+  const texts = ["query", "document", "text"].filter(has);
+  return (
+    Object.keys(sample).every((name) => known.includes(name)) &&
+    ["text", "query,document"].includes(texts.join()) &&
+    texts.every((name) => isText(sample[name], 6)) &&
+    ["id", "group"].filter(has).every((name) => isName(sample[name])) &&
+    (!has("label") || isLabel(sample.label))
+  );
+}
+
+function isText(value: unknown, charsMax: number): boolean {
+  return typeof value === "string" && value.isWellFormed() && [...value].length <= charsMax;
+}
+
+function isName(value: unknown): boolean {
+  const isControl = (character: string): boolean =>
+    character < " " || (character >= "\u007f" && character <= "\u009f");
+  return (
+    typeof value === "string" &&
+    value.isWellFormed() &&
+    value.length > 0 &&
+    Buffer.byteLength(value) <= 8 &&
+    ![...value].some(isControl)
+  );
+}
+
+function isLabel(value: unknown): boolean {
+  if (value === null) return true;
+  if (Array.isArray(value)) return value.every((each) => Number.isFinite(each));
+  return typeof value === "number" && Math.abs(value) <= 1e9;
+}
+
+const text = fc.oneof(
+  fc.string({ maxLength: 9 }),
+  fc.string({ maxLength: 9, unit: "binary" }),
+  fc.constantFrom("", "\ud800", "a\u0000", "é".repeat(4), "é".repeat(5), "\u0085", "x".repeat(8)),
+);
+const anySample = fc.record(
+  {
+    id: fc.oneof(text, fc.constant(7)),
+    query: text,
+    document: text,
+    text,
+    label: fc.oneof(
+      fc.constantFrom(0, 1, null, 1e9, 2e9, -2e9, "1", true),
+      fc.double({ noNaN: true }),
+      fc.array(fc.double({ min: 0, max: 1, noNaN: true })),
+    ),
+    group: text,
+    unknown: fc.constant(1),
+  },
+  { requiredKeys: [] },
+);
+
+const anyText = fc.oneof(
+  anySample,
+  anySample.map(({ query, document, ...rest }) => ({ text: "a", ...rest })),
+);
+
+describe("a sample's schema", () => {
+  it("takes the samples that its description allows, unchanged, and no others", () => {
+    let valid = 0;
+    fc.assert(
+      fc.property(anyText, (sample) => {
+        const parsed = schema.safeParse(sample);
+        expect({ sample, valid: parsed.success }).toEqual({ sample, valid: isValid(sample) });
+        if (!parsed.success) return;
+        expect(parsed.data).toEqual(sample);
+        valid += 1;
+      }),
+      { numRuns: 20_000 },
+    );
+    expect(valid).toBeGreaterThan(50);
+  });
+
+  it.each([
+    [{ query: "a" }, [], "needs query and document, or text in place of both"],
+    [{ text: "a", query: "b" }, [], "needs query and document, or text in place of both"],
+    [{ text: "\ud800" }, ["text"], "holds a lone surrogate, which is not Unicode text"],
+    [{ text: "a", id: "\u0000" }, ["id"], "holds a control character"],
+    [{ text: "a", group: "é".repeat(5) }, ["group"], "is longer than 8 bytes of UTF-8"],
+  ])("names the fault of %j", (sample, path, message) => {
+    expect(schema.safeParse(sample).error?.issues).toMatchObject([{ path, message }]);
+  });
+});
