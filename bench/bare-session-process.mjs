@@ -5,7 +5,10 @@ import { performance } from "node:perf_hooks";
 import { InferenceSession, Tensor } from "onnxruntime-node";
 import { forwardGraph, graphFile } from "../dist/ranker/graphs.js";
 import { readModelFolder } from "../dist/ranker/model-folder.js";
+import { RUNTIME_ENVIRONMENT } from "../dist/ranker/runtime-environment.js";
 import { loadTokeniser } from "../dist/ranker/tokeniser.js";
+
+Object.assign(process.env, RUNTIME_ENVIRONMENT);
 
 let folder;
 let tokenise;

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from assay.export.texts import builtin_pairs
 from assay.learned.fit import Options
@@ -83,6 +82,8 @@ def _outputs(
     folder: ModelFolder, samples: list[Sample]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float32]]:
     """Logits (N) and features (N, H)."""
+    import onnxruntime  # after assay, which turns its telemetry off
+
     session = onnxruntime.InferenceSession(str(folder.path / "forward.onnx"))
     tokens = tokenise(folder, [sample.text for sample in samples])
     logits = np.empty(len(samples))

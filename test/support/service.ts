@@ -13,6 +13,8 @@ export interface ServiceOptions {
   readonly dataDir?: string;
   /** Another copy of the compiled command line than this checkout's. */
   readonly cli?: string;
+  /** A command that starts the service for us, such as a tracer. */
+  readonly through?: readonly string[];
   /** `ready`: the model is loaded. `listening`: the port is open, the model may still be loading. */
   readonly until?: "ready" | "listening";
   readonly startTimeoutMs?: number;
@@ -36,10 +38,12 @@ export async function startService({
   env = {},
   dataDir = temporaryFolder(),
   cli = CLI,
+  through = [],
   until = "ready",
   startTimeoutMs = 60_000,
 }: ServiceOptions = {}): Promise<Service> {
-  const child = spawn(process.execPath, [cli, "serve"], {
+  const [command = process.execPath, ...args] = [...through, process.execPath, cli, "serve"];
+  const child = spawn(command, args, {
     env: { ...foreignEnvironment(), ASSAY_PORT: "0", ASSAY_DATA_DIR: dataDir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own, so that a kill takes the engine processes too.

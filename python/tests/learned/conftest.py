@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
+import assay  # noqa: F401 (before any test imports onnxruntime: it turns the telemetry off)
 from made_samples import WIDTH, WORDS
 
 

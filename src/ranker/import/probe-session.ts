@@ -1,6 +1,9 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { AssayError } from "../../errors.js";
 import type { PaddedBatch } from "../engine/session/padding.js";
+import { RUNTIME_ENVIRONMENT } from "../runtime-environment.js";
+
+Object.assign(process.env, RUNTIME_ENVIRONMENT);
 
 // What fails is thrown, and told once; the runtime would print it in colours besides.
 env.logLevel = "fatal";

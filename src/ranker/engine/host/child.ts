@@ -1,5 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { RUNTIME_ENVIRONMENT } from "../../runtime-environment.js";
 import type { EngineSetup, FromEngine, ToEngine } from "../protocol.js";
 
 /** Compiled, also when this file runs from source in a test: the engine is a process of its own. */
@@ -57,7 +58,11 @@ export function startChild(
   const child = fork(ENGINE_MODULE, {
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
-    env: setup.device.kind === "cuda" ? { ...CUDA_ENVIRONMENT, ...process.env } : process.env,
+    env: {
+      ...(setup.device.kind === "cuda" ? CUDA_ENVIRONMENT : {}),
+      ...process.env,
+      ...RUNTIME_ENVIRONMENT,
+    },
   });
   alive.add(child);
   let unanswered = 0;
