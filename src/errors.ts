@@ -90,3 +90,13 @@ export function faultsError(code: ErrorCode, faults: readonly Fault[]): AssayErr
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
   return new AssayError(code, { detail: `${path} ${message}${more}`, faults });
 }
+
+/** Throws the code with the faults; does nothing where there is none. */
+export function throwFaults(code: ErrorCode, faults: readonly Fault[]): void {
+  if (faults.length > 0) throw faultsError(code, faults);
+}
+
+/** What was thrown as an error of the catalogue: `internal` with its cause where it is none. */
+export function asAssayError(error: unknown): AssayError {
+  return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
+}

@@ -1,5 +1,6 @@
 import type { importModel } from "../compose.js";
-import { SIGNAL_RULES, suitableSignals } from "../importance/suitability.js";
+import { suitableSignals } from "../importance/signals/suitability.js";
+import { SIGNAL_TABLE } from "../importance/signals/table.js";
 import type { LossName } from "../importance/types.js";
 
 type ImportReport = Awaited<ReturnType<typeof importModel>>;
@@ -28,9 +29,9 @@ export function renderImport(report: ImportReport, output: string | null): strin
 /** Signals under the task's loss, by whether they read a gradient. */
 function signalsOf({ task, classes }: ImportReport["manifest"]): { served: string[]; lacking: string[] } {
   const loss: LossName = task === "regression" ? "mse" : classes === 1 ? "bce" : "cross_entropy";
-  const readsGradient = (name: keyof typeof SIGNAL_RULES): boolean =>
-    SIGNAL_RULES[name].reads.some((reading) => reading === "gram" || reading === "tangent");
-  const suitable = suitableSignals(loss).filter((name) => !SIGNAL_RULES[name].reads.includes("learned"));
+  const readsGradient = (name: keyof typeof SIGNAL_TABLE): boolean =>
+    SIGNAL_TABLE[name].reads.some((reading) => reading === "gram" || reading === "tangent");
+  const suitable = suitableSignals(loss).filter((name) => !SIGNAL_TABLE[name].reads.includes("learned"));
   return {
     served: suitable.filter((name) => !readsGradient(name)),
     lacking: suitable.filter(readsGradient),

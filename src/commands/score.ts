@@ -7,10 +7,10 @@ import { readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
 import { isGroupLoss, LOSSES, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
 import { weigh } from "../importance/weights.js";
+import { startStopwatch } from "../observe/stopwatch.js";
 import { type Caller, PRECISIONS, type Precision } from "../ranker/port.js";
-import { checkRequest } from "../scoring/batch/check-request.js";
 import type { SampleRow } from "../scoring/batch/row.js";
-import { scoreSamples } from "../scoring/batch/score.js";
+import { checkRequest, scoreSamples } from "../scoring/batch/score.js";
 import { sampleBatches } from "../scoring/requests/sample-batches.js";
 import type { ScoreRequest } from "../scoring/requests/score-request.js";
 import { type WeightingRequest, weighedScores, weighOptions } from "../scoring/requests/weighting.js";
@@ -126,7 +126,9 @@ async function scoreBatch(
   batch: readonly FiledSample[],
   request: ScoreRequest,
 ): Promise<SampleRow[]> {
-  const answer = await scoreSamples(ports, request, PATIENT).catch(inWordsOf(batch));
+  const answer = await scoreSamples(ports, request, { caller: PATIENT, stopwatch: startStopwatch() }).catch(
+    inWordsOf(batch),
+  );
   const failure = await answer.kept;
   if (failure !== null) ports.logger.warn({ err: failure }, "outputs were not cached");
   return answer.results;

@@ -1,5 +1,5 @@
-import { gradNorm } from "./gradients.js";
 import { lossGradients } from "./loss-gradients.js";
+import { gradNorm } from "./signals/gradients.js";
 import type { Label, LogitBatch, LossName } from "./types.js";
 
 export interface DirectionCoefficients {

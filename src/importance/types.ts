@@ -38,6 +38,12 @@ export const SIGNALS = [
 ] as const;
 export type SignalName = (typeof SIGNALS)[number];
 
+/** (N) One signal of a batch: null where the sample's label is not the one that `labelNeed` names. Never NaN. */
+export type SignalColumn = readonly (number | null)[];
+
+/** Signals of N samples, one column each. */
+export type SignalColumns = ReadonlyMap<SignalName, SignalColumn>;
+
 /** What the model said of N texts, without their labels. */
 export interface LogitBatch {
   /** (N, K) row-major. */

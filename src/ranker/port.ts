@@ -85,6 +85,11 @@ export interface ModelDescription {
   readonly licence: Readonly<Record<string, unknown>>;
 }
 
+/** The name under which records remember a model: `name@version`. */
+export function modelId({ name, version }: Pick<ModelDescription, "name" | "version">): string {
+  return `${name}@${version}`;
+}
+
 /** Trees that `python -m assay.learned` trained towards a target of the user's. */
 export interface LearnedDescription {
   /** Name of what they estimate. */

@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { describe, expect, it } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { spearman } from "../../src/importance/correlation.js";
-import { drawShare } from "../../src/scoring/batch/exact-share.js";
+import { drawShare } from "../../src/scoring/batch/shared-outputs.js";
 import { brokenStore, TEST_LIMITS, testApp } from "../support/app.js";
 import { type FakeRanker, fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 

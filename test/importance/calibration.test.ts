@@ -4,7 +4,7 @@ import { type Completer, completerOf } from "../../src/importance/completion.js"
 import { pearson, spearman } from "../../src/importance/correlation.js";
 import { weighEstimated } from "../../src/importance/estimated-weights.js";
 import { fitRidge } from "../../src/importance/ridge.js";
-import { computeSignals } from "../../src/importance/signals.js";
+import { computeSignals } from "../../src/importance/signals/compute.js";
 import { sum } from "../../src/importance/sum.js";
 import type { WeighOptions } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { groupLosses } from "../../src/importance/group-losses.js";
 import { lossGradients } from "../../src/importance/loss-gradients.js";
-import { computeSignals } from "../../src/importance/signals.js";
+import { computeSignals } from "../../src/importance/signals/compute.js";
 
 const member = fc.record({
   z: fc.double({ min: -6, max: 6, noNaN: true }),

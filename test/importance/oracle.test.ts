@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { distributionOf } from "../../src/importance/distribution.js";
 import type { SchemeName, SchemeParameters } from "../../src/importance/schemes.js";
-import { computeSignals } from "../../src/importance/signals.js";
-import { suitableSignals } from "../../src/importance/suitability.js";
+import { computeSignals } from "../../src/importance/signals/compute.js";
+import { suitableSignals } from "../../src/importance/signals/suitability.js";
 import type { GroupLossName, Label, LossName, SignalName } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";

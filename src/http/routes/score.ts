@@ -1,9 +1,8 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Metrics } from "../../observe/metrics.js";
-import type { Rankers } from "../../ranker/port.js";
 import { scoreSamples } from "../../scoring/batch/score.js";
+import type { Ports } from "../../scoring/ports.js";
 import type { Limits } from "../../scoring/requests/limits.js";
-import type { Store } from "../../store/port.js";
 import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderDiagnostics, renderShare } from "../render.js";
@@ -11,7 +10,7 @@ import { problems } from "../schemas/problem.js";
 import { scoreAnswerSchema, scoreBodySchema } from "../schemas/score.js";
 
 export function scoreRoutes(
-  { rankers, store }: { rankers: Rankers; store: Store },
+  ports: Ports,
   { samples, cacheHits }: Pick<Metrics, "samples" | "cacheHits">,
   limits: Limits,
 ): FastifyPluginAsyncZod {
@@ -44,12 +43,10 @@ export function scoreRoutes(
       },
       async (request, reply) => {
         const stopwatch = stopwatchOf(request);
-        const answer = await scoreSamples(
-          { rankers, store },
-          request.body,
-          callerOf(request, reply),
+        const answer = await scoreSamples(ports, request.body, {
+          caller: callerOf(request, reply),
           stopwatch,
-        );
+        });
         const { model, weighting } = answer;
         void answer.kept.then((failure) => {
           if (failure !== null) request.log.warn({ err: failure }, "outputs were not cached");

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
 import { CORRELATED_MIN } from "../../scoring/batch/estimated-norms.js";
-import { SHARE_MIN } from "../../scoring/batch/exact-share.js";
+import { SHARE_MIN } from "../../scoring/batch/shared-outputs.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/requests/names.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";

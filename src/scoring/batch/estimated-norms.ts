@@ -3,7 +3,7 @@ import { type Completer, completerOf, type Estimate } from "../../importance/com
 import { pearson, spearman } from "../../importance/correlation.js";
 import { sum } from "../../importance/sum.js";
 import type { LogitBatch } from "../../importance/types.js";
-import type { DrawnShare } from "./exact-share.js";
+import type { DrawnShare } from "./shared-outputs.js";
 
 /** Gradient norms of N samples, exact where the gradients are known and estimates elsewhere. */
 export interface EstimatedNorms {

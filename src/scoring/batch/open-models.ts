@@ -6,7 +6,15 @@ export interface OpenModels {
   /** The request's own. */
   readonly ranker: Ranker;
   readonly reference: Ranker | null;
-  readonly checkpoints: readonly Ranker[]; // in the order of the trajectory
+  readonly trajectory: readonly NamedCheckpoint[];
+}
+
+/** One checkpoint of a training run, with its model open. */
+export interface NamedCheckpoint {
+  readonly ranker: Ranker;
+  /** Name of the direction that was made with its weights. */
+  readonly direction: string;
+  readonly learningRate: number;
 }
 
 /** Keeps the request's models open while `work` runs; throws `model_not_found`, and what `work` throws. */
@@ -23,7 +31,11 @@ export function useModels<T>(
     return work({
       ranker: rankerOf(own),
       reference: reference === undefined ? null : rankerOf(reference.model),
-      checkpoints: checkpoints.map(rankerOf),
+      trajectory: trajectory.map(({ model: name, direction, learning_rate: learningRate }) => ({
+        ranker: rankerOf(name),
+        direction,
+        learningRate,
+      })),
     });
   });
 }

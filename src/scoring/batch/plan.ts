@@ -1,8 +1,8 @@
-import type { Reading } from "../../importance/suitability.js";
-import { labelNeed, SIGNAL_RULES, suitableSignals } from "../../importance/suitability.js";
+import { labelNeed, suitableSignals } from "../../importance/signals/suitability.js";
+import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { WeighOptions } from "../../importance/weigh-options.js";
-import type { ModelDescription, Precision, Wanted } from "../../ranker/port.js";
+import type { ModelDescription, Precision, Ranker } from "../../ranker/port.js";
 import {
   type AskedSignal,
   checkGroups,
@@ -14,7 +14,7 @@ import {
   suitPrecision,
 } from "../requests/checks.js";
 import { graphOf, readingsOf, signalsOf } from "../requests/needs.js";
-import type { Sample } from "../requests/sample.js";
+import { type LabelledTexts, labelledTexts, type Sample } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import {
   DEFAULT_WEIGHTING,
@@ -22,28 +22,40 @@ import {
   weighedSignals,
   weighOptions,
 } from "../requests/weighting.js";
-import { checkDirection, checkReference, checkTrajectory } from "./compared-models.js";
-import { type ExactShare, suitExactShare } from "./exact-share.js";
-import { type LearnedPlan, planLearned } from "./learned.js";
-import type { OpenModels } from "./open-models.js";
+import type { NamedCheckpoint, OpenModels } from "./open-models.js";
+import { checkTrajectory, type ReferenceSource, suitDirection, suitReference } from "./plan-compared.js";
+import { type LearnedPlan, planLearned } from "./plan-learned.js";
+import { type ExactShare, suitExactShare } from "./plan-share.js";
 
-/** What a request comes to, before anything runs. */
+/** What a request comes to, once every fault that can be found without a run is excluded. */
 export interface ScoringPlan {
+  /** The request's own model. */
+  readonly ranker: Ranker;
   readonly loss: LossName;
-  readonly precision: Precision;
-  /** Of the request's own model. */
-  readonly graph: Wanted["graph"];
-  /** What the signals read of the request's own model beside its logits. */
-  readonly readings: ReadonlySet<Reading>;
+  readonly samples: readonly Sample[];
+  readonly labelled: LabelledTexts;
+  /** What is run of the request's own model. */
+  readonly run: PlannedRun;
   /** Signals to compute: those asked for and the weighting's. */
   readonly computed: readonly SignalName[];
   readonly weighting: PlannedWeighting | null;
-  /** The share whose gradients are exact; null where no gradient is estimated. */
-  readonly exactShare: ExactShare | null;
+  /** Where `rho` takes its reference losses from; null where it is not computed. */
+  readonly reference: ReferenceSource | null;
+  /** Checkpoints that `influence` is summed over; empty where it is measured along `direction`. */
+  readonly trajectory: readonly NamedCheckpoint[];
   /** What `learned` reads; null where it is not computed. */
   readonly learned: LearnedPlan | null;
+  /** The dataset that is to remember the samples, and the id of each; null for none. */
+  readonly remembered: { readonly dataset: string; readonly ids: readonly string[] } | null;
   readonly advice: readonly string[];
 }
+
+/** A graph on every sample, with the features where the trees read them; or gradients of a share of the batch. */
+export type PlannedRun =
+  | { readonly graph: "forward"; readonly precision: Precision; readonly features: boolean }
+  | { readonly graph: "norms"; readonly features: boolean }
+  | { readonly graph: "tangent"; readonly direction: string; readonly features: boolean }
+  | { readonly graph: "share"; readonly share: ExactShare };
 
 export interface PlannedWeighting {
   readonly request: WeightingRequest;
@@ -55,10 +67,11 @@ export interface PlannedWeighting {
  */
 export function planScoring(request: ScoreRequest, models: OpenModels): ScoringPlan {
   const { samples, dataset } = request;
-  const { model } = models.ranker;
+  const { ranker, trajectory } = models;
+  const { model } = ranker;
   const hasTrajectory = request.trajectory !== undefined;
   const loss = suitLoss(request.loss, model);
-  checkIds(samples, dataset);
+  const ids = checkIds(samples, dataset);
   checkLabels(samples, loss, model.classes);
   checkGroups(samples, loss);
 
@@ -73,28 +86,45 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   const computed = [...new Set([...wanted, ...asked.map(({ signal }) => signal)])];
   const options = weighting && weighOptions(weighting);
 
-  const readings = readingsOf([...computed, ...(learned?.signals ?? [])], hasTrajectory);
-  checkDirection(request, asked);
-  checkReference(request, computed, models);
-  checkTrajectory(request, computed, models);
-  const graph = graphOf(readings);
+  const direction = suitDirection(request, asked);
+  const reference = suitReference(request, computed, models);
+  if (hasTrajectory) checkTrajectory(computed, models);
+  const share = suitExactShare(request, computed);
+  const graph = graphOf(readingsOf([...computed, ...(learned?.signals ?? [])], hasTrajectory));
+  const precision = learned === null ? suitPrecision(request.precision, graph, model) : "fp32";
+  const features = learned !== null && learned.features > 0;
   return {
+    ranker,
     loss,
-    precision: learned === null ? suitPrecision(request.precision, graph, model) : "fp32",
-    graph,
-    readings,
+    samples,
+    labelled: labelledTexts(samples, loss),
+    run: share === null ? runOf(graph, { direction, precision, features }) : { graph: "share", share },
     computed,
     weighting: weighting && options && { request: weighting, options },
-    exactShare: suitExactShare(request, computed),
+    reference,
+    trajectory,
     learned,
+    remembered: dataset === undefined ? null : { dataset, ids },
     advice: [...advice, ...(learned?.advice ?? [])],
   };
+}
+
+interface RunNeeds {
+  /** Not null where signals are measured along one, and only there. */
+  readonly direction: string | null;
+  readonly precision: Precision;
+  readonly features: boolean;
+}
+
+function runOf(graph: ReturnType<typeof graphOf>, { direction, precision, features }: RunNeeds): PlannedRun {
+  if (direction !== null) return { graph: "tangent", direction, features };
+  return graph === "forward" ? { graph, precision, features } : { graph: "norms", features };
 }
 
 function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
   const labelled: SignalName[] = ["loss", "grad_norm_last"];
   const labelFree = suitableSignals(loss).filter(
-    (name) => SIGNAL_RULES[name].reads.length === 0 && labelNeed(name, classes) === "none",
+    (name) => SIGNAL_TABLE[name].reads.length === 0 && labelNeed(name, classes) === "none",
   );
   const isLabelled = (sample: Sample): boolean => lackOf(sample, "loss", classes) === null;
   return [...(samples.some(isLabelled) ? labelled : []), ...(samples.every(isLabelled) ? [] : labelFree)];

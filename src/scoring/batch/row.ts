@@ -1,10 +1,9 @@
 import { distributionOf } from "../../importance/distribution.js";
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { Weighting } from "../../importance/weights.js";
-import type { SignalColumns } from "../datasets/columns.js";
 import type { KnownOutputs } from "../outputs/outputs.js";
-import type { Sample } from "../requests/sample.js";
-import type { EstimatedNorms } from "./estimated-norms.js";
+import type { BoundPlan } from "./bind.js";
+import type { BatchSignals } from "./signals.js";
 
 /**
  * One sample's answer as named fields: a result over HTTP, and a line of `assay score`. Fields that do not apply are
@@ -28,11 +27,8 @@ export interface SampleRow extends Partial<Record<SignalName, number>> {
 
 /** The answers of N samples, in their order. */
 export function sampleRows(
-  samples: readonly Sample[],
-  outputs: KnownOutputs,
-  loss: LossName,
-  columns: SignalColumns,
-  estimated: EstimatedNorms | null,
+  { samples, loss }: Pick<BoundPlan, "samples" | "loss">,
+  { outputs, columns, estimated }: BatchSignals,
   weighting: Weighting | null,
 ): SampleRow[] {
   const named = [...columns];

@@ -1,21 +1,21 @@
 import { AssayError } from "../../errors.js";
+import { completeColumn } from "../../importance/columns.js";
 import { type EstimatedWeighting, weighEstimated } from "../../importance/estimated-weights.js";
-import { isGroupLoss, type Label, type LossName } from "../../importance/types.js";
+import { isGroupLoss, type Label, type LossName, type SignalColumns } from "../../importance/types.js";
 import { type Weighting, weigh } from "../../importance/weights.js";
-import { type Stopwatch, startStopwatch } from "../../observe/stopwatch.js";
 import type { Caller, ModelDescription, Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
-import type { SignalColumns } from "../datasets/columns.js";
 import { keepSamples } from "../datasets/keep.js";
-import { type LabelledTexts, labelledTexts } from "../requests/labelled.js";
+import type { Ports, Watch } from "../ports.js";
+import type { LabelledTexts } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import { weighedScores, weighedSignals } from "../requests/weighting.js";
-import { batchSignals } from "./batch-signals.js";
+import { bindDirections } from "./bind.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
-import { directionNames, readyDirections } from "./model-runs.js";
-import { type OpenModels, useModels } from "./open-models.js";
-import { type PlannedWeighting, planScoring } from "./plan.js";
+import { useModels } from "./open-models.js";
+import { type PlannedWeighting, planScoring, type ScoringPlan } from "./plan.js";
 import { type SampleRow, sampleRows } from "./row.js";
+import { type BatchSignals, batchSignals } from "./signals.js";
 import { giveWay } from "./turns.js";
 
 export interface ScoreAnswer {
@@ -28,7 +28,7 @@ export interface ScoreAnswer {
   readonly estimated: EstimatedNorms | null;
   /**
    * Resolves when new outputs are in the store, to null, or to why they are not. A batch without a dataset is answered
-   * before, for nothing that its answer says depends on it.
+   * before this settles; the answer does not depend on it.
    */
   readonly kept: Promise<AssayError | null>;
   readonly cacheHits: number;
@@ -41,62 +41,53 @@ export interface ScoreAnswer {
  *
  * Throws `model_not_found`, `direction_not_found`, `direction_stale`, `unsuitable_*`, `missing_*`, `duplicate_id`,
  * `invalid_sample` for faults of the request, what `Ranker.run` throws, and `store_unavailable` where a dataset is named and the store does not answer.
- *
- * @param stopwatch tells the stages apart; the answer's own making is left to the next lap
  */
 export async function scoreSamples(
-  { rankers, store }: { rankers: Rankers; store: Store },
+  { rankers, store }: Ports,
   request: ScoreRequest,
-  caller: Caller,
-  stopwatch: Stopwatch = startStopwatch(),
+  watch: Watch,
 ): Promise<ScoreAnswer> {
-  return useModels(rankers, request, (models) => scoreWith({ models, store }, request, caller, stopwatch));
+  return useModels(rankers, request, (models) => scorePlanned(planScoring(request, models), store, watch));
 }
 
-async function scoreWith(
-  ports: { models: OpenModels; store: Store },
-  request: ScoreRequest,
-  caller: Caller,
-  stopwatch: Stopwatch,
-): Promise<ScoreAnswer> {
-  const { models, store } = ports;
-  const { samples, dataset } = request;
-  const { model } = models.ranker;
-  const plan = planScoring(request, models);
-  const directions = await readyDirections(store, request, models);
+/** Finds the faults of a request as `scoreSamples` does and runs nothing: throws the same, but for what the store alone knows. */
+export async function checkRequest(rankers: Rankers, request: ScoreRequest): Promise<void> {
+  await useModels(rankers, request, async (models) => {
+    planScoring(request, models);
+  });
+}
+
+async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): Promise<ScoreAnswer> {
+  const { stopwatch, caller } = watch;
+  const plan = await bindDirections(planned, store);
   stopwatch.lap("validate");
 
-  const labelled = labelledTexts(samples, plan.loss);
-  const batch = await batchSignals(ports, plan, directions, samples, labelled, stopwatch, caller);
+  const { samples, loss, labelled, remembered } = plan;
+  const { model } = plan.ranker;
+  const batch = await batchSignals(plan, store, watch);
   const { outputs, columns, estimated, storeFailure, kept } = batch;
-  if (storeFailure !== null && dataset !== undefined) throw storeFailure;
+  if (storeFailure !== null && remembered !== null) throw storeFailure;
 
   await giveWay(samples.length);
   const weighting = weighColumns(columns, estimated, plan.weighting);
   stopwatch.lap("weigh");
   await giveWay(samples.length);
   throwIfOver(caller);
-  if (dataset !== undefined) {
+  if (remembered !== null) {
     // Outputs before the samples that name them.
     const failure = await kept;
     if (failure !== null) throw failure;
-    await keepSamples(
-      store,
-      dataset,
-      model,
-      plan.loss,
-      directionNames(request, directions),
-      samples,
-      outputs.keys,
-      rememberedOf(columns, estimated),
-    );
+    const { keys } = outputs;
+    const { directions } = plan;
+    const exact = rememberedOf(batch);
+    await keepSamples(store, { ...remembered, samples, keys, columns: exact, model, loss, directions });
     stopwatch.lap("keep");
   }
 
   return {
     model,
-    loss: plan.loss,
-    results: sampleRows(samples, outputs, plan.loss, columns, estimated, weighting),
+    loss,
+    results: sampleRows(plan, batch, weighting),
     weighting,
     estimated,
     kept,
@@ -104,7 +95,7 @@ async function scoreWith(
     advice: [
       ...plan.advice,
       ...adviceOnGroups(labelled),
-      ...(estimated === null ? [] : adviceOnEstimates(estimated, dataset)),
+      ...(estimated === null ? [] : adviceOnEstimates(estimated, remembered?.dataset)),
       ...(weighting?.diagnostics.advice ?? []),
       ...adviceOnStore(storeFailure),
       ...adviceOnTruncation(outputs.truncated, model),
@@ -125,10 +116,9 @@ function weighColumns(
 ): Weighting | EstimatedWeighting | null {
   if (planned === null) return null;
   const { request, options } = planned;
-  // checkSignals made sure that no sample lacks the label that these signals need.
   const scoresWith = (norms: Float64Array | null): Float64Array =>
     weighedScores(request, (signal) =>
-      signal === "grad_norm" && norms !== null ? norms : (columns.get(signal) as readonly number[]),
+      signal === "grad_norm" && norms !== null ? norms : completeColumn(columns, signal),
     );
   const completer = estimated?.completer ?? null;
   const readsNorms = weighedSignals(request).some(({ signal }) => signal === "grad_norm");
@@ -137,7 +127,7 @@ function weighColumns(
 }
 
 /** What a dataset is to remember: an estimate would look like a value, so it is left out. */
-function rememberedOf(columns: SignalColumns, estimated: EstimatedNorms | null): SignalColumns {
+function rememberedOf({ columns, estimated }: BatchSignals): SignalColumns {
   if (estimated === null) return columns;
   const exactOnly = Array.from(estimated.norms, (norm, index) => (estimated.exact[index] ? norm : null));
   return new Map(columns).set("grad_norm", exactOnly);

@@ -1,10 +1,11 @@
-import { computeSignals, type SignalColumn } from "../../importance/signals.js";
-import type { Stopwatch } from "../../observe/stopwatch.js";
-import type { Caller, Ranker } from "../../ranker/port.js";
+import { computeSignals } from "../../importance/signals/compute.js";
+import type { SignalColumn } from "../../importance/types.js";
+import type { Ranker } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
 import type { ResolvedDirection } from "../directions/known.js";
 import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
-import type { LabelledTexts } from "../requests/labelled.js";
+import type { Watch } from "../ports.js";
+import type { LabelledTexts } from "../requests/sample.js";
 
 /** One checkpoint of a training run, ready to run. */
 export interface ReadyCheckpoint {
@@ -27,14 +28,13 @@ export async function influenceOver(
   checkpoints: readonly ReadyCheckpoint[],
   store: Store,
   { texts, labels, groups, loss }: LabelledTexts,
-  stopwatch: Stopwatch,
-  caller: Caller,
+  watch: Watch,
 ): Promise<SummedInfluence> {
   const sums: (number | null)[] = labels.map((label) => (label === null ? null : 0));
   const all: KnownOutputs[] = [];
   for (const { ranker, direction, learningRate } of checkpoints) {
     const wanted = { graph: "tangent", direction } as const;
-    const outputs = await knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller);
+    const outputs = await knownOutputs({ ranker, store }, texts, wanted, watch);
     const influences =
       computeSignals(outputs, labels, loss, ["influence"], { groups }).get("influence") ?? [];
     for (const [index, influence] of influences.entries()) {

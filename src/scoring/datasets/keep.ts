@@ -1,36 +1,38 @@
-import type { LossName } from "../../importance/types.js";
-import type { ModelDescription } from "../../ranker/port.js";
+import { signalsAt } from "../../importance/columns.js";
+import type { LossName, SignalColumns } from "../../importance/types.js";
+import { type ModelDescription, modelId } from "../../ranker/port.js";
 import type { OutputsKey, Store } from "../../store/port.js";
-import { modelId } from "../requests/model-id.js";
 import type { Sample } from "../requests/sample.js";
-import { type SignalColumns, signalsAt } from "./columns.js";
+
+/** A scored batch as its dataset is to remember it: N samples, their ids, outputs' keys and signals. */
+export interface KeptBatch {
+  readonly dataset: string;
+  readonly ids: readonly string[]; // (N)
+  readonly samples: readonly Sample[]; // (N)
+  readonly keys: readonly OutputsKey[]; // (N)
+  readonly columns: SignalColumns; // (N)
+  readonly model: ModelDescription;
+  readonly loss: LossName;
+  readonly directions: readonly string[];
+}
 
 /** Remembers a scored batch under its ids, all of it or nothing. */
-export async function keepSamples(
-  store: Store,
-  dataset: string,
-  model: ModelDescription,
-  loss: LossName,
-  directions: readonly string[],
-  samples: readonly Sample[],
-  keys: readonly OutputsKey[],
-  columns: SignalColumns,
-): Promise<void> {
+export async function keepSamples(store: Store, batch: KeptBatch): Promise<void> {
+  const { dataset, ids, samples, keys, columns, loss, directions } = batch;
   const scoredAtMs = Date.now();
-  const entries = samples.map((sample, index) => {
-    return {
-      id: sample.id as string, // checkIds refused a dataset's sample without one
-      record: {
-        outputsKey: keys[index] as OutputsKey,
-        model: modelId(model),
-        loss,
-        directions,
-        label: sample.label ?? null,
-        group: sample.group ?? null,
-        signals: signalsAt(columns, index),
-        scoredAtMs,
-      },
+  const model = modelId(batch.model);
+  const entries = samples.map(({ label = null, group = null }, index) => {
+    const record = {
+      outputsKey: keys[index] as OutputsKey,
+      model,
+      loss,
+      directions,
+      label,
+      group,
+      signals: signalsAt(columns, index),
+      scoredAtMs,
     };
+    return { id: ids[index] as string, record };
   });
   await store.writeSamples(dataset, entries);
 }

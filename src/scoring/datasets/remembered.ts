@@ -1,7 +1,7 @@
 import { AssayError } from "../../errors.js";
-import type { Rankers } from "../../ranker/port.js";
+import { modelId, type Rankers } from "../../ranker/port.js";
 import type { DatasetSummary, LookedUp, Store, StoredSample } from "../../store/port.js";
-import { modelId } from "../requests/model-id.js";
+import type { Ports } from "../ports.js";
 
 /** One sample as the dataset remembers it. */
 export interface RememberedSample extends StoredSample {
@@ -14,11 +14,6 @@ export interface RememberedSample extends StoredSample {
 export interface LookUp extends LookedUp {
   /** Of each shape: its samples were scored by another version of its model than the one that is served now. */
   readonly staleShapes: readonly boolean[];
-}
-
-interface Ports {
-  readonly rankers: Rankers;
-  readonly store: Store;
 }
 
 /** Weights and signals by id; throws `dataset_not_found`. */

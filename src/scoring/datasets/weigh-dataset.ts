@@ -1,10 +1,11 @@
-import { AssayError, type Fault } from "../../errors.js";
+import { AssayError, type Fault, throwFaults } from "../../errors.js";
 import type { Diagnostics } from "../../importance/diagnostics.js";
 import { SIGNALS, type SignalName } from "../../importance/types.js";
 import { weigh } from "../../importance/weights.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { SnapshotInfo, Store } from "../../store/port.js";
-import { type AskedSignal, throwFaults } from "../requests/checks.js";
+import type { Ports } from "../ports.js";
+import type { AskedSignal } from "../requests/checks.js";
 import { readingsOf } from "../requests/needs.js";
 import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
 import { readDataset, staleness } from "./remembered.js";
@@ -22,7 +23,7 @@ export interface DatasetWeighting {
  * that all samples have.
  */
 export async function weighDataset(
-  { rankers, store }: { rankers: Rankers; store: Store },
+  { rankers, store }: Ports,
   dataset: string,
   request: WeightingRequest,
 ): Promise<DatasetWeighting> {

@@ -1,10 +1,12 @@
 import { AssayError } from "../../errors.js";
 import type { DirectionVector, ModelDescription, Rankers } from "../../ranker/port.js";
+import { modelId } from "../../ranker/port.js";
 import type { DirectionInfo, DirectionKind, Page, Store } from "../../store/port.js";
-import { modelId } from "../requests/model-id.js";
+import type { Ports } from "../ports.js";
 
 /** A direction as a run takes it, with what the signals read of it. */
 export interface ResolvedDirection extends DirectionVector {
+  readonly name: string;
   readonly kind: DirectionKind;
   /** ‖v‖. */
   readonly norm: number;
@@ -29,6 +31,7 @@ export async function resolveDirection(
   const info = await storedDirection(store, name);
   if (info.weightsDigest !== model.weightsDigest) throw staleDirection(info, model);
   return {
+    name,
     digest: info.digest,
     kind: info.kind,
     norm: info.norm,
@@ -37,16 +40,13 @@ export async function resolveDirection(
 }
 
 /** What is known of a direction; throws `direction_not_found`. */
-export async function readDirection(
-  { rankers, store }: { rankers: Rankers; store: Store },
-  name: string,
-): Promise<KnownDirection> {
+export async function readDirection({ rankers, store }: Ports, name: string): Promise<KnownDirection> {
   return withStaleness(rankers)(await storedDirection(store, name));
 }
 
 /** A page of the directions, by name. */
 export async function listDirections(
-  { rankers, store }: { rankers: Rankers; store: Store },
+  { rankers, store }: Ports,
   cursor: string | null,
   limit: number,
 ): Promise<Page<KnownDirection>> {

@@ -1,10 +1,11 @@
 import { AssayError } from "../../errors.js";
 import { isGroupLoss, type LossName } from "../../importance/types.js";
-import type { AccumulatedVector, Caller, ModelDescription, Ranker, Rankers } from "../../ranker/port.js";
+import type { AccumulatedVector, Caller, ModelDescription, Rankers } from "../../ranker/port.js";
+import { modelId } from "../../ranker/port.js";
 import type { DirectionFacts, DirectionKind, Store } from "../../store/port.js";
+import type { ModelPorts, Ports } from "../ports.js";
 import { suitLoss } from "../requests/checks.js";
 import type { Limits } from "../requests/limits.js";
-import { modelId } from "../requests/model-id.js";
 import { groupedTogether, type LocatedSample, sampleBatches } from "../requests/sample-batches.js";
 import type { KnownDirection } from "./known.js";
 import { type DirectionWatch, requireLabels, sumGradients } from "./sum.js";
@@ -31,7 +32,7 @@ type Samples = readonly LocatedSample[] | AsyncIterable<LocatedSample>;
  * ranker is overloaded. Nothing is kept then, and the direction of that name stays what it was.
  */
 export async function makeDirection(
-  { rankers, store }: { rankers: Rankers; store: Store },
+  { rankers, store }: Ports,
   request: DirectionRequest,
   samples: Samples,
   watch: DirectionWatch,
@@ -44,7 +45,7 @@ export async function makeDirection(
 }
 
 async function makeWith(
-  { ranker, rankers, store }: { ranker: Ranker; rankers: Rankers; store: Store },
+  { ranker, rankers, store }: Ports & ModelPorts,
   { name, kind, loss: wantedLoss }: DirectionRequest,
   samples: Samples,
   watch: DirectionWatch,

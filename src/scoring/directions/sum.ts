@@ -1,19 +1,17 @@
-import { AssayError, type Fault } from "../../errors.js";
+import { AssayError, type Fault, throwFaults } from "../../errors.js";
 import { directionCoefficients } from "../../importance/direction-coefficients.js";
 import type { LossName } from "../../importance/types.js";
-import type { Stopwatch } from "../../observe/stopwatch.js";
-import type { Accumulation, Caller, Ranker, Text, Wanted } from "../../ranker/port.js";
-import type { DirectionKind, Store } from "../../store/port.js";
+import type { Accumulation, Text, Wanted } from "../../ranker/port.js";
+import type { DirectionKind } from "../../store/port.js";
 import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
-import { checkLabels, throwFaults } from "../requests/checks.js";
+import type { ModelPorts, Watch } from "../ports.js";
+import { checkLabels } from "../requests/checks.js";
 import { textOf } from "../requests/sample.js";
 import type { LocatedSample } from "../requests/sample-batches.js";
 import { patiently } from "./patience.js";
 
 /** What is summed, and with what. */
-export interface DirectionSums {
-  readonly ranker: Ranker;
-  readonly store: Store;
+export interface DirectionSums extends ModelPorts {
   readonly accumulation: Accumulation;
   readonly kind: DirectionKind;
   readonly loss: LossName;
@@ -22,9 +20,7 @@ export interface DirectionSums {
 }
 
 /** Who waits for a direction, and what they hear meanwhile. */
-export interface DirectionWatch {
-  readonly caller: Caller;
-  readonly stopwatch: Stopwatch;
+export interface DirectionWatch extends Watch {
   /** Told after each batch of how many samples the gradients are in the sums. */
   readonly onProgress: (samples: number) => void;
 }
@@ -44,8 +40,9 @@ const ADDING_MAX = 2;
 export async function sumGradients(
   { ranker, store, accumulation, kind, loss, checkUse }: DirectionSums,
   batches: AsyncIterable<readonly LocatedSample[]> | Iterable<readonly LocatedSample[]>,
-  { caller, stopwatch, onProgress }: DirectionWatch,
+  watch: DirectionWatch,
 ): Promise<Totals> {
+  const { caller, stopwatch, onProgress } = watch;
   const wanted: Wanted =
     kind === "mean_direction" ? { graph: "norms" } : { graph: "forward", precision: "fp32" };
   let samples = 0;
@@ -70,11 +67,7 @@ export async function sumGradients(
       requireLabels(batch, loss, ranker.model.classes);
       const texts = batch.map(({ sample }) => textOf(sample));
       const outputs = await locating(batch, () =>
-        patiently(
-          () => knownOutputs({ ranker, store }, texts, wanted, stopwatch, caller),
-          caller,
-          adding.at(-1),
-        ),
+        patiently(() => knownOutputs({ ranker, store }, texts, wanted, watch), caller, adding.at(-1)),
       );
       const share = shareOf(kind, outputs, texts, batch, loss);
       zeroGradients += share.zeroGradients;

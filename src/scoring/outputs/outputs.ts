@@ -1,8 +1,8 @@
-import { AssayError } from "../../errors.js";
+import { AssayError, asAssayError } from "../../errors.js";
 import type { LogitBatch } from "../../importance/types.js";
-import type { Stopwatch } from "../../observe/stopwatch.js";
-import type { Caller, Outputs, Ranker, Text, Wanted } from "../../ranker/port.js";
-import type { OutputsKey, OutputsRecord, Store } from "../../store/port.js";
+import type { Outputs, Text, Wanted } from "../../ranker/port.js";
+import type { OutputsKey, OutputsRecord } from "../../store/port.js";
+import type { ModelPorts, Watch } from "../ports.js";
 import { outputsKeys } from "./outputs-key.js";
 
 /** What the model says of N samples, from the store where it is known, from the model where it is not. */
@@ -33,11 +33,10 @@ export interface KnownOutputs extends LogitBatch {
  * store that does not answer costs only the cache: the outputs come all the same, with `storeFailure`.
  */
 export async function knownOutputs(
-  { ranker, store }: { ranker: Ranker; store: Store },
+  { ranker, store }: ModelPorts,
   texts: readonly Text[],
   wanted: Wanted,
-  stopwatch: Stopwatch,
-  caller: Caller,
+  { stopwatch, caller }: Watch,
 ): Promise<KnownOutputs> {
   let storeFailure: AssayError | null = null;
   let kept: Promise<AssayError | null> = Promise.resolve(null);
@@ -122,8 +121,9 @@ function tolerated(error: unknown): AssayError {
   throw error;
 }
 
-function asAssayError(error: unknown): AssayError {
-  return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
+/** Resolves when all are kept, to null, or to the first that is not. */
+export async function firstFailure(kept: readonly Promise<AssayError | null>[]): Promise<AssayError | null> {
+  return (await Promise.all(kept)).find((failure) => failure !== null) ?? null;
 }
 
 /** The same error with the samples in place of the texts that its faults name. */

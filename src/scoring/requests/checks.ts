@@ -1,6 +1,6 @@
-import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
+import { AssayError, type Fault, throwFaults } from "../../errors.js";
 import { isHard, labelFault } from "../../importance/labels.js";
-import { labelNeed, suitableLosses, suitableSignals } from "../../importance/suitability.js";
+import { labelNeed, suitableLosses, suitableSignals } from "../../importance/signals/suitability.js";
 import { isGroupLoss, type LossName, type SignalName } from "../../importance/types.js";
 import type { ModelDescription, Precision, Wanted } from "../../ranker/port.js";
 import { lackOfModel, readingsOf, signalsOf } from "./needs.js";
@@ -63,8 +63,11 @@ export function checkLabels(
   throwFaults("unsuitable_label", faults);
 }
 
-/** Throws `duplicate_id` with each id that stands a second time, `invalid_sample` where a dataset needs an id that is absent. */
-export function checkIds(samples: readonly Sample[], dataset: string | undefined): void {
+/**
+ * The ids that there are: (N) where a dataset is named. Throws `duplicate_id` with each id that stands a second time,
+ * `invalid_sample` where a dataset needs an id that is absent.
+ */
+export function checkIds(samples: readonly Sample[], dataset: string | undefined): string[] {
   const seen = new Map<string, number>();
   const absent: Fault[] = [];
   const repeated: Fault[] = [];
@@ -81,6 +84,7 @@ export function checkIds(samples: readonly Sample[], dataset: string | undefined
   });
   throwFaults("invalid_sample", absent);
   throwFaults("duplicate_id", repeated);
+  return [...seen.keys()];
 }
 
 /** Largest group under `pairwise`, whose cost is the square of it. */
@@ -156,9 +160,4 @@ export function lackOf({ label = null }: Sample, name: SignalName, classes: numb
   if (label === null) return "a label";
   if (need === "any") return null;
   return isHard(label, classes) ? null : `a hard label (${classes === 1 ? "0 or 1" : "a class index"})`;
-}
-
-/** Throws the code with the faults; does nothing where there is none. */
-export function throwFaults(code: ErrorCode, faults: readonly Fault[]): void {
-  if (faults.length > 0) throw faultsError(code, faults);
 }

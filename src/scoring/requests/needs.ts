@@ -1,4 +1,6 @@
-import { type Reading, SIGNAL_RULES, suitableSignals } from "../../importance/suitability.js";
+import type { Reading } from "../../importance/signals/signal.js";
+import { suitableSignals } from "../../importance/signals/suitability.js";
+import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { ModelDescription, Wanted } from "../../ranker/port.js";
 
@@ -7,7 +9,7 @@ import type { ModelDescription, Wanted } from "../../ranker/port.js";
  */
 export function readingsOf(names: readonly SignalName[], hasTrajectory: boolean): ReadonlySet<Reading> {
   const ofModel = hasTrajectory ? names.filter((name) => name !== "influence") : names;
-  return new Set(ofModel.flatMap((name) => SIGNAL_RULES[name].reads));
+  return new Set(ofModel.flatMap((name) => SIGNAL_TABLE[name].reads));
 }
 
 /** The least graph that gives the readings: tangent gives grams too. */

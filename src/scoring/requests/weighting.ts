@@ -1,7 +1,7 @@
 import { AssayError, type Fault } from "../../errors.js";
 import { type MixPart, mixRanks } from "../../importance/mix.js";
 import { SCHEME_RULES, type SchemeName } from "../../importance/schemes.js";
-import { SIGNAL_RULES } from "../../importance/suitability.js";
+import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { SignalName } from "../../importance/types.js";
 import {
   type Normalisation,
@@ -102,7 +102,7 @@ function schemeFaults({ scheme, signal, mix }: WeightingRequest): Fault[] {
     const path = mix === undefined ? "/weighting/signal" : "/weighting/mix";
     return [{ path, message: `must be the signal ${rule.signal} for the scheme ${scheme}` }];
   }
-  if (signal === undefined || !rule.nonNegativeOnly || SIGNAL_RULES[signal].nonNegative) return [];
+  if (signal === undefined || !rule.nonNegativeOnly || SIGNAL_TABLE[signal].nonNegative) return [];
   const message = `${scheme} takes only signals that are never negative, and ${signal} can be; softmax and rank take it`;
   return [{ path: "/weighting/scheme", message }];
 }

@@ -30,7 +30,10 @@ describe("the outputs of texts", () => {
   });
 
   async function ask(wanted: Wanted, of = texts) {
-    const outputs = await knownOutputs({ ranker, store }, of, wanted, startStopwatch(), caller);
+    const outputs = await knownOutputs({ ranker, store }, of, wanted, {
+      stopwatch: startStopwatch(),
+      caller,
+    });
     expect(await outputs.kept).toBeNull();
     return outputs;
   }

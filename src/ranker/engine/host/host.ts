@@ -1,4 +1,4 @@
-import { AssayError } from "../../../errors.js";
+import { AssayError, asAssayError } from "../../../errors.js";
 import { parameterCount } from "../../parameters.js";
 import type { Priority } from "../../plan.js";
 import type { DirectionVector, Outputs, RankerState } from "../../port.js";
@@ -276,10 +276,6 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       await child.end();
     },
   };
-}
-
-function asAssayError(error: unknown): AssayError {
-  return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
 }
 
 function notReady(reason: string): AssayError {

@@ -1,4 +1,47 @@
-import type { Distribution } from "./distribution.js";
+import type { Distribution } from "../distribution.js";
+import {
+  type Figures,
+  NON_NEGATIVE,
+  normOf,
+  OF_ANY_LABEL,
+  OF_NO_LABEL,
+  OF_PROBABILITIES,
+  type Signal,
+} from "./signal.js";
+
+/** Norms of gradients. */
+export const GRADIENT_SIGNALS = {
+  grad_norm_last: { ...OF_ANY_LABEL, ...NON_NEGATIVE, formula: gradNormLast },
+  grad_norm: {
+    ...OF_ANY_LABEL,
+    ...NON_NEGATIVE,
+    reads: ["gram"],
+    formula: ({ atLogits, gram }) => atLogits && gradNorm(atLogits.gradient, gram),
+  },
+  sensitivity: {
+    ...OF_NO_LABEL,
+    ...NON_NEGATIVE,
+    reads: ["gram"],
+    formula: ({ logits, gram }) => sensitivityOf(gram, logits.length),
+  },
+  expected_grad_norm: {
+    ...OF_NO_LABEL,
+    ...NON_NEGATIVE,
+    losses: OF_PROBABILITIES,
+    reads: ["gram"],
+    formula: ({ logits, distribution, gram }) =>
+      distribution && expectedGradNorm(distribution, gram, logits.length),
+  },
+} as const satisfies Record<string, Signal>;
+
+/**
+ * ‖r‖·√(‖h‖² + 1): the norm of the loss gradient by weight and bias of the last layer z = Wh + b, for ∂ℓ/∂W = r hᵀ and
+ * ∂ℓ/∂b = r. As a proxy for the gradient by all parameters: Katharopoulos & Fleuret 2018, "Not All Samples Are Created
+ * Equal", arXiv:1803.00942, whose bound is ‖r‖ alone up to a factor common to all samples.
+ */
+function gradNormLast({ atLogits, featureNormSquared }: Figures): number | null {
+  return atLogits && normOf(atLogits.gradient) * Math.sqrt(featureNormSquared + 1);
+}
 
 /**
  * Norm of the loss gradient over all parameters, √(rᵀ Γ r): with ∇ℓ = Σ_k r_k ∇z_k this is exact, and costs no model run
@@ -55,39 +98,7 @@ export function expectedGradNorm(
   }, 0);
 }
 
-/**
- * ⟨∇ℓ, v⟩ = Σ_k r_k ⟨∇z_k, v⟩. With v the mean loss gradient of a validation set, a step of η on the sample lowers its loss
- * by η times this, to first order (TracIn at one checkpoint: Pruthi et al. 2020, arXiv:2002.08484).
- *
- * @param gradient (K) r
- * @param tangent (K) ⟨∇z_k, v⟩
- */
-export function influenceOf(gradient: readonly number[], tangent: ArrayLike<number>): number {
-  return gradient.reduce((total, r, k) => total + r * (tangent[k] as number), 0);
-}
-
-/**
- * Cosine of ∇ℓ with v, in [−1, 1]; 0 where ∇ℓ or v is 0.
- *
- * @param gradient (K) r
- * @param gram (K, K)
- * @param tangent (K) ⟨∇z_k, v⟩
- * @param directionNorm ‖v‖
- */
-export function alignmentOf(
-  gradient: readonly number[],
-  gram: ArrayLike<number>,
-  tangent: ArrayLike<number>,
-  directionNorm: number,
-): number {
-  const peak = peakOf(gradient);
-  if (peak === 0) return 0;
-  const relative = gradient.map((r) => r / peak);
-  const norms = gradNorm(relative, gram) * directionNorm;
-  // Rounding in float32 outputs may carry the quotient past 1.
-  return norms === 0 ? 0 : Math.min(1, Math.max(-1, influenceOf(relative, tangent) / norms));
-}
-
-function peakOf(gradient: readonly number[]): number {
+/** max |r_k|. */
+export function peakOf(gradient: readonly number[]): number {
   return gradient.reduce((peak, r) => Math.max(peak, Math.abs(r)), 0);
 }

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { distributionOf } from "../../src/importance/distribution.js";
-import { alignmentOf, expectedGradNorm, gradNorm, influenceOf } from "../../src/importance/gradients.js";
-import { computeSignals } from "../../src/importance/signals.js";
-import type { Label, LogitBatch, SignalName } from "../../src/importance/types.js";
+import { distributionOf } from "../../../src/importance/distribution.js";
+import { computeSignals } from "../../../src/importance/signals/compute.js";
+import { alignmentOf, influenceOf } from "../../../src/importance/signals/directions.js";
+import { expectedGradNorm, gradNorm } from "../../../src/importance/signals/gradients.js";
+import type { Label, LogitBatch, SignalName } from "../../../src/importance/types.js";
 
 /** Three logits of four parameters: Jacobian, gram and ⟨∇z_k, v⟩ by hand. */
 const JACOBIAN = [
@@ -142,10 +143,9 @@ describe("what a signal reads and the batch lacks", () => {
     expect(() => computeSignals(wrong, [1], "bce", ["loss"])).toThrow(message);
   });
 
-  test("a given column is taken as it is, in the order of the names", () => {
-    const given = new Map([["influence", [7]]] as const);
-    const columns = computeSignals(batch, [1], "bce", ["influence", "loss"], { given });
+  test("a signal without a formula is refused, and the others come in the order of their names", () => {
+    expect(() => computeSignals(batch, [1], "bce", ["learned"])).toThrow("learned reads a learned");
+    const columns = computeSignals(batch, [1], "bce", ["influence", "loss"]);
     expect([...columns.keys()]).toEqual(["influence", "loss"]);
-    expect(columns.get("influence")).toEqual([7]);
   });
 });

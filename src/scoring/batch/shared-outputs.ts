@@ -1,21 +1,9 @@
 import { hash } from "node:crypto";
 import { AssayError } from "../../errors.js";
-import type { SignalName } from "../../importance/types.js";
-import type { Stopwatch } from "../../observe/stopwatch.js";
-import type { Caller, Ranker, Text, Wanted } from "../../ranker/port.js";
-import type { Store } from "../../store/port.js";
-import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
-import { throwFaults } from "../requests/checks.js";
-import { readingsOf } from "../requests/needs.js";
-import type { ScoreRequest } from "../requests/score-request.js";
-
-/** Which share of a batch to score exactly. */
-export interface ExactShare {
-  /** Above 0, at most 1. */
-  readonly fraction: number;
-  /** Another seed, another share. */
-  readonly seed: number;
-}
+import type { Text, Wanted } from "../../ranker/port.js";
+import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
+import type { ModelPorts, Watch } from "../ports.js";
+import type { ExactShare } from "./plan-share.js";
 
 /** A smaller share could not be calibrated with: a batch of fewer samples is scored exactly. */
 export const SHARE_MIN = 10;
@@ -28,37 +16,16 @@ export interface DrawnShare {
   readonly share: Uint32Array;
 }
 
-/** The request's share, null where it names none; throws `unsuitable_signal` where it has no meaning for the signals. */
-export function suitExactShare(request: ScoreRequest, computed: readonly SignalName[]): ExactShare | null {
-  if (request.exact_fraction === undefined) return null;
-  const path = "/exact_fraction";
-  if (!computed.includes("grad_norm")) {
-    throwFaults("unsuitable_signal", [{ path, message: "is of grad_norm: ask for it, or weigh by it" }]);
-  }
-  const others = computed.filter(
-    (name) => name !== "grad_norm" && readingsOf([name], request.trajectory !== undefined).size > 0,
-  );
-  throwFaults(
-    "unsuitable_signal",
-    others.map((name) => ({
-      path,
-      message: `goes with signals that read nothing but logits and labels, and ${name} reads more: ask for it without`,
-    })),
-  );
-  return { fraction: request.exact_fraction, seed: request.seed ?? 0 };
-}
-
 /**
  * Outputs of which a random share has grams: the norms graph runs on the share, the forward graph on the rest, and unknown
  * grams are zeros. The share follows from seed and texts alone, never from the cache, so what it tells of the batch is
  * unbiased; a gram that the store happens to have is given all the same.
  */
 export async function sharedOutputs(
-  ports: { ranker: Ranker; store: Store },
+  ports: ModelPorts,
   texts: readonly Text[],
   exactShare: ExactShare,
-  stopwatch: Stopwatch,
-  caller: Caller,
+  watch: Watch,
 ): Promise<{ outputs: KnownOutputs; drawn: DrawnShare }> {
   const share = drawShare(texts, exactShare);
   const isShared = new Uint8Array(texts.length);
@@ -66,7 +33,7 @@ export async function sharedOutputs(
   const rest = Uint32Array.from(texts.keys()).filter((index) => isShared[index] === 0);
   const run = async (indices: Uint32Array, wanted: Wanted): Promise<Part> => {
     const own = Array.from(indices, (index) => texts[index] as Text);
-    return { indices, outputs: await located(knownOutputs(ports, own, wanted, stopwatch, caller), indices) };
+    return { indices, outputs: await located(knownOutputs(ports, own, wanted, watch), indices) };
   };
 
   const parts = [await run(share, { graph: "norms" })];
@@ -153,8 +120,6 @@ function gathered(count: number, parts: readonly Part[]): KnownOutputs {
     cached: each((outputs, at) => outputs.cached[at] as boolean),
     truncated: each((outputs, at) => outputs.truncated[at] as boolean),
     storeFailure: failures.find((failure) => failure !== null) ?? null,
-    kept: Promise.all(parts.map(({ outputs }) => outputs.kept)).then(
-      (kept) => kept.find((failure) => failure !== null) ?? null,
-    ),
+    kept: firstFailure(parts.map(({ outputs }) => outputs.kept)),
   };
 }

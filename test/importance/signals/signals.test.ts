@@ -1,11 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { distributionOf } from "../../src/importance/distribution.js";
-import { targetOf } from "../../src/importance/labels.js";
-import { crossEntropy } from "../../src/importance/losses.js";
-import { computeSignals } from "../../src/importance/signals.js";
-import { SIGNAL_RULES, suitableSignals } from "../../src/importance/suitability.js";
-import type { Label, LossName, SignalName } from "../../src/importance/types.js";
+import { distributionOf } from "../../../src/importance/distribution.js";
+import { targetOf } from "../../../src/importance/labels.js";
+import { crossEntropy } from "../../../src/importance/losses.js";
+import { computeSignals } from "../../../src/importance/signals/compute.js";
+import { suitableSignals } from "../../../src/importance/signals/suitability.js";
+import { SIGNAL_TABLE } from "../../../src/importance/signals/table.js";
+import type { Label, LossName, SignalName } from "../../../src/importance/types.js";
 
 /** Every signal that the forward graph gives and that suits the loss, of one sample with ‖h‖² = 3. */
 function signalsOf(logits: readonly number[], label: Label, loss: LossName) {
@@ -20,7 +21,7 @@ function signalsOf(logits: readonly number[], label: Label, loss: LossName) {
 
 /** Signals that read no gradient. */
 function ofForward(loss: LossName): SignalName[] {
-  return suitableSignals(loss).filter((name) => SIGNAL_RULES[name].reads.length === 0);
+  return suitableSignals(loss).filter((name) => SIGNAL_TABLE[name].reads.length === 0);
 }
 
 describe("one logit under bce", () => {

@@ -1,7 +1,9 @@
-import { labelFault } from "./labels.js";
-import type { SignalContext } from "./signals.js";
-import { type Reading, SIGNAL_RULES, suitableLosses, suitableSignals } from "./suitability.js";
-import { isGroupLoss, type Label, type LogitBatch, type LossName, type SignalName } from "./types.js";
+import { labelFault } from "../labels.js";
+import { isGroupLoss, type Label, type LogitBatch, type LossName, type SignalName } from "../types.js";
+import type { SignalContext } from "./context.js";
+import type { Reading } from "./signal.js";
+import { suitableLosses, suitableSignals } from "./suitability.js";
+import { SIGNAL_TABLE } from "./table.js";
 
 /** Throws RangeError for what `computeSignals` cannot read: a fault of the caller, who has refused the request's faults. */
 export function checkBatch(
@@ -19,8 +21,7 @@ export function checkBatch(
   const suitable = suitableSignals(loss);
   for (const name of names) {
     if (!suitable.includes(name)) throw new RangeError(`${name} does not suit ${loss}`);
-    if (context.given?.has(name) === true) continue;
-    const lacking = SIGNAL_RULES[name].reads.find((reading) => !isThere(reading, batch, context));
+    const lacking = SIGNAL_TABLE[name].reads.find((reading) => !isThere(reading, batch, context));
     if (lacking !== undefined) throw new RangeError(`${name} reads a ${lacking}, and the batch has none`);
   }
   for (const [index, label] of labels.entries()) {
@@ -70,6 +71,6 @@ function isThere(reading: Reading, { grams, tangents }: LogitBatch, context: Sig
     case "reference":
       return context.referenceLosses !== undefined;
     case "learned":
-      return false; // always given
+      return false; // it has no formula
   }
 }

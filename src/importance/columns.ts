@@ -1,0 +1,25 @@
+import type { SignalColumns, SignalName } from "./types.js";
+
+/** One sample's signals: those that its label allows. */
+export function signalsAt(columns: SignalColumns, index: number): Map<SignalName, number> {
+  const signals = new Map<SignalName, number>();
+  for (const [name, column] of columns) {
+    const value = column[index];
+    if (typeof value === "number") signals.set(name, value);
+  }
+  return signals;
+}
+
+/**
+ * (N) A signal that every sample has.
+ *
+ * @throws RangeError where one lacks it: the caller has refused these
+ */
+export function completeColumn(columns: SignalColumns, name: SignalName): Float64Array {
+  const column = columns.get(name);
+  if (column === undefined) throw new RangeError(`the batch has no ${name}`);
+  return Float64Array.from(column, (value, index) => {
+    if (value === null) throw new RangeError(`sample ${index} has no ${name}`);
+    return value;
+  });
+}

@@ -1,0 +1,74 @@
+import { distributionOf } from "../distribution.js";
+import { targetOf } from "../labels.js";
+import { lossGradients, rowOf } from "../loss-gradients.js";
+import type { LossAtLogits } from "../losses.js";
+import type { Label, LogitBatch, LossName, SignalColumn, SignalName } from "../types.js";
+import { checkBatch } from "./check-batch.js";
+import type { SignalContext } from "./context.js";
+import type { Figures, Signal } from "./signal.js";
+import { SIGNAL_TABLE } from "./table.js";
+
+/**
+ * The named signals of N samples, in the order of `names`. Labelled and unlabelled samples may be mixed: a sample gets
+ * null for what its label does not allow, which `labelNeed(name, classes)` tells beforehand.
+ *
+ * Values are finite for float32 logits, except that the `mse` loss of a label beyond 1e154 is infinite.
+ *
+ * @param labels (N) each passed by `labelFault`
+ * @throws RangeError where the batch's lengths disagree, a figure is not finite, a label has a fault, the loss does not suit
+ *   the number of logits or a signal the loss, a signal has no formula, or what it reads is absent: the caller has refused these
+ */
+export function computeSignals(
+  batch: LogitBatch,
+  labels: readonly Label[],
+  loss: LossName,
+  names: readonly SignalName[],
+  context: SignalContext = {},
+): Map<SignalName, SignalColumn> {
+  checkBatch(batch, labels, loss, names, context);
+  const atLogits = lossGradients(batch, labels, loss, context.groups ?? []);
+  const columns = names.map((name) => {
+    const values: (number | null)[] = [];
+    return { name, formula: formulaOf(name), values };
+  });
+  const readsProbabilities = names.some((name) => !SIGNAL_TABLE[name].losses.includes("mse"));
+  for (const [index, label] of labels.entries()) {
+    const own = atLogits[index] ?? null;
+    const figures = readFigures(batch, { index, label, atLogits: own, readsProbabilities }, context);
+    for (const { formula, values } of columns) values.push(formula(figures));
+  }
+  return new Map(columns.map(({ name, values }) => [name, values]));
+}
+
+function formulaOf(name: SignalName): NonNullable<Signal["formula"]> {
+  const { formula } = SIGNAL_TABLE[name];
+  if (formula === null) throw new RangeError(`${name} has no formula: it is computed elsewhere`);
+  return formula;
+}
+
+interface Labelled {
+  readonly index: number;
+  readonly label: Label;
+  readonly atLogits: LossAtLogits | null;
+  readonly readsProbabilities: boolean;
+}
+
+function readFigures(
+  { logits, featureNormsSquared, grams, tangents, classes }: LogitBatch,
+  { index, label, atLogits, readsProbabilities }: Labelled,
+  { directionNorm = 0, referenceLosses }: SignalContext,
+): Figures {
+  const own = rowOf(logits, index, classes);
+  return {
+    logits: own,
+    featureNormSquared: featureNormsSquared[index] as number,
+    label,
+    distribution: readsProbabilities ? distributionOf(own) : null,
+    target: readsProbabilities && label !== null ? targetOf(label, classes) : null,
+    atLogits,
+    gram: grams ? rowOf(grams, index, classes * classes) : [],
+    tangent: tangents ? rowOf(tangents, index, classes) : [],
+    directionNorm,
+    referenceLoss: referenceLosses?.[index] ?? null,
+  };
+}

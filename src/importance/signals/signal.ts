@@ -1,0 +1,60 @@
+import type { Distribution } from "../distribution.js";
+import type { LossAtLogits } from "../losses.js";
+import { type Label, LOSSES, type LossName } from "../types.js";
+
+/** The label that a signal needs: none, any, or a hard one (0 or 1, or a class index). */
+export type LabelNeed = "none" | "any" | "hard";
+
+/** What a signal reads beside the logits and ‖h‖: Γ, ⟨∇z, v⟩ along a direction, a reference loss, the folder's learned model. */
+export type Reading = "gram" | "tangent" | "reference" | "learned";
+
+/** One signal: what it asks of labels, losses and the model, and its formula. */
+export interface Signal {
+  /** Need of a model with one logit. */
+  readonly labelOfOneLogit: LabelNeed;
+  /** Need of a model with several logits. */
+  readonly labelOfManyLogits: LabelNeed;
+  /** Never below 0, as the schemes `proportional` and `inverse` require. */
+  readonly nonNegative: boolean;
+  /** Losses under which the signal has a meaning. */
+  readonly losses: readonly LossName[];
+  /** Empty where the forward graph alone gives the signal. */
+  readonly reads: readonly Reading[];
+  /** Null where the sample's label is not the one that the signal needs. A signal without a formula is computed elsewhere. */
+  readonly formula: ((figures: Figures) => number | null) | null;
+}
+
+/** What the formulas read of one sample. */
+export interface Figures {
+  /** (K) */
+  readonly logits: ArrayLike<number>;
+  readonly featureNormSquared: number;
+  readonly label: Label;
+  /** Null where no signal of the request reads it, as under `mse`, where a logit is no probability. */
+  readonly distribution: Distribution | null;
+  /** (C) The label as a distribution; null with the one of the model, or without a label. */
+  readonly target: readonly number[] | null;
+  /** Null without a label. */
+  readonly atLogits: LossAtLogits | null;
+  /** (K, K); empty where no signal reads it, like the tangent. */
+  readonly gram: ArrayLike<number>;
+  /** (K) */
+  readonly tangent: ArrayLike<number>;
+  readonly directionNorm: number;
+  readonly referenceLoss: number | null;
+}
+
+/** Under the other losses a logit is no probability. */
+export const OF_PROBABILITIES: readonly LossName[] = ["bce", "cross_entropy"];
+
+export const OF_ANY_LABEL = { labelOfOneLogit: "any", labelOfManyLogits: "any" } as const;
+export const OF_NO_LABEL = { labelOfOneLogit: "none", labelOfManyLogits: "none" } as const;
+/** For several logits, that of the label's class. */
+export const OF_ONE_CLASS = { labelOfOneLogit: "none", labelOfManyLogits: "hard" } as const;
+export const NON_NEGATIVE = { nonNegative: true, losses: LOSSES, reads: [] } as const;
+export const SIGNED = { nonNegative: false, losses: LOSSES, reads: [] } as const;
+
+/** ‖r‖ of (K) r = ∂ℓ/∂z. */
+export function normOf(gradient: readonly number[]): number {
+  return gradient.length === 1 ? Math.abs(gradient[0] as number) : Math.hypot(...gradient);
+}

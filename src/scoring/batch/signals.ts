@@ -1,0 +1,178 @@
+import { type AssayError, type Fault, throwFaults } from "../../errors.js";
+import { completeColumn } from "../../importance/columns.js";
+import { computeSignals } from "../../importance/signals/compute.js";
+import type { SignalColumn, SignalColumns, SignalName } from "../../importance/types.js";
+import type { Wanted } from "../../ranker/port.js";
+import type { Store } from "../../store/port.js";
+import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
+import type { Watch } from "../ports.js";
+import type { BoundPlan } from "./bind.js";
+import { allExact, type EstimatedNorms, estimateNorms } from "./estimated-norms.js";
+import { learnedColumn } from "./learned.js";
+import type { ExactShare } from "./plan-share.js";
+import { referenceLosses } from "./references.js";
+import { sharedOutputs } from "./shared-outputs.js";
+import { influenceOver } from "./trajectory.js";
+import { giveWay } from "./turns.js";
+
+/** What the models say of a batch, and its signals. */
+export interface BatchSignals {
+  /** Of the request's own model. */
+  readonly outputs: KnownOutputs;
+  /** `grad_norm` holds estimates where the request has an exact share. */
+  readonly columns: SignalColumns;
+  /** Null where the request has no exact share. */
+  readonly estimated: EstimatedNorms | null;
+  /** Why the store could not be asked; null where it answered. */
+  readonly storeFailure: AssayError | null;
+  /** Resolves when all that was run is in the store, to null, or to why it is not. */
+  readonly kept: Promise<AssayError | null>;
+}
+
+/** Runs the models of a request, each where the store does not know its outputs, and computes its signals. */
+export async function batchSignals(plan: BoundPlan, store: Store, watch: Watch): Promise<BatchSignals> {
+  const { run } = plan;
+  if (run.graph === "share") return sharedSignals(plan, run.share, store, watch);
+  const { outputs, columns, others } = await runWhole(plan, run, store, watch);
+  return answerOf([outputs, ...others.outputs], { outputs, columns, estimated: null });
+}
+
+/** Gradients of a share, estimates of the rest. A share too poor to estimate from has the rest run too. */
+async function sharedSignals(
+  plan: BoundPlan,
+  share: ExactShare,
+  store: Store,
+  watch: Watch,
+): Promise<BatchSignals> {
+  const { ranker, labelled, computed } = plan;
+  const { outputs, drawn } = await sharedOutputs({ ranker, store }, labelled.texts, share, watch);
+  const others = await runOthers(plan, outputs, store, watch);
+  const names: readonly SignalName[] = [...new Set([...computed, "grad_norm_last" as const])];
+  const widened = { ...plan, computed: names };
+  const columns = await computeColumns(widened, outputs, others, watch);
+  const estimated = estimateNorms(
+    outputs,
+    completeColumn(columns, "grad_norm_last"),
+    completeColumn(columns, "grad_norm"),
+    drawn,
+  );
+  watch.stopwatch.lap("signals");
+  if (estimated !== null) {
+    const asked = asAsked(columns, plan, estimated);
+    return answerOf([outputs, ...others.outputs], { outputs, columns: asked, estimated });
+  }
+
+  const whole = await runWhole(widened, { graph: "norms" }, store, watch);
+  const exact = allExact(
+    completeColumn(whole.columns, "grad_norm_last"),
+    completeColumn(whole.columns, "grad_norm"),
+  );
+  return answerOf([whole.outputs, ...whole.others.outputs], {
+    outputs: whole.outputs,
+    columns: asAsked(whole.columns, plan, exact),
+    estimated: exact,
+  });
+}
+
+function answerOf(
+  all: readonly KnownOutputs[],
+  answer: Pick<BatchSignals, "outputs" | "columns" | "estimated">,
+): BatchSignals {
+  return {
+    ...answer,
+    storeFailure: all.find((one) => one.storeFailure !== null)?.storeFailure ?? null,
+    kept: firstFailure(all.map((one) => one.kept)),
+  };
+}
+
+/** The signals that were asked for, with `grad_norm` as it is estimated. */
+function asAsked(columns: SignalColumns, { computed }: BoundPlan, { norms }: EstimatedNorms): SignalColumns {
+  const asked = [...columns].filter(([name]) => computed.includes(name));
+  return new Map(asked).set("grad_norm", Array.from(norms));
+}
+
+async function runWhole(plan: BoundPlan, wanted: Wanted, store: Store, watch: Watch) {
+  const outputs = await knownOutputs({ ranker: plan.ranker, store }, plan.labelled.texts, wanted, watch);
+  const others = await runOthers(plan, outputs, store, watch);
+  return { outputs, others, columns: await computeColumns(plan, outputs, others, watch) };
+}
+
+/** What other models than the request's own, and the trees beside it, say of the batch. */
+interface Others {
+  /** (N) Of `rho`'s reference; undefined where it is not computed. */
+  readonly referenceLosses: readonly (number | null)[] | undefined;
+  /** Signals that no formula gives: `learned`, and an influence summed over checkpoints. */
+  readonly made: SignalColumns;
+  readonly outputs: readonly KnownOutputs[];
+}
+
+async function runOthers(
+  plan: BoundPlan,
+  outputs: KnownOutputs,
+  store: Store,
+  watch: Watch,
+): Promise<Others> {
+  const { reference, labelled, trajectory, learned, samples, ranker } = plan;
+  const made = new Map<SignalName, SignalColumn>();
+  const ran: KnownOutputs[] = [];
+  let losses = reference?.kind === "sent" ? reference.losses : undefined;
+  if (reference?.kind === "model") {
+    const referred = await referenceLosses({ ranker: reference.ranker, store }, labelled, watch);
+    losses = referred.losses;
+    ran.push(referred.outputs);
+  }
+  if (trajectory.length > 0) {
+    const influence = await influenceOver(trajectory, store, labelled, watch);
+    made.set("influence", influence.column);
+    ran.push(...influence.outputs);
+  }
+  if (learned !== null) {
+    const batch = { plan: learned, outputs, samples, labelled };
+    made.set("learned", await learnedColumn(ranker, batch, watch.caller.signal));
+  }
+  return { referenceLosses: losses, made, outputs: ran };
+}
+
+async function computeColumns(
+  { samples, labelled, loss, computed, run }: BoundPlan,
+  outputs: KnownOutputs,
+  { referenceLosses: losses, made }: Others,
+  { stopwatch }: Watch,
+): Promise<SignalColumns> {
+  await giveWay(samples.length);
+  const names = computed.filter((name) => !made.has(name));
+  const byFormula = computeSignals(outputs, labelled.labels, loss, names, {
+    groups: labelled.groups,
+    directionNorm: run.graph === "tangent" ? run.direction.norm : undefined,
+    referenceLosses: losses,
+  });
+  const columns = made.size === 0 ? byFormula : inOrder(computed, new Map([...byFormula, ...made]));
+  checkMagnitude(columns);
+  stopwatch.lap("signals");
+  return columns;
+}
+
+function inOrder(names: readonly SignalName[], columns: SignalColumns): SignalColumns {
+  const order = new Map(names.map((name, index) => [name, index]));
+  return new Map([...columns].sort(([a], [b]) => (order.get(a) ?? 0) - (order.get(b) ?? 0)));
+}
+
+/**
+ * Throws `unsuitable_signal` with each sample's signal that is no finite float32, in which a dataset remembers signals: a huge
+ * label, learning rate or direction makes one. It could be neither answered as JSON nor weighed.
+ */
+function checkMagnitude(columns: SignalColumns): void {
+  const faults: Fault[] = [];
+  for (const [name, column] of columns) {
+    // By index: an iterator of entries would make a pair for every signal of every request.
+    for (let index = 0; index < column.length; index++) {
+      const value = column[index];
+      if (typeof value === "number" && !Number.isFinite(Math.fround(value)))
+        faults.push({
+          path: `/samples/${index}`,
+          message: `${name} comes to ${value}, which is no finite float32`,
+        });
+    }
+  }
+  throwFaults("unsuitable_signal", faults);
+}
