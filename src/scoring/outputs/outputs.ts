@@ -1,4 +1,4 @@
-import { AssayError } from "../../errors.js";
+import { AssayError, isStoreFailure } from "../../errors.js";
 import type { LogitBatch } from "../../importance/types.js";
 import type { Stopwatch } from "../../observe/stopwatch.js";
 import type { Caller, Outputs, Ranker, Text, Wanted } from "../../ranker/port.js";
@@ -118,7 +118,7 @@ function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord
 
 /** A store that does not answer costs the cache; anything else is thrown on. */
 function tolerated(error: unknown): AssayError {
-  if (error instanceof AssayError && error.code === "store_unavailable") return error;
+  if (isStoreFailure(error)) return error;
   throw error;
 }
 

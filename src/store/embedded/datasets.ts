@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
 import { parseShape, type Shape } from "../codec/shape.js";
 import type { SnapshotInfo } from "../port.js";
-import { type Environment, freshVersion, putIf } from "./environment.js";
+import { type Environment, freshVersion } from "./environment.js";
 
 /** Random name of one life of a dataset: what a deleted dataset leaves behind is never taken for its successor's. */
 const INCARNATION_BYTES = 6;
@@ -68,7 +68,7 @@ export function openDatasets(environment: Environment): DatasetTable {
       const stored = datasets.getEntry(key);
       const change = plan(stored === undefined ? null : parseEntry(stored.value));
       if (change === null) return null;
-      const committed = await putIf(datasets, key, stored?.version ?? null, () => {
+      const committed = await environment.putIf(datasets, key, stored?.version ?? null, () => {
         change.write();
         if (change.entry === null) datasets.remove(key);
         else datasets.put(key, formatEntry({ ...change.entry, updatedAtMs: Date.now() }), freshVersion());

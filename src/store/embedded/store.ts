@@ -15,7 +15,8 @@ import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions 
 import type { DatasetSummary, LookedUp, Page, Store } from "../port.js";
 import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
 import { openDirections } from "./directions.js";
-import { openEnvironment, putOnce, unavailable } from "./environment.js";
+import { explain } from "./disk.js";
+import { openEnvironment } from "./environment.js";
 import { openOutputs } from "./outputs.js";
 import { startPurge } from "./purge.js";
 import { after, openSampleKeys, sampleKey } from "./sample-key.js";
@@ -27,6 +28,8 @@ const CHUNK = 1000;
 export interface EmbeddedStoreOptions extends StoreOptions {
   /** Made if it is missing. On a local file system: LMDB's locks do not work over a network. */
   readonly directory: string;
+  /** A write that is not on disk after this time fails; it may still be done later. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -39,14 +42,15 @@ export async function openEmbeddedStore({
   digestKey,
   outputsTtlMs = OUTPUTS_TTL_MS,
   outputsBytesMax = OUTPUTS_BYTES_MAX,
+  timeoutMs = 5000,
 }: EmbeddedStoreOptions): Promise<Store> {
-  const environment = await openEnvironment(directory);
+  const environment = await openEnvironment(directory, timeoutMs);
   const { samples, doomed } = environment;
   const datasets = openDatasets(environment);
   const reusedKey = openSampleKeys();
   const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax });
   const directions = await openDirections(environment, directory);
-  const { run, runEach, end } = startLifetime(unavailable);
+  const { run, runEach, end } = startLifetime(explain);
   let knownDigestKey = digestKey;
   const purge = startPurge(environment, () => directions.sweep());
 
@@ -76,14 +80,19 @@ export async function openEmbeddedStore({
   return {
     digestKey: () =>
       run(async () => {
-        knownDigestKey ??= await putOnce(environment.singletons, DIGEST_KEY, randomBytes(DIGEST_KEY_BYTES));
+        knownDigestKey ??= await environment.putOnce(
+          environment.singletons,
+          DIGEST_KEY,
+          randomBytes(DIGEST_KEY_BYTES),
+        );
         return knownDigestKey;
       }),
 
     status: () =>
-      run(() => {
+      run(async () => {
+        await environment.checkWrites();
         const failure = purge.failure();
-        if (failure !== null) throw unavailable(failure);
+        if (failure !== null) throw explain(failure);
         return {
           kind: "embedded" as const,
           durability:
