@@ -1,4 +1,4 @@
-import { AssayError } from "../../errors.js";
+import type { AssayError } from "../../errors.js";
 import { type EstimatedWeighting, weighEstimated } from "../../importance/estimated-weights.js";
 import { isGroupLoss, type Label, type LossName } from "../../importance/types.js";
 import { type Weighting, weigh } from "../../importance/weights.js";
@@ -9,6 +9,7 @@ import type { SignalColumns } from "../datasets/columns.js";
 import { keepSamples } from "../datasets/keep.js";
 import { type LabelledTexts, labelledTexts } from "../requests/labelled.js";
 import type { ScoreRequest } from "../requests/score-request.js";
+import { storeUntil, throwIfOver } from "../requests/store-until.js";
 import { weighedScores, weighedSignals } from "../requests/weighting.js";
 import { batchSignals } from "./batch-signals.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
@@ -40,7 +41,7 @@ export interface ScoreAnswer {
  * remembers the samples if a dataset is named. Every fault of the request is found before anything runs or is written.
  *
  * Throws `model_not_found`, `direction_not_found`, `direction_stale`, `unsuitable_*`, `missing_*`, `duplicate_id`,
- * `invalid_sample` for faults of the request, what `Ranker.run` throws, and `store_unavailable` where a dataset is named and the store does not answer.
+ * `invalid_sample` for faults of the request, what `Ranker.run` throws, and `store_unavailable` or `store_full` where a dataset is named and the store does not do its part.
  *
  * @param stopwatch tells the stages apart; the answer's own making is left to the next lap
  */
@@ -50,7 +51,8 @@ export async function scoreSamples(
   caller: Caller,
   stopwatch: Stopwatch = startStopwatch(),
 ): Promise<ScoreAnswer> {
-  return useModels(rankers, request, (models) => scoreWith({ models, store }, request, caller, stopwatch));
+  const ports = { store: storeUntil(store, caller) };
+  return useModels(rankers, request, (models) => scoreWith({ models, ...ports }, request, caller, stopwatch));
 }
 
 async function scoreWith(
@@ -110,12 +112,6 @@ async function scoreWith(
       ...adviceOnTruncation(outputs.truncated, model),
     ],
   };
-}
-
-/** Before anything is kept: a timer may not have had its turn yet. */
-function throwIfOver({ signal, deadlineAtMs }: Caller): void {
-  if (signal.aborted) throw signal.reason;
-  if (deadlineAtMs !== null && performance.now() > deadlineAtMs) throw new AssayError("deadline_exceeded");
 }
 
 function weighColumns(

@@ -3,6 +3,7 @@ import type { LogitBatch } from "../../importance/types.js";
 import type { Stopwatch } from "../../observe/stopwatch.js";
 import type { Caller, Outputs, Ranker, Text, Wanted } from "../../ranker/port.js";
 import type { OutputsKey, OutputsRecord, Store } from "../../store/port.js";
+import { storeUntil } from "../requests/store-until.js";
 import { outputsKeys } from "./outputs-key.js";
 
 /** What the model says of N samples, from the store where it is known, from the model where it is not. */
@@ -47,15 +48,20 @@ export async function knownOutputs(
     distinct: Distinct;
     records: (OutputsRecord | null)[];
   }> {
+    const cache = cacheUntil(store, caller);
     try {
-      const { keys, names } = outputsKeys(await store.digestKey(), ranker.model, wanted, texts);
+      const { keys, names } = outputsKeys(await cache.store.digestKey(), ranker.model, wanted, texts);
       const distinct = distinctOf(names);
-      const records = await store.readOutputs(distinct.firsts.map((index) => keys[index] as OutputsKey));
+      const records = await cache.store.readOutputs(
+        distinct.firsts.map((index) => keys[index] as OutputsKey),
+      );
       return { keys, distinct, records };
     } catch (error) {
       storeFailure = tolerated(error);
       const distinct = distinctOf(texts.map(({ first, second }) => JSON.stringify([first, second])));
       return { keys: [], distinct, records: distinct.firsts.map(() => null) };
+    } finally {
+      cache.release();
     }
   }
 
@@ -87,6 +93,21 @@ export async function knownOutputs(
   const cached = distinct.of.map((d) => hits[d] as boolean);
   stopwatch.lap("cache");
   return { ...columns, cached, keys, storeFailure, kept };
+}
+
+/** The store for half of the time that the caller has left: where it hangs, the model needs the other half. */
+function cacheUntil(store: Store, { deadlineAtMs }: Caller): { store: Store; release: () => void } {
+  if (deadlineAtMs === null) return { store, release: () => undefined };
+  const controller = new AbortController();
+  const waitMs = Math.max(1, (deadlineAtMs - performance.now()) / 2);
+  const timer = setTimeout(() => {
+    const detail = `The store did not answer within ${Math.round(waitMs)} ms, half of the time that was left`;
+    controller.abort(new AssayError("store_unavailable", { detail }));
+  }, waitMs);
+  return {
+    store: storeUntil(store, { signal: controller.signal, deadlineAtMs: null }),
+    release: () => clearTimeout(timer),
+  };
 }
 
 function suffices(record: OutputsRecord, wanted: Wanted): boolean {

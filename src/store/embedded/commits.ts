@@ -18,8 +18,8 @@ export interface Commits {
   commit(start: () => Promise<boolean>): Promise<boolean>;
   /** Throws what keeps writes from being done, within two seconds; writes something itself where nothing was written lately. */
   check(): Promise<void>;
-  /** A commit is waiting and has been for too long. */
-  isStalled(): boolean;
+  /** Nothing is waiting to be committed. */
+  isIdle(): boolean;
 }
 
 /** The cause of an error after which the writes may yet be done. */
@@ -153,7 +153,7 @@ export async function openCommits(
       });
       await within(READY_MS, checking);
     },
-    isStalled: () => stalledMs() > READY_MS,
+    isIdle: () => waiting === 0,
   };
 }
 

@@ -45,7 +45,7 @@ export interface Environment {
   putOnce(table: Table, key: Buffer, value: Buffer): Promise<Buffer>;
   /** See `Commits.check`. */
   checkWrites(): Promise<void>;
-  /** Waits for LMDB's thread, unless it has been waiting for another process itself for too long. */
+  /** Of writes that nobody waits for any more, as LMDB's thread has been waiting too long itself, the process's end is the end. */
   close(): Promise<void>;
 }
 
@@ -74,7 +74,7 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
       root.openDB<Buffer, Buffer>(name, { keyEncoding: "binary", encoding: "binary", useVersions }),
     );
   const singletons = table("singletons", true);
-  const { commit, check, isStalled } = await openCommits(directory, timeoutMs, () =>
+  const { commit, check, isIdle } = await openCommits(directory, timeoutMs, () =>
     singletons.put(CHECK_KEY, Buffer.from(String(Date.now())), freshVersion()),
   );
   const putIf: Environment["putIf"] = (to, key, version, action) =>
@@ -100,7 +100,9 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
     },
     checkWrites: check,
     async close() {
-      if (!isStalled()) await root.close();
+      if (isIdle()) await root.close();
+      // Ending a process joins its threads, and one of them waits for the lock of another process.
+      else process.once("exit", () => process.kill(process.pid, "SIGKILL"));
     },
   };
   const format = await environment.putOnce(singletons, FORMAT_KEY, Buffer.from(FORMAT));
