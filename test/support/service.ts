@@ -11,6 +11,8 @@ export interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A folder that outlives the service, for a restart; by default one of its own, gone after the test. */
   readonly dataDir?: string;
+  /** Files of the service grow no larger: what a full disk does to it. `prlimit` can take the limit away again. */
+  readonly fileKiBMax?: number;
   /** Another copy of the compiled command line than this checkout's. */
   readonly cli?: string;
   /** `ready`: the model is loaded. `listening`: the port is open, the model may still be loading. */
@@ -35,11 +37,13 @@ export interface Service {
 export async function startService({
   env = {},
   dataDir = temporaryFolder(),
+  fileKiBMax,
   cli = CLI,
   until = "ready",
   startTimeoutMs = 60_000,
 }: ServiceOptions = {}): Promise<Service> {
-  const child = spawn(process.execPath, [cli, "serve"], {
+  const limit = fileKiBMax === undefined ? "" : `ulimit -S -f ${fileKiBMax}; `;
+  const child = spawn("bash", ["-c", `${limit}exec "$0" "$@"`, process.execPath, cli, "serve"], {
     env: { ...foreignEnvironment(), ASSAY_PORT: "0", ASSAY_DATA_DIR: dataDir, ...env },
     stdio: ["ignore", "pipe", "pipe"],
     // A process group of its own, so that a kill takes the engine processes too.

@@ -5,7 +5,7 @@ import { explain, isFull, probeRoom, unavailable } from "./disk.js";
 
 /** Without a commit for this long while one waits, the store is not ready. */
 const READY_MS = 2000;
-/** A commit this long ago shows that the next one can be done; and what keeps writes from being done is looked for no more often. */
+/** A commit this long ago shows that the next one can be done; without one it is tried no more often. */
 const CHECK_MS = 1000;
 
 /** Hands writes to LMDB's thread and keeps account of what becomes of them. */
@@ -30,16 +30,25 @@ export function isUndecided(error: unknown): boolean {
   return error instanceof AssayError && error.cause instanceof Undecided;
 }
 
+/** Writes by which to see whether writes can be done, and how large ones. */
+export interface TrialWrites {
+  /** Something small. */
+  small(): Promise<boolean>;
+  /** As much as a small batch of samples, in as many records: it needs room, be it new or what deletions left. */
+  large(): Promise<boolean>;
+  /** Removes what `large` wrote. */
+  undo(): Promise<boolean>;
+}
+
 /**
  * @param directory folder of the environment, open already
  * @param timeoutMs a commit that takes longer fails, and while none has been done for so long others are refused at once, so
  * that what waits does not grow
- * @param write something small, to see whether writes can be done
  */
 export async function openCommits(
   directory: string,
   timeoutMs: number,
-  write: () => Promise<boolean>,
+  trial: TrialWrites,
 ): Promise<Commits> {
   const file = join(directory, "data.mdb");
   const { ino } = await stat(file);
@@ -47,10 +56,12 @@ export async function openCommits(
   /** When a commit was last decided, or began to wait while no other did. */
   let progressAtMs = 0;
   let committedAtMs = Number.NEGATIVE_INFINITY;
-  /** What the last commit failed with, or would have at the start; null once one is done. */
-  let failure = await probeRoom(directory).then(() => null, fullness);
-  let admittedAtMs = performance.now();
+  /** What the last commit failed with; null once one is done again. */
+  let failure: AssayError | null = null;
+  /** A small write tells nothing on a full disk: LMDB finds a page for it among those that it had before. */
+  let isRoomKnown = false;
   let checking: Promise<void> | null = null;
+  let checkedAtMs = Number.NEGATIVE_INFINITY;
 
   const stalledMs = (): number => (waiting === 0 ? 0 : performance.now() - progressAtMs);
 
@@ -60,19 +71,6 @@ export async function openCommits(
         `no write was done for ${Math.round(ms)} ms. Another process that has the data directory open may hold its lock, or the disk hangs`,
       ),
     );
-  }
-
-  /** Throws where a write would be in vain. What it finds is taken to hold for a while. */
-  async function admit(): Promise<void> {
-    const now = performance.now();
-    if (stalledMs() > timeoutMs) throw stalled(stalledMs());
-    if (now - admittedAtMs < CHECK_MS) {
-      if (failure !== null && isFull(failure)) throw failure;
-      return;
-    }
-    admittedAtMs = now;
-    await checkFolder();
-    if (failure !== null && isFull(failure)) await checkRoom();
   }
 
   /** A folder that was removed takes writes as before, and with the process they are gone. */
@@ -87,25 +85,22 @@ export async function openCommits(
       );
   }
 
-  async function checkRoom(): Promise<void> {
-    try {
-      await probeRoom(directory);
-    } catch (error) {
-      throw explain(error);
-    }
-    // There is room again: the next commit shows whether it is enough.
-    admittedAtMs = Number.NEGATIVE_INFINITY;
-  }
-
   /** Why a commit failed. LMDB reports a write of which the disk took a part as an I/O error. */
   async function reasonOf(cause: unknown): Promise<AssayError> {
     const error = explain(cause);
     if (isFull(error)) return error;
-    return (await probeRoom(directory).then(() => null, fullness)) ?? error;
+    return probeRoom(directory).then(
+      () => error,
+      (reason: unknown) => {
+        const found = explain(reason);
+        return isFull(found) ? found : error;
+      },
+    );
   }
 
   async function commit(start: () => Promise<boolean>): Promise<boolean> {
-    await admit();
+    if (stalledMs() > timeoutMs) throw stalled(stalledMs());
+    await checkFolder();
     if (waiting++ === 0) progressAtMs = performance.now();
     return within(timeoutMs, decide(start));
   }
@@ -118,6 +113,7 @@ export async function openCommits(
       return done;
     } catch (error) {
       failure = await reasonOf(await causeOf(error));
+      if (isFull(failure)) isRoomKnown = false;
       throw failure;
     } finally {
       waiting--;
@@ -138,29 +134,33 @@ export async function openCommits(
     }
   }
 
-  async function checkOnce(): Promise<void> {
-    await checkFolder();
-    await commit(write);
+  async function tryWrites(): Promise<void> {
+    if (isRoomKnown) {
+      await commit(trial.small);
+      return;
+    }
+    await commit(trial.large);
+    await commit(trial.undo);
+    isRoomKnown = true;
   }
 
   return {
     commit,
     async check() {
+      const now = performance.now();
       if (stalledMs() > READY_MS) throw stalled(stalledMs());
-      if (failure === null && performance.now() - committedAtMs < CHECK_MS) return;
-      checking ??= checkOnce().finally(() => {
-        checking = null;
-      });
+      if (isRoomKnown && failure === null && now - committedAtMs < CHECK_MS) return;
+      if (checking === null) {
+        if (failure !== null && now - checkedAtMs < CHECK_MS) throw failure;
+        checkedAtMs = now;
+        checking = tryWrites().finally(() => {
+          checking = null;
+        });
+      }
       await within(READY_MS, checking);
     },
     isIdle: () => waiting === 0,
   };
-}
-
-/** The error where it is one of a full disk; null for others, which a commit meets by itself. */
-function fullness(cause: unknown): AssayError | null {
-  const error = explain(cause);
-  return isFull(error) ? error : null;
 }
 
 /** lmdb rejects with a general error that carries a promise of the cause. */

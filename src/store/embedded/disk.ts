@@ -6,8 +6,7 @@ import { AssayError } from "../../errors.js";
 const { ENOSPC, EFBIG, EDQUOT } = constants.errno;
 /** What a file system says that takes no more: no block, no larger file, no more of this user. */
 const FULL: ReadonlySet<number> = new Set([ENOSPC, EFBIG, EDQUOT]);
-/** Room that must be there before writes are tried again. */
-const ROOM_BYTES = 2 ** 20;
+const PROBE_BYTES = 2 ** 16;
 
 /** An error of LMDB or of the file system, in the catalogue's terms. */
 export function explain(error: unknown): AssayError {
@@ -30,13 +29,13 @@ export function isFull(error: AssayError): boolean {
   return error.code === "store_full";
 }
 
-/** Writes some room's worth behind the end of the data, as a commit would, and gives it back. Throws what the file system says. */
+/** Writes some bytes behind the end of the data, as a commit does, and gives them back. Throws what the file system says. */
 export async function probeRoom(directory: string): Promise<void> {
   const { size } = await stat(join(directory, "data.mdb"));
   const path = join(directory, "room");
   const file = await open(path, "w");
   try {
-    const block = Buffer.alloc(ROOM_BYTES);
+    const block = Buffer.alloc(PROBE_BYTES);
     for (let at = 0; at < block.length; )
       at += (await file.write(block, at, block.length - at, size + at)).bytesWritten;
     await file.sync();

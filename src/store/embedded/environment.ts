@@ -2,14 +2,16 @@ import { randomInt } from "node:crypto";
 import { type Database, open } from "lmdb";
 import { AssayError } from "../../errors.js";
 import { corrupt } from "../codec/bytes.js";
-import { openCommits } from "./commits.js";
+import { openCommits, type TrialWrites } from "./commits.js";
 import { explain } from "./disk.js";
 
 /** Layout of the directory as a whole; each record carries its own version beside it. */
 const FORMAT = "1";
 const FORMAT_KEY = Buffer.from("format");
-/** Written to see whether writes can be done. */
-const CHECK_KEY = Buffer.from("write_check");
+/** Written to see whether writes can be done: see `TrialWrites`. */
+const TRIAL_KEY = Buffer.from("trial");
+const TRIAL_BATCH = Array.from({ length: 64 }, (_, index) => Buffer.from(`trial ${index}`));
+const TRIAL_BATCH_BYTES = 2000;
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -74,9 +76,7 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
       root.openDB<Buffer, Buffer>(name, { keyEncoding: "binary", encoding: "binary", useVersions }),
     );
   const singletons = table("singletons", true);
-  const { commit, check, isIdle } = await openCommits(directory, timeoutMs, () =>
-    singletons.put(CHECK_KEY, Buffer.from(String(Date.now())), freshVersion()),
-  );
+  const { commit, check, isIdle } = await openCommits(directory, timeoutMs, trialWrites(singletons));
   const putIf: Environment["putIf"] = (to, key, version, action) =>
     commit(() => (version === null ? to.ifNoExists(key, action) : to.ifVersion(key, version, action)));
   const environment: Environment = {
@@ -116,6 +116,20 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
 /** A version that no entry had before, so that an entry that was deleted and made again is not taken for the old one. */
 export function freshVersion(): number {
   return randomInt(1, 2 ** 48 - 1);
+}
+
+function trialWrites(table: Table): TrialWrites {
+  return {
+    small: () => table.put(TRIAL_KEY, Buffer.from(String(Date.now())), freshVersion()),
+    large: () =>
+      table.batch(() => {
+        for (const key of TRIAL_BATCH) table.put(key, Buffer.alloc(TRIAL_BATCH_BYTES), freshVersion());
+      }),
+    undo: () =>
+      table.batch(() => {
+        for (const key of TRIAL_BATCH) table.remove(key);
+      }),
+  };
 }
 
 function attempt<T>(directory: string, work: () => T): T {
