@@ -58,6 +58,7 @@ export const ERRORS = {
   accumulation_lost: "The sums of the gradients are gone",
   engine_failed: "The engine process failed",
   store_unavailable: "The store does not answer",
+  store_full: "The store has no room left",
   store_corrupt: "The store holds a record that this version cannot read",
   shutting_down: "The service is shutting down",
   config_invalid: "The configuration is not valid",
@@ -82,6 +83,11 @@ export class AssayError extends Error {
     this.faults = faults;
     this.retryAfterMs = retryAfterMs;
   }
+}
+
+/** Whether the store cannot do its part for now: it says so itself, and may be asked again. */
+export function isStoreFailure(error: unknown): error is AssayError {
+  return error instanceof AssayError && (error.code === "store_unavailable" || error.code === "store_full");
 }
 
 /** The error of at least one fault: its detail is the first, with the number of the others. */

@@ -58,7 +58,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
 
   await serveOpenApi(app, options.version);
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));
-  await app.register(datasetRoutes(store));
+  await app.register(datasetRoutes({ store }));
   await app.register(sampleRoutes({ rankers, store }, limits));
   await app.register(weightRoutes({ rankers, store }));
   await app.register(directionRoutes({ rankers, store }, limits));

@@ -43,6 +43,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   accumulation_lost: 503,
   engine_failed: 503,
   store_unavailable: 503,
+  store_full: 503,
   store_corrupt: 500,
   shutting_down: 503,
   config_invalid: 500,
@@ -57,6 +58,7 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   accumulation_lost: 2,
   engine_failed: 2,
   store_unavailable: 2,
+  store_full: 10,
   shutting_down: 5,
 };
 

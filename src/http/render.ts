@@ -59,7 +59,8 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
     samples: summary.samples,
     created_at: renderTime(summary.createdAtMs),
     updated_at: renderTime(summary.updatedAtMs),
-    models: [...summary.models],
+    models: [...summary.samplesByModel.keys()],
+    samples_by_model: Object.fromEntries(summary.samplesByModel),
     snapshot: summary.snapshot === null ? null : renderSnapshot(summary.snapshot),
   };
 }

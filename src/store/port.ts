@@ -46,8 +46,8 @@ export interface DatasetSummary {
   readonly samples: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
-  /** Distinct `name@version` of the models that scored samples written to this dataset. */
-  readonly models: readonly string[];
+  /** `name@version` of the models whose scores its samples have now, with the number of these samples. */
+  readonly samplesByModel: ReadonlyMap<string, number>;
   /** Newest snapshot, null before the first. */
   readonly snapshot: SnapshotInfo | null;
 }
@@ -80,8 +80,8 @@ export interface LookedUp {
   readonly shapes: readonly SampleShape[];
   /** (N) Which of `shapes` each id's sample has; −1 where the id is unknown. */
   readonly shapeOf: Int32Array;
-  /** (N) NaN where the snapshot has no weight of the sample. */
-  readonly weights: Float32Array;
+  /** (N) As `StoredSample.weight`; NaN where the snapshot has no weight of the sample. */
+  readonly weights: Float64Array;
   /** (N, S) row-major, S the names of the longest shape; a row holds its shape's signals in their order, then NaN. */
   readonly signals: Float32Array;
   /** S. */
@@ -133,7 +133,8 @@ export interface StoreStatus {
 
 /**
  * What is remembered. Three kinds of record that are never mixed: outputs by content, samples by dataset and id, snapshots
- * of weights. Every method throws `AssayError("store_unavailable")` while the store does not answer, and resolves a write
+ * of weights. Every method throws `AssayError("store_unavailable")` while the store does not answer, which is no later than after
+ * some seconds, and `store_full` where it takes no more; a write that fails so may have been done, and can be repeated. It resolves a write
  * only when it is as durable as the store is set to be. Dataset names are at most 128 and ids at most 256 bytes of UTF-8;
  * callers have checked them.
  */
@@ -169,7 +170,8 @@ export interface Store {
 
   /**
    * Keeps a weighting of the dataset as its newest snapshot; readers see all of it or none. Older snapshots may be
-   * dropped. Ids deleted since the scan are left out. Throws `dataset_not_found` where the dataset is gone.
+   * dropped. Ids deleted since the scan are left out. Weightings of one dataset take turns. Throws `dataset_not_found` where the
+   * dataset is gone, `overloaded` where too many wait, or other processes began too many before this one was done.
    */
   writeSnapshot(
     dataset: string,
@@ -201,6 +203,9 @@ export interface Store {
 
 export interface StoredSample {
   readonly record: SampleRecord;
-  /** The sample's weight in the newest snapshot, to float32; null before the first one or when it came later. */
+  /**
+   * The sample's weight in the newest snapshot, to 7 digits: all that were given sum in float64 to the sum that was given. Null
+   * before the first snapshot and where the sample came later.
+   */
   readonly weight: number | null;
 }

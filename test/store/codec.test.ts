@@ -4,6 +4,7 @@ import { decodeOutputs, encodeOutputs } from "../../src/store/codec/outputs.js";
 import { encodeSample } from "../../src/store/codec/sample.js";
 import { parseShape, shapeText } from "../../src/store/codec/shape.js";
 import {
+  type Columns,
   decodeIntoColumns,
   decodeStored,
   emptyColumns,
@@ -12,7 +13,7 @@ import {
   weightsSince,
   withWeight,
 } from "../../src/store/codec/stored.js";
-import type { LookedUp, OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
+import type { OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
 import { NO_PARTS } from "../support/outputs.js";
 import { sample } from "./conformance.js";
 
@@ -68,12 +69,13 @@ function pack(record: SampleRecord): { shape: string; body: Buffer } {
   return { shape, body: encodeSample(record, parseShape(shape).signals) };
 }
 
-function unpack(bytes: Buffer, shape: string, number: number, snapshot: number): StoredSample {
+function unpack(bytes: Buffer, shape: string, number: number, version: number): StoredSample {
+  const snapshot = { version, createdAtMs: 0, samples: 1, provenance: {} };
   return decodeStored(bytes, (wanted) => (wanted === number ? parseShape(shape) : undefined), snapshot);
 }
 
 /** Three rows of a dataset with the one shape. */
-function columnsOf(shape: string, version: number | undefined): LookedUp {
+function columnsOf(shape: string, version: number | undefined): Columns {
   const snapshot = version === undefined ? null : { version, createdAtMs: 0, samples: 1, provenance: {} };
   return emptyColumns(3, [parseShape(shape)], snapshot);
 }

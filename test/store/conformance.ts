@@ -319,7 +319,11 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         ]);
         const summary = await other.readDataset("d");
         expect(summary?.samples).toBe(398);
-        expect([...(summary?.models ?? [])].sort()).toEqual(["m@0", "m@1", "m@2"]);
+        const byModel = new Map<string, number>();
+        for (const { record } of await scanAll(store, "d"))
+          byModel.set(record.model, (byModel.get(record.model) ?? 0) + 1);
+        expect([...byModel.keys()].sort()).toEqual(["m@0", "m@1", "m@2"]);
+        expect(summary?.samplesByModel).toEqual(byModel);
         expect(await scanAll(store, "d")).toHaveLength(398);
       });
     });
@@ -332,14 +336,41 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         const before = Date.now();
         await store.writeSamples("d", [{ id: "a", record: sample({ model: "default@1" }) }]);
         const summary = await store.readDataset("d");
-        expect(summary).toMatchObject({ dataset: "d", samples: 1, models: ["default@1"], snapshot: null });
+        expect(summary).toMatchObject({ dataset: "d", samples: 1, snapshot: null });
+        expect([...(summary?.samplesByModel ?? [])]).toEqual([["default@1", 1]]);
         expect(summary?.createdAtMs).toBeGreaterThanOrEqual(before);
         await sleep(5);
         await store.writeSamples("d", [{ id: "b", record: sample({ model: "default@2" }) }]);
         const later = await store.readDataset("d");
-        expect(later?.models).toEqual(["default@1", "default@2"]);
+        expect([...(later?.samplesByModel.keys() ?? [])]).toEqual(["default@1", "default@2"]);
         expect(later?.createdAtMs).toBe(summary?.createdAtMs);
         expect(later?.updatedAtMs).toBeGreaterThan(summary?.updatedAtMs ?? Number.POSITIVE_INFINITY);
+      });
+
+      it("name the models whose scores their samples have, and no others", async () => {
+        const by = (model: string, ...ids: string[]) =>
+          store.writeSamples(
+            "d",
+            ids.map((id) => ({ id, record: sample({ model }) })),
+          );
+        const models = async () => [...((await store.readDataset("d"))?.samplesByModel ?? [])];
+        await by("default@1", "a", "b", "c");
+        await by("default@2", "a", "d", "d");
+        expect(await models()).toEqual([
+          ["default@1", 2],
+          ["default@2", 2],
+        ]);
+        await store.writeSamples("d", [
+          { id: "b", record: sample({ model: "default@2", signals: new Map([["margin", 1]]) }) },
+        ]);
+        await store.writeSnapshot("d", { ids: ["a"], weights: Float64Array.of(1) }, {});
+        await store.deleteSample("d", "c");
+        expect(await models()).toEqual([["default@2", 3]]);
+        expect((await store.listDatasets(null, 9)).items[0]?.samplesByModel).toEqual(new Map(await models()));
+        await by("default@1", "a", "b", "d");
+        expect(await models()).toEqual([["default@1", 3]]);
+        for (const id of ["a", "b", "d"]) await store.deleteSample("d", id);
+        expect(await models()).toEqual([]);
       });
 
       it("are listed in pages by name", async () => {
@@ -381,7 +412,7 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         expect(await store.readSamples("d", ["a", "b"])).toEqual([{ record: young, weight: null }, null]);
         expect(await store.readDataset("d")).toMatchObject({
           samples: 1,
-          models: ["young@1"],
+          samplesByModel: new Map([["young@1", 1]]),
           snapshot: null,
         });
         expect((await store.listDatasets(null, 5)).items.map(({ dataset }) => dataset)).toEqual(["d"]);
@@ -481,7 +512,11 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
           provenance,
         );
         expect(first).toMatchObject({ version: 1, samples: 3, provenance });
-        expect(await weights()).toEqual([0.1, 0.2, 0.7].map(Math.fround));
+        const kept = [0.1, 0.2, 0.7].map(Math.fround);
+        const scale = (0.7 + 0.2 + 0.1) / kept.reduce((sum, weight) => sum + weight, 0);
+        const found = (await weights()) as number[];
+        for (const [index, weight] of found.entries())
+          expect(Math.abs(weight / ((kept[index] as number) * scale) - 1)).toBeLessThan(1e-15);
         for (let version = 2; version <= 40; version++) {
           const info = await store.writeSnapshot(
             "d",
@@ -560,6 +595,70 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
         expect((await other.readSamples("big", ["s1"]))[0]?.weight).toBe(4);
       });
 
+      it("answer weights that sum to 1 as they were given: numpy draws by no others", async () => {
+        const many = Array.from({ length: 100_000 }, (_, index) => `s${index}`);
+        for (let start = 0; start < many.length; start += 2000) {
+          const batch = many.slice(start, start + 2000);
+          await store.writeSamples(
+            "big",
+            batch.map((id) => ({ id, record: sample() })),
+          );
+        }
+        const raw = Float64Array.from(many, (_, index) => 1 / (1 + ((index * 7919) % 99_991)));
+        const sum = raw.reduce((a, b) => a + b);
+        const given = raw.map((weight) => weight / sum);
+        await store.writeSnapshot("big", { ids: many, weights: given }, {});
+        const { weights: found } = (await store.lookUp("big", many)) as LookedUp;
+        expect(Math.abs(found.reduce((a, b) => a + b) - 1)).toBeLessThan(1e-12);
+        expect(
+          found.reduce((most, _, index) => Math.max(most, relative(found, given, index)), 0),
+        ).toBeLessThan(1e-7);
+        const [one] = await store.readSamples("big", ["s77"]);
+        expect(one?.weight).toBe(found[77]);
+      });
+
+      it("of twenty writers at once are each whole once it is acknowledged", async () => {
+        const many = Array.from({ length: 3000 }, (_, index) => `s${index}`);
+        await store.writeSamples(
+          "big",
+          many.map((id) => ({ id, record: sample() })),
+        );
+        async function write(by: number): Promise<void> {
+          const weights = new Float64Array(many.length).fill(by);
+          const { version } = await store.writeSnapshot("big", { ids: many, weights }, { by });
+          const { weights: all, snapshot } = (await store.lookUp("big", many)) as LookedUp;
+          expect(snapshot?.version).toBeGreaterThanOrEqual(version);
+          expect(new Set(all)).toEqual(new Set([snapshot?.provenance.by]));
+        }
+        await Promise.all(Array.from({ length: 20 }, (_, index) => write(index + 1)));
+        expect((await store.readDataset("big"))?.snapshot?.version).toBe(20);
+      });
+
+      it("of twenty processes at once are whole, or refused as overtaken", async () => {
+        const many = Array.from({ length: 3000 }, (_, index) => `s${index}`);
+        await store.writeSamples(
+          "big",
+          many.map((id) => ({ id, record: sample() })),
+        );
+        const stores = await Promise.all(Array.from({ length: 20 }, () => open()));
+        const outcomes = await Promise.all(
+          stores.map(async (each, index) => {
+            const by = index + 1;
+            const weights = new Float64Array(many.length).fill(by);
+            try {
+              await each.writeSnapshot("big", { ids: many, weights }, { by });
+            } catch (error) {
+              return (error as { code: string }).code;
+            }
+            const { weights: all, snapshot } = (await each.lookUp("big", many)) as LookedUp;
+            expect(new Set(all)).toEqual(new Set([snapshot?.provenance.by]));
+            return "whole";
+          }),
+        );
+        expect(outcomes).toContain("whole");
+        expect(new Set([...outcomes, "overloaded", "whole"])).toEqual(new Set(["overloaded", "whole"]));
+      });
+
       it("of two writers at once are both whole; the later version stands", async () => {
         const other = await open();
         const infos = await Promise.all([
@@ -615,6 +714,10 @@ function outputs(logit: number) {
 
 function outputsKey(): Buffer {
   return randomBytes(16);
+}
+
+function relative(found: Float64Array, given: Float64Array, index: number): number {
+  return Math.abs((found[index] as number) / (given[index] as number) - 1);
 }
 
 async function scanAll(store: Store, dataset: string): Promise<{ id: string; record: SampleRecord }[]> {

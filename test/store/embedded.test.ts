@@ -43,7 +43,8 @@ describe("embedded store (on the compiled code)", () => {
       const summary = await store.readDataset("d");
       expect(summary?.samples).toBe(scanned);
       expect(scanned).toBeGreaterThanOrEqual(299);
-      expect([...(summary?.models ?? [])].sort()).toEqual(["m@0", "m@1", "m@2"]);
+      expect([...(summary?.samplesByModel.keys() ?? [])].sort()).toEqual(["m@0", "m@1", "m@2"]);
+      expect([...(summary?.samplesByModel.values() ?? [])].reduce((a, b) => a + b)).toBe(scanned);
       expect(summary?.snapshot?.version).toBe(8);
       await store.close();
     } finally {

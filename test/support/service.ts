@@ -13,7 +13,7 @@ export interface ServiceOptions {
   readonly dataDir?: string;
   /** Another copy of the compiled command line than this checkout's. */
   readonly cli?: string;
-  /** A command that starts the service for us, such as a tracer. */
+  /** A command that starts the service for us, such as a tracer or a limit. */
   readonly through?: readonly string[];
   /** `ready`: the model is loaded. `listening`: the port is open, the model may still be loading. */
   readonly until?: "ready" | "listening";

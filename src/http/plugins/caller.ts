@@ -2,6 +2,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { AssayError } from "../../errors.js";
 import type { Caller } from "../../ranker/port.js";
+import { storeUntil } from "../../scoring/requests/store-until.js";
+import type { Store } from "../../store/port.js";
 
 const TIMEOUT_HEADER = "assay-timeout-ms";
 
@@ -34,6 +36,15 @@ export function callerOf({ headers }: FastifyRequest, reply: FastifyReply): Call
     if (!reply.raw.writableFinished) controller.abort(new AssayError("cancelled"));
   });
   return { signal: controller.signal, deadlineAtMs };
+}
+
+/** The ports with a store that is waited for only as long as the client waits. */
+export function portsUntil<P extends { readonly store: Store }>(
+  ports: P,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): P {
+  return { ...ports, store: storeUntil(ports.store, callerOf(request, reply)) };
 }
 
 function deadlineExceeded(timeoutMs: number): AssayError {

@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
 import { deleteDataset, readDataset } from "../../scoring/datasets/remembered.js";
 import type { Store } from "../../store/port.js";
+import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { renderDataset } from "../render.js";
 import {
   datasetListQuerySchema,
@@ -11,7 +12,7 @@ import {
 } from "../schemas/dataset.js";
 import { problems } from "../schemas/problem.js";
 
-export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
+export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       "/v1/datasets",
@@ -20,12 +21,20 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           operationId: "listDatasets",
           summary: "List datasets with their counts",
           tags: ["datasets"],
+          headers: timeoutHeadersSchema,
           querystring: datasetListQuerySchema,
-          response: { 200: datasetListSchema, ...problems("invalid_request", "store_unavailable") },
+          response: {
+            200: datasetListSchema,
+            ...problems("invalid_request", "deadline_exceeded", "store_unavailable"),
+          },
         },
       },
-      async ({ query }) => {
-        const page = await store.listDatasets(query.cursor ?? null, query.limit);
+      async (request, reply) => {
+        const { query } = request;
+        const page = await portsUntil(ports, request, reply).store.listDatasets(
+          query.cursor ?? null,
+          query.limit,
+        );
         return { datasets: page.items.map(renderDataset), next_cursor: page.cursor };
       },
     );
@@ -37,14 +46,18 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           operationId: "readDataset",
           summary: "Count a dataset's samples",
           tags: ["datasets"],
+          headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
           response: {
             200: datasetSummarySchema,
-            ...problems("invalid_request", "dataset_not_found", "store_unavailable"),
+            ...problems("invalid_request", "dataset_not_found", "deadline_exceeded", "store_unavailable"),
           },
         },
       },
-      async ({ params }) => renderDataset(await readDataset(store, params.dataset)),
+      async (request, reply) => {
+        const { store } = portsUntil(ports, request, reply);
+        return renderDataset(await readDataset(store, request.params.dataset));
+      },
     );
 
     app.delete(
@@ -54,15 +67,16 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           operationId: "deleteDataset",
           summary: "Forget a dataset with its samples and snapshots",
           tags: ["datasets"],
+          headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "dataset_not_found", "store_unavailable"),
+            ...problems("invalid_request", "dataset_not_found", "deadline_exceeded", "store_unavailable"),
           },
         },
       },
-      async ({ params }, reply) => {
-        await deleteDataset(store, params.dataset);
+      async (request, reply) => {
+        await deleteDataset(portsUntil(ports, request, reply).store, request.params.dataset);
         return reply.code(204).send(null);
       },
     );

@@ -13,7 +13,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import type { Store } from "../../store/port.js";
-import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
+import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import {
   isLineBody,
   type LineBody,
@@ -46,12 +46,21 @@ export function directionRoutes(
           operationId: "listDirections",
           summary: "List the directions",
           tags: ["directions"],
+          headers: timeoutHeadersSchema,
           querystring: directionListQuerySchema,
-          response: { 200: directionListSchema, ...problems("invalid_request", "store_unavailable") },
+          response: {
+            200: directionListSchema,
+            ...problems("invalid_request", "deadline_exceeded", "store_unavailable"),
+          },
         },
       },
-      async ({ query }) => {
-        const page = await listDirections(ports, query.cursor ?? null, query.limit);
+      async (request, reply) => {
+        const { query } = request;
+        const page = await listDirections(
+          portsUntil(ports, request, reply),
+          query.cursor ?? null,
+          query.limit,
+        );
         return { directions: page.items.map(renderDirection), next_cursor: page.cursor };
       },
     );
@@ -62,14 +71,16 @@ export function directionRoutes(
           operationId: "readDirection",
           summary: "Describe one direction",
           tags: ["directions"],
+          headers: timeoutHeadersSchema,
           params: directionParamsSchema,
           response: {
             200: directionSchema,
-            ...problems("invalid_request", "direction_not_found", "store_unavailable"),
+            ...problems("invalid_request", "direction_not_found", "deadline_exceeded", "store_unavailable"),
           },
         },
       },
-      async ({ params }) => renderDirection(await readDirection(ports, params.direction)),
+      async (request, reply) =>
+        renderDirection(await readDirection(portsUntil(ports, request, reply), request.params.direction)),
     );
     app.delete(
       "/v1/directions/:direction",
@@ -78,15 +89,16 @@ export function directionRoutes(
           operationId: "deleteDirection",
           summary: "Forget a direction",
           tags: ["directions"],
+          headers: timeoutHeadersSchema,
           params: directionParamsSchema,
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "direction_not_found", "store_unavailable"),
+            ...problems("invalid_request", "direction_not_found", "deadline_exceeded", "store_unavailable"),
           },
         },
       },
-      async ({ params }, reply) => {
-        await deleteDirection(ports.store, params.direction);
+      async (request, reply) => {
+        await deleteDirection(portsUntil(ports, request, reply).store, request.params.direction);
         return reply.code(204).send(null);
       },
     );

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
-import { AssayError } from "../../errors.js";
+import { isStoreFailure } from "../../errors.js";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
@@ -76,7 +76,7 @@ async function readinessOfStore(store: Store): Promise<z.infer<typeof partSchema
     const { kind, durability } = await store.status();
     return { ready: true, detail: `${kind}: ${durability}` };
   } catch (error) {
-    if (!(error instanceof AssayError) || error.code !== "store_unavailable") throw error;
+    if (!isStoreFailure(error)) throw error;
     return { ready: false, detail: error.message };
   }
 }

@@ -4,6 +4,7 @@ import type { Rankers } from "../../ranker/port.js";
 import { deleteSample, lookUpSamples, readSample } from "../../scoring/datasets/remembered.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import type { DatasetSummary, Store } from "../../store/port.js";
+import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderLookUp, renderRemembered, renderTime } from "../render.js";
 import {
@@ -27,6 +28,7 @@ export function sampleRoutes(
           operationId: "lookUp",
           summary: "Look up weights and signals by sample id",
           tags: ["datasets"],
+          headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
           body: lookUpBodySchema(limits),
           response: {
@@ -36,16 +38,17 @@ export function sampleRoutes(
               "dataset_not_found",
               "body_too_large",
               "unsupported_media_type",
+              "deadline_exceeded",
               "store_unavailable",
             ),
           },
         },
       },
-      async (request) => {
+      async (request, reply) => {
         const stopwatch = stopwatchOf(request);
         const { dataset } = request.params;
         const { ids } = request.body;
-        const found = await lookUpSamples(ports, dataset, ids);
+        const found = await lookUpSamples(portsUntil(ports, request, reply), dataset, ids);
         stopwatch.lap("lookup");
         const answer = {
           dataset,
@@ -65,15 +68,21 @@ export function sampleRoutes(
           operationId: "readSample",
           summary: "Read one sample",
           tags: ["datasets"],
+          headers: timeoutHeadersSchema,
           params: sampleParamsSchema(limits),
           response: {
             200: sampleAnswerSchema,
-            ...problems("invalid_request", "sample_not_found", "store_unavailable"),
+            ...problems("invalid_request", "sample_not_found", "deadline_exceeded", "store_unavailable"),
           },
         },
       },
-      async ({ params }) => {
-        const { dataset, sample } = await readSample(ports, params.dataset, params.id);
+      async (request, reply) => {
+        const { params } = request;
+        const { dataset, sample } = await readSample(
+          portsUntil(ports, request, reply),
+          params.dataset,
+          params.id,
+        );
         const { record } = sample;
         return {
           dataset: dataset.dataset,
@@ -95,15 +104,17 @@ export function sampleRoutes(
           operationId: "deleteSample",
           summary: "Forget one sample",
           tags: ["datasets"],
+          headers: timeoutHeadersSchema,
           params: sampleParamsSchema(limits),
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "sample_not_found", "store_unavailable"),
+            ...problems("invalid_request", "sample_not_found", "deadline_exceeded", "store_unavailable"),
           },
         },
       },
-      async ({ params }, reply) => {
-        await deleteSample(ports.store, params.dataset, params.id);
+      async (request, reply) => {
+        const { dataset, id } = request.params;
+        await deleteSample(portsUntil(ports, request, reply).store, dataset, id);
         return reply.code(204).send(null);
       },
     );

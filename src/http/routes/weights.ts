@@ -2,6 +2,7 @@ import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Rankers } from "../../ranker/port.js";
 import { weighDataset } from "../../scoring/datasets/weigh-dataset.js";
 import type { Store } from "../../store/port.js";
+import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { renderDiagnostics, renderSnapshot } from "../render.js";
 import { datasetParamsSchema, weighAnswerSchema, weighBodySchema } from "../schemas/dataset.js";
 import { problems } from "../schemas/problem.js";
@@ -17,6 +18,7 @@ export function weightRoutes(ports: { rankers: Rankers; store: Store }): Fastify
           description:
             "Keeps the weights as the dataset's newest snapshot, which look-ups answer from then on.",
           tags: ["datasets"],
+          headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
           body: weighBodySchema,
           response: {
@@ -27,13 +29,19 @@ export function weightRoutes(ports: { rankers: Rankers; store: Store }): Fastify
               "body_too_large",
               "unsupported_media_type",
               "unsuitable_signal",
+              "overloaded",
+              "deadline_exceeded",
               "store_unavailable",
             ),
           },
         },
       },
-      async ({ params, body }) => {
-        const { snapshot, diagnostics, advice } = await weighDataset(ports, params.dataset, body.weighting);
+      async (request, reply) => {
+        const { snapshot, diagnostics, advice } = await weighDataset(
+          portsUntil(ports, request, reply),
+          request.params.dataset,
+          request.body.weighting,
+        );
         return { snapshot: renderSnapshot(snapshot), diagnostics: renderDiagnostics(diagnostics, advice) };
       },
     );

@@ -37,7 +37,10 @@ export const datasetSummarySchema = z
     samples: z.number().int(),
     created_at: timeSchema,
     updated_at: timeSchema,
-    models: z.array(z.string()).describe("`name@version` of the models that scored it"),
+    models: z.array(z.string()).describe("`name@version` of the models whose scores its samples have"),
+    samples_by_model: z
+      .record(z.string(), z.number().int())
+      .describe("How many samples have the scores of each of these models"),
     snapshot: snapshotSchema.nullable(),
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });
@@ -58,7 +61,7 @@ const rememberedSchema = signalsSchema.extend({
   weight: z
     .number()
     .nullable()
-    .describe("In the newest snapshot of the dataset; kept, like the signals, in float32"),
+    .describe("In the newest snapshot of the dataset, to 7 digits; their sum is exact to float64"),
   stale: z.boolean().describe("Scored by a model version that is not served any more"),
 });
 

@@ -1,14 +1,15 @@
-import { AssayError } from "../../errors.js";
+import type { AssayError } from "../../errors.js";
 import { completeColumn } from "../../importance/columns.js";
 import { type EstimatedWeighting, weighEstimated } from "../../importance/estimated-weights.js";
 import { isGroupLoss, type Label, type LossName, type SignalColumns } from "../../importance/types.js";
 import { type Weighting, weigh } from "../../importance/weights.js";
-import type { Caller, ModelDescription, Rankers } from "../../ranker/port.js";
+import type { ModelDescription, Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
 import { keepSamples } from "../datasets/keep.js";
 import type { Ports, Watch } from "../ports.js";
 import type { LabelledTexts } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
+import { storeUntil, throwIfOver } from "../requests/store-until.js";
 import { weighedScores, weighedSignals } from "../requests/weighting.js";
 import { bindDirections } from "./bind.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
@@ -40,14 +41,16 @@ export interface ScoreAnswer {
  * remembers the samples if a dataset is named. Every fault of the request is found before anything runs or is written.
  *
  * Throws `model_not_found`, `direction_not_found`, `direction_stale`, `unsuitable_*`, `missing_*`, `duplicate_id`,
- * `invalid_sample` for faults of the request, what `Ranker.run` throws, and `store_unavailable` where a dataset is named and the store does not answer.
+ * `invalid_sample` for faults of the request, what `Ranker.run` throws, and `store_unavailable` or `store_full` where a dataset is
+ * named and the store does not do its part.
  */
 export async function scoreSamples(
   { rankers, store }: Ports,
   request: ScoreRequest,
   watch: Watch,
 ): Promise<ScoreAnswer> {
-  return useModels(rankers, request, (models) => scorePlanned(planScoring(request, models), store, watch));
+  const reached = storeUntil(store, watch.caller);
+  return useModels(rankers, request, (models) => scorePlanned(planScoring(request, models), reached, watch));
 }
 
 /** Finds the faults of a request as `scoreSamples` does and runs nothing: throws the same, but for what the store alone knows. */
@@ -101,12 +104,6 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
       ...adviceOnTruncation(outputs.truncated, model),
     ],
   };
-}
-
-/** Before anything is kept: a timer may not have had its turn yet. */
-function throwIfOver({ signal, deadlineAtMs }: Caller): void {
-  if (signal.aborted) throw signal.reason;
-  if (deadlineAtMs !== null && performance.now() > deadlineAtMs) throw new AssayError("deadline_exceeded");
 }
 
 function weighColumns(

@@ -7,6 +7,7 @@ import type { ModelPorts, Ports } from "../ports.js";
 import { suitLoss } from "../requests/checks.js";
 import type { Limits } from "../requests/limits.js";
 import { groupedTogether, type LocatedSample, sampleBatches } from "../requests/sample-batches.js";
+import { storeUntil } from "../requests/store-until.js";
 import type { KnownDirection } from "./known.js";
 import { type DirectionWatch, requireLabels, sumGradients } from "./sum.js";
 
@@ -38,9 +39,10 @@ export async function makeDirection(
   watch: DirectionWatch,
   limits: Limits,
 ): Promise<KnownDirection> {
-  await checkRoom(store, request.name, limits);
+  const patient = storeUntil(store, watch.caller);
+  await checkRoom(patient, request.name, limits);
   return rankers.use(request.model ?? rankers.defaultName, (ranker) =>
-    makeWith({ ranker, rankers, store }, request, samples, watch, limits),
+    makeWith({ ranker, rankers, store: patient }, request, samples, watch, limits),
   );
 }
 

@@ -1,8 +1,9 @@
-import { AssayError, asAssayError } from "../../errors.js";
+import { AssayError, asAssayError, isStoreFailure } from "../../errors.js";
 import type { LogitBatch } from "../../importance/types.js";
-import type { Outputs, Text, Wanted } from "../../ranker/port.js";
-import type { OutputsKey, OutputsRecord } from "../../store/port.js";
+import type { Caller, Outputs, Text, Wanted } from "../../ranker/port.js";
+import type { OutputsKey, OutputsRecord, Store } from "../../store/port.js";
 import type { ModelPorts, Watch } from "../ports.js";
+import { storeUntil } from "../requests/store-until.js";
 import { outputsKeys } from "./outputs-key.js";
 
 /** What the model says of N samples, from the store where it is known, from the model where it is not. */
@@ -46,15 +47,20 @@ export async function knownOutputs(
     distinct: Distinct;
     records: (OutputsRecord | null)[];
   }> {
+    const cache = cacheUntil(store, caller);
     try {
-      const { keys, names } = outputsKeys(await store.digestKey(), ranker.model, wanted, texts);
+      const { keys, names } = outputsKeys(await cache.store.digestKey(), ranker.model, wanted, texts);
       const distinct = distinctOf(names);
-      const records = await store.readOutputs(distinct.firsts.map((index) => keys[index] as OutputsKey));
+      const records = await cache.store.readOutputs(
+        distinct.firsts.map((index) => keys[index] as OutputsKey),
+      );
       return { keys, distinct, records };
     } catch (error) {
       storeFailure = tolerated(error);
       const distinct = distinctOf(texts.map(({ first, second }) => JSON.stringify([first, second])));
       return { keys: [], distinct, records: distinct.firsts.map(() => null) };
+    } finally {
+      cache.release();
     }
   }
 
@@ -88,6 +94,21 @@ export async function knownOutputs(
   return { ...columns, cached, keys, storeFailure, kept };
 }
 
+/** The store for half of the time that the caller has left: where it hangs, the model needs the other half. */
+function cacheUntil(store: Store, { deadlineAtMs }: Caller): { store: Store; release: () => void } {
+  if (deadlineAtMs === null) return { store, release: () => undefined };
+  const controller = new AbortController();
+  const waitMs = Math.max(1, (deadlineAtMs - performance.now()) / 2);
+  const timer = setTimeout(() => {
+    const detail = `The store did not answer within ${Math.round(waitMs)} ms, half of the time that was left`;
+    controller.abort(new AssayError("store_unavailable", { detail }));
+  }, waitMs);
+  return {
+    store: storeUntil(store, { signal: controller.signal, deadlineAtMs: null }),
+    release: () => clearTimeout(timer),
+  };
+}
+
 function suffices(record: OutputsRecord, wanted: Wanted): boolean {
   return (wanted.graph !== "norms" || record.gram !== null) && (!wanted.features || record.features !== null);
 }
@@ -117,7 +138,7 @@ function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord
 
 /** A store that does not answer costs the cache; anything else is thrown on. */
 function tolerated(error: unknown): AssayError {
-  if (error instanceof AssayError && error.code === "store_unavailable") return error;
+  if (isStoreFailure(error)) return error;
   throw error;
 }
 

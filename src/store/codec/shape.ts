@@ -37,7 +37,19 @@ function isNames(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((name) => typeof name === "string");
 }
 
-/** Models of a dataset's shapes, each once, in the order in which they first occurred. */
-export function distinctModels(shapes: readonly Shape[]): string[] {
-  return [...new Set(shapes.map((shape) => shape.model))];
+/**
+ * Number of the samples of each model, in the order in which the models first occurred; those that no sample has are left out.
+ *
+ * @param counts the samples of each shape
+ */
+export function samplesByModel(
+  shapes: readonly Shape[],
+  counts: readonly number[],
+): ReadonlyMap<string, number> {
+  const byModel = new Map<string, number>();
+  for (const [number, { model }] of shapes.entries()) {
+    const count = counts[number] ?? 0;
+    if (count > 0) byModel.set(model, (byModel.get(model) ?? 0) + count);
+  }
+  return byModel;
 }

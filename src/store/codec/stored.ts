@@ -14,10 +14,44 @@ import type { Shape } from "./shape.js";
  * A weight counts only in the snapshot whose version it names. A snapshot is therefore written beside the newest one,
  * record by record, while readers still see the newest one whole; it comes into force when the dataset's version moves
  * on. Deleting a sample takes its weights along. `redis/scripts.ts` reads and writes the same layout in Lua.
+ *
+ * Rounded to float32, weights that sum to 1 sum to 1.00000003. So a snapshot keeps the ratio of the two sums, and a weight is
+ * answered as float32 × ratio: to 7 digits the weight that was given, with the sum that was given to float64.
  */
 export const LAYOUT_VERSION = 1;
-/** The nibble's limit: the newest snapshot and 14 that are being written or were abandoned; then the oldest of these goes. */
+/** The nibble's limit: the newest snapshot and others that are being written or were abandoned; then the oldest of these goes. */
 export const WEIGHTS_MAX = 15;
+/** So a snapshot after which this many were begun before it was done may have lost weights: it is given up. */
+export const LATER_MAX = WEIGHTS_MAX - 1;
+
+/** The newest snapshot as it is kept. */
+export interface KeptSnapshot extends SnapshotInfo {
+  /** See `weightScale`; 1a1e855 kept none, and what it weighed is answered as it was. */
+  readonly weightScale?: number;
+}
+
+/** What the port tells of a snapshot. */
+export function snapshotInfo({ version, createdAtMs, samples, provenance }: KeptSnapshot): SnapshotInfo {
+  return { version, createdAtMs, samples, provenance };
+}
+
+/** The sum of the weights over the sum of what is kept of them; 1 where nothing is. */
+export function weightScale(weights: Float64Array): number {
+  const scale = exactSum(weights) / exactSum(Float32Array.from(weights));
+  return Number.isFinite(scale) && scale > 0 ? scale : 1;
+}
+
+/** Neumaier's sum: the error does not grow with the number of values. */
+function exactSum(values: Float64Array | Float32Array): number {
+  let sum = 0;
+  let lost = 0;
+  for (const value of values) {
+    const next = sum + value;
+    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
+    sum = next;
+  }
+  return sum + lost;
+}
 
 /** One weight of a sample: of the snapshot with this version. */
 export interface VersionedWeight {
@@ -39,32 +73,38 @@ export function encodeStored(weights: readonly VersionedWeight[], shape: number,
 
 /**
  * @param shapeOf the dataset's shape with this number
- * @param snapshot version of the dataset's newest snapshot, 0 before the first
+ * @param snapshot the dataset's newest one, null before the first or where no weight is wanted
  * @throws AssayError `store_corrupt` for an unknown layout, shape or length
  */
 export function decodeStored(
   bytes: Buffer,
   shapeOf: (number: number) => Shape | undefined,
-  snapshot: number,
+  snapshot: KeptSnapshot | null,
 ): StoredSample {
   const reading: Reading = { bytes, at: 0, end: bytes.length };
-  const weight = readWeight(reading, snapshot);
+  const weight = readWeight(reading, snapshot?.version ?? 0) * (snapshot?.weightScale ?? 1);
   const shape = knownShape(readVarint(reading), shapeOf);
   return { record: decodeSample(reading, shape), weight: Number.isNaN(weight) ? null : weight };
+}
+
+/** Columns that are being filled. */
+export interface Columns extends LookedUp {
+  readonly weightScale: number;
 }
 
 /** Columns for `count` ids of a dataset with these shapes, none of them found yet. */
 export function emptyColumns(
   count: number,
   shapes: readonly Shape[],
-  snapshot: SnapshotInfo | null,
-): LookedUp {
+  snapshot: KeptSnapshot | null,
+): Columns {
   const signalsMax = shapes.reduce((most, { signals }) => Math.max(most, signals.length), 0);
   return {
-    snapshot,
+    snapshot: snapshot && snapshotInfo(snapshot),
+    weightScale: snapshot?.weightScale ?? 1,
     shapes,
     shapeOf: new Int32Array(count).fill(-1),
-    weights: new Float32Array(count).fill(Number.NaN),
+    weights: new Float64Array(count).fill(Number.NaN),
     signals: new Float32Array(count * signalsMax).fill(Number.NaN),
     signalsMax,
   };
@@ -76,19 +116,26 @@ export function emptyColumns(
  */
 export function decodeIntoColumns(
   bytes: Buffer,
-  columns: LookedUp,
+  columns: Columns,
   index: number,
   at = 0,
   end = bytes.length,
 ): void {
   const reading: Reading = { bytes, at, end };
-  columns.weights[index] = readWeight(reading, columns.snapshot?.version ?? 0);
+  columns.weights[index] = readWeight(reading, columns.snapshot?.version ?? 0) * columns.weightScale;
   const number = readVarint(reading);
   const shape = knownShape(number, (each) => columns.shapes[each]);
   const first = skipToSignals(reading, shape);
   const row = index * columns.signalsMax;
   for (let s = 0; s < shape.signals.length; s++) columns.signals[row + s] = bytes.readFloatLE(first + 4 * s);
   columns.shapeOf[index] = number;
+}
+
+/** Number of the shape of a stored value. */
+export function shapeNumber(bytes: Buffer): number {
+  const reading: Reading = { bytes, at: 0, end: bytes.length };
+  readWeight(reading, 0);
+  return readVarint(reading);
 }
 
 /** The weight in the snapshot of that version; NaN where there is none. */

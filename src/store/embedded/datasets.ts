@@ -1,8 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
 import { parseShape, type Shape } from "../codec/shape.js";
-import type { SnapshotInfo } from "../port.js";
-import { type Environment, freshVersion, putIf } from "./environment.js";
+import type { KeptSnapshot } from "../codec/stored.js";
+import { openTurns } from "../turns.js";
+import { openCounts } from "./counts.js";
+import { type Environment, freshVersion } from "./environment.js";
 
 /** Random name of one life of a dataset: what a deleted dataset leaves behind is never taken for its successor's. */
 const INCARNATION_BYTES = 6;
@@ -15,8 +17,10 @@ export interface DatasetEntry {
   readonly updatedAtMs: number;
   /** Number of shapes that its samples use: see `Shape`. */
   readonly shapes: number;
+  /** Samples of each shape, as far as there are any; null where the last writer was 1a1e855, which did not count them. */
+  readonly counts: readonly number[] | null;
   /** Newest snapshot that readers see. */
-  readonly snapshot: SnapshotInfo | null;
+  readonly snapshot: KeptSnapshot | null;
   /** Newest snapshot version that a writer took, published or not. */
   readonly snapshotVersionTaken: number;
 }
@@ -29,6 +33,11 @@ export interface Change<T> {
   readonly result: T;
 }
 
+/** What a change is planned from. */
+export interface CountedEntry extends DatasetEntry {
+  readonly counts: readonly number[];
+}
+
 export interface DatasetTable {
   /** Begins a new view, so that the samples read next belong to the entry. */
   read(dataset: string): DatasetEntry | null;
@@ -36,7 +45,9 @@ export interface DatasetTable {
    * Reads the entry (null where there is none), plans, and commits unless another process changed the entry meanwhile:
    * then it plans again. A plan of null changes nothing. Changes of one dataset take turns within the process.
    */
-  change<T>(dataset: string, plan: (entry: DatasetEntry | null) => Change<T> | null): Promise<T | null>;
+  change<T>(dataset: string, plan: (entry: CountedEntry | null) => Change<T> | null): Promise<T | null>;
+  /** Samples of each shape; counts them where nobody has, and writes nothing. */
+  counts(entry: DatasetEntry): Promise<readonly number[]>;
   /** In the order of their numbers; kept in memory, for a shape never changes. */
   shapes(entry: DatasetEntry): readonly Shape[];
   /** The numbers of `texts`, and the writes that keep those which are new. */
@@ -56,19 +67,21 @@ export function openDatasets(environment: Environment): DatasetTable {
   const { datasets } = environment;
   const shapesByIncarnation = new Map<string, Shape[]>();
   const numbersByIncarnation = new Map<string, Map<string, number>>();
-  const turns = new Map<string, Promise<unknown>>();
+  const turns = openTurns();
+  const counts = openCounts(environment);
 
   async function changeNow<T>(
     dataset: string,
-    plan: (entry: DatasetEntry | null) => Change<T> | null,
+    plan: (entry: CountedEntry | null) => Change<T> | null,
   ): Promise<T | null> {
     const key = Buffer.from(dataset, "utf8");
     for (;;) {
       environment.refresh();
       const stored = datasets.getEntry(key);
-      const change = plan(stored === undefined ? null : parseEntry(stored.value));
+      const entry = stored === undefined ? null : parseEntry(stored.value);
+      const change = plan(entry && { ...entry, counts: entry.counts ?? (await counts(entry)) });
       if (change === null) return null;
-      const committed = await putIf(datasets, key, stored?.version ?? null, () => {
+      const committed = await environment.putIf(datasets, key, stored?.version ?? null, () => {
         change.write();
         if (change.entry === null) datasets.remove(key);
         else datasets.put(key, formatEntry({ ...change.entry, updatedAtMs: Date.now() }), freshVersion());
@@ -100,20 +113,9 @@ export function openDatasets(environment: Environment): DatasetTable {
       return bytes === undefined ? null : parseEntry(bytes);
     },
 
-    async change(dataset, plan) {
-      const previous = turns.get(dataset) ?? Promise.resolve();
-      const turn = previous.then(() => changeNow(dataset, plan));
-      const done = turn.then(
-        () => undefined,
-        () => undefined, // the caller of `turn` hears of it
-      );
-      turns.set(dataset, done);
-      try {
-        return await turn;
-      } finally {
-        if (turns.get(dataset) === done) turns.delete(dataset);
-      }
-    },
+    change: (dataset, plan) => turns.take(dataset, () => changeNow(dataset, plan)),
+
+    counts,
 
     shapes: (entry) => load(entry).shapes,
 
@@ -150,13 +152,14 @@ export function openDatasets(environment: Environment): DatasetTable {
 }
 
 /** The entry of a dataset that has no samples yet. */
-export function newEntry(now: number): DatasetEntry {
+export function newEntry(now: number): CountedEntry {
   return {
     incarnation: randomBytes(INCARNATION_BYTES),
     samples: 0,
     createdAtMs: now,
     updatedAtMs: now,
     shapes: 0,
+    counts: [],
     snapshot: null,
     snapshotVersionTaken: 0,
   };
@@ -169,18 +172,35 @@ function shapeKey({ incarnation }: DatasetEntry, number: number): Buffer {
   return key;
 }
 
-function formatEntry(entry: DatasetEntry): Buffer {
-  return Buffer.from(JSON.stringify({ ...entry, incarnation: entry.incarnation.toString("hex") }));
+/** The counts carry the time of the entry: a writer that does not know them moves the entry's time alone. */
+function formatEntry({ counts, ...entry }: DatasetEntry): Buffer {
+  const { incarnation, updatedAtMs } = entry;
+  return Buffer.from(
+    JSON.stringify({
+      ...entry,
+      incarnation: incarnation.toString("hex"),
+      ...(counts && { counts: { ofMs: updatedAtMs, byShape: counts } }),
+    }),
+  );
+}
+
+interface KeptEntry extends Omit<DatasetEntry, "incarnation" | "counts"> {
+  readonly incarnation: unknown;
+  readonly counts?: { readonly ofMs: number; readonly byShape: readonly number[] };
 }
 
 function parseEntry(bytes: Buffer): DatasetEntry {
-  const entry = JSON.parse(bytes.toString()) as Omit<DatasetEntry, "incarnation"> & { incarnation: unknown };
+  const { counts, incarnation, ...entry } = JSON.parse(bytes.toString()) as KeptEntry;
   if (
-    typeof entry.incarnation !== "string" ||
+    typeof incarnation !== "string" ||
     !Number.isInteger(entry.samples) ||
     !Number.isInteger(entry.shapes)
   ) {
     throw corrupt("the entry of a dataset is incomplete");
   }
-  return { ...entry, incarnation: Buffer.from(entry.incarnation, "hex") };
+  return {
+    ...entry,
+    incarnation: Buffer.from(incarnation, "hex"),
+    counts: counts?.ofMs === entry.updatedAtMs ? counts.byShape : null,
+  };
 }

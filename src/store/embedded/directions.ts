@@ -6,7 +6,8 @@ import { checked, inChunks, VECTOR_CHUNK_BYTES, type VectorFacts } from "../code
 import { directionNotFound } from "../lifetime.js";
 import { nameOfCursor, pageByName } from "../page.js";
 import type { DirectionFacts, DirectionInfo, Page } from "../port.js";
-import { type Environment, freshVersion, putIf } from "./environment.js";
+import { isUndecided } from "./commits.js";
+import { type Environment, freshVersion } from "./environment.js";
 
 /** A file that no direction names is a vector that is being written, or, after this time, one whose writer died. */
 const ABANDONED_MS = 3_600_000;
@@ -33,7 +34,7 @@ interface DirectionEntry {
  * read on.
  */
 export async function openDirections(
-  { directions, refresh }: Environment,
+  { directions, refresh, putIf }: Environment,
   directory: string,
 ): Promise<DirectionTable> {
   const folder = join(directory, "directions");
@@ -101,7 +102,8 @@ export async function openDirections(
         info = { ...facts, ...written, createdAtMs: Date.now() };
         old = await replace(facts.name, { info, file });
       } catch (error) {
-        await rm(pathOf(file), { force: true });
+        // An entry that is still written later names the file. What stays for nothing is swept.
+        if (!isUndecided(error)) await rm(pathOf(file), { force: true });
         throw error;
       }
       if (old !== null) await rm(pathOf(old.file), { force: true });

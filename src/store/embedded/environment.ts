@@ -2,10 +2,16 @@ import { randomInt } from "node:crypto";
 import { type Database, open } from "lmdb";
 import { AssayError } from "../../errors.js";
 import { corrupt } from "../codec/bytes.js";
+import { openCommits, type TrialWrites } from "./commits.js";
+import { explain } from "./disk.js";
 
 /** Layout of the directory as a whole; each record carries its own version beside it. */
 const FORMAT = "1";
 const FORMAT_KEY = Buffer.from("format");
+/** Written to see whether writes can be done: see `TrialWrites`. */
+const TRIAL_KEY = Buffer.from("trial");
+const TRIAL_BATCH = Array.from({ length: 64 }, (_, index) => Buffer.from(`trial ${index}`));
+const TRIAL_BATCH_BYTES = 2000;
 
 export type Table = Database<Buffer, Buffer>;
 
@@ -30,6 +36,18 @@ export interface Environment {
    * Without it lmdb goes on with its view of up to a millisecond ago.
    */
   refresh(): void;
+  /**
+   * Does the writes of `action` together if the entry still has the version that was read (null: there was none).
+   * False when it has not; then nothing was written. Throws as `Commits.commit`, as all writes do.
+   */
+  putIf(table: Table, key: Buffer, version: number | null, action: () => unknown): Promise<boolean>;
+  /** Does the writes of `action` together. */
+  batch(table: Table, action: () => unknown): Promise<void>;
+  /** Keeps `value` under `key` unless there is one already; returns the one that is kept. */
+  putOnce(table: Table, key: Buffer, value: Buffer): Promise<Buffer>;
+  /** See `Commits.check`. */
+  checkWrites(): Promise<void>;
+  /** Of writes that nobody waits for any more, as LMDB's thread has been waiting too long itself, the process's end is the end. */
   close(): Promise<void>;
 }
 
@@ -37,19 +55,32 @@ export interface Environment {
  * Opens or makes the environment. A commit is on disk when its promise resolves (`overlappingSync` would resolve before
  * that). Writes run on LMDB's own thread; `ifVersion` makes them depend on what was read, in this process and in any other
  * that has the directory open. Callback transactions are not used: with lmdb 3.5 their callback was never called on a
- * machine where everything else worked.
- * @throws AssayError `store_unavailable` when the directory cannot be used, `store_corrupt` for another format
+ * machine where everything else worked. Writes of one turn of the event loop are not gathered (`eventTurnBatching`): lmdb makes a promise for
+ * what it gathered, hands it to nobody, and rejects it when the commit fails, which would end the process.
+ *
+ * @param timeoutMs see `openCommits`
+ * @throws AssayError `store_unavailable` or `store_full` when the directory cannot be used, `store_corrupt` for another format
  */
-export async function openEnvironment(directory: string): Promise<Environment> {
+export async function openEnvironment(directory: string, timeoutMs: number): Promise<Environment> {
   const root = attempt(directory, () =>
-    open({ path: directory, noSubdir: false, overlappingSync: false, maxDbs: 12 }),
+    open({
+      path: directory,
+      noSubdir: false,
+      overlappingSync: false,
+      eventTurnBatching: false,
+      maxDbs: 12,
+    }),
   );
   const table = (name: string, useVersions = false): Table =>
     attempt(directory, () =>
       root.openDB<Buffer, Buffer>(name, { keyEncoding: "binary", encoding: "binary", useVersions }),
     );
+  const singletons = table("singletons", true);
+  const { commit, check, isIdle } = await openCommits(directory, timeoutMs, trialWrites(singletons));
+  const putIf: Environment["putIf"] = (to, key, version, action) =>
+    commit(() => (version === null ? to.ifNoExists(key, action) : to.ifVersion(key, version, action)));
   const environment: Environment = {
-    singletons: table("singletons", true),
+    singletons,
     datasets: table("datasets", true),
     shapes: table("shapes"),
     samples: table("samples"),
@@ -57,9 +88,24 @@ export async function openEnvironment(directory: string): Promise<Environment> {
     directions: table("directions", true),
     outputs: [table("outputs0"), table("outputs1")],
     refresh: () => root.resetReadTxn(),
-    close: () => root.close(),
+    putIf,
+    async batch(to, action) {
+      await commit(() => to.batch(action));
+    },
+    async putOnce(to, key, value) {
+      const kept = to.get(key);
+      if (kept !== undefined) return kept;
+      await putIf(to, key, null, () => to.put(key, value, freshVersion()));
+      return to.get(key) ?? value;
+    },
+    checkWrites: check,
+    async close() {
+      if (isIdle()) await root.close();
+      // Ending a process joins its threads, and one of them waits for the lock of another process.
+      else process.once("exit", () => process.kill(process.pid, "SIGKILL"));
+    },
   };
-  const format = await putOnce(environment.singletons, FORMAT_KEY, Buffer.from(FORMAT));
+  const format = await environment.putOnce(singletons, FORMAT_KEY, Buffer.from(FORMAT));
   if (format.toString() !== FORMAT) {
     await environment.close();
     throw corrupt(`${directory} has format ${format.toString()}, this version reads ${FORMAT}`);
@@ -67,57 +113,32 @@ export async function openEnvironment(directory: string): Promise<Environment> {
   return environment;
 }
 
-/** Keeps `value` under `key` unless there is one already; returns the one that is kept. */
-export async function putOnce(table: Table, key: Buffer, value: Buffer): Promise<Buffer> {
-  await putIf(table, key, null, () => table.put(key, value, freshVersion()));
-  return table.get(key) ?? value;
-}
-
-/**
- * Does the writes of `action` together if the entry still has the version that was read (null: there was none).
- * False when it has not; then nothing was written.
- */
-export function putIf(
-  table: Table,
-  key: Buffer,
-  version: number | null,
-  action: () => unknown,
-): Promise<boolean> {
-  return committed(version === null ? table.ifNoExists(key, action) : table.ifVersion(key, version, action));
-}
-
 /** A version that no entry had before, so that an entry that was deleted and made again is not taken for the old one. */
 export function freshVersion(): number {
   return randomInt(1, 2 ** 48 - 1);
 }
 
-/** Waits for a commit; false when its condition did not hold. */
-export async function committed(commit: Promise<boolean>): Promise<boolean> {
-  try {
-    return await commit;
-  } catch (error) {
-    throw unavailable(await commitError(error));
-  }
-}
-
-/** lmdb rejects with a general error that carries a promise of the cause. */
-async function commitError(error: unknown): Promise<unknown> {
-  const { commitError: cause } = error as { commitError?: Promise<never> };
-  return cause === undefined ? error : cause.catch((reason: unknown) => reason);
-}
-
-export function unavailable(cause: unknown): AssayError {
-  const detail = `The embedded store failed: ${cause instanceof Error ? cause.message : String(cause)}`;
-  return new AssayError("store_unavailable", { detail, cause });
+function trialWrites(table: Table): TrialWrites {
+  return {
+    small: () => table.put(TRIAL_KEY, Buffer.from(String(Date.now())), freshVersion()),
+    large: () =>
+      table.batch(() => {
+        for (const key of TRIAL_BATCH) table.put(key, Buffer.alloc(TRIAL_BATCH_BYTES), freshVersion());
+      }),
+    undo: () =>
+      table.batch(() => {
+        for (const key of TRIAL_BATCH) table.remove(key);
+      }),
+  };
 }
 
 function attempt<T>(directory: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new AssayError("store_unavailable", {
-      detail: `The data directory ${directory} cannot be used: ${reason}`,
+    const { code, message } = explain(cause);
+    throw new AssayError(code, {
+      detail: `The data directory ${directory} cannot be used: ${message}`,
       cause,
     });
   }

@@ -1,7 +1,7 @@
 import { corrupt } from "../codec/bytes.js";
 import { decodeOutputs, encodeOutputs } from "../codec/outputs.js";
 import type { OutputsKey, OutputsRecord } from "../port.js";
-import { committed, type Environment, freshVersion, putIf, type Table } from "./environment.js";
+import { type Environment, freshVersion, type Table } from "./environment.js";
 
 const CLOCK_KEY = Buffer.from("outputs_clock");
 /** What LMDB adds to an entry: its node and the slack of half-filled pages. */
@@ -33,7 +33,7 @@ interface Clock {
  * `outputsTtlMs` (unless space runs out) and never after twice that, and forgetting costs one step instead of one a record.
  */
 export function openOutputs(
-  { singletons, outputs, refresh }: Environment,
+  { singletons, outputs, refresh, putIf, batch }: Environment,
   limits: OutputsLimits,
 ): OutputsTable {
   const tableOf = (generation: number): Table => outputs[generation % 2] as Table;
@@ -85,11 +85,9 @@ export function openOutputs(
     for (const { key, bytes } of packed) {
       bytesUnreported += Math.ceil((key.length + bytes.length + NODE_BYTES) * PAGE_SLACK);
     }
-    await committed(
-      table.batch(() => {
-        for (const { key, bytes } of packed) table.put(key, bytes);
-      }),
-    );
+    await batch(table, () => {
+      for (const { key, bytes } of packed) table.put(key, bytes);
+    });
   }
 
   return {

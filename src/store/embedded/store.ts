@@ -1,24 +1,29 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { encodeSample } from "../codec/sample.js";
-import { distinctModels, parseShape, shapeText } from "../codec/shape.js";
+import { parseShape, samplesByModel, shapeText } from "../codec/shape.js";
 import {
   decodeIntoColumns,
   decodeStored,
   emptyColumns,
   encodeStored,
+  shapeNumber,
+  snapshotInfo,
   weightsSince,
-  withWeight,
 } from "../codec/stored.js";
-import { datasetNotFound, startLifetime } from "../lifetime.js";
+import { startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { DatasetSummary, LookedUp, Page, Store } from "../port.js";
+import { openWeighings } from "../weighings.js";
+import { recount } from "./counts.js";
 import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
 import { openDirections } from "./directions.js";
-import { openEnvironment, putOnce, unavailable } from "./environment.js";
+import { explain } from "./disk.js";
+import { openEnvironment } from "./environment.js";
 import { openOutputs } from "./outputs.js";
 import { startPurge } from "./purge.js";
 import { after, openSampleKeys, sampleKey } from "./sample-key.js";
+import { openSnapshots } from "./snapshots.js";
 
 const DIGEST_KEY = Buffer.from("digest_key");
 /** Records that are read or written at once, between two turns of the event loop. */
@@ -27,6 +32,8 @@ const CHUNK = 1000;
 export interface EmbeddedStoreOptions extends StoreOptions {
   /** Made if it is missing. On a local file system: LMDB's locks do not work over a network. */
   readonly directory: string;
+  /** A write that is not on disk after this time fails; it may still be done later. */
+  readonly timeoutMs?: number;
 }
 
 /**
@@ -39,14 +46,17 @@ export async function openEmbeddedStore({
   digestKey,
   outputsTtlMs = OUTPUTS_TTL_MS,
   outputsBytesMax = OUTPUTS_BYTES_MAX,
+  timeoutMs = 5000,
 }: EmbeddedStoreOptions): Promise<Store> {
-  const environment = await openEnvironment(directory);
+  const environment = await openEnvironment(directory, timeoutMs);
   const { samples, doomed } = environment;
   const datasets = openDatasets(environment);
   const reusedKey = openSampleKeys();
   const outputs = openOutputs(environment, { outputsTtlMs, outputsBytesMax });
   const directions = await openDirections(environment, directory);
-  const { run, runEach, end } = startLifetime(unavailable);
+  const { run, runEach, end } = startLifetime(explain);
+  const writeSnapshot = openSnapshots(environment, datasets);
+  const inTurn = openWeighings();
   let knownDigestKey = digestKey;
   const purge = startPurge(environment, () => directions.sweep());
 
@@ -67,23 +77,34 @@ export async function openEmbeddedStore({
     return columns;
   }
 
-  function summary(dataset: string, entry: DatasetEntry): DatasetSummary {
+  async function summary(dataset: string, entry: DatasetEntry): Promise<DatasetSummary> {
     const { createdAtMs, updatedAtMs, snapshot } = entry;
-    const models = distinctModels(datasets.shapes(entry));
-    return { dataset, samples: entry.samples, createdAtMs, updatedAtMs, models, snapshot };
+    return {
+      dataset,
+      samples: entry.samples,
+      createdAtMs,
+      updatedAtMs,
+      samplesByModel: samplesByModel(datasets.shapes(entry), await datasets.counts(entry)),
+      snapshot: snapshot && snapshotInfo(snapshot),
+    };
   }
 
   return {
     digestKey: () =>
       run(async () => {
-        knownDigestKey ??= await putOnce(environment.singletons, DIGEST_KEY, randomBytes(DIGEST_KEY_BYTES));
+        knownDigestKey ??= await environment.putOnce(
+          environment.singletons,
+          DIGEST_KEY,
+          randomBytes(DIGEST_KEY_BYTES),
+        );
         return knownDigestKey;
       }),
 
     status: () =>
-      run(() => {
+      run(async () => {
+        await environment.checkWrites();
         const failure = purge.failure();
-        if (failure !== null) throw unavailable(failure);
+        if (failure !== null) throw explain(failure);
         return {
           kind: "embedded" as const,
           durability:
@@ -108,16 +129,20 @@ export async function openEmbeddedStore({
           const texts = new Set([...packed.values()].map(({ text }) => text));
           const numbers = datasets.numberShapes(entry, texts);
           const published = entry.snapshot?.version ?? 0;
+          const counts = Array.from({ length: numbers.shapes }, (_, shape) => entry.counts[shape] ?? 0);
           let added = 0;
           const puts = [...packed].map(([id, { text, body }]) => {
             const key = sampleKey(entry, id);
+            const shape = numbers.numberOf.get(text) as number;
             const old = samples.getBinaryFast(key);
+            recount(counts, shape, 1);
             if (old === undefined) added++;
+            else recount(counts, shapeNumber(old), -1);
             const weights = old === undefined ? [] : weightsSince(old, published);
-            return { key, value: encodeStored(weights, numbers.numberOf.get(text) as number, body) };
+            return { key, value: encodeStored(weights, shape, body) };
           });
           return {
-            entry: { ...entry, samples: entry.samples + added, shapes: numbers.shapes },
+            entry: { ...entry, samples: entry.samples + added, shapes: numbers.shapes, counts },
             write: () => {
               numbers.write();
               for (const { key, value } of puts) samples.put(key, value);
@@ -140,10 +165,9 @@ export async function openEmbeddedStore({
         const entry = datasets.read(dataset);
         if (entry === null) return ids.map(() => null);
         const known = datasets.shapes(entry);
-        const published = entry.snapshot?.version ?? 0;
         return ids.map((id) => {
           const bytes = samples.getBinaryFast(sampleKey(entry, id));
-          return bytes === undefined ? null : decodeStored(bytes, (number) => known[number], published);
+          return bytes === undefined ? null : decodeStored(bytes, (number) => known[number], entry.snapshot);
         });
       }),
 
@@ -152,9 +176,12 @@ export async function openEmbeddedStore({
         const deleted = await datasets.change(dataset, (entry) => {
           if (entry === null) return null;
           const key = sampleKey(entry, id);
-          if (!samples.doesExist(key)) return null;
+          const old = samples.getBinaryFast(key);
+          if (old === undefined) return null;
+          const counts = [...entry.counts];
+          recount(counts, shapeNumber(old), -1);
           return {
-            entry: { ...entry, samples: entry.samples - 1 },
+            entry: { ...entry, samples: entry.samples - 1, counts },
             write: () => samples.remove(key),
             result: true,
           };
@@ -175,7 +202,7 @@ export async function openEmbeddedStore({
           return [...samples.getRange({ start: from, end, limit: CHUNK })].map(({ key, value }) => ({
             key,
             id: key.toString("utf8", entry.incarnation.length),
-            record: decodeStored(value, (number) => known[number], 0).record,
+            record: decodeStored(value, (number) => known[number], null).record,
           }));
         });
         const last = chunk.at(-1);
@@ -186,10 +213,12 @@ export async function openEmbeddedStore({
     },
 
     listDatasets: (cursor, limit) =>
-      run((): Page<DatasetSummary> => {
+      run(async (): Promise<Page<DatasetSummary>> => {
         const name = cursor === null ? null : Buffer.from(cursor, "base64url").toString("utf8");
         const found = datasets.list(name, limit + 1);
-        const items = found.slice(0, limit).map(({ dataset, entry }) => summary(dataset, entry));
+        const items = await Promise.all(
+          found.slice(0, limit).map(({ dataset, entry }) => summary(dataset, entry)),
+        );
         const last = found.length > limit ? items.at(-1) : undefined;
         return { items, cursor: last === undefined ? null : Buffer.from(last.dataset).toString("base64url") };
       }),
@@ -211,52 +240,8 @@ export async function openEmbeddedStore({
         return deleted ?? false;
       }),
 
-    writeSnapshot: (dataset, { ids, weights }, provenance) =>
-      run(async () => {
-        const taken = await datasets.change(dataset, (entry) => {
-          if (entry === null) return null;
-          const version = entry.snapshotVersionTaken + 1;
-          return {
-            entry: { ...entry, snapshotVersionTaken: version },
-            write: () => {},
-            result: { entry, version },
-          };
-        });
-        if (taken === null) throw datasetNotFound(dataset);
-        const { incarnation } = taken.entry;
-        let weighed = 0;
-        for (let start = 0; start < ids.length; start += CHUNK) {
-          const chunk = ids.slice(start, start + CHUNK);
-          const written = await datasets.change(dataset, (entry) => {
-            if (!entry?.incarnation.equals(incarnation)) return null;
-            const published = entry.snapshot?.version ?? 0;
-            const puts = chunk.flatMap((id, index) => {
-              const key = sampleKey(entry, id);
-              const old = samples.getBinaryFast(key);
-              if (old === undefined) return [];
-              const added = { version: taken.version, weight: weights[start + index] as number };
-              return [{ key, value: withWeight(old, published, added) }];
-            });
-            return {
-              entry,
-              write: () => {
-                for (const { key, value } of puts) samples.put(key, value);
-              },
-              result: puts.length,
-            };
-          });
-          if (written === null) throw datasetNotFound(dataset);
-          weighed += written;
-        }
-        const info = { version: taken.version, createdAtMs: Date.now(), samples: weighed, provenance };
-        const published = await datasets.change(dataset, (entry) => {
-          if (!entry?.incarnation.equals(incarnation)) return null;
-          const newest = (entry.snapshot?.version ?? 0) < info.version;
-          return { entry: newest ? { ...entry, snapshot: info } : entry, write: () => {}, result: info };
-        });
-        if (published === null) throw datasetNotFound(dataset);
-        return published;
-      }),
+    writeSnapshot: (dataset, weights, provenance) =>
+      run(() => inTurn(dataset, () => writeSnapshot(dataset, weights, provenance))),
 
     writeDirection: (facts, vector) => run(() => directions.write(facts, vector)),
     readDirection: (name) => run(() => directions.read(name)),

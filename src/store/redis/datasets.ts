@@ -1,7 +1,9 @@
 import { corrupt } from "../codec/bytes.js";
-import { distinctModels, parseShape, type Shape } from "../codec/shape.js";
-import type { DatasetSummary, Page, SnapshotInfo } from "../port.js";
+import { parseShape, type Shape, samplesByModel } from "../codec/shape.js";
+import { type KeptSnapshot, snapshotInfo } from "../codec/stored.js";
+import type { DatasetSummary, Page } from "../port.js";
 import type { Connection } from "./connection.js";
+import { countsOf, openCounts } from "./counts.js";
 import { datasetKey, incarnationKey, indexKey, usedBuckets } from "./keys.js";
 import { DELETE_DATASET, READ_DATASET } from "./scripts.js";
 import { unlinkAll } from "./unlink.js";
@@ -23,6 +25,7 @@ export interface DatasetKeys {
  * listing finishes it.
  */
 export function openDatasets(connection: Connection, prefix: string): DatasetKeys {
+  const counted = openCounts(connection, prefix);
   const indexed = new Set<string>();
   const shapesByIncarnation = new Map<string, readonly Shape[]>();
 
@@ -30,7 +33,7 @@ export function openDatasets(connection: Connection, prefix: string): DatasetKey
     dataset: string,
   ): Promise<{ incarnation: string; summary: DatasetSummary } | null> {
     const reply = (await connection.run(READ_DATASET, datasetKey(prefix, dataset), [])) as
-      | [Buffer[], Buffer[]]
+      | [Buffer[], Buffer[], Buffer[] | null]
       | null;
     if (reply === null) return null;
     const fields = pairs(reply[0]);
@@ -40,15 +43,20 @@ export function openDatasets(connection: Connection, prefix: string): DatasetKey
       return value;
     };
     const snapshot = fields.get("snapshot");
+    const incarnation = fields.get("incarnation") ?? "";
+    const counts =
+      reply[2] === null
+        ? await counted({ dataset, incarnation, updatedAtMs: number("updated_at_ms") })
+        : countsOf(reply[2]);
     return {
-      incarnation: fields.get("incarnation") ?? "",
+      incarnation,
       summary: {
         dataset,
         samples: number("samples"),
         createdAtMs: number("created_at_ms"),
         updatedAtMs: number("updated_at_ms"),
-        models: distinctModels(inOrder(reply[1])),
-        snapshot: snapshot === undefined ? null : (JSON.parse(snapshot) as SnapshotInfo),
+        samplesByModel: samplesByModel(inOrder(reply[1]), counts),
+        snapshot: snapshot === undefined ? null : snapshotInfo(JSON.parse(snapshot) as KeptSnapshot),
       },
     };
   }
@@ -58,7 +66,7 @@ export function openDatasets(connection: Connection, prefix: string): DatasetKey
     const key = (part: string | number): string => incarnationKey(prefix, dataset, incarnation, part);
     const used = (await connection.send("GET", [key("used")])) as Buffer | null;
     const buckets = used === null ? [] : usedBuckets(used);
-    await unlinkAll(connection, [...buckets.map(key), key("shapes"), key("used")]);
+    await unlinkAll(connection, [...buckets.map(key), key("shapes"), key("counts"), key("used")]);
     await connection.send("ZREM", [indexKey(prefix), member(dataset, incarnation)]);
     shapesByIncarnation.delete(incarnation);
     indexed.delete(incarnation);

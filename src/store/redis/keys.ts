@@ -10,7 +10,7 @@ export function datasetKey(prefix: string, dataset: string): string {
   return `${prefix}:{${dataset}}`;
 }
 
-/** A key of one life of a dataset: a bucket by its number, `shapes` or `used` (a bit for each bucket in use). */
+/** A key of one life of a dataset: a bucket by its number, `shapes`, `counts` (samples of each shape) or `used` (a bit for each bucket in use). */
 export function incarnationKey(
   prefix: string,
   dataset: string,

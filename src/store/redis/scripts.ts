@@ -1,4 +1,4 @@
-import { LAYOUT_VERSION, WEIGHTS_MAX } from "../codec/stored.js";
+import { LATER_MAX, LAYOUT_VERSION, WEIGHTS_MAX } from "../codec/stored.js";
 import { defineScript } from "./connection.js";
 
 // One script is one atomic step. KEYS[1] is the hash of a dataset; the keys of its buckets derive from it and share its
@@ -52,6 +52,29 @@ local function nowMs()
   local time = redis.call("TIME")
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
+
+-- Whether the counts are of the present samples: a writer of 1a1e855, which knows no counts, moves the time on alone.
+local function isCounted(meta)
+  return redis.call("HGET", meta, "counted_at_ms") == redis.call("HGET", meta, "updated_at_ms")
+end
+
+-- Moves the time on, and adds the changes, by shape, to counts that are of the present samples.
+local function touch(meta, base, changes)
+  local now = nowMs()
+  if isCounted(meta) then
+    for shape, change in pairs(changes) do redis.call("HINCRBY", base .. "counts", shape, change) end
+    redis.call("HSET", meta, "counted_at_ms", now)
+  end
+  redis.call("HSET", meta, "updated_at_ms", now)
+  return now
+end
+
+local function count(changes, shape, change) changes[shape] = (changes[shape] or 0) + change end
+
+-- Whether so many snapshots were begun after this one that they may have taken its weights away.
+local function isOvertaken(meta, version)
+  return redis.call("HGET", meta, "snapshot_version_taken") - version >= ${LATER_MAX}
+end
 `;
 
 /**
@@ -65,7 +88,7 @@ local published = tonumber(redis.call("HGET", meta, "snapshot_version") or 0)
 local base = meta .. ":" .. incarnation .. ":"
 local shapes = base .. "shapes"
 local shapeCount = redis.call("HLEN", shapes)
-local newShapes, puts, added = {}, {}, 0
+local newShapes, puts, added, changes = {}, {}, 0, {}
 local at = 2
 while at <= #ARGV do
   local text = ARGV[at]
@@ -77,14 +100,19 @@ while at <= #ARGV do
   for entry = first, at - 1, 3 do
     local key, id = base .. ARGV[entry], ARGV[entry + 1]
     local old = redis.call("HGET", key, id)
-    local weights = old and weightsSince(old, published) or {}
-    if not old then added = added + 1 end
+    local weights, rest = {}, nil
+    if old then
+      weights, rest = weightsSince(old, published)
+      count(changes, readVarint(old, rest), -1)
+    else
+      added = added + 1
+    end
+    count(changes, number, 1)
     puts[#puts + 1] = { key, id, withHead(weights, shape .. ARGV[entry + 2]), not old and ARGV[entry] }
   end
 end
-local now = nowMs()
-redis.call("HSETNX", meta, "created_at_ms", now)
-redis.call("HSET", meta, "incarnation", incarnation, "updated_at_ms", now)
+redis.call("HSETNX", meta, "created_at_ms", touch(meta, base, changes))
+redis.call("HSET", meta, "incarnation", incarnation)
 redis.call("HINCRBY", meta, "samples", added)
 for index, text in ipairs(newShapes) do redis.call("HSET", shapes, text, shapeCount + index - 1) end
 for _, put in ipairs(puts) do
@@ -126,19 +154,43 @@ local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return 0 end
 local base = meta .. ":" .. incarnation .. ":"
-if redis.call("HDEL", base .. ARGV[1], ARGV[2]) == 0 then return 0 end
+local old = redis.call("HGET", base .. ARGV[1], ARGV[2])
+if not old then return 0 end
+local _, rest = weightsSince(old, 0)
+local shape = readVarint(old, rest)
+redis.call("HDEL", base .. ARGV[1], ARGV[2])
 redis.call("HINCRBY", meta, "samples", -1)
-redis.call("HSET", meta, "updated_at_ms", nowMs())
+touch(meta, base, { [shape] = -1 })
 if redis.call("EXISTS", base .. ARGV[1]) == 0 then redis.call("SETBIT", base .. "used", ARGV[1], 0) end
 return 1
 `);
 
-/** Answers the fields of the dataset and its shapes with their numbers, both as flat lists. */
-export const READ_DATASET = defineScript(`
+/**
+ * Answers the fields of the dataset, its shapes with their numbers, and the samples of each shape, false where these were not
+ * counted; all as flat lists.
+ */
+export const READ_DATASET = defineScript(`${LAYOUT}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
-return { redis.call("HGETALL", meta), redis.call("HGETALL", meta .. ":" .. incarnation .. ":shapes") }
+local base = meta .. ":" .. incarnation .. ":"
+return {
+  redis.call("HGETALL", meta),
+  redis.call("HGETALL", base .. "shapes"),
+  isCounted(meta) and redis.call("HGETALL", base .. "counts"),
+}
+`);
+
+/** ARGV: incarnation, time of the dataset; then shape and samples of each. Keeps them if nothing was changed since that time. */
+export const WRITE_COUNTS = defineScript(`
+local meta = KEYS[1]
+if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return 0 end
+if redis.call("HGET", meta, "updated_at_ms") ~= ARGV[2] then return 0 end
+local counts = meta .. ":" .. ARGV[1] .. ":counts"
+redis.call("DEL", counts)
+for index = 3, #ARGV, 2 do redis.call("HSET", counts, ARGV[index], ARGV[index + 1]) end
+redis.call("HSET", meta, "counted_at_ms", ARGV[2])
+return 1
 `);
 
 /** Makes the dataset vanish; its buckets are removed afterwards. Answers its incarnation. */
@@ -155,11 +207,12 @@ if not incarnation then return false end
 return { incarnation, redis.call("HINCRBY", KEYS[1], "snapshot_version_taken", 1) }
 `);
 
-/** ARGV: incarnation, snapshot version; then bucket, id and weight (float32) of each. Answers how many there were. */
+/** ARGV: incarnation, snapshot version; then bucket, id and weight (float32) of each. Answers how many there were, -1 where it is overtaken. */
 export const WRITE_WEIGHTS = defineScript(`${LAYOUT}
 local meta = KEYS[1]
 if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
 local version = tonumber(ARGV[2])
+if isOvertaken(meta, version) then return -1 end
 local published = tonumber(redis.call("HGET", meta, "snapshot_version") or 0)
 local base = meta .. ":" .. ARGV[1] .. ":"
 local puts = {}
@@ -176,12 +229,14 @@ for _, put in ipairs(puts) do redis.call("HSET", put[1], put[2], put[3]) end
 return #puts
 `);
 
-/** ARGV: incarnation, snapshot version, the snapshot as JSON. An older version than the newest is dropped. */
+/** ARGV: incarnation, snapshot version, the snapshot as JSON. An older version than the newest is dropped. Answers -1 where it is overtaken. */
 export const PUBLISH_SNAPSHOT = defineScript(`${LAYOUT}
 local meta = KEYS[1]
 if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
+if isOvertaken(meta, ARGV[2]) then return -1 end
 if tonumber(ARGV[2]) > tonumber(redis.call("HGET", meta, "snapshot_version") or 0) then
-  redis.call("HSET", meta, "snapshot_version", ARGV[2], "snapshot", ARGV[3], "updated_at_ms", nowMs())
+  redis.call("HSET", meta, "snapshot_version", ARGV[2], "snapshot", ARGV[3])
+  touch(meta, meta .. ":" .. ARGV[1] .. ":", {})
 end
 return 1
 `);

@@ -2,10 +2,18 @@ import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
 import { encodeSample } from "../codec/sample.js";
 import { parseShape, type Shape, shapeText } from "../codec/shape.js";
-import { decodeIntoColumns, decodeStored, emptyColumns } from "../codec/stored.js";
+import {
+  type Columns,
+  decodeIntoColumns,
+  decodeStored,
+  emptyColumns,
+  type KeptSnapshot,
+  weightScale,
+} from "../codec/stored.js";
 import { datasetNotFound, startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { LookedUp, SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
+import { openWeighings, weighingOvertaken } from "../weighings.js";
 import { type Argument, type Connection, connect, explain } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { openDirections } from "./directions.js";
@@ -27,6 +35,8 @@ import {
 
 /** Samples that one script reads or weighs, about: Redis does nothing else meanwhile. */
 const CHUNK = 1000;
+/** What scripts answer that write a snapshot: see `LATER_MAX`. */
+const OVERTAKEN = -1;
 
 /** Of `READ_SAMPLES`: incarnation, number of shapes, newest snapshot, stored samples as a packed list. */
 type Reply = [Buffer, number, Buffer | null, Buffer];
@@ -56,6 +66,7 @@ export function openRedisStore({
   const outputs = openOutputs(connection, prefix, { outputsTtlMs, outputsBytesMax });
   const datasets = openDatasets(connection, prefix);
   const directions = openDirections(connection, prefix);
+  const inTurn = openWeighings();
   const { run, runEach, end } = startLifetime(explain);
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
 
@@ -83,7 +94,7 @@ export function openRedisStore({
       const shapes = await datasets.shapes(dataset, incarnation, found[1]);
       // Without them the dataset was deleted between two commands: look again.
       if (shapes === null) continue;
-      const snapshot = found[2] === null ? null : (JSON.parse(found[2].toString()) as SnapshotInfo);
+      const snapshot = found[2] === null ? null : (JSON.parse(found[2].toString()) as KeptSnapshot);
       return { incarnation, shapes, snapshot, stored: found[3] };
     }
   }
@@ -137,7 +148,7 @@ export function openRedisStore({
         const samples: (StoredSample | null)[] = ids.map(() => null);
         readPackedList(stored, (index, from, to) => {
           const bytes = stored.subarray(from, to);
-          samples[index] = decodeStored(bytes, (number) => shapes[number], snapshot?.version ?? 0);
+          samples[index] = decodeStored(bytes, (number) => shapes[number], snapshot);
         });
         return samples;
       }),
@@ -166,29 +177,33 @@ export function openRedisStore({
     deleteDataset: (dataset) => run(() => datasets.delete(dataset)),
 
     writeSnapshot: (dataset, { ids, weights }, provenance) =>
-      run(async (): Promise<SnapshotInfo> => {
-        const taken = await connection.run(TAKE_SNAPSHOT_VERSION, keyOf(dataset), []);
-        if (taken === null) throw datasetNotFound(dataset);
-        const [incarnation, version] = taken as [Buffer, number];
-        let samples = 0;
-        for (let start = 0; start < ids.length; start += CHUNK) {
-          const args: Argument[] = [incarnation, version];
-          for (const [offset, id] of ids.slice(start, start + CHUNK).entries()) {
-            args.push(bucketOf(id), id, float32(weights[start + offset] as number));
+      run(() =>
+        inTurn(dataset, async (): Promise<SnapshotInfo> => {
+          const taken = await connection.run(TAKE_SNAPSHOT_VERSION, keyOf(dataset), []);
+          if (taken === null) throw datasetNotFound(dataset);
+          const [incarnation, version] = taken as [Buffer, number];
+          let samples = 0;
+          for (let start = 0; start < ids.length; start += CHUNK) {
+            const args: Argument[] = [incarnation, version];
+            for (const [offset, id] of ids.slice(start, start + CHUNK).entries()) {
+              args.push(bucketOf(id), id, float32(weights[start + offset] as number));
+            }
+            const written = (await connection.run(WRITE_WEIGHTS, keyOf(dataset), args)) as number | null;
+            if (written === null) throw datasetNotFound(dataset);
+            if (written === OVERTAKEN) throw weighingOvertaken(dataset);
+            samples += written;
           }
-          const written = (await connection.run(WRITE_WEIGHTS, keyOf(dataset), args)) as number | null;
-          if (written === null) throw datasetNotFound(dataset);
-          samples += written;
-        }
-        const info = { version, createdAtMs: Date.now(), samples, provenance };
-        const published = await connection.run(PUBLISH_SNAPSHOT, keyOf(dataset), [
-          incarnation,
-          version,
-          JSON.stringify(info),
-        ]);
-        if (published === null) throw datasetNotFound(dataset);
-        return info;
-      }),
+          const info = { version, createdAtMs: Date.now(), samples, provenance };
+          const published = await connection.run(PUBLISH_SNAPSHOT, keyOf(dataset), [
+            incarnation,
+            version,
+            JSON.stringify({ ...info, weightScale: weightScale(weights) }),
+          ]);
+          if (published === null) throw datasetNotFound(dataset);
+          if (published === OVERTAKEN) throw weighingOvertaken(dataset);
+          return info;
+        }),
+      ),
 
     writeDirection: (facts, vector) => run(() => directions.write(facts, vector)),
     readDirection: (name) => run(() => directions.read(name)),
@@ -202,7 +217,7 @@ export function openRedisStore({
   };
 }
 
-function decodeChunk({ stored }: View, columns: LookedUp, start: number): void {
+function decodeChunk({ stored }: View, columns: Columns, start: number): void {
   readPackedList(stored, (index, from, to) => decodeIntoColumns(stored, columns, start + index, from, to));
 }
 
@@ -231,7 +246,7 @@ function packSamples(entries: readonly { id: string; record: SampleRecord }[]): 
 interface View {
   readonly incarnation: string;
   readonly shapes: readonly Shape[];
-  readonly snapshot: SnapshotInfo | null;
+  readonly snapshot: KeptSnapshot | null;
   /** A packed list. */
   readonly stored: Buffer;
 }
@@ -251,7 +266,7 @@ function decodeBuckets(
 ): { id: string; record: SampleRecord }[] {
   const samples = [];
   for (let index = 0; index + 1 < parts.length; index += 2) {
-    const { record } = decodeStored(parts[index + 1] as Buffer, (number) => shapes[number], 0);
+    const { record } = decodeStored(parts[index + 1] as Buffer, (number) => shapes[number], null);
     samples.push({ id: (parts[index] as Buffer).toString("utf8"), record });
   }
   return samples;

@@ -1,0 +1,68 @@
+import { AssayError } from "../../errors.js";
+import type { Caller } from "../../ranker/port.js";
+import type { Store } from "../../store/port.js";
+
+/**
+ * The store as seen by a caller that may go or run out of time: then its methods throw the caller's reason, and what was begun
+ * goes on in the store. The writing of a direction alone is waited for: its vector ends when the caller goes.
+ */
+export function storeUntil(store: Store, caller: Caller): Store {
+  const until = <T>(begin: () => Promise<T>): Promise<T> => untilOver(begin, caller);
+  return {
+    digestKey: () => until(() => store.digestKey()),
+    status: () => until(() => store.status()),
+    readOutputs: (keys) => until(() => store.readOutputs(keys)),
+    writeOutputs: (entries) => until(() => store.writeOutputs(entries)),
+    writeSamples: (dataset, entries) => until(() => store.writeSamples(dataset, entries)),
+    lookUp: (dataset, ids) => until(() => store.lookUp(dataset, ids)),
+    readSamples: (dataset, ids) => until(() => store.readSamples(dataset, ids)),
+    deleteSample: (dataset, id) => until(() => store.deleteSample(dataset, id)),
+    scanSamples: (dataset) => eachUntil(store.scanSamples(dataset), caller),
+    listDatasets: (cursor, limit) => until(() => store.listDatasets(cursor, limit)),
+    readDataset: (dataset) => until(() => store.readDataset(dataset)),
+    deleteDataset: (dataset) => until(() => store.deleteDataset(dataset)),
+    writeSnapshot: (dataset, weights, provenance) =>
+      until(() => store.writeSnapshot(dataset, weights, provenance)),
+    readDirection: (name) => until(() => store.readDirection(name)),
+    readDirectionVector: (name, digest) => eachUntil(store.readDirectionVector(name, digest), caller),
+    listDirections: (cursor, limit) => until(() => store.listDirections(cursor, limit)),
+    deleteDirection: (name) => until(() => store.deleteDirection(name)),
+    writeDirection: (facts, vector) => store.writeDirection(facts, vector),
+    close: () => store.close(),
+  };
+}
+
+/** Throws where nobody waits any more; a timer may not have had its turn yet. */
+export function throwIfOver({ signal, deadlineAtMs }: Caller): void {
+  if (signal.aborted) throw signal.reason;
+  if (deadlineAtMs !== null && performance.now() > deadlineAtMs) throw new AssayError("deadline_exceeded");
+}
+
+async function untilOver<T>(begin: () => Promise<T>, caller: Caller): Promise<T> {
+  throwIfOver(caller);
+  const { signal } = caller;
+  let onAbort = (): void => undefined;
+  const aborted = new Promise<never>((_, reject) => {
+    onAbort = () => reject(signal.reason);
+  });
+  signal.addEventListener("abort", onAbort);
+  try {
+    return await Promise.race([begin(), aborted]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+async function* eachUntil<T>(steps: AsyncIterable<T>, caller: Caller): AsyncGenerator<T> {
+  const iterator = steps[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const step = await untilOver(() => iterator.next(), caller);
+      if (step.done) return;
+      yield step.value;
+    }
+  } finally {
+    // A step under way ends by itself, well or not: nobody waits for it.
+    void iterator.return?.().catch(() => undefined);
+  }
+}

@@ -1,0 +1,29 @@
+/** Work that takes turns within the process: what has the same name waits for what came before. */
+export interface Turns {
+  take<T>(name: string, work: () => Promise<T>): Promise<T>;
+  /** How many have this name and are not done. */
+  waiting(name: string): number;
+}
+
+export function openTurns(): Turns {
+  const last = new Map<string, { done: Promise<unknown>; count: number }>();
+  return {
+    async take(name, work) {
+      const before = last.get(name);
+      const turn = before === undefined ? work() : before.done.then(work);
+      const done = turn.then(
+        () => undefined,
+        () => undefined, // the caller of `turn` hears of it
+      );
+      const line = { done, count: (before?.count ?? 0) + 1 };
+      last.set(name, line);
+      try {
+        return await turn;
+      } finally {
+        const now = last.get(name);
+        if (now !== undefined && --now.count === 0) last.delete(name);
+      }
+    },
+    waiting: (name) => last.get(name)?.count ?? 0,
+  };
+}
