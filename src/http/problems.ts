@@ -1,6 +1,5 @@
-import type { Socket } from "node:net";
 import { hasZodFastifySchemaValidationErrors } from "@fastify/type-provider-zod";
-import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AssayError, ERRORS, type ErrorCode, type Fault } from "../errors.js";
 
 /** The one place that knows which status an error of the catalogue answers. */
@@ -19,6 +18,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   missing_direction: 422,
   duplicate_id: 422,
   body_too_large: 413,
+  body_timeout: 408,
   unsupported_media_type: 415,
   model_not_found: 404,
   model_not_ready: 503,
@@ -34,7 +34,9 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   direction_undefined: 422,
   directions_full: 409,
   route_not_found: 404,
+  method_not_allowed: 405,
   unauthorised: 401,
+  foreign_request: 403,
   overloaded: 429,
   cancelled: 499,
   device_unavailable: 503,
@@ -77,10 +79,6 @@ export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) =>
     sendProblem(asAssayError(error), request, reply),
   );
-  app.setNotFoundHandler((request, reply) => {
-    const detail = `No route answers ${request.method} ${request.url.split("?")[0]}`;
-    return sendProblem(new AssayError("route_not_found", { detail }), request, reply);
-  });
 }
 
 /** Answers one error; Fastify calls it itself for what fails before a route is found. */
@@ -116,29 +114,8 @@ export function describeProblem(
   return { error, problem: problemOf(error.code, status, detail, error.faults) };
 }
 
-/** Answers what is not HTTP, or too slow, or has too large a header: the parser gave up before there was a request. */
-export function refuseMalformed(error: ConnectionError, socket: Socket): void {
-  if (socket.writable && error.code !== "ECONNRESET") {
-    const [status, reason] = CONNECTION_STATUS[error.code] ?? [400, "Bad Request"];
-    const body = JSON.stringify(
-      problemOf("invalid_request", status, `The request cannot be read: ${error.message}`, []),
-    );
-    socket.end(
-      `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/problem+json\r\n` +
-        `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
-  } else {
-    socket.destroy();
-  }
-}
-
-const CONNECTION_STATUS: Readonly<Record<string, readonly [number, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
-};
-
 /** The body of RFC 9457. */
-interface Problem {
+export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -150,7 +127,12 @@ interface Problem {
 /** At most this many faults are listed; the detail tells how many there are. */
 const FAULTS_MAX = 20;
 
-function problemOf(code: ErrorCode, status: number, detail: string, faults: readonly Fault[]): Problem {
+export function problemOf(
+  code: ErrorCode,
+  status: number,
+  detail: string,
+  faults: readonly Fault[] = [],
+): Problem {
   return {
     type: `urn:assay:problem:${code}`,
     title: ERRORS[code],
