@@ -1,6 +1,7 @@
 import { hasZodFastifySchemaValidationErrors } from "@fastify/type-provider-zod";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AssayError, ERRORS, type ErrorCode, type Fault } from "../errors.js";
+import { withoutPlaces } from "./places.js";
 
 /** The one place that knows which status an error of the catalogue answers. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -108,11 +109,17 @@ export function describeProblem(
   if (EXPECTED.has(error.code))
     request.log.info({ code: error.code, reason: error.message }, "request not done");
   else if (status >= 500) request.log.error({ err: error }, "request failed");
-  // What went wrong inside is for the log, not for the client.
-  const detail =
-    error.code === "internal" ? `Request ${request.id} failed; the log has the reason` : error.message;
-  return { error, problem: problemOf(error.code, status, detail, error.faults) };
+  return { error, problem: problemOf(error.code, status, detailOf(error, request.id), error.faults) };
 }
+
+/** What went wrong inside is for the log, and where things lie. */
+function detailOf({ code, message }: AssayError, requestId: string): string {
+  if (code === "internal") return `Request ${requestId} failed; the log has the reason`;
+  return STATUS[code] >= 500 || OF_MODELS.has(code) ? withoutPlaces(message) : message;
+}
+
+/** Faults of a folder that a request asked to serve. */
+const OF_MODELS: ReadonlySet<ErrorCode> = new Set(["model_rejected", "model_read_only", "weights_invalid"]);
 
 /** The body of RFC 9457. */
 export interface Problem {
