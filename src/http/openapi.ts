@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
+import { DOCS_POLICY } from "./plugins/safe-headers.js";
 
 type Document = ReturnType<typeof jsonSchemaTransformObject>;
 
@@ -32,8 +34,46 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
     transform: jsonSchemaTransform,
     transformObject: (input) => withoutUnused(withMediaTypes(jsonSchemaTransformObject(input))),
   });
-  await app.register(swaggerUi, { routePrefix: "/docs" });
-  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  const document = renderOnce(() => JSON.stringify(app.swagger()));
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: DOCS_POLICY,
+    uiHooks: {
+      // Its own routes would write the document anew for each request.
+      onRequest: (request, reply, done) => {
+        const { url = "" } = request.routeOptions;
+        if (url.endsWith("/json")) sendDocument(document(), request, reply);
+        else if (url.endsWith("/yaml")) reply.callNotFound();
+        else done();
+      },
+    },
+  });
+  app.get("/openapi.json", { schema: { hide: true } }, async (request, reply) =>
+    sendDocument(document(), request, reply),
+  );
+}
+
+interface Rendered {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
+
+/** The document as bytes, which any number of answers share. */
+function renderOnce(render: () => string): () => Rendered {
+  let rendered: Rendered | undefined;
+  return () => {
+    if (rendered === undefined) {
+      const bytes = Buffer.from(render());
+      rendered = { bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url")}"` };
+    }
+    return rendered;
+  };
+}
+
+function sendDocument({ bytes, etag }: Rendered, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.headers({ etag, "cache-control": "no-cache" });
+  if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+  return reply.type("application/json; charset=utf-8").send(bytes);
 }
 
 /** Problems, metrics and JSON lines have media types of their own, which the type provider does not let a route say. */

@@ -4,7 +4,9 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { parse } from "secure-json-parse";
 import type { z } from "zod";
 import { AssayError } from "../../errors.js";
+import { type BodyShare, bodyShareOf } from "./body-share.js";
 import { bodyStream } from "./body-stream.js";
+import { jsonFault } from "./json-body.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
 
@@ -50,7 +52,8 @@ export async function* readLines(
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
   const chunks = bodyStream(body[REQUEST], signal);
-  for await (const { number, bytes } of splitLines(chunks, lineBytesMax)) {
+  const share = bodyShareOf(body[REQUEST]);
+  for await (const { number, bytes } of splitLines(chunks, lineBytesMax, share)) {
     if (!isUtf8(bytes)) throw lineFault(number, "is not UTF-8");
     const text = bytes.toString("utf8");
     if (text.trim() === "") continue;
@@ -62,13 +65,14 @@ function parseLine(text: string, number: number): unknown {
   try {
     return parse(text, null, { protoAction: "error", constructorAction: "error" });
   } catch (cause) {
-    throw lineFault(number, (cause as Error).message);
+    throw lineFault(number, jsonFault(cause));
   }
 }
 
 async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   lineBytesMax: number,
+  share: BodyShare,
 ): AsyncGenerator<{ number: number; bytes: Buffer }> {
   let number = 1;
   let parts: Uint8Array[] = [];
@@ -77,8 +81,11 @@ async function* splitLines(
   function hold(part: Uint8Array): void {
     parts.push(part);
     length += part.length;
-    if (length <= lineBytesMax) return;
-    throw new AssayError("body_too_large", { detail: `line ${number} is longer than ${lineBytesMax} bytes` });
+    if (length > lineBytesMax)
+      throw new AssayError("body_too_large", {
+        detail: `line ${number} is longer than ${lineBytesMax} bytes`,
+      });
+    share.take(part.length);
   }
 
   for await (const chunk of chunks) {
@@ -86,6 +93,7 @@ async function* splitLines(
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
       hold(chunk.subarray(start, end));
       yield { number, bytes: Buffer.concat(parts) };
+      share.give(length);
       number++;
       parts = [];
       length = 0;

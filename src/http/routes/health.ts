@@ -4,6 +4,7 @@ import { isStoreFailure } from "../../errors.js";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
+import { withoutPlaces } from "../places.js";
 
 const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
 const readinessSchema = z
@@ -68,7 +69,7 @@ function readinessOfModel(rankers: Rankers): z.infer<typeof partSchema> {
   const state = ranker.state();
   if (state.status === "ready")
     return { ready: true, detail: `${ranker.model.name}@${ranker.model.version} is loaded` };
-  return { ready: false, detail: state.reason };
+  return { ready: false, detail: withoutPlaces(state.reason) };
 }
 
 async function readinessOfStore(store: Store): Promise<z.infer<typeof partSchema>> {
@@ -77,6 +78,6 @@ async function readinessOfStore(store: Store): Promise<z.infer<typeof partSchema
     return { ready: true, detail: `${kind}: ${durability}` };
   } catch (error) {
     if (!isStoreFailure(error)) throw error;
-    return { ready: false, detail: error.message };
+    return { ready: false, detail: withoutPlaces(error.message) };
   }
 }
