@@ -27,7 +27,7 @@ export interface Ports {
 export async function openPorts(config: Config): Promise<Ports> {
   const logger = createLogger(config.logLevel);
   const metrics = createMetrics();
-  const store = await openStore(config);
+  const store = await openStore(config, logger);
   const rankers = await openRankers({
     modelsDirectory: config.modelsDir,
     defaultName: config.defaultModel,
@@ -85,11 +85,27 @@ export function importModel(source: string, options: ImportOptions): Promise<Imp
   return importFolder(source, options);
 }
 
-async function openStore({ redisUrl, dataDir, ...options }: Config): Promise<Store> {
+async function openStore({ redisUrl, dataDir, ...options }: Config, logger: Logger): Promise<Store> {
   const { digestKey, outputsTtlMs, outputsBytesMax } = options;
-  if (redisUrl !== undefined)
-    return openRedisStore({ url: redisUrl, digestKey, outputsTtlMs, outputsBytesMax });
-  return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs, outputsBytesMax });
+  if (redisUrl === undefined)
+    return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs, outputsBytesMax });
+  const store = openRedisStore({
+    url: redisUrl,
+    digestKey,
+    outputsTtlMs,
+    outputsBytesMax,
+    onChange(lost) {
+      if (lost === null) logger.info("connected to Redis");
+      else logger.warn({ reason: lost }, "no use of Redis");
+    },
+  });
+  try {
+    await store.tried();
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  return store;
 }
 
 function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {

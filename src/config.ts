@@ -5,6 +5,7 @@ import { AssayError } from "./errors.js";
 import { availableCores, shareCores } from "./ranker/cores.js";
 import type { DeviceChoice } from "./ranker/ranker.js";
 import type { Limits } from "./scoring/requests/limits.js";
+import { faultOfRedisUrl } from "./store/redis/location.js";
 
 const packageRoot = fileURLToPath(new URL("..", import.meta.url));
 
@@ -33,6 +34,11 @@ const deviceList = z
     const indices = text === "cuda" ? [0] : text.split(",").map((item) => Number(item.slice("cuda:".length)));
     return [...new Set(indices)].map((index) => ({ device: { kind: "cuda", index }, fallback: false }));
   });
+
+const redisUrl = z.string().superRefine((text, context) => {
+  const fault = faultOfRedisUrl(text);
+  if (fault !== null) context.addIssue({ code: "custom", message: fault });
+});
 
 interface Setting<T> {
   readonly type: z.ZodType<T, string>;
@@ -71,9 +77,9 @@ export const SETTINGS = {
     "`data` in the package",
   ),
   ASSAY_REDIS_URL: setting(
-    z.url({ protocol: /^rediss?$/, error: "must be a redis:// or rediss:// URL" }),
+    redisUrl,
     undefined,
-    "Keeps everything in Redis instead: `redis://user:password@host:6379/0`, `rediss://` for TLS, `?prefix=` for a key prefix.",
+    "Keeps everything in Redis instead: `redis://user:password@host:6379/0`, user and password percent-encoded, `rediss://` for TLS, `?prefix=` for a key prefix ([redis.md](redis.md)).",
   ),
   ASSAY_MODELS_DIR: setting(
     z.string().min(1),

@@ -9,13 +9,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 /** A redis-server of our own, on a free port and with its data in a temporary folder. */
 export interface RedisServer {
   readonly port: number;
+  /** Where its data lies. */
+  readonly directory: string;
   /** Kills the process, as a crash does. */
   kill(): Promise<void>;
   /** Suspends it: connections stay open and nothing is answered. */
   freeze(): void;
   thaw(): void;
-  /** Starts it again on the same port and data. */
-  start(): Promise<void>;
+  /** Starts it again on the same port and data, with other arguments where some are given. */
+  start(args?: readonly string[]): Promise<void>;
   remove(): Promise<void>;
 }
 
@@ -35,7 +37,7 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
   const directory = mkdtempSync(join(tmpdir(), "assay-redis-"));
   let server: ChildProcess | null = null;
 
-  async function start(): Promise<void> {
+  async function start(anew: readonly string[] = args): Promise<void> {
     const settings = [
       "--port",
       String(port),
@@ -45,7 +47,7 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
       directory,
       "--save",
       "",
-      ...args,
+      ...anew,
     ];
     server = spawn("redis-server", settings, { stdio: "ignore" });
     while (!(await accepts(port))) {
@@ -66,6 +68,7 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
   await start();
   return {
     port,
+    directory,
     start,
     kill,
     freeze: () => void server?.kill("SIGSTOP"),
@@ -77,7 +80,7 @@ export async function startRedis(args: readonly string[] = []): Promise<RedisSer
   };
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once("error", reject);
     server.listen(0, "127.0.0.1", () => {

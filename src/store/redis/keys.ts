@@ -29,6 +29,11 @@ export function digestKeyKey(prefix: string): string {
   return `${prefix}:digest_key`;
 }
 
+/** A key that never exists: what may be done to it may be done to the others. */
+export function probeKey(prefix: string): string {
+  return `${prefix}:probe`;
+}
+
 /** Hash with the clock of the outputs; the generations' keys begin with it. */
 export function outputsKey(prefix: string): string {
   return `${prefix}:outputs:{outputs}`;

@@ -1,53 +1,90 @@
+import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
 import { AssayError } from "../../errors.js";
 
-/** Where the data lives: how to connect, and what every key begins with. */
+/** Where the data lives: how to connect, which database, and what every key begins with. */
 export interface RedisLocation {
-  readonly connection: Pick<RedisOptions, "host" | "port" | "username" | "password" | "db" | "tls">;
+  readonly connection: Pick<RedisOptions, "host" | "port" | "username" | "password" | "tls">;
+  readonly database: number;
   readonly prefix: string;
 }
 
 const PREFIX = /^[A-Za-z0-9_.:-]{1,64}$/;
+const ENCODE =
+  "write these characters of a user or password percent-encoded: / is %2F, ? is %3F, # is %23, @ is %40, % is %25";
 
 /**
- * Reads `redis[s]://[user[:password]@]host[:port][/db][?prefix=assay]`; `rediss` is TLS, checked against the machine's
+ * Reads `redis[s]://[user[:password]@]host[:port][/database][?prefix=assay]`; `rediss` is TLS, checked against the machine's
  * certificate authorities (NODE_EXTRA_CA_CERTS adds one). The prefix keeps apart several services on one Redis.
- * @throws AssayError `config_invalid`, without the URL, for that holds the password
+ * @throws AssayError `config_invalid` that repeats nothing of the URL, any part of which may turn out to be of the password
  */
 export function parseRedisUrl(text: string): RedisLocation {
-  if (!URL.canParse(text)) throw invalid("it is not a URL");
+  const read = readRedisUrl(text);
+  if ("fault" in read) {
+    throw new AssayError("config_invalid", { detail: `The Redis URL ${read.fault}` });
+  }
+  return read;
+}
+
+/** What is wrong with the URL, as the end of a sentence that begins with it; null where nothing is. */
+export function faultOfRedisUrl(text: string): string | null {
+  const read = readRedisUrl(text);
+  return "fault" in read ? read.fault : null;
+}
+
+function readRedisUrl(text: string): RedisLocation | { readonly fault: string } {
+  if (!/^rediss?:\/\//.test(text)) return { fault: "must begin with redis:// or rediss://" };
+  // A URL parser drops line ends and tabs without a word, also out of a password.
+  if (/\s/.test(text)) return { fault: "holds a space, a tab or a line end" };
+  const afterScheme = text.slice(text.indexOf("//") + 2);
+  const end = afterScheme.search(/[/?#]/);
+  if (end !== -1 && afterScheme.includes("@", end)) {
+    return { fault: `has a raw /, ? or # before its @: ${ENCODE}` };
+  }
+  if (afterScheme.includes("#")) return { fault: `has a raw #: ${ENCODE}` };
+  if (!URL.canParse(text)) {
+    return { fault: `is not of the form redis://user:password@host:6379/0?prefix=assay; ${ENCODE}` };
+  }
   const url = new URL(text);
-  if (url.protocol !== "redis:" && url.protocol !== "rediss:")
-    throw invalid("it must begin with redis:// or rediss://");
-  if (url.hostname === "") throw invalid("it names no host");
+  if (url.hostname === "") return { fault: "names no host" };
+  if (url.port === "0") return { fault: "must have a port from 1 to 65535" };
+  const username = decode(url.username);
+  const password = decode(url.password);
+  if (username === null || password === null) {
+    return { fault: `has a user or password that is not percent-encoded: ${ENCODE}` };
+  }
+  const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
+  if (database === undefined) {
+    return { fault: "must end in a database number after its host and port, as in redis://host:6379/0" };
+  }
+  const parameters = [...url.searchParams];
+  if (parameters.some(([name]) => name !== "prefix") || parameters.length > 1) {
+    return { fault: "may have one parameter after its ?, which is prefix; the database is a path, as in /0" };
+  }
+  const prefix = parameters[0]?.[1] ?? "assay";
+  if (!PREFIX.test(prefix)) {
+    return { fault: "must have a prefix of 1 to 64 letters, digits and _ . : -" };
+  }
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
-  const { prefix = "assay", ...unknown } = Object.fromEntries(url.searchParams);
-  const [parameter] = Object.keys(unknown);
-  if (parameter !== undefined) throw invalid(`it has the unknown parameter ${parameter}`);
-  if (!PREFIX.test(prefix)) throw invalid("its prefix must be 1 to 64 of letters, digits and _ . : -");
-  const db = url.pathname.replace(/^\//, "");
-  if (!/^\d{0,5}$/.test(db)) throw invalid("its path must be a database number");
   return {
     prefix,
+    database: Number(database),
     connection: {
       host,
       port: url.port === "" ? 6379 : Number(url.port),
-      db: Number(db),
-      ...(url.username === "" ? {} : { username: decode(url.username) }),
-      ...(url.password === "" ? {} : { password: decode(url.password) }),
-      ...(url.protocol === "rediss:" ? { tls: { servername: host } } : {}),
+      ...(username === "" ? {} : { username }),
+      ...(password === "" ? {} : { password }),
+      // TLS names a server by its name only (RFC 6066): Node 26 refuses an address there.
+      ...(url.protocol === "rediss:" ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     },
   };
 }
 
-function decode(part: string): string {
+/** Null where it is not percent-encoded. */
+function decode(part: string): string | null {
   try {
     return decodeURIComponent(part);
   } catch {
-    throw invalid("its user or password is not percent-encoded");
+    return null;
   }
-}
-
-function invalid(reason: string): AssayError {
-  return new AssayError("config_invalid", { detail: `The Redis URL is not valid: ${reason}` });
 }

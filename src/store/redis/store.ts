@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { AssayError } from "../../errors.js";
 import { corrupt } from "../codec/bytes.js";
 import { encodeSample } from "../codec/sample.js";
 import { parseShape, type Shape, shapeText } from "../codec/shape.js";
@@ -14,15 +15,16 @@ import { datasetNotFound, startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { LookedUp, SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
 import { openWeighings, weighingOvertaken } from "../weighings.js";
-import { type Argument, type Connection, connect, explain } from "./connection.js";
+import { type Argument, type Connection, connect } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { openDirections } from "./directions.js";
-import { describeDurability, readSettings } from "./durability.js";
+import { explain, isRefusal } from "./faults.js";
 import { bucketOf, datasetKey, digestKeyKey, incarnationKey, usedBuckets } from "./keys.js";
 import { parseRedisUrl } from "./location.js";
 import { openOutputs } from "./outputs.js";
 import { packBucketsAndIds } from "./packed.js";
 import { readPackedList } from "./packed-list.js";
+import { openReadiness } from "./readiness.js";
 import {
   DELETE_SAMPLE,
   PUBLISH_SNAPSHOT,
@@ -46,6 +48,16 @@ export interface RedisStoreOptions extends StoreOptions {
   readonly url: string;
   /** A command without an answer fails after this time. */
   readonly timeoutMs?: number;
+  /** Told of the loss of the connection with the reason, which names the address, and of its return with null. */
+  readonly onChange?: (lost: string | null) => void;
+}
+
+export interface RedisStore extends Store {
+  /**
+   * Waits for the first try to reach Redis, whatever comes of it.
+   * @throws AssayError `config_invalid` where Redis answers, but refuses the user, the password, the database or a command
+   */
+  tried(): Promise<void>;
 }
 
 /**
@@ -59,10 +71,12 @@ export function openRedisStore({
   outputsTtlMs = OUTPUTS_TTL_MS,
   outputsBytesMax = OUTPUTS_BYTES_MAX,
   timeoutMs = 5000,
-}: RedisStoreOptions): Store {
+  onChange = () => {},
+}: RedisStoreOptions): RedisStore {
   const location = parseRedisUrl(url);
   const { prefix } = location;
-  const connection = connect(location, timeoutMs);
+  const connection = connect(location, { timeoutMs, onChange });
+  const status = openReadiness(connection, prefix, timeoutMs);
   const outputs = openOutputs(connection, prefix, { outputsTtlMs, outputsBytesMax });
   const datasets = openDatasets(connection, prefix);
   const directions = openDirections(connection, prefix);
@@ -116,10 +130,21 @@ export function openRedisStore({
   return {
     digestKey: () => run(() => digestKey ?? keptDigestKey()),
 
-    status: () =>
-      run(async () => {
-        return { kind: "redis" as const, durability: describeDurability(await readSettings(connection)) };
-      }),
+    status: () => run(status),
+
+    async tried() {
+      await connection.tried();
+      try {
+        await run(status);
+      } catch (error) {
+        if (!(error instanceof AssayError)) throw error;
+        if (isRefusal(error))
+          throw new AssayError("config_invalid", {
+            detail: `The Redis URL cannot be used: ${error.message}`,
+            cause: error.cause,
+          });
+      }
+    },
 
     readOutputs: (keys) => run(() => outputs.read(keys)),
     writeOutputs: (entries) => run(() => outputs.write(entries)),

@@ -1,0 +1,91 @@
+import type { StoreStatus } from "../port.js";
+import { type Connection, defineScript } from "./connection.js";
+import { describeDurability, readSettings } from "./durability.js";
+import { notPermitted, unavailable } from "./faults.js";
+import { probeKey } from "./keys.js";
+
+/** Time for an answer to whether Redis is ready: whoever asks wants to know now. */
+const ANSWER_MS = 1500;
+
+/** Every command that the store and its scripts give to a key, so that a user who lacks one is told so at the start. */
+export const KEY_COMMANDS = [
+  "DEL",
+  "EXISTS",
+  "GET",
+  "HDEL",
+  "HGET",
+  "HGETALL",
+  "HINCRBY",
+  "HLEN",
+  "HMGET",
+  "HSET",
+  "HSETNX",
+  "HSTRLEN",
+  "HVALS",
+  "PERSIST",
+  "PEXPIRE",
+  "PEXPIREAT",
+  "SET",
+  "SETBIT",
+  "SETRANGE",
+  "UNLINK",
+  "ZADD",
+  "ZRANGEBYLEX",
+  "ZREM",
+] as const;
+
+/**
+ * ARGV: commands. Answers those that the user may not run on KEYS[1]; where there is none it fails as a write would, on a
+ * replica or with the memory full, but writes nothing.
+ */
+const PROBE = defineScript(`
+local refused = {}
+if redis.acl_check_cmd then
+  for _, command in ipairs(ARGV) do
+    if not redis.acl_check_cmd(command, KEYS[1]) then refused[#refused + 1] = command end
+  end
+end
+if #refused == 0 then redis.call("SETRANGE", KEYS[1], 0, "") end
+return refused
+`);
+
+/**
+ * Says what an acknowledged write promises, and throws while writes fail. However many ask, one question is under way: who may
+ * ask for readiness cannot bring load upon Redis.
+ */
+export function openReadiness(
+  connection: Connection,
+  prefix: string,
+  timeoutMs: number,
+): () => Promise<StoreStatus> {
+  let asked: Promise<StoreStatus> | null = null;
+
+  async function ask(): Promise<StoreStatus> {
+    const [refused, settings] = await Promise.all([
+      connection.run(PROBE, probeKey(prefix), KEY_COMMANDS) as Promise<Buffer[]>,
+      readSettings(connection),
+    ]);
+    if (refused.length > 0) throw notPermitted(refused.map(String), prefix);
+    return { kind: "redis", durability: describeDurability(settings) };
+  }
+
+  return () => {
+    asked ??= inTime(ask(), Math.min(ANSWER_MS, timeoutMs)).finally(() => {
+      asked = null;
+    });
+    return asked;
+  };
+}
+
+async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = unavailable(`Redis has not answered for ${ms} ms`);
+    timer = setTimeout(() => reject(error), ms);
+  });
+  try {
+    return await Promise.race([answer, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,12 @@
+/** Waits for `attempt` to stop failing, ten seconds at most. */
+export async function until<T>(attempt: () => Promise<T>): Promise<T> {
+  const deadlineMs = Date.now() + 10_000;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > deadlineMs) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
