@@ -97,10 +97,15 @@ function matrixOf(
       matrix[at + height + s] = columns.get(signal)?.[row] as number; // checkSignals made sure of the labels
     }
     for (const [e, { name }] of extras.entries()) {
-      matrix[at + height + signals.length + e] = sample.extras?.[name] ?? Number.NaN;
+      matrix[at + height + signals.length + e] = extraOf(sample, name) ?? Number.NaN;
     }
   }
   return matrix;
+}
+
+/** A sample's own number: every object has a `constructor`. */
+function extraOf({ extras }: Sample, name: string): number | undefined {
+  return extras !== undefined && Object.hasOwn(extras, name) ? extras[name] : undefined;
 }
 
 function isReadable(name: string): boolean {
@@ -115,9 +120,9 @@ function missingExtras(
   extras: LearnedDescription["inputs"]["extras"],
 ): readonly Fault[] {
   const required = extras.filter(({ optional }) => !optional);
-  return samples.flatMap(({ extras = {} }, index) =>
+  return samples.flatMap((sample, index) =>
     required
-      .filter(({ name }) => extras[name] === undefined)
+      .filter(({ name }) => extraOf(sample, name) === undefined)
       .map(({ name }) => ({
         path: `/samples/${index}/extras/${name}`,
         message: "is required: the trees of learned read it, and no sample of their training lacked it",
