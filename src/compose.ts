@@ -126,6 +126,9 @@ function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {
     queued(model, tokens) {
       metrics.queueTokens.set({ model }, tokens);
     },
+    fault(model, reason) {
+      logger.error({ model, reason }, "engine fault");
+    },
     death(model, reason) {
       metrics.engineDeaths.inc({ model });
       logger.error({ model, reason }, "engine process ended");

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { freeFormSchema, listOf } from "./bounded.js";
 import type { LearnedDescription } from "./port.js";
 
 /**
@@ -6,19 +7,21 @@ import type { LearnedDescription } from "./port.js";
  * (N, F) and answers `learned` (N, 1). It belongs to the weights named by `model_version`, and stays when others replace them.
  */
 export const learnedPartSchema = z.strictObject({
-  file: z.string(),
+  file: z.string().max(128),
   target: z.string().min(1).max(128),
-  loss: z.string(),
+  loss: z.string().max(64),
   inputs: z
     .strictObject({
       features: z.number().int().nonnegative(),
-      signals: z.array(z.string()),
-      extras: z.array(z.strictObject({ name: z.string().min(1).max(64), optional: z.boolean() })),
+      signals: listOf(z.string().max(64), { max: 64 }),
+      extras: listOf(z.strictObject({ name: z.string().min(1).max(64), optional: z.boolean() }), {
+        max: 1024,
+      }),
     })
     .refine((inputs) => widthOf(inputs) > 0, "names no input"),
-  model_version: z.string(),
-  held_out: z.record(z.string(), z.unknown()),
-  provenance: z.record(z.string(), z.unknown()),
+  model_version: z.string().max(64),
+  held_out: freeFormSchema,
+  provenance: freeFormSchema,
 });
 
 export type LearnedPart = z.infer<typeof learnedPartSchema>;

@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { AssayError } from "../errors.js";
+import { shortened } from "./bounded.js";
+import { createLocations } from "./external-data.js";
+import { JsonFault, parseJson } from "./json.js";
 import { describeLearned } from "./learned-part.js";
-import { type Manifest, manifestSchema } from "./manifest.js";
+import { type Manifest, manifestSchema, nameSchema, WEIGHTS_FILE } from "./manifest.js";
 import { GRADIENT_GRAPHS, type ModelDescription, type Precision } from "./port.js";
 
 /** A model folder whose manifest has been read; its large files have not been looked at yet. */
@@ -14,35 +17,63 @@ export interface ModelFolder {
   readonly manifest: Manifest;
 }
 
-/** Names of the model folders under `directory`: those that hold a `model.json`. */
+/** Names of the model folders under `directory`: those that hold a `model.json`. A hidden one is none. */
 export async function listModelFolders(directory: string): Promise<string[]> {
   try {
     const names = await readdir(directory);
-    return names.filter((name) => existsSync(join(directory, name, "model.json"))).sort();
-  } catch (cause) {
-    throw new AssayError("model_invalid", { detail: `The models folder ${directory} cannot be read`, cause });
-  }
-}
-
-/** Reads and checks the manifest; throws `model_invalid` naming the fault. */
-export async function readModelFolder(directory: string, file = "model.json"): Promise<ModelFolder> {
-  const path = join(directory, file);
-  let json: unknown;
-  try {
-    json = JSON.parse(await readFile(path, "utf8"));
+    return names
+      .filter((name) => !name.startsWith(".") && existsSync(join(directory, name, "model.json")))
+      .sort();
   } catch (cause) {
     throw new AssayError("model_invalid", {
-      detail: `${path} cannot be read: ${(cause as Error).message}`,
+      detail: `The models folder cannot be read: ${fileFault(cause)}`,
       cause,
     });
   }
+}
+
+/**
+ * Reads and checks the manifest. A model is called as its folder is: what a manifest says its name was is for people, so that
+ * a copied folder is a model of its own. Throws `model_invalid` naming the fault.
+ */
+export async function readModelFolder(directory: string, file = "model.json"): Promise<ModelFolder> {
+  const name = basename(resolve(directory));
+  const json = await readJson(join(directory, file), `${name}/${file}`, MANIFEST_BYTES_MAX);
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) {
     throw new AssayError("model_invalid", {
-      detail: `${path} is not a manifest:\n${z.prettifyError(parsed.error)}`,
+      detail: `${name}/${file} is not a manifest:\n${shortened(z.prettifyError(parsed.error))}`,
     });
   }
-  return { directory, manifest: parsed.data };
+  const manifest = { ...parsed.data, name };
+  if (!nameSchema.safeParse(name).success) {
+    throw new AssayError("model_invalid", { detail: `The folder's name ${name} is too long: rename it` });
+  }
+  return { directory, manifest };
+}
+
+/** JSON of a file of the models folder, called `shown`. Throws `model_invalid`. */
+export async function readJson(path: string, shown: string, bytesMax = JSON_BYTES_MAX): Promise<unknown> {
+  try {
+    const { size } = await stat(path);
+    if (size > bytesMax) throw new JsonFault("", `has ${size} bytes; it may have ${bytesMax}`);
+    return parseJson(await readFile(path));
+  } catch (cause) {
+    const why = cause instanceof JsonFault ? `${cause.path || "it"} ${cause.message}` : fileFault(cause);
+    const detail = `${shown} cannot be read: ${why}`;
+    throw new AssayError("model_invalid", { detail, cause });
+  }
+}
+
+/** The largest of them are tokenisers of a quarter of a million words, with 35 MB. */
+const JSON_BYTES_MAX = 256 * 2 ** 20;
+/** As much as the header of an upload, and what it does not hold. */
+const MANIFEST_BYTES_MAX = 32 * 2 ** 20;
+
+/** What the file system refuses, without the path. */
+export function fileFault(cause: unknown): string {
+  const { code, syscall, message } = cause as NodeJS.ErrnoException;
+  return syscall === undefined ? message : `${syscall} fails with ${code}`;
 }
 
 /** Files that the manifest names and the folder lacks. */
@@ -50,34 +81,42 @@ export function absentFiles({ directory, manifest }: ModelFolder): string[] {
   return Object.keys(manifest.files).filter((name) => !existsSync(join(directory, name)));
 }
 
-/** Compares every file with its digest in the manifest; throws `model_invalid` naming the first that differs. */
+/** Compares every file that is read with its digest in the manifest; throws `model_invalid` naming the first that differs or has none. */
 export async function checkDigests(folder: ModelFolder): Promise<void> {
   for (const name of Object.keys(folder.manifest.files)) await checkDigest(folder, name);
 }
 
-/** Compares one file of the manifest with its digest; throws `model_invalid`. */
+/** Compares one file of the manifest with its digest, and looks where a graph's tensors lie; throws `model_invalid`. */
 export async function checkDigest({ directory, manifest }: ModelFolder, name: string): Promise<void> {
   const expected = manifest.files[name]?.sha256;
+  const shown = `${manifest.name}/${name}`;
+  const isGraph = Object.values(manifest.graphs).includes(name);
+  const locations = createLocations();
   let found: string;
   try {
-    found = await digestOfFile(join(directory, name));
+    found = await digestOfFile(join(directory, name), isGraph ? locations.add : undefined);
   } catch (cause) {
-    throw new AssayError("model_invalid", {
-      detail: `${join(directory, name)} cannot be read: ${(cause as Error).message}`,
-      cause,
-    });
+    throw new AssayError("model_invalid", { detail: `${shown} cannot be read: ${fileFault(cause)}`, cause });
   }
   if (found !== expected) {
     throw new AssayError("model_invalid", {
-      detail: `${join(directory, name)} does not match its digest: the manifest says ${expected}, the file is ${found}`,
+      detail: `${shown} does not match its digest: the manifest says ${expected}, the file is ${found}`,
     });
   }
+  const unlisted = [...locations.found()].find((location) => !Object.hasOwn(manifest.files, location));
+  if (unlisted === undefined) return;
+  throw new AssayError("model_invalid", {
+    detail: `${shown} reads weights from ${unlisted}, which has no digest among the manifest's files`,
+  });
 }
 
-/** SHA-256 of a file, in hex. */
-export async function digestOfFile(path: string): Promise<string> {
+/** SHA-256 of a file, in hex; `onChunk` gets its bytes. */
+export async function digestOfFile(path: string, onChunk?: (chunk: Uint8Array) => void): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
+  for await (const chunk of createReadStream(path)) {
+    hash.update(chunk as Buffer);
+    onChunk?.(chunk as Buffer);
+  }
   return hash.digest("hex");
 }
 
@@ -91,7 +130,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
   }
   return {
     name: manifest.name,
-    version: digestOf(manifest, ["weights.bin", "tokenizer.json", manifest.graphs.forward]).slice(0, 16),
+    version: digestOf(manifest, [WEIGHTS_FILE, "tokenizer.json", manifest.graphs.forward]).slice(0, 16),
     task: manifest.task,
     classes: manifest.classes,
     classNames: manifest.class_names ?? null,
@@ -101,7 +140,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
     gradientGraphs: GRADIENT_GRAPHS.filter((graph) => manifest.graphs[graph] !== undefined),
     gradientGraphsUnsupported: unsupportedReason(manifest),
     contentDigests: contentDigests(manifest),
-    weightsDigest: manifest.files["weights.bin"]?.sha256 ?? "absent",
+    weightsDigest: manifest.files[WEIGHTS_FILE]?.sha256 ?? "absent",
     learned: describeLearned(manifest.learned),
     provenance: manifest.provenance,
     metrics: manifest.metrics,
@@ -119,7 +158,7 @@ function unsupportedReason({ precision }: Manifest): string | null {
 function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] {
   const { forward, "forward.int8": int8, norms, tangent } = manifest.graphs;
   const scope = (name: Precision | "tangent", ...graphs: readonly string[]): string =>
-    digestOf(manifest, ["weights.bin", "tokenizer.json", ...graphs], name);
+    digestOf(manifest, [WEIGHTS_FILE, "tokenizer.json", ...graphs], name);
   return {
     fp32: scope("fp32", forward, ...(norms === undefined ? [] : [norms])),
     ...(int8 !== undefined && { int8: scope("int8", int8) }),

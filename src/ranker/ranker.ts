@@ -17,6 +17,8 @@ export interface RankerObserver {
   state(model: string, state: RankerState): void;
   /** Tokens that wait for the model or run in it, in tokens of the forward graph. */
   queued(model: string, tokens: number): void;
+  /** What an engine process says of a fault where that names paths, which no answer does. */
+  fault(model: string, reason: string): void;
   /** An engine process ended unasked. */
   death(model: string, reason: string): void;
   /** An engine runs on `device`; `missing` says why it is not the one that was asked for. */
@@ -63,6 +65,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       },
       onTokenised: estimate.learn,
       onState: () => observer.state(model.name, state()),
+      onFault: (reason) => observer.fault(model.name, reason),
       onDeath: (reason) => observer.death(model.name, reason),
       onDevice: (used, missing) => observer.device(model.name, used, missing),
       onQueue: () => observer.queued(model.name, queuedTokens()),

@@ -1,7 +1,10 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { AssayError } from "../errors.js";
+import { isDeepStrictEqual } from "node:util";
+import { AssayError, type ErrorCode } from "../errors.js";
+import { watchFolders } from "./folder-watch.js";
 import { absentFiles, listModelFolders, type ModelFolder, readModelFolder } from "./model-folder.js";
-import type { ModelDescription, Rankers } from "./port.js";
+import type { ModelDescription, Ranker, Rankers } from "./port.js";
 import type { RankerOptions } from "./ranker.js";
 import { commitStaging, createStaging, removeStaging, settleFolder } from "./staging.js";
 import { openSwappable, type Swappable } from "./swap.js";
@@ -9,7 +12,8 @@ import { receiveWeights } from "./weights-upload.js";
 
 /** How an attempt to replace a model ended, for the log and the metrics. */
 export interface ReplacementFacts {
-  readonly kind: "reload" | "weights";
+  /** `changed`: somebody else has changed the folder, and the service has noticed. */
+  readonly kind: "reload" | "weights" | "changed";
   readonly outcome: "swapped" | "refused";
   /** The version that serves now; null where none does. */
   readonly version: string | null;
@@ -23,6 +27,8 @@ export interface RankersOptions {
   readonly defaultName: string;
   /** Models that are loaded at once, beside the default one; the others are when they are first asked for. */
   readonly pinned: readonly string[];
+  /** Time between two looks at the folders, for changes that somebody else makes. */
+  readonly watchMs?: number;
   /** Bytes of the largest `weights.bin` that is taken. */
   readonly weightsBytesMax: number;
   readonly ranker: RankerOptions;
@@ -32,20 +38,34 @@ export interface RankersOptions {
   readonly onFaulty: (model: string, reason: string) => void;
 }
 
+const WATCH_MS = 3000;
+/** What a request fails with where a ranker finds other files than it was opened with. */
+const OF_FILES: ReadonlySet<ErrorCode> = new Set(["model_invalid", "model_not_ready"]);
+/** A client that comes back then finds the new ranker, or waits for it. */
+const REPLACED_RETRY_MS = 2000;
+
 /**
  * Reads every model folder and starts the engines of the default model and the pinned ones; the others start when they are
  * first asked for. A faulty folder costs only its own model. Throws `model_invalid` when the default model or a pinned one is
  * missing or faulty.
  */
 export async function openRankers(options: RankersOptions): Promise<Rankers> {
-  const { modelsDirectory, defaultName, pinned, weightsBytesMax } = options;
+  const { modelsDirectory, defaultName, pinned, weightsBytesMax, watchMs = WATCH_MS } = options;
   const models = new Map<string, Swappable>();
   const busy = new Set<string>();
+  const refreshing = new Map<string, Promise<void>>();
+  const watch = watchFolders({
+    modelsDirectory,
+    intervalMs: watchMs,
+    isLost: (name) => isLost(models.get(name)),
+    onChange: refresh,
+  });
   /** Why the folder of a name is none that can be served; a reload reads it again. */
   const faulty = new Map<string, AssayError>();
-  for (const name of await listModelFolders(modelsDirectory)) {
+  for (const name of await listAtStart(modelsDirectory)) {
     try {
       await settleFolder(join(modelsDirectory, name));
+      watch.take(name, await watch.look(name));
       models.set(name, openSwappable(await readNamedFolder(modelsDirectory, name), options.ranker));
     } catch (error) {
       if (!(error instanceof AssayError) || error.code !== "model_invalid") throw error;
@@ -106,6 +126,34 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     }
   }
 
+  /** Takes up what somebody else has put into the folder; what serves serves on where that has a fault. */
+  function refresh(name: string): Promise<void> {
+    const going = refreshing.get(name) ?? takeUp(name).finally(() => refreshing.delete(name));
+    refreshing.set(name, going);
+    return going;
+  }
+
+  async function takeUp(name: string): Promise<void> {
+    const model = models.get(name);
+    if (model === undefined || busy.has(name)) return;
+    const folder = await readAgain(name).catch((error: Error) => error);
+    const isKnown = !(folder instanceof Error) && isDeepStrictEqual(folder.manifest, model.folder().manifest);
+    if (isKnown && !isLost(model)) return;
+    await replacing(name, "changed", async () => {
+      if (folder instanceof Error) throw folder;
+      if (model.prepare(folder)) return;
+      const endOld = await model.swap(folder);
+      await endOld();
+    }).catch(() => undefined); // nobody asked for it: the log tells, by onReplacement
+  }
+
+  /** Whether a run failed because its ranker's files are being replaced, or were. */
+  async function isReplaced(name: string, model: Swappable, used: Ranker): Promise<boolean> {
+    if (busy.has(name) || model.ranker() !== used) return true;
+    if (await watch.changed(name)) void refresh(name);
+    return refreshing.has(name);
+  }
+
   /** Only a name that the models folder lists becomes a path. */
   async function isListed(name: string): Promise<boolean> {
     return (await listModelFolders(modelsDirectory)).includes(name);
@@ -127,14 +175,32 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     faulty: () => [...faulty.keys()],
     inspect: (name) => find(name).inspect(),
     get: (name) => find(name).ranker(),
-    use: (name, work) => find(name).use(work),
+
+    async use(name, work) {
+      const model = find(name);
+      return model.use(async (ranker) => {
+        try {
+          return await work(ranker);
+        } catch (error) {
+          if (!(error instanceof AssayError) || !OF_FILES.has(error.code)) throw error;
+          if (!(await isReplaced(name, model, ranker))) throw error;
+          throw new AssayError("model_not_ready", {
+            detail: `The files of model ${name} were replaced while it ran, and the new ones are being loaded: send the request again`,
+            retryAfterMs: REPLACED_RETRY_MS,
+            cause: error,
+          });
+        }
+      });
+    },
 
     async reload(name) {
+      await refreshing.get(name);
       if (!models.has(name) && !(await isListed(name))) {
         faulty.delete(name);
         find(name);
       }
       return replacing(name, "reload", async () => {
+        watch.take(name, await watch.look(name));
         const folder = await readAgain(name);
         await refusedAs("model_rejected", async () => {
           const model = models.get(name) ?? openSwappable(folder, options.ranker);
@@ -147,6 +213,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     },
 
     async replaceWeights(name, upload) {
+      await refreshing.get(name);
       const model = find(name);
       return replacing(name, "weights", async () => {
         const folder = await readAgain(name);
@@ -158,10 +225,12 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
         // Only now: the old ranker may run from the folder.
         await endOld();
         await commitStaging(folder.directory, staging).catch(notKept);
+        watch.take(name, await watch.look(name));
       });
     },
 
     async close() {
+      watch.close();
       await Promise.all([...models.values()].map((model) => model.close()));
     },
   };
@@ -177,18 +246,30 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
   }
 }
 
-/** Reads a folder of the models folder; throws `model_invalid` where its model has another name. */
+/** The folder that an upload was staged in may be gone: a start on another machine takes it for abandoned one day. */
+function isLost(model: Swappable | undefined): boolean {
+  return model !== undefined && !existsSync(model.folder().directory);
+}
+
+/** Only the operator who starts the service is told where the models folder lies. */
+async function listAtStart(modelsDirectory: string): Promise<string[]> {
+  try {
+    return await listModelFolders(modelsDirectory);
+  } catch (cause) {
+    throw new AssayError("model_invalid", {
+      detail: `${(cause as Error).message} (${modelsDirectory})`,
+      cause,
+    });
+  }
+}
+
+/** Reads a folder of the models folder; throws `model_invalid` where it lacks a file. */
 async function readNamedFolder(modelsDirectory: string, name: string): Promise<ModelFolder> {
   const folder = await readModelFolder(join(modelsDirectory, name));
   const absent = absentFiles(folder);
-  if (absent.length > 0) {
-    throw new AssayError("model_invalid", {
-      detail: `The folder ${name} lacks ${absent.join(", ")}, which its manifest names`,
-    });
-  }
-  if (folder.manifest.name === name) return folder;
+  if (absent.length === 0) return folder;
   throw new AssayError("model_invalid", {
-    detail: `The folder ${name} holds a model named ${folder.manifest.name}: rename one of them`,
+    detail: `The folder ${name} lacks ${absent.join(", ")}, which its manifest names`,
   });
 }
 

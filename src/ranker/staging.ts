@@ -1,25 +1,44 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { access, copyFile, type FileHandle, link, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import {
+  access,
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  stat,
+} from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { AssayError } from "../errors.js";
-import type { Manifest } from "./manifest.js";
-import { digestOfFile, type ModelFolder, readModelFolder } from "./model-folder.js";
+import { type Manifest, WEIGHTS_FILE } from "./manifest.js";
+import { digestOfFile, fileFault, type ModelFolder, readModelFolder } from "./model-folder.js";
 
-/** The one file that holds weights. */
-export const WEIGHTS_FILE = "weights.bin";
 const MANIFEST_FILE = "model.json";
 /** What is about to take the place of the file of that name. */
 const NEXT = ".next";
 const STAGING_PREFIX = ".staging-";
+/** Tells this machine, or container, from another that shares the folder: a process id means nothing there. */
+const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
+/** What another machine has not touched for this long is abandoned. A ranker that runs from it all the same loads again. */
+const FOREIGN_MS_MAX = 60 * 60 * 1000;
+/** Two services that share a folder may both finish what is half done there; each then finds a file gone once, or twice. */
+const ATTEMPTS = 3;
 
 /**
  * Makes a staging folder inside the model folder: links to its files, all but the weights and the manifest. A ranker may
  * run from it for as long as it lives: what comes into the model folder later does not change it. The name bears the
- * process that owns it. Throws `model_read_only`.
+ * process that owns it, and its machine. Throws `model_read_only`.
  */
 export async function createStaging({ directory, manifest }: ModelFolder): Promise<string> {
-  const staging = join(directory, `${STAGING_PREFIX}${process.pid}-${randomBytes(6).toString("hex")}`);
+  const staging = join(
+    directory,
+    `${STAGING_PREFIX}${process.pid}-${randomBytes(6).toString("hex")}-${HOST}`,
+  );
   return writing(async () => {
     await mkdir(staging);
     try {
@@ -55,6 +74,10 @@ export async function completeStaging(staging: string, manifest: Manifest): Prom
  * undoes it: see `settleFolder`. Throws `model_read_only`.
  */
 export async function commitStaging(directory: string, staging: string): Promise<void> {
+  await persisting(() => commitOnce(directory, staging));
+}
+
+async function commitOnce(directory: string, staging: string): Promise<void> {
   await writing(async () => {
     const weights = join(directory, WEIGHTS_FILE);
     const manifest = join(directory, MANIFEST_FILE);
@@ -84,18 +107,32 @@ export async function settleFolder(directory: string): Promise<void> {
     () => true,
     () => false,
   );
-  if (!writable) return;
+  if (writable) await persisting(() => settleOnce(directory));
+}
+
+async function settleOnce(directory: string): Promise<void> {
   const names = await readdir(directory);
   if (names.includes(`${MANIFEST_FILE}${NEXT}`)) await finishCommit(directory);
-  const left = names.filter(
-    (name) =>
-      name === `${WEIGHTS_FILE}${NEXT}` ||
-      name === `${MANIFEST_FILE}${NEXT}.draft` ||
-      (name.startsWith(STAGING_PREFIX) && !ownerLives(name)),
+  const left: string[] = names.filter(
+    (name) => name === `${WEIGHTS_FILE}${NEXT}` || name === `${MANIFEST_FILE}${NEXT}.draft`,
   );
+  const staged = names.filter((name) => name.startsWith(STAGING_PREFIX));
+  for (const name of staged) if (await isAbandoned(directory, name)) left.push(name);
   await writing(async () => {
     for (const name of left) await rm(join(directory, name), { recursive: true, force: true });
   });
+}
+
+/** Begins again where a file has gone that was there a moment ago. */
+async function persisting(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      const { cause } = error as { cause?: NodeJS.ErrnoException };
+      if (attempt === ATTEMPTS || cause?.code !== "ENOENT") throw error;
+    }
+  }
 }
 
 /** The weights that `model.json.next` names are the pending ones or, where the crash came later, in place already. */
@@ -122,9 +159,21 @@ function absent(error: NodeJS.ErrnoException): null {
   throw error;
 }
 
-/** Whether the process that made a staging folder still runs; this one has made none before its start is over. */
-function ownerLives(name: string): boolean {
-  const pid = Number.parseInt(name.slice(STAGING_PREFIX.length), 10);
+/** Whether nobody runs from a staging folder, or writes into it. */
+async function isAbandoned(directory: string, name: string): Promise<boolean> {
+  const [pid, , host = HOST] = name.slice(STAGING_PREFIX.length).split("-");
+  if (host === HOST) return !isAlive(Number(pid));
+  const touched = [join(directory, name), join(directory, name, WEIGHTS_FILE)].map((path) =>
+    stat(path).then(
+      ({ mtimeMs }) => mtimeMs,
+      () => 0,
+    ),
+  );
+  return Date.now() - Math.max(...(await Promise.all(touched))) > FOREIGN_MS_MAX;
+}
+
+/** Whether another process of this machine runs under that id; this one has made none before its start is over. */
+function isAlive(pid: number): boolean {
   if (!(pid > 0) || pid === process.pid) return false;
   try {
     process.kill(pid, 0);
@@ -165,10 +214,9 @@ export async function writing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const { code, syscall } = cause as NodeJS.ErrnoException;
-    if (syscall === undefined) throw cause;
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
     throw new AssayError("model_read_only", {
-      detail: `The model's folder cannot be written: ${syscall} fails with ${code}`,
+      detail: `The model's folder cannot be written: ${fileFault(cause)}`,
       cause,
     });
   }

@@ -6,6 +6,8 @@ import { openRanker, type RankerOptions } from "./ranker.js";
 /** One model under its name: the ranker that serves it now, replaceable while it serves. */
 export interface Swappable {
   inspect(): ServedModel;
+  /** What the present ranker runs from, or will run from once it is started. */
+  folder(): ModelFolder;
   /** The present ranker, started if it was not. */
   ranker(): Ranker;
   /** The present ranker stays open until `work` has settled. */
@@ -16,6 +18,8 @@ export interface Swappable {
    * ends the old ranker: it settles when its runs have finished and its process is gone.
    */
   swap(next: ModelFolder, onEnded?: () => Promise<void>): Promise<() => Promise<void>>;
+  /** Takes `next` for the ranker that is not started yet; false where one runs. Throws `model_invalid`. */
+  prepare(next: ModelFolder): boolean;
   close(): Promise<void>;
 }
 
@@ -31,9 +35,10 @@ interface Opened {
 }
 
 /** A model that no engine runs yet. */
-export function openSwappable(folder: ModelFolder, options: RankerOptions): Swappable {
+export function openSwappable(first: ModelFolder, options: RankerOptions): Swappable {
   const { observer } = options;
   const alive = new Set<Opened>();
+  let folder = first;
   let model: ModelDescription = describeModel(folder, options.precision);
   let current: Opened | null = null;
   let queued = 0;
@@ -73,6 +78,7 @@ export function openSwappable(folder: ModelFolder, options: RankerOptions): Swap
 
   return {
     inspect: () => ({ model, state: current?.ranker.state() ?? { status: "idle" } }),
+    folder: () => folder,
     ranker: () => present().ranker,
 
     async use(work) {
@@ -99,6 +105,7 @@ export function openSwappable(folder: ModelFolder, options: RankerOptions): Swap
       candidate.serves = true;
       if (old?.ranker.state().status !== "ready") observer.state(description.name, state);
       current = candidate;
+      folder = next;
       model = description;
       return async () => {
         if (old === null) return;
@@ -109,6 +116,13 @@ export function openSwappable(folder: ModelFolder, options: RankerOptions): Swap
         }
         await end(old);
       };
+    },
+
+    prepare(next) {
+      if (current !== null) return false;
+      model = describeModel(next, options.precision);
+      folder = next;
+      return true;
     },
 
     async close() {

@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "@huggingface/tokenizers";
-import type { Manifest } from "./manifest.js";
+import { type Manifest, TOKENISER_FILES } from "./manifest.js";
+import { readJson } from "./model-folder.js";
 import type { Text } from "./port.js";
 import { longestFirst } from "./truncate.js";
 
@@ -28,9 +28,7 @@ export interface TokeniserFolder {
  */
 export async function loadTokeniser({ directory, manifest }: TokeniserFolder): Promise<Tokeniser> {
   const [tokenizer, config] = await Promise.all(
-    ["tokenizer.json", "tokenizer_config.json"].map(
-      async (name) => JSON.parse(await readFile(join(directory, name), "utf8")) as object,
-    ),
+    TOKENISER_FILES.map(async (name) => (await readJson(join(directory, name), name)) as object),
   );
   const library = new Tokenizer(tokenizer as object, config as object);
   const encode = (text: string): number[] => library.encode(text, { add_special_tokens: false }).ids;

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { AssayError, type Fault, faultsError } from "../errors.js";
-import { fileSchema, type Manifest, type Parameter, weightsPartSchema } from "./manifest.js";
-import { WEIGHTS_FILE } from "./staging.js";
+import { shortened } from "./bounded.js";
+import { JsonFault, parseJson } from "./json.js";
+import { fileSchema, type Manifest, type Parameter, WEIGHTS_FILE, weightsPartSchema } from "./manifest.js";
 
 /** The header of an upload: the manifest's part that belongs to the weights, with digest and size of `weights.bin`. */
 const headerSchema = z.strictObject({
@@ -16,15 +17,21 @@ export type WeightsHeader = z.infer<typeof headerSchema>;
 export function readHeader(bytes: Uint8Array): WeightsHeader {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    json = parseJson(bytes);
   } catch (cause) {
-    throw weightsInvalid(`The header is not JSON: ${(cause as Error).message}`);
+    if (!(cause instanceof JsonFault)) throw cause;
+    const { path, message } = cause;
+    if (path === "") throw weightsInvalid(`The header ${message}`);
+    throw faultsError("weights_invalid", [{ path: shortened(path), message }]);
   }
   const parsed = headerSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw faultsError(
     "weights_invalid",
-    parsed.error.issues.map(({ path, message }) => ({ path: `/${path.join("/")}`, message })),
+    parsed.error.issues.map(({ path, message }) => ({
+      path: `/${path.join("/")}`,
+      message: shortened(message),
+    })),
   );
 }
 

@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { AssayError } from "../errors.js";
-import type { Manifest } from "./manifest.js";
+import { type Manifest, WEIGHTS_FILE } from "./manifest.js";
 import type { ModelFolder } from "./model-folder.js";
-import { completeStaging, WEIGHTS_FILE, writing } from "./staging.js";
+import { completeStaging, writing } from "./staging.js";
 import { mergeHeader, readHeader, type WeightsHeader, weightsInvalid } from "./weights-header.js";
 
 /** Bytes of the length that stands before the header. */

@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -88,9 +97,25 @@ describe("several models", () => {
   it("refuses to start without a pinned model, or with a faulty one", async () => {
     const models = copiesOfShipped("default");
     await expect(open(models, ["absent"])).rejects.toMatchObject({ code: "model_invalid" });
-    copyShipped(models, "moved");
-    renameSync(join(models, "moved"), join(models, "here"));
-    await expect(open(models, ["here"])).rejects.toThrow("The folder here holds a model named moved");
+    copyShipped(models, "broken");
+    writeFileSync(join(models, "broken", "model.json"), "{nope");
+    await expect(open(models, ["broken"])).rejects.toThrow(/broken\/model\.json cannot be read/);
+  });
+
+  it("calls a copied folder by its own name, which is all that a second checkpoint needs", async () => {
+    const models = copiesOfShipped("default");
+    cpSync(join(models, "default"), join(models, "epoch-1"), { recursive: true });
+    mkdirSync(join(models, ".epoch-2"));
+    cpSync(join(models, "default", "model.json"), join(models, ".epoch-2", "model.json"));
+    const { rankers, faulty } = await open(models, ["epoch-1"]);
+    expect(faulty).toEqual([]);
+    expect(rankers.describe().map(({ name, version }) => [name, version])).toEqual([
+      ["default", rankers.inspect("default").model.version],
+      ["epoch-1", rankers.inspect("default").model.version],
+    ]);
+    const model = await put(rankers, shiftedWeights(join(models, "epoch-1"), 1), "epoch-1");
+    expect(model.name).toBe("epoch-1");
+    expect(await logitOf(rankers, "epoch-1")).toBeCloseTo((await logitOf(rankers)) + 1, 4);
   });
 
   it("serves the others beside a folder with a fault, says which, and takes it once it is repaired", async () => {
@@ -195,6 +220,7 @@ describe("a reload", () => {
 
     const error = await rankers.reload("default").catch((thrown: AssayError) => thrown);
     expect(error).toMatchObject({ code: "model_rejected", message: expect.stringMatching(why) });
+    expect((error as AssayError).message).not.toMatch(/\/tmp|tries again/);
     expect(rankers.inspect("default")).toEqual({ model: before, state: { status: "ready" } });
     expect(await logitOf(rankers)).toBe(logit);
     expect(replacements).toMatchObject([{ outcome: "refused", reason: expect.stringMatching(why) }]);
@@ -265,6 +291,7 @@ describe("new weights", () => {
     const bytes = spoil(shiftedWeights(join(models, "default"), 1));
     const error = await rankers.replaceWeights("default", chunksOf(bytes)).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: "weights_invalid", message: expect.stringMatching(why) });
+    expect(error.message).not.toMatch(/\/tmp|tries again/);
     expect(rankers.inspect("default").model).toEqual(before);
     expect(await logitOf(rankers)).toBe(logit);
     expect(readManifest(join(models, "default"))).toEqual(manifest);

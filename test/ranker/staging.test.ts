@@ -9,6 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -36,6 +37,7 @@ function manifestFor(weights: Buffer): Manifest {
   const { files, ...manifest } = readManifest(SHIPPED);
   return {
     ...manifest,
+    parameters: [],
     files: {
       ...files,
       "weights.bin": describeBytes(weights),
@@ -149,4 +151,33 @@ it("a start leaves the staging folder of a process that runs, and removes one wh
   await settleFolder(directory);
   expect(readdirSync(directory).filter((name) => name.startsWith("."))).toEqual([names[0]]);
   other.kill();
+});
+
+it("a start leaves what another machine has just staged, and removes what it abandoned an hour ago", async () => {
+  const { directory } = folderWith(OLD);
+  const gone = spawn("true");
+  await once(gone, "exit");
+  const names = ["fresh", "writing", "abandoned"].map((about) => `.staging-${gone.pid}-${about}-0a1b2c3d`);
+  const hoursAgo = new Date(Date.now() - 2 * 60 * 60 * 1000);
+  for (const name of names) mkdirSync(join(directory, name));
+  writeFileSync(join(directory, names[1] as string, "weights.bin"), NEW);
+  for (const name of names.slice(1)) utimesSync(join(directory, name), hoursAgo, hoursAgo);
+  await settleFolder(directory);
+  expect(
+    readdirSync(directory)
+      .filter((name) => name.startsWith("."))
+      .sort(),
+  ).toEqual(names.slice(0, 2).sort());
+});
+
+it("a commit succeeds beside starts of other services, which finish or undo what they find half done", async () => {
+  const { directory, staging } = await staged();
+  const own = join(temporaryFolder(), "staged"); // where no start looks for what it may remove
+  renameSync(staging, own);
+  for (let round = 0; round < 20; round++) {
+    await Promise.all([commitStaging(directory, own), settleFolder(directory), settleFolder(directory)]);
+    expect(served(directory)).toBe("new weights");
+    for (const name of ["weights.bin", "model.json"]) rmSync(join(directory, name)); // links to what is staged
+    write(directory, OLD);
+  }
 });

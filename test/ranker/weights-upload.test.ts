@@ -75,6 +75,32 @@ describe("an upload", () => {
     ["no scale", /\/parameters\/0\/scale of bert/, parameter({ scale: null })],
     ["a weight that is not finite", /classifier\.bias holds a value/, nonFinite("classifier.bias")],
     ["a scale that is not finite", /word_embeddings\.weight holds a value/, nonFinite(PARAMETERS[0]?.name)],
+    ["an infinite logit", /\/self_test\/samples\/0/, rewritten('"logits":[', '"logits":[1e999,')],
+    ["no end of samples", /\/self_test\/samples Too big/, withHeader({ self_test: manySamples(65) })],
+    [
+      "no end of parameters",
+      /\/parameters Too big/,
+      withHeader({ parameters: new Array(2_000_000).fill(1) }),
+    ],
+    [
+      "provenance of 15 MB",
+      /\/provenance has more than 64 KiB/,
+      withHeader({ provenance: { a: "b".repeat(15e6) } }),
+    ],
+    [
+      "metrics nested 4,000 levels",
+      /\/metrics is nested deeper than 64/,
+      withHeader({ metrics: nested(4000) }),
+    ],
+    ["a field that is called for megabytes", /^.{0,600}$/, withHeader({ ["x".repeat(5e6)]: 1 } as object)],
+    ["nothing but brackets", /nested deeper/, () => headerOnly(Buffer.alloc(2 ** 24, "["))],
+    ["an empty header", /not JSON/, () => headerOnly(Buffer.alloc(0))],
+    [
+      "negative bytes",
+      /\/weights\/bytes Too small/,
+      withHeader({ weights: { sha256: "0".repeat(64), bytes: -1 } }),
+    ],
+    ["an offset before the beginning", /\/parameters\/0\/offset Too small/, parameter({ offset: -64 })],
     ["two logits for one", /has 2 entries; the model has 1/, withHeader({ self_test: selfTestOf(9, 9) })],
   ])("is refused with %s", async (_about, why, spoil) => {
     const folder = shipped();
@@ -181,6 +207,28 @@ function headerOf({ precision, self_test, provenance, metrics }: Manifest): obje
 function parameter(fields: Partial<Parameter>): Spoil {
   const [first, ...others] = PARAMETERS as [Parameter, ...Parameter[]];
   return withHeader({ parameters: [{ ...first, ...fields }, ...others] });
+}
+
+/** `{"a":{"a":…}}`, as no JSON.stringify writes it. */
+function nested(levels: number): object {
+  let inner: object = {};
+  for (let level = 1; level < levels; level++) inner = { a: inner };
+  return inner;
+}
+
+function manySamples(count: number): object {
+  return { tolerance: 0.001, samples: new Array(count).fill({ text: "usb c cable", logits: [1] }) };
+}
+
+function headerOnly(header: Buffer): Buffer {
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(header.length));
+  return Buffer.concat([length, header]);
+}
+
+/** Other text in the header. */
+function rewritten(from: string, to: string): Spoil {
+  return ({ header }) => headerOnly(Buffer.from(JSON.stringify(header).replace(from, to)));
 }
 
 function flipped(parts: UploadParts): Buffer {

@@ -12,6 +12,7 @@ export function rankerOptions(): RankerOptions {
       batch: () => undefined,
       state: () => undefined,
       queued: () => undefined,
+      fault: () => undefined,
       death: () => undefined,
       device: () => undefined,
     },

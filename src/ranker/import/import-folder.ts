@@ -3,7 +3,7 @@ import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { AssayError } from "../../errors.js";
-import { type Manifest, manifestSchema } from "../manifest.js";
+import { type Manifest, manifestSchema, WEIGHTS_FILE } from "../manifest.js";
 import { digestOfFile } from "../model-folder.js";
 import { loadTokeniser } from "../tokeniser.js";
 import {
@@ -46,7 +46,6 @@ export interface ImportReport {
 }
 
 const FORWARD_FILE = "forward.onnx";
-const WEIGHTS_FILE = "weights.bin";
 const PROBE_FILE = "probe.onnx";
 /** Logits come from another build of ONNX Runtime at most. */
 const SELF_TEST_TOLERANCE = 1e-3;

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { AssayError } from "../../errors.js";
+import { readJson } from "../model-folder.js";
 import type { CheckpointFiles } from "./checkpoint.js";
 
 /** A folder as Optimum or sentence-transformers writes it. */
@@ -27,7 +28,7 @@ export async function readStockFolder(directory: string, graph?: string): Promis
     throw refused("it holds a model.json: Assay serves it as it is");
   const path = join(directory, graph ?? (await findGraph(directory)));
   const [config, tokenizer, tokenizerConfig] = await Promise.all(
-    STOCK_FILES.map((name) => readJson(directory, name)),
+    STOCK_FILES.map((name) => readJson(join(directory, name), name)),
   );
   return { graph: path, graphDirectory: dirname(path), files: { config, tokenizer, tokenizerConfig } };
 }
@@ -70,14 +71,6 @@ async function listGraphs(directory: string): Promise<string[]> {
     folders.map(async (folder) => (await readdir(join(directory, folder))).map((name) => join(folder, name))),
   );
   return names.flat().filter((name) => extname(name) === ".onnx");
-}
-
-async function readJson(directory: string, name: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(join(directory, name), "utf8"));
-  } catch (cause) {
-    throw refused(`${name} cannot be read: ${(cause as Error).message}`, cause);
-  }
 }
 
 function refused(detail: string, cause?: unknown): AssayError {

@@ -3,7 +3,7 @@ import { computeSignals } from "../../importance/signals/compute.js";
 import type { SignalColumn, SignalColumns } from "../../importance/types.js";
 import type { Ranker } from "../../ranker/port.js";
 import type { KnownOutputs } from "../outputs/outputs.js";
-import type { LabelledTexts, Sample } from "../requests/sample.js";
+import { extraOf, type LabelledTexts, type Sample } from "../requests/sample.js";
 import type { LearnedPlan } from "./plan-learned.js";
 
 /** A batch and what the folder's trees are to read of it. */
@@ -40,7 +40,7 @@ function matrixOf(
     if (features !== null) matrix.set(features.subarray(row * height, (row + 1) * height), at);
     for (const [s, column] of read.entries()) matrix[at + height + s] = column[row] as number;
     for (const [e, { name }] of extras.entries()) {
-      matrix[at + height + signals.length + e] = sample.extras?.[name] ?? Number.NaN;
+      matrix[at + height + signals.length + e] = extraOf(sample, name) ?? Number.NaN;
     }
   }
   return matrix;

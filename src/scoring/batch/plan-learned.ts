@@ -3,7 +3,7 @@ import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { type LossName, SIGNALS, type SignalName } from "../../importance/types.js";
 import type { LearnedDescription, ModelDescription } from "../../ranker/port.js";
 import type { AskedSignal } from "../requests/checks.js";
-import type { Sample } from "../requests/sample.js";
+import { extraOf, type Sample } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 
 /** What the signal `learned` of a request reads: features, signals and extras, the columns of its trees in their order. */
@@ -77,9 +77,9 @@ function missingExtras(
   extras: LearnedDescription["inputs"]["extras"],
 ): readonly Fault[] {
   const required = extras.filter(({ optional }) => !optional);
-  return samples.flatMap(({ extras = {} }, index) =>
+  return samples.flatMap((sample, index) =>
     required
-      .filter(({ name }) => extras[name] === undefined)
+      .filter(({ name }) => extraOf(sample, name) === undefined)
       .map(({ name }) => ({
         path: `/samples/${index}/extras/${name}`,
         message: "is required: the trees of learned read it, and no sample of their training lacked it",

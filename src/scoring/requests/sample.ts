@@ -25,6 +25,11 @@ export function textOf(sample: Sample): Text {
     : { first: sample.text, second: null };
 }
 
+/** A named number of the sample: every object has a `constructor`, so only its own count. */
+export function extraOf({ extras }: Sample, name: string): number | undefined {
+  return extras !== undefined && Object.hasOwn(extras, name) ? extras[name] : undefined;
+}
+
 /** Texts of N samples, and what a loss reads of each beside the model's answer. */
 export interface LabelledTexts {
   readonly texts: readonly Text[]; // (N)

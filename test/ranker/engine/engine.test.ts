@@ -50,6 +50,7 @@ function startEngine(
     onBatch: () => undefined,
     onTokenised: () => undefined,
     onState: () => undefined,
+    onFault: () => undefined,
     onDeath: () => undefined,
     onDevice: () => undefined,
     onQueue: () => undefined,

@@ -11,6 +11,7 @@ import type { RunRequest } from "./run.js";
 import { createRuns } from "./runs.js";
 import { accumulationLost, createAccumulations } from "./sums.js";
 import { createTreesJobs } from "./trees.js";
+import { withoutPaths } from "./without-paths.js";
 
 /** Waiting time before the n-th restart in a row: none, then doubling from here to a minute. */
 const RESTART_DELAY_MS = 500;
@@ -32,6 +33,8 @@ export interface EngineHostOptions {
   readonly onTokenised: (characters: number, tokens: number) => void;
   /** Called on every change of state, for the log and the metrics. */
   readonly onState: (state: RankerState) => void;
+  /** What an engine says of a fault, with paths that no answer tells. */
+  readonly onFault: (reason: string) => void;
   /** The process ended unasked. */
   readonly onDeath: (reason: string) => void;
   /** The device in use; `missing` says why it is not the one that was asked for. */
@@ -106,7 +109,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   }
 
   function receive(told: EngineMessage): void {
-    const message = withoutPath(told, setup);
+    const message = cleaned(told);
     switch (message.type) {
       case "ready":
         options.onDevice(message.device, message.missing);
@@ -121,12 +124,11 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         treesJobs.failed(message.job, message.reason);
         return;
       case "failed": {
-        const reason = `${message.reason}; a reload of the model tries again`;
         // Another start would fail like this one: a reload is what may help.
         invalid = true;
         void child.end();
-        setState({ status: "failed", reason });
-        giveUp(reason);
+        setState({ status: "failed", reason: message.reason });
+        giveUp(message.reason);
         return;
       }
       case "answer":
@@ -138,6 +140,14 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     }
     sendParts(runs.receive(message));
     settleDrain();
+  }
+
+  /** The same with a reason for those who must not know where the folder lies; the log gets the whole. */
+  function cleaned(message: EngineMessage): EngineMessage {
+    if (!("reason" in message)) return message;
+    const reason = withoutPaths(message.reason, setup.folder.directory);
+    if (reason !== message.reason) options.onFault(message.reason);
+    return { ...message, reason };
   }
 
   function isIdle(): boolean {
@@ -179,6 +189,12 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
 
   function loseSums(reason: string): void {
     for (const name of accumulations.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
+  }
+
+  /** What may help where another start would not stands in the refusal of a run, and not in that of a new model. */
+  function notReady(reason: string): AssayError {
+    const help = invalid ? "; a reload of the model tries again" : "";
+    return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}${help}` });
   }
 
   function giveUp(reason: string): void {
@@ -276,14 +292,4 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       await child.end();
     },
   };
-}
-
-function notReady(reason: string): AssayError {
-  return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}` });
-}
-
-/** The same with a reason for those who must not know where the folder lies. */
-function withoutPath(message: EngineMessage, { folder }: EngineSetup): EngineMessage {
-  if (!("reason" in message)) return message;
-  return { ...message, reason: message.reason.replaceAll(`${folder.directory}/`, "") };
 }

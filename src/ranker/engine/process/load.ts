@@ -3,7 +3,8 @@ import { forwardGraph, type Work } from "../../graphs.js";
 import { checkDigests } from "../../model-folder.js";
 import { loadTokeniser, type Tokeniser } from "../../tokeniser.js";
 import type { Device, EngineSetup } from "../protocol.js";
-import { checkSelfTest, type SelfTestBatch, selfTestBatch, selfTestTexts } from "../session/self-test.js";
+import { checkSelfTest, type SelfTestBatch, selfTestBatches, selfTestTexts } from "../session/self-test.js";
+import { batchTokensMax } from "./batch-budget.js";
 import { cudaFailure } from "./cuda.js";
 import type { WideSession } from "./scheduler.js";
 import { type SessionThread, startSessionThread } from "./session-threads.js";
@@ -26,13 +27,16 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
   const rows = selfTestTexts(folder).map(tokenise);
-  const brief = (on: Device): SelfTestBatch => selfTestBatch(folder, rows, on, { brief: true });
+  const batchesOn = (device: Device, brief: boolean): SelfTestBatch[] =>
+    selfTestBatches(folder, rows, { device, tokensMax: batchTokensMax(device, setup), brief });
+  const brief: Brief = (device) => batchesOn(device, true);
   const { threads, device, missing } = await openThreads(setup, brief);
-  const { batch, samples } = selfTestBatch(folder, rows, device, { brief: false });
-  const { outputs } = await (threads[0] as SessionThread).run(firstWork(setup), batch, null);
-  checkSelfTest(folder, samples, outputs.logits as Float32Array, {
-    exact: setup.precision === "fp32" && device.kind === "cpu",
-  });
+  for (const { batch, samples } of batchesOn(device, false)) {
+    const { outputs } = await (threads[0] as SessionThread).run(firstWork(setup), batch, null);
+    checkSelfTest(folder, samples, outputs.logits as Float32Array, {
+      exact: setup.precision === "fp32" && device.kind === "cpu",
+    });
+  }
   const wide = await openWide(setup, device, brief);
   return { tokenise, threads, wide, device, missing };
 }
@@ -57,7 +61,7 @@ function firstWork({ precision }: EngineSetup): Work {
   return { graph: forwardGraph(precision), features: false, operand: null };
 }
 
-type Brief = (device: Device) => SelfTestBatch;
+type Brief = (device: Device) => SelfTestBatch[];
 
 async function openThreads(
   setup: EngineSetup,

@@ -5,28 +5,16 @@
 
 import { parameterCount } from "../../parameters.js";
 import type { TokenisedText } from "../../tokeniser.js";
-import type { Device, EngineSetup, FromEngine, RunPart, ToEngine } from "../protocol.js";
+import type { EngineSetup, FromEngine, RunPart, ToEngine } from "../protocol.js";
 import { gatherRows } from "../rows.js";
 import { padBatch } from "../session/padding.js";
+import { batchTokensMax } from "./batch-budget.js";
 import { createDirectionIntake, type DirectionIntake } from "./direction-intake.js";
 import { loadModel } from "./load.js";
 import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
 import { createSums, type Sums } from "./sums.js";
 import { createTokenising, type Tokenising } from "./tokenising.js";
 import { createTrees, type Trees } from "./trees.js";
-
-/**
- * Padded tokens of a batch for each thread of its session. Larger batches leave the CPU's cache, and small requests wait
- * longer behind them: for one thread 512 is as fast as 256 in fp32, 128 is 5% slower. `BATCH_SCALE` tells of other graphs.
- */
-const BATCH_TOKENS_PER_THREAD = 256;
-
-/** Padded tokens of a batch on a GPU, which wants work for all its cores at once. Not measured. */
-const BATCH_TOKENS_CUDA = 16_384;
-
-function tokensMax({ kind }: Device, { threads }: EngineSetup): number {
-  return kind === "cpu" ? BATCH_TOKENS_PER_THREAD * threads : BATCH_TOKENS_CUDA;
-}
 
 /** How long interactive requests may keep bulk waiting. */
 const BULK_PAUSE_MS_MAX = 500;
@@ -62,7 +50,7 @@ async function load(setup: EngineSetup): Promise<void> {
   const scheduler = createScheduler({
     threads,
     wide,
-    tokensMax: tokensMax(device, setup),
+    tokensMax: batchTokensMax(device, setup),
     bulkPauseMsMax: BULK_PAUSE_MS_MAX,
     pad: (rows) => padBatch(rows, setup.folder.manifest, device),
     onStarted: (batch, parts) => send({ type: "started", batch, parts }),

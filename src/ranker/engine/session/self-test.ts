@@ -1,11 +1,12 @@
 import { AssayError } from "../../../errors.js";
 import type { ModelFolder } from "../../model-folder.js";
+import { planBatches } from "../../plan.js";
 import type { Text } from "../../port.js";
 import type { TokenisedText } from "../../tokeniser.js";
 import type { Device } from "../protocol.js";
 import { type PaddedBatch, padBatch } from "./padding.js";
 
-/** Samples of the manifest's self-test as a session takes them. */
+/** Samples of the manifest's self-test as a session takes them at once. */
 export interface SelfTestBatch {
   readonly batch: PaddedBatch;
   /** (N) Which sample of the self-test each row is. */
@@ -24,18 +25,24 @@ export function selfTestTexts({ manifest }: ModelFolder): Text[] {
 /** Rows of at most this many tokens, or the shortest: they tell a wrong graph from a right one, and nobody waits long. */
 const BRIEF_TOKENS_MAX = 64;
 
-/** `brief` leaves long rows out. */
-export function selfTestBatch(
+/** The self-test in batches of at most `tokensMax` padded tokens; `brief` leaves long rows out. */
+export function selfTestBatches(
   { manifest }: ModelFolder,
   rows: readonly TokenisedText[],
-  device: Device,
-  { brief }: { brief: boolean },
-): SelfTestBatch {
+  { device, tokensMax, brief }: { device: Device; tokensMax: number; brief: boolean },
+): SelfTestBatch[] {
   const lengths = rows.map(({ ids }) => ids.length);
   const limit = brief ? Math.max(BRIEF_TOKENS_MAX, Math.min(...lengths)) : Number.POSITIVE_INFINITY;
-  const samples = [...rows.keys()].filter((s) => (lengths[s] as number) <= limit);
-  const taken = samples.map((s) => rows[s] as TokenisedText);
-  return { batch: padBatch(taken, manifest, device), samples };
+  const taken = [...rows.keys()].filter((s) => (lengths[s] as number) <= limit);
+  const batches = planBatches(
+    taken.map((s) => lengths[s] as number),
+    tokensMax,
+  );
+  return batches.map((indices) => {
+    const samples = indices.map((index) => taken[index] as number);
+    const texts = samples.map((s) => rows[s] as TokenisedText);
+    return { batch: padBatch(texts, manifest, device), samples };
+  });
 }
 
 /**

@@ -19,7 +19,7 @@ export interface SessionThreadData {
   readonly device: Device;
   readonly threads: number;
   /** What each graph but the first one answers right before it serves. */
-  readonly selfTest: SelfTestBatch;
+  readonly selfTest: readonly SelfTestBatch[];
 }
 
 /** Opens the session of a graph; with a batch, runs it too. */
@@ -58,36 +58,42 @@ async function open(graph: Graph): Promise<RunBatch> {
   // The files may have been replaced since the first session was opened, and one run must not mix two versions.
   if (!isFirst) await checkDigests(folder);
   const { run, logits } = await (graph === "accumulate" ? openAccumulate() : openRows(graph));
-  if (!isFirst) {
-    checkSelfTest(folder, selfTest.samples, await logits(), {
+  if (isFirst) return run;
+  for (const { batch, samples } of selfTest) {
+    checkSelfTest(folder, samples, await logits(batch), {
       exact: graph !== "forward.int8" && device.kind === "cpu",
     });
   }
   return run;
 }
 
-/** A graph that answers each row; `logits` are those of the self-test. */
-async function openRows(graph: Graph): Promise<{ run: RunBatch; logits: () => Promise<Float32Array> }> {
+/** A session, and the logits alone of a batch of the self-test. */
+interface OpenedGraph {
+  readonly run: RunBatch;
+  readonly logits: (batch: PaddedBatch) => Promise<Float32Array>;
+}
+
+/** A graph that answers each row. */
+async function openRows(graph: Graph): Promise<OpenedGraph> {
   const session = await openRowsSession(folder, { graph, device, threads });
   return {
     run: (batch, { features, operand }) =>
       session.run(batch, features, operand === null ? {} : found(directions, operand)),
-    async logits() {
+    async logits(batch) {
       const anywhere = graph === "tangent" ? found(directions, [...directions.keys()][0] ?? "") : {};
-      return (await session.run(selfTest.batch, false, anywhere)).logits as Float32Array;
+      return (await session.run(batch, false, anywhere)).logits as Float32Array;
     },
   };
 }
 
-async function openAccumulate(): Promise<{ run: RunBatch; logits: () => Promise<Float32Array> }> {
+async function openAccumulate(): Promise<OpenedGraph> {
   const session = await openAccumulateSession(folder, { device, threads });
   return {
     async run(batch, { operand }, coefficients) {
       await session.run(batch, coefficients as Float32Array, found(sums, operand as string));
       return {};
     },
-    logits: () =>
-      session.run(selfTest.batch, new Float32Array(selfTest.batch.shape[0] * folder.manifest.classes), null),
+    logits: (batch) => session.run(batch, new Float32Array(batch.shape[0] * folder.manifest.classes), null),
   };
 }
 
