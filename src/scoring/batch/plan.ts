@@ -91,7 +91,8 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   };
 }
 
-function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
+/** The signals of a request that names none. */
+export function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
   const labelled: SignalName[] = ["loss", "grad_norm_last"];
   const labelFree = suitableSignals(loss).filter(
     (name) => SIGNAL_RULES[name].reads.length === 0 && labelNeed(name, classes) === "none",
