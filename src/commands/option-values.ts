@@ -21,6 +21,6 @@ export function wholeNumber(min: number): (text: string) => number {
   return (text) => {
     const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
     if (Number.isSafeInteger(value) && value >= min) return value;
-    throw new InvalidArgumentError(`It must be a whole number of at least ${min}.`);
+    throw new InvalidArgumentError(`It must be a whole number, ${min} or more.`);
   };
 }

@@ -70,9 +70,9 @@ export interface ProgressState {
 export function progressLine({ what, total, done, elapsedS }: ProgressState, columns: number): string {
   const rate = elapsedS > 0 ? done / elapsedS : 0;
   const speed = rate >= 10 ? `${count(Math.round(rate))}/s` : `${rate.toFixed(1)}/s`;
-  if (total === null || total === 0) return cut(`${what} ${count(done)} samples, ${speed}`, columns);
+  if (total === null || total === 0) return cut(`${what}${count(done)} samples, ${speed}`, columns);
   const left = done === 0 ? "" : `, ${duration(((total - done) * elapsedS) / done)} left`;
-  const text = `${what} ${count(done)} of ${count(total)} samples, ${speed}${left}`;
+  const text = `${what}${count(done)} of ${count(total)} samples, ${speed}${left}`;
   const percent = `${Math.floor((100 * done) / total)}%`.padStart(4);
   const bar = Math.min(BAR_COLUMNS_MAX, columns - text.length - percent.length - 4);
   if (bar < 5) return cut(`${percent} ${text}`, columns);

@@ -150,7 +150,7 @@ async function scoreTo(output: Output, run: Run): Promise<void> {
 async function checkAll(run: Run): Promise<{ signals: ReadonlySet<SignalName>; total: number }> {
   const signals = new Set<SignalName>();
   let total = 0;
-  run.progress.begin("checking:", null);
+  run.progress.begin("checking: ", null);
   for await (const batch of run.batches()) {
     const computed = await checkRequest(run.ports.rankers, requestOf(batch, run)).catch(inWordsOf(batch));
     for (const signal of computed) signals.add(signal);
