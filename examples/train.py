@@ -45,7 +45,7 @@ parser.add_argument("--url", default="http://127.0.0.1:8080")
 parser.add_argument("--dataset", default="train")
 parser.add_argument("--epochs", type=int, default=3)
 options = parser.parse_args()
-with open(options.data, encoding="utf-8") as lines:
+with open(options.data, encoding="utf-8-sig") as lines:
     samples = [json.loads(line) for line in lines]
 
 torch.manual_seed(0)

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { EarlyEnd, outliveReaders } from "./commands/endings.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { printOpenApi } from "./commands/openapi.js";
 import { addScoreCommand } from "./commands/score.js";
@@ -7,6 +8,8 @@ import { configPage, flagOf, readConfig, SETTINGS } from "./config.js";
 import { AssayError } from "./errors.js";
 import { serve } from "./main.js";
 import { packageVersion } from "./version.js";
+
+outliveReaders();
 
 const program = new Command("assay")
   .description("Tells a training pipeline which samples matter")
@@ -36,9 +39,9 @@ program
 try {
   await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof AssayError)) throw error;
-  process.stderr.write(`assay: ${error.message}\n`);
-  process.exitCode = 1;
+  if (!(error instanceof AssayError || error instanceof EarlyEnd)) throw error;
+  if (error.message !== "") process.stderr.write(`assay: ${error.message}\n`);
+  process.exitCode = error instanceof EarlyEnd ? error.exitCode : 1;
 }
 
 /** The flags that were given, under the names that `readConfig` knows. */

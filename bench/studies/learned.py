@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     options = Options(threads=given.threads)
-    rows = [json.loads(line) for line in given.judgments.read_text("utf-8").splitlines()]
+    rows = [json.loads(line) for line in given.judgments.read_text("utf-8").rstrip("\n").split("\n")]
     samples = [_sample(row, n + 1) for n, row in enumerate(rows)]
     validation = set(split_groups([row["group"] for row in rows], 5, 5)[0].tolist())
     service = Service(given.url)

@@ -1,8 +1,9 @@
 import { basename, join, resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { importModel } from "../compose.js";
 import { readConfig } from "../config.js";
 import { renderImport } from "./import-report.js";
+import { wholeNumber } from "./option-values.js";
 
 interface InspectOptions {
   readonly output?: string;
@@ -32,7 +33,7 @@ export function addInspectCommand(program: Command): void {
         "classification",
       ]),
     )
-    .option("--max-tokens <n>", "longest input, special tokens included", tokens)
+    .option("--max-tokens <n>", "longest input, special tokens included", wholeNumber(8))
     .option("--graph <file>", "the graph's file in the folder, where it is not model.onnx")
     .option("--logits <output>", "the graph's output that holds the logits, where several could")
     .option("--replace", "take the place of an output folder that exists")
@@ -54,10 +55,4 @@ async function inspectFolder(folder: string, options: InspectOptions): Promise<v
     ...(logits !== undefined && { logits }),
   });
   process.stdout.write(renderImport(report, dryRun ? null : output));
-}
-
-function tokens(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= 8) return value;
-  throw new InvalidArgumentError("It has to be a whole number, 8 or more.");
 }

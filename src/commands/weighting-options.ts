@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import { AssayError } from "../errors.js";
 import { SCHEME_RULES, SCHEMES, type SchemeName } from "../importance/schemes.js";
 import { SIGNALS, type SignalName } from "../importance/types.js";
@@ -6,6 +6,7 @@ import { NORMALISATIONS, type Normalisation, ROLES, type Role } from "../importa
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/requests/weighting.js";
 import { weightingSchema } from "../scoring/requests/weighting-schema.js";
 import { inWordsOfOptions, optionOf } from "./option-faults.js";
+import { decimal } from "./option-values.js";
 
 /** A weighting as it is given on the command line: by one signal; a mix goes over HTTP. */
 export interface WeightingOptions {
@@ -75,10 +76,4 @@ export function weightingOf(options: WeightingOptions): WeightingRequest | null 
     throw error instanceof AssayError ? inWordsOfOptions(error) : error;
   }
   return parsed.data;
-}
-
-function decimal(text: string): number {
-  const value = Number(text);
-  if (text.trim() === "" || !Number.isFinite(value)) throw new InvalidArgumentError("must be a number");
-  return value;
 }

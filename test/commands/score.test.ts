@@ -1,6 +1,10 @@
 import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { parse } from "csv-parse/sync";
@@ -23,12 +27,16 @@ async function score(name: string, content: string, ...options: string[]) {
   return scoreIn(temporaryFolder(), name, content, ...options);
 }
 
+function environmentIn(folder: string): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, ASSAY_DATA_DIR: join(folder, "data"), ASSAY_LOG_LEVEL: "error" };
+}
+
 /** The same, with the store that earlier runs in the folder left there. */
 async function scoreIn(folder: string, name: string, content: string, ...options: string[]) {
   const file = join(folder, name);
   writeFileSync(file, content);
   return run(process.execPath, [CLI, "score", file, ...options], {
-    env: { PATH: process.env.PATH, ASSAY_DATA_DIR: join(folder, "data"), ASSAY_LOG_LEVEL: "error" },
+    env: environmentIn(folder),
   }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error) => ({
@@ -161,14 +169,19 @@ describe("assay score", () => {
       "an unknown field",
       "pairs.jsonl",
       '{"text":"a","rating":3}',
-      /pairs\.jsonl, line 1: Unrecognized key: "rating"$/m,
+      /pairs\.jsonl, line 1: the field "rating" is not known: .* --map FIELD=rating reads it .* --ignore-unknown leaves it out$/m,
     ],
-    ["a label that is no number", "pairs.csv", "text,label\na,good\n", /line 2: label must be a number/],
+    [
+      "a label that is no number",
+      "pairs.csv",
+      "text,label\na,good\n",
+      /line 2, column "label": label must be a number/,
+    ],
     [
       "a header that is a sample",
       "pairs.csv",
       "q1,usb,cable,1\nq2,usb,chair,0\n",
-      /the header names the column "1"; it may name id, query/,
+      /line 1, column 1: the header's "q1" is not known: known are id, query/,
     ],
     [
       "an id that stands twice",
@@ -216,6 +229,95 @@ describe("assay score", () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(/pairs\.jsonl is the file that is read/);
     expect(readFileSync(file, "utf8")).toBe(jsonLines);
+  });
+
+  it("reads standard input, and answers the top of what it sorts with its texts", async () => {
+    const folder = temporaryFolder();
+    const child = execFile(
+      process.execPath,
+      [CLI, "score", "-", "--sort=-loss", "--top", "50%", "--with", "line,label,document", "-f", "csv"],
+      { env: environmentIn(folder) },
+    );
+    child.stdin?.end(jsonLines);
+    const stdout = await text(child.stdout as Readable);
+    const rows = parse(stdout, { columns: true }) as Record<string, string>[];
+    expect(Object.keys(rows[0] ?? {}).slice(0, 5)).toEqual(["id", "line", "label", "document", "logit"]);
+    expect(Object.keys(rows[0] ?? {})).toContain("entropy");
+    expect(rows).toHaveLength(2);
+    expect(Number(rows[0]?.loss)).toBeGreaterThan(Number(rows[1]?.loss));
+    expect(rows[0]).toMatchObject(
+      rows[0]?.id === "a" ? { line: "1", label: "1" } : { label: "0", line: rows[0]?.id === "b" ? "2" : "3" },
+    );
+  });
+
+  it.each([
+    ["--top", "5", /--top needs --sort/],
+    ["--sort", "grad_norm", /rows have no grad_norm; name it in --signals/],
+    ["--sort", "size", /rows have no size; there are loss, /],
+    ["--with", "texts", /"texts" is none of line, label/],
+    ["--batch", "0x10", /It must be a whole number, 1 or more/],
+  ])("refuses %s %s", async (option, value, message) => {
+    const { code, stderr, stdout } = await score("pairs.jsonl", jsonLines, option, value);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(message);
+  });
+
+  it("gives a CSV the columns of all its samples, labelled first or not", async () => {
+    const mixed = `${jsonLines}\n{"id":"d","text":"a chair"}`;
+    const { stdout } = await score("pairs.jsonl", mixed, "-f", "csv", "--batch", "1");
+    const rows = parse(stdout, { columns: true }) as Record<string, string>[];
+    expect(rows.map(({ loss, entropy }) => [loss !== "", entropy !== ""])).toEqual([
+      [true, false],
+      [true, false],
+      [true, false],
+      [false, true],
+    ]);
+  });
+
+  it("leaves the file that was there where it fails", async () => {
+    const folder = temporaryFolder();
+    const output = join(folder, "keep.csv");
+    writeFileSync(output, "keep");
+    const { code } = await scoreIn(folder, "pairs.csv", "text,label\na,1\nb, \n", "-o", output);
+    expect({ code, kept: readFileSync(output, "utf8") }).toEqual({ code: 1, kept: "keep" });
+    expect(readdirSync(folder).sort()).toEqual(["data", "keep.csv", "pairs.csv"]);
+  });
+
+  it("ends without a word where nobody reads its rows any more", async () => {
+    const folder = temporaryFolder();
+    const many = Array.from({ length: 40 }, (_, n) => `{"text":"chair ${n}"}`).join("\n");
+    writeFileSync(join(folder, "pairs.jsonl"), many);
+    const command = `"$1" "$2" score pairs.jsonl --batch 1 | head -n 1; exit "\${PIPESTATUS[0]}"`;
+    const ended = await run("bash", ["-c", command, "bash", process.execPath, CLI], {
+      cwd: folder,
+      env: environmentIn(folder),
+    }).catch((error) => error);
+    expect(rowsOf(ended.stdout)).toHaveLength(1);
+    expect({ code: ended.code, stderr: ended.stderr }).toEqual({ code: 141, stderr: "" });
+  });
+
+  it("leaves what it has scored where it is interrupted, and says where", async () => {
+    const folder = temporaryFolder();
+    const output = join(folder, "scores.ndjson");
+    writeFileSync(output, "keep");
+    const child = execFile(process.execPath, [CLI, "score", "-", "--batch", "1", "-o", output], {
+      env: environmentIn(folder),
+    });
+    const stderr = text(child.stderr as Readable);
+    const exited = once(child, "exit");
+    child.stdin?.write(`${jsonLines}\n`);
+    const draft = async (): Promise<string> => {
+      const name = readdirSync(folder).find((each) => each.endsWith(".draft"));
+      return name === undefined ? "" : readFileSync(join(folder, name), "utf8");
+    };
+    while ((await draft()).split("\n").length < 3) await delay(20);
+    child.kill("SIGINT");
+    expect((await exited)[0]).toBe(130);
+    expect(await stderr).toBe(`assay: ended by SIGINT. What was scored is in ${output}.partial\n`);
+    expect(readFileSync(output, "utf8")).toBe("keep");
+    const rows = rowsOf(readFileSync(`${output}.partial`, "utf8"));
+    expect(rows.length).toBeGreaterThanOrEqual(2);
+    expect(rows.map(({ id }) => id)).toEqual(["a", "b", "c"].slice(0, rows.length));
   });
 
   it("says that a file is missing", async () => {

@@ -42,7 +42,7 @@ describe("the options of a weighting", () => {
   it.each([
     ["--alpha 101", /^--alpha: .*<=100/],
     ["--alpha 0 --smoothing 2 --clip 0", /^--smoothing: .*; --clip: /],
-    ["--alpha much", /'much' is invalid. must be a number/],
+    ["--alpha much", /'much' is invalid. It must be a number/],
     ["--clip Infinity", /must be a number/],
     ["--weigh-by margin", /^--scheme proportional takes only signals that are never negative/],
     ["--scheme unit_gradient --weigh-by loss", /^--weigh-by must be the signal grad_norm/],

@@ -121,7 +121,8 @@ function runOf(graph: ReturnType<typeof graphOf>, { direction, precision, featur
   return graph === "forward" ? { graph, precision, features } : { graph: "norms", features };
 }
 
-function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
+/** The signals of a request that names none. */
+export function defaultSignals(samples: readonly Sample[], loss: LossName, classes: number): SignalName[] {
   const labelled: SignalName[] = ["loss", "grad_norm_last"];
   const labelFree = suitableSignals(loss).filter(
     (name) => SIGNAL_TABLE[name].reads.length === 0 && labelNeed(name, classes) === "none",

@@ -1,7 +1,13 @@
 import type { AssayError } from "../../errors.js";
 import { completeColumn } from "../../importance/columns.js";
 import { type EstimatedWeighting, weighEstimated } from "../../importance/estimated-weights.js";
-import { isGroupLoss, type Label, type LossName, type SignalColumns } from "../../importance/types.js";
+import {
+  isGroupLoss,
+  type Label,
+  type LossName,
+  type SignalColumns,
+  type SignalName,
+} from "../../importance/types.js";
 import { type Weighting, weigh } from "../../importance/weights.js";
 import type { ModelDescription, Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
@@ -53,11 +59,12 @@ export async function scoreSamples(
   return useModels(rankers, request, (models) => scorePlanned(planScoring(request, models), reached, watch));
 }
 
-/** Finds the faults of a request as `scoreSamples` does and runs nothing: throws the same, but for what the store alone knows. */
-export async function checkRequest(rankers: Rankers, request: ScoreRequest): Promise<void> {
-  await useModels(rankers, request, async (models) => {
-    planScoring(request, models);
-  });
+/**
+ * Finds the faults of a request as `scoreSamples` does and runs nothing: throws the same, but for what the store alone knows. Answers
+ * the signals that would be computed.
+ */
+export async function checkRequest(rankers: Rankers, request: ScoreRequest): Promise<readonly SignalName[]> {
+  return useModels(rankers, request, async (models) => planScoring(request, models).computed);
 }
 
 async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): Promise<ScoreAnswer> {

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from assay.export.errors import ExportError
+from assay.lines import read_objects
 
 
 @dataclass(frozen=True)
@@ -124,15 +124,16 @@ def read_texts(path: Path) -> list[Text]:
         ExportError: a line is neither, or the file is empty.
     """
     texts = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-            text = Text(row["text"]) if "text" in row else Text(row["query"], row["document"])
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise ExportError(
-                f"{path.name}, line {number}: expected query and document, or text"
-            ) from error
-        texts.append(text)
+    for number, row in read_objects(path, ExportError):
+        match row:
+            case {"text": str(text)}:
+                texts.append(Text(text))
+            case {"query": str(query), "document": str(document)}:
+                texts.append(Text(query, document))
+            case _:
+                raise ExportError(
+                    f"{path.name}, line {number}: expected query and document, or text"
+                )
     if not texts:
         raise ExportError(f"{path.name} holds no texts")
     return texts

@@ -7,6 +7,7 @@ target: a field of the line, or with --url a signal of the service, such as infl
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from dataclasses import fields
@@ -62,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     for option in fields(Options):
         name = option.name.replace("_", "-")
-        add(f"--{name}", type=type(option.default), default=option.default)
+        kind = _finite if isinstance(option.default, float) else int
+        add(f"--{name}", type=kind, default=option.default)
     return parser
 
 
@@ -111,6 +113,13 @@ def _scores(
         given.url, given.model or folder.manifest["name"], os.environ.get("ASSAY_API_KEY")
     )
     return score_samples(service, samples, options)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise argparse.ArgumentTypeError(f"{text} is no finite number")
+    return value
 
 
 def _names(text: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from assay.export.texts import Text
 from assay.learned.errors import LearnedError
+from assay.lines import read_objects
 
 SENT = ("id", "query", "document", "text", "label", "group", "reference_loss", "extras")
 
@@ -47,15 +47,14 @@ def read_samples(path: Path) -> list[Sample]:
         LearnedError: a line holds no text, or an extra that is no finite number; naming the line.
     """
     samples = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
-        if not line.strip():
-            continue
-        sample = Sample(_object(line, path.name, number), number)
-        fields = sample.fields
+    for number, fields in read_objects(path, LearnedError):
+        sample = Sample(fields, number)
         if not isinstance(fields.get("text"), str) and not (
             isinstance(fields.get("query"), str) and isinstance(fields.get("document"), str)
         ):
             raise LearnedError(f"{path.name}, line {number}: expected query and document, or text")
+        if not isinstance(sample.extras, dict):
+            raise LearnedError(f"{path.name}, line {number}: expected extras to be an object")
         for name, value in sample.extras.items():
             if not is_number(value):
                 raise LearnedError(f"{path.name}, line {number}: extra {name} is no finite number")
@@ -65,20 +64,9 @@ def read_samples(path: Path) -> list[Sample]:
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """Rows that `assay score` wrote as NDJSON, in their order."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    return [_object(line, path.name, n) for n, line in enumerate(lines, start=1) if line.strip()]
+    return [row for _, row in read_objects(path, LearnedError)]
 
 
 def is_number(value: object) -> bool:
     """Whether a JSON value is a finite number; true and false are none."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _object(line: str, file: str, number: int) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise LearnedError(f"{file}, line {number}: {error}") from error
-    if not isinstance(value, dict):
-        raise LearnedError(f"{file}, line {number}: expected an object")
-    return value

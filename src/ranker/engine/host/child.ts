@@ -57,7 +57,8 @@ export function startChild(
 ): EngineChild {
   const child = fork(ENGINE_MODULE, {
     serialization: "advanced",
-    stdio: ["ignore", "inherit", "inherit", "ipc"],
+    // Standard output belongs to what a command answers; what a library prints there goes with the log.
+    stdio: ["ignore", 2, 2, "ipc"],
     env: {
       ...(setup.device.kind === "cuda" ? CUDA_ENVIRONMENT : {}),
       ...process.env,

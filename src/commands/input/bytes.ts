@@ -1,0 +1,60 @@
+import { createReadStream } from "node:fs";
+import { addAbortSignal, Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGunzip } from "node:zlib";
+import { AssayError } from "../../errors.js";
+
+/** What the command line calls standard input. */
+export const STANDARD_INPUT = "-";
+
+/** The name of an input in messages. */
+export function nameOf(path: string): string {
+  return path === STANDARD_INPUT ? "standard input" : path;
+}
+
+/**
+ * The bytes of a file or of standard input, as they come; what begins as gzip is unpacked, whatever its name. An abort
+ * ends the reading. Throws `input_invalid`.
+ */
+export async function* readBytes(path: string, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const stream = path === STANDARD_INPUT ? process.stdin : createReadStream(path);
+  addAbortSignal(signal, stream);
+  try {
+    const { head, chunks } = await peek(stream, (bytes) => bytes.length >= GZIP.length);
+    yield* head.subarray(0, GZIP.length).equals(GZIP) ? unpacked(chunks) : chunks;
+  } catch (cause) {
+    signal.throwIfAborted();
+    throw new AssayError("input_invalid", { detail: `${nameOf(path)}: ${(cause as Error).message}`, cause });
+  } finally {
+    stream.destroy();
+  }
+}
+
+const GZIP = Buffer.from([0x1f, 0x8b]);
+
+/** Reads until `isEnough` says so, and answers what it read; `chunks` are all, those read included. */
+export async function peek(
+  source: AsyncIterable<Buffer>,
+  isEnough: (head: Buffer) => boolean,
+): Promise<{ head: Buffer; chunks: AsyncGenerator<Buffer> }> {
+  const iterator = source[Symbol.asyncIterator]();
+  let head = Buffer.alloc(0);
+  while (!isEnough(head)) {
+    const { done, value } = await iterator.next();
+    if (done === true) break;
+    head = Buffer.concat([head, value]);
+  }
+  async function* chunks(): AsyncGenerator<Buffer> {
+    yield head;
+    yield* { [Symbol.asyncIterator]: () => iterator };
+  }
+  return { head, chunks: chunks() };
+}
+
+async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  const gunzip = createGunzip();
+  // A failure destroys `gunzip` with its error, which the loop below throws.
+  const fed = pipeline(Readable.from(packed), gunzip).catch(() => undefined);
+  yield* gunzip;
+  await fed;
+}

@@ -1,0 +1,114 @@
+import { AssayError } from "../../errors.js";
+import { peek } from "./bytes.js";
+import { type Piece, pieceOf, readLines, tooLong, withoutMark } from "./lines.js";
+
+const BLANK: ReadonlySet<number> = new Set(Buffer.from(" \t\r\n"));
+const LINE_FEED = 0x0a;
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const OPEN_LIST = 0x5b;
+const BACKSLASH = 0x5c;
+const CLOSE_LIST = 0x5d;
+const OPEN_OBJECT = 0x7b;
+const CLOSE_OBJECT = 0x7d;
+
+/** The JSON values of an input, blank lines left out: its lines, or the elements of a list where it begins with `[`. */
+export async function* readJsonPieces(
+  source: AsyncIterable<Buffer>,
+  name: string,
+  bytesMax: number,
+): AsyncGenerator<Piece> {
+  const { head, chunks } = await peek(source, (bytes) => firstByteOf(bytes) !== undefined);
+  const pieces =
+    firstByteOf(head) === OPEN_LIST
+      ? readElements(chunks, name, bytesMax)
+      : readLines(chunks, name, bytesMax);
+  for await (const piece of pieces) if (piece.text.trim() !== "") yield piece;
+}
+
+/** The first byte that says something: no blank, and none of a byte order mark. */
+export function firstByteOf(bytes: Buffer): number | undefined {
+  const mark = bytes[0] === 0xef ? 3 : 0;
+  return bytes.subarray(mark).find((byte) => !BLANK.has(byte));
+}
+
+/** The elements of one list, as text between its commas; whether each is JSON is checked by who parses it. */
+async function* readElements(
+  chunks: AsyncIterable<Buffer>,
+  name: string,
+  bytesMax: number,
+): AsyncGenerator<Piece> {
+  let state: "before" | "inside" | "after" = "before";
+  const at = { line: 1, character: 0 };
+  let isFirst = true;
+  // Of the element that is being read.
+  let depth = 0;
+  let inString = false;
+  let escaped = false;
+  let begin: Omit<Piece, "text"> | null = null;
+  let parts: Buffer[] = [];
+  let length = 0;
+  let elements = 0;
+
+  function hold(part: Buffer): void {
+    if (begin === null) return; // blanks
+    parts.push(part);
+    length += part.length;
+    if (length > bytesMax) throw tooLong(name, begin, "the element", bytesMax);
+  }
+  function taken(): Piece {
+    if (begin === null) throw faultAt("expected an object");
+    const piece = pieceOf(Buffer.concat(parts), name, begin);
+    begin = null;
+    parts = [];
+    length = 0;
+    elements += 1;
+    return piece;
+  }
+  function faultAt(message: string): AssayError {
+    const detail = `${name}, line ${at.line}, character ${at.character}: ${message}`;
+    return new AssayError("input_invalid", { detail });
+  }
+
+  for await (const read of chunks) {
+    const chunk = isFirst ? withoutMark(read, name) : read;
+    isFirst = false;
+    let start = 0;
+    for (const [place, byte] of chunk.entries()) {
+      advance(at, byte);
+      if (inString) {
+        inString = escaped || byte !== QUOTE;
+        escaped = !escaped && byte === BACKSLASH;
+      } else if (BLANK.has(byte)) {
+        // Blanks before an element are none of it.
+      } else if (state === "before") {
+        state = "inside";
+      } else if (state === "after") {
+        throw faultAt("expected nothing after the list");
+      } else if (depth === 0 && (byte === COMMA || byte === CLOSE_LIST)) {
+        hold(chunk.subarray(start, place));
+        const isEmptyList = byte === CLOSE_LIST && elements === 0 && begin === null;
+        if (!isEmptyList) yield taken();
+        if (byte === CLOSE_LIST) state = "after";
+      } else {
+        if (begin === null) {
+          begin = { ...at };
+          start = place;
+        }
+        inString = byte === QUOTE;
+        if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth += 1;
+        else if ((byte === CLOSE_LIST || byte === CLOSE_OBJECT) && depth > 0) depth -= 1;
+      }
+    }
+    hold(chunk.subarray(start));
+  }
+  if (state === "inside") throw faultAt("the list is not closed");
+}
+
+/** Moves a place on to where `byte` stands; one that continues a character stands with it. */
+function advance(at: { line: number; character: number }, byte: number): void {
+  if (byte === LINE_FEED) {
+    at.line += 1;
+    at.character = 0;
+  } else if ((byte & 0xc0) !== 0x80) at.character += 1;
+}

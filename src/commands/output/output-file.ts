@@ -1,0 +1,114 @@
+import { accessSync, constants, realpathSync, type Stats, statSync } from "node:fs";
+import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+import { AssayError } from "../../errors.js";
+import { readerGone, stdoutFault } from "../endings.js";
+
+/** Where a command writes what it has to say. */
+export interface Output {
+  readonly isTerminal: boolean;
+  /** What was written is kept where the rest never comes. */
+  readonly keepsParts: boolean;
+  write(text: string): Promise<void>;
+  /** All is written: a file has its name now. */
+  finish(): Promise<void>;
+  /** Nothing more comes. Answers the name under which what was written is kept; null where it was nothing, or is not kept. */
+  abandon(): Promise<string | null>;
+}
+
+/** What the command line calls standard output. */
+const STANDARD_OUTPUT = "-";
+
+/**
+ * Standard output where `path` is absent or `-`. A file that is made beside its name and takes it when it is whole: what stood there is there until then. One that is abandoned is
+ * kept as `PATH.partial`. A device or a pipe is written to as it is. Throws `output_invalid` where it cannot be written.
+ */
+export async function openOutput(path = STANDARD_OUTPUT): Promise<Output> {
+  if (path === STANDARD_OUTPUT) return standardOutput();
+  try {
+    const target = statSync(path, { throwIfNoEntry: false });
+    if (target !== undefined) accessSync(path, constants.W_OK);
+    if (target !== undefined && !target.isFile()) return await openInPlace(path);
+    return await openBeside(target === undefined ? path : realpathSync(path), target, path);
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
+function standardOutput(): Output {
+  return {
+    isTerminal: process.stdout.isTTY,
+    keepsParts: false,
+    write: (text) =>
+      new Promise((resolve, reject) => {
+        process.stdout.write(text, (error: NodeJS.ErrnoException | null | undefined) => {
+          if (error === null || error === undefined) resolve();
+          else reject(error.code === "EPIPE" ? readerGone() : stdoutFault(error));
+        });
+      }),
+    finish: async () => undefined,
+    abandon: async () => null,
+  };
+}
+
+async function openInPlace(path: string): Promise<Output> {
+  const file = await open(path, "w");
+  return {
+    isTerminal: false,
+    keepsParts: false,
+    write: (text) => appended(file, text, path),
+    finish: () => file.close(),
+    async abandon() {
+      await file.close();
+      return null;
+    },
+  };
+}
+
+async function openBeside(target: string, replaced: Stats | undefined, path: string): Promise<Output> {
+  const draft = join(dirname(target), `.${basename(target)}.${process.pid}.draft`);
+  const file = await open(draft, "w", replaced?.mode);
+  let isEmpty = true;
+  let isWhole = true;
+  return {
+    isTerminal: false,
+    keepsParts: true,
+    async write(text) {
+      isEmpty = false;
+      await appended(file, text, path).catch((error: unknown) => {
+        isWhole = false;
+        throw error;
+      });
+    },
+    async finish() {
+      await file.sync();
+      await file.close();
+      await rename(draft, target);
+    },
+    async abandon() {
+      await file.close();
+      if (isEmpty || !isWhole) {
+        await rm(draft, { force: true });
+        return null;
+      }
+      const partial = `${path}.partial`;
+      await rename(draft, `${target}.partial`);
+      return partial;
+    },
+  };
+}
+
+async function appended(file: FileHandle, text: string, path: string): Promise<void> {
+  try {
+    await file.appendFile(text);
+  } catch (cause) {
+    throw unwritable(path, cause);
+  }
+}
+
+function unwritable(path: string, cause: unknown): AssayError {
+  return new AssayError("output_invalid", {
+    detail: `${path} cannot be written: ${(cause as Error).message}`,
+    cause,
+  });
+}

@@ -1,0 +1,45 @@
+import { stringify } from "csv-stringify/sync";
+import { harmlessCell } from "./cells.js";
+import type { Output } from "./output-file.js";
+import type { OutputRow } from "./rows.js";
+
+export const ROW_FORMATS = ["ndjson", "csv"] as const;
+export type RowFormat = (typeof ROW_FORMATS)[number];
+
+/** Renders rows one batch after another. */
+export interface RowWriter {
+  write(rows: readonly OutputRow[]): Promise<void>;
+}
+
+/**
+ * NDJSON, a line a row; or CSV with a header, lists as JSON and texts that a spreadsheet would calculate made harmless. A CSV has the fields
+ * of its first row and those in `later`, which its other rows may have as well.
+ */
+export function createRowWriter(output: Output, format: RowFormat, later: readonly string[]): RowWriter {
+  let columns: string[] | null = null;
+
+  function render(rows: readonly OutputRow[]): string {
+    if (format === "ndjson") return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
+    const header = columns === null;
+    columns ??= columnsOf(Object.keys(rows[0] ?? {}), later);
+    return stringify(rows as OutputRow[], {
+      header,
+      columns,
+      cast: { boolean: String, string: harmlessCell },
+      quoted_match: /[\r\n]/,
+    });
+  }
+
+  return {
+    async write(rows) {
+      if (rows.length > 0) await output.write(render(rows));
+    },
+  };
+}
+
+/** `weight` begins what is said of every row; fields before it may be absent from the first one. */
+function columnsOf(first: readonly string[], later: readonly string[]): string[] {
+  const added = later.filter((name) => !first.includes(name));
+  const at = first.indexOf("weight");
+  return [...first.slice(0, at), ...added, ...first.slice(at)];
+}

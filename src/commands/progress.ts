@@ -1,0 +1,96 @@
+import type { WriteStream } from "node:tty";
+
+/** How far a command is, on standard error. */
+export interface Progress {
+  /** `done` samples so far. */
+  update(done: number): void;
+  /** A number of samples begins anew; `total` null where nobody knows how many there are. */
+  begin(what: string, total: number | null): void;
+  stop(): void;
+}
+
+const TERMINAL_INTERVAL_MS = 100;
+const LOG_INTERVAL_MS = 5000;
+const COLUMNS = 80;
+const BAR_COLUMNS_MAX = 30;
+
+/**
+ * A bar that is drawn again in its place on a terminal; elsewhere, as in a log, a line every few seconds, and none for a short command.
+ */
+export function createProgress(stream: Pick<WriteStream, "isTTY" | "columns" | "write">): Progress {
+  const isTerminal = stream.isTTY;
+  const intervalMs = isTerminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS;
+  let state = { what: "", total: null as number | null, done: 0, beganAtMs: performance.now() };
+  let drawnAtMs = performance.now();
+  let isDrawn = false;
+
+  function draw(): void {
+    drawnAtMs = performance.now();
+    const elapsedS = (drawnAtMs - state.beganAtMs) / 1000;
+    if (isTerminal) {
+      stream.write(`\r${progressLine({ ...state, elapsedS }, (stream.columns || COLUMNS) - 1)}\x1b[K`);
+    } else {
+      stream.write(`${progressLine({ ...state, elapsedS }, 0)}\n`);
+    }
+    isDrawn = true;
+  }
+
+  return {
+    begin(what, total) {
+      state = { what, total, done: 0, beganAtMs: performance.now() };
+      drawnAtMs = state.beganAtMs;
+    },
+    update(done) {
+      state.done = done;
+      if (performance.now() - drawnAtMs >= intervalMs) draw();
+    },
+    stop() {
+      if (!isTerminal || !isDrawn) return;
+      draw();
+      stream.write("\n");
+    },
+  };
+}
+
+/** Shows nothing. */
+export const NO_PROGRESS: Progress = {
+  begin: () => undefined,
+  update: () => undefined,
+  stop: () => undefined,
+};
+
+export interface ProgressState {
+  readonly what: string;
+  readonly total: number | null;
+  readonly done: number;
+  readonly elapsedS: number;
+}
+
+/** The state in a line of at most `columns`, with a bar where there is room for one; 0: without a bar. */
+export function progressLine({ what, total, done, elapsedS }: ProgressState, columns: number): string {
+  const rate = elapsedS > 0 ? done / elapsedS : 0;
+  const speed = rate >= 10 ? `${count(Math.round(rate))}/s` : `${rate.toFixed(1)}/s`;
+  if (total === null || total === 0) return cut(`${what}${count(done)} samples, ${speed}`, columns);
+  const left = done === 0 ? "" : `, ${duration(((total - done) * elapsedS) / done)} left`;
+  const text = `${what}${count(done)} of ${count(total)} samples, ${speed}${left}`;
+  const percent = `${Math.floor((100 * done) / total)}%`.padStart(4);
+  const bar = Math.min(BAR_COLUMNS_MAX, columns - text.length - percent.length - 4);
+  if (bar < 5) return cut(`${percent} ${text}`, columns);
+  const full = Math.round((bar * done) / total);
+  return `${percent} [${"#".repeat(full)}${".".repeat(bar - full)}] ${text}`;
+}
+
+function cut(text: string, columns: number): string {
+  return columns > 0 ? text.slice(0, columns) : text;
+}
+
+function count(value: number): string {
+  return value.toLocaleString("en-GB");
+}
+
+function duration(seconds: number): string {
+  const whole = Math.ceil(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

@@ -1,0 +1,244 @@
+import { openPorts, type Ports } from "../compose.js";
+import { type Config, readConfig } from "../config.js";
+import { AssayError } from "../errors.js";
+import { isGroupLoss, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
+import { weigh } from "../importance/weights.js";
+import { startStopwatch } from "../observe/stopwatch.js";
+import type { Caller, Precision } from "../ranker/port.js";
+import { defaultSignals } from "../scoring/batch/plan.js";
+import { checkRequest, scoreSamples } from "../scoring/batch/score.js";
+import { suitLoss } from "../scoring/requests/checks.js";
+import { sampleBatches } from "../scoring/requests/sample-batches.js";
+import type { ScoreRequest } from "../scoring/requests/score-request.js";
+import {
+  type WeightingRequest,
+  weighedScores,
+  weighedSignals,
+  weighOptions,
+} from "../scoring/requests/weighting.js";
+import { abortOnSignals, EarlyEnd } from "./endings.js";
+import { createFieldMap, type FieldMapOptions } from "./input/field-map.js";
+import { checkInput, type Input } from "./input/input.js";
+import { type FiledSample, type InputFormat, readSampleFile } from "./input/sample-file.js";
+import { inWordsOfOptions } from "./option-faults.js";
+import { createCollector } from "./output/collector.js";
+import type { Sorting, Top } from "./output/order.js";
+import { type Output, openOutput } from "./output/output-file.js";
+import { createRowWriter, type RowFormat } from "./output/row-writer.js";
+import { type CarriedName, carry, type OutputRow } from "./output/rows.js";
+import { createProgress, NO_PROGRESS, type Progress } from "./progress.js";
+import { type WeightingOptions, weightingOf } from "./weighting-options.js";
+
+export interface ScoreOptions extends WeightingOptions, FieldMapOptions {
+  readonly from?: InputFormat;
+  readonly output?: string;
+  readonly format: RowFormat;
+  readonly with: readonly CarriedName[];
+  readonly sort?: Sorting;
+  readonly top?: Top;
+  readonly model?: string;
+  readonly dataset?: string;
+  readonly signals?: SignalName[];
+  readonly loss?: LossName;
+  readonly precision?: Precision;
+  readonly direction?: string;
+  readonly reference?: string;
+  readonly batch: number;
+}
+
+/** One call of the command, with what it needs at every step. */
+interface Run {
+  readonly options: ScoreOptions;
+  readonly weighting: WeightingRequest | null;
+  readonly input: Input;
+  readonly ports: Ports;
+  readonly progress: Progress;
+  readonly caller: Caller;
+  /** The samples of the input, from its beginning. */
+  batches(): AsyncIterable<FiledSample[]>;
+}
+
+/**
+ * Scores a file. What is wrong with the options is thrown before the model loads; what is wrong with a sample before the first one is
+ * scored, but for a pipe, which can be read only once.
+ */
+export async function scoreFile(path: string, options: ScoreOptions): Promise<void> {
+  const config = readConfig({ ASSAY_LOG_LEVEL: "warn", ...process.env });
+  const input = checkInput(path);
+  const weighting = weightingOf(options);
+  if (options.top !== undefined && options.sort === undefined)
+    throw new AssayError("input_invalid", { detail: "--top needs --sort, which says what the top is" });
+  if (options.output !== undefined && input.isFile(options.output))
+    throw new AssayError("output_invalid", { detail: `${options.output} is the file that is read` });
+  const batches = batchReader(input, options, config);
+
+  const output = await openOutput(options.output);
+  const ending = abortOnSignals();
+  // On a terminal that shows the rows, they are the progress.
+  const progress = output.isTerminal ? NO_PROGRESS : createProgress(process.stderr);
+  let ports: Ports | null = null;
+  try {
+    ports = await openPorts(config);
+    const caller = { signal: ending.signal, deadlineAtMs: null };
+    await scoreTo(output, {
+      options,
+      weighting,
+      input,
+      ports,
+      progress,
+      caller,
+      batches: () => batches(ending.signal),
+    });
+    await output.finish();
+  } catch (error) {
+    throw told(ending.signal.aborted ? ending.signal.reason : error, await output.abandon());
+  } finally {
+    progress.stop();
+    await ports?.close();
+    ending.release();
+  }
+}
+
+/** Reads the input in batches, each time from its beginning. Throws `input_invalid` where the options say it wrongly. */
+function batchReader(
+  { path }: Input,
+  options: ScoreOptions,
+  { limits }: Config,
+): (signal: AbortSignal) => AsyncIterable<FiledSample[]> {
+  const fields = createFieldMap(options);
+  const byGroup = options.loss !== undefined && isGroupLoss(options.loss);
+  return (signal) => {
+    const samples = readSampleFile(path, { limits, fields, format: options.from, signal });
+    return sampleBatches(samples, byGroup, limits, options.batch);
+  };
+}
+
+async function scoreTo(output: Output, run: Run): Promise<void> {
+  const { options, weighting, ports, progress, caller } = run;
+  await untilReady(run);
+  const { signals, total } = run.input.isReadTwice
+    ? await checkAll(run)
+    : { signals: possibleSignals(run), total: null };
+  checkSort(run, signals);
+  const collector = createCollector(createRowWriter(output, options.format, [...signals]), {
+    weigh: weighting === null ? null : (rows) => weighRows(rows, weighting),
+    sort: options.sort,
+    top: options.top,
+    total,
+  });
+  progress.begin("", total);
+  let samples = 0;
+  try {
+    for await (const batch of run.batches()) {
+      const answer = await scoreSamples(ports, requestOf(batch, run), {
+        caller,
+        stopwatch: startStopwatch(),
+      }).catch(inWordsOf(batch));
+      const failure = await answer.kept;
+      if (failure !== null) ports.logger.warn({ err: failure }, "outputs were not cached");
+      await collector.add(carry(answer.results, batch, options.with));
+      samples += batch.length;
+      progress.update(samples);
+    }
+  } catch (error) {
+    // The first error is the one to tell; where this fails as well, the output is not kept.
+    if (output.keepsParts) await collector.leave().catch(() => undefined);
+    throw error;
+  }
+  if (samples === 0) throw noSamples(run);
+  await collector.finish();
+}
+
+/** Finds every fault of the file's samples before one is scored; answers how many there are, and the signals that their rows will have. */
+async function checkAll(run: Run): Promise<{ signals: ReadonlySet<SignalName>; total: number }> {
+  const signals = new Set<SignalName>();
+  let total = 0;
+  run.progress.begin("checking: ", null);
+  for await (const batch of run.batches()) {
+    const computed = await checkRequest(run.ports.rankers, requestOf(batch, run)).catch(inWordsOf(batch));
+    for (const signal of computed) signals.add(signal);
+    total += batch.length;
+    run.progress.update(total);
+  }
+  if (total === 0) throw noSamples(run);
+  return { signals, total };
+}
+
+/** The signals that rows can have, whatever the samples are. */
+function possibleSignals({ options, weighting, ports: { rankers } }: Run): ReadonlySet<SignalName> {
+  const { model } = rankers.get(options.model ?? rankers.defaultName);
+  const either = [{ text: "", label: 0 }, { text: "" }];
+  const named = options.signals ?? defaultSignals(either, suitLoss(options.loss, model), model.classes);
+  const weighed = weighting === null ? [] : weighedSignals(weighting);
+  return new Set([...named, ...weighed.map(({ signal }) => signal)]);
+}
+
+/** Fields of a row that hold a number beside its signals. */
+const NUMBERS = ["logit", "probability"];
+const WEIGHTS = ["weight", "multiplier"];
+
+function checkSort({ options: { sort }, weighting }: Run, signals: ReadonlySet<SignalName>): void {
+  const sortable = [...new Set([...signals, ...NUMBERS, ...(weighting === null ? [] : WEIGHTS)])];
+  if (sort === undefined || sortable.some((name) => name === sort.field)) return;
+  const isSignal = SIGNALS.some((name) => name === sort.field);
+  const advice = isSignal ? `name it in --signals to sort by it` : `there are ${sortable.join(", ")}`;
+  throw new AssayError("input_invalid", { detail: `--sort: rows have no ${sort.field}; ${advice}` });
+}
+
+/** The weighting is in the request for the signals that it reads; the weights are the whole file's, of `weighRows`. */
+function requestOf(batch: readonly FiledSample[], { options, weighting }: Run): ScoreRequest {
+  const { model, dataset, signals, loss, precision, direction, reference } = options;
+  return {
+    model,
+    dataset,
+    signals,
+    loss,
+    precision,
+    direction,
+    reference: reference === undefined ? undefined : { model: reference },
+    weighting,
+    samples: batch.map(({ sample }) => sample),
+  };
+}
+
+function inWordsOf(batch: readonly FiledSample[]): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof AssayError ? inWordsOfOptions(error, batch) : error;
+  };
+}
+
+function weighRows(rows: readonly OutputRow[], weighting: WeightingRequest): OutputRow[] {
+  // Each batch was scored with the weighting in its request, which is refused where a sample lacks the signal.
+  const scores = weighedScores(weighting, (signal) => rows.map((row) => row[signal] as number));
+  const { weights, multipliers, diagnostics } = weigh(scores, weighOptions(weighting));
+  for (const sentence of diagnostics.advice) process.stderr.write(`${sentence}\n`);
+  return rows.map((row, index) => ({
+    ...row,
+    weight: weights[index] as number,
+    ...(multipliers !== null && { multiplier: multipliers[index] as number | null }),
+  }));
+}
+
+/** As long as it takes, or until a signal ends the command. */
+async function untilReady({ options, ports: { rankers }, caller: { signal } }: Run): Promise<void> {
+  signal.throwIfAborted();
+  const ranker = rankers.get(options.model ?? rankers.defaultName);
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  const state = await Promise.race([ranker.settled(), aborted]);
+  if (state.status === "failed") throw new AssayError("model_not_ready", { detail: state.reason });
+}
+
+function noSamples({ input }: Run): AssayError {
+  return new AssayError("input_invalid", { detail: `${input.name} holds no samples` });
+}
+
+/** The error, with the place of the rows that were scored before it. */
+function told(error: unknown, kept: string | null): unknown {
+  if (kept === null) return error;
+  const where = `What was scored is in ${kept}`;
+  if (error instanceof EarlyEnd) return new EarlyEnd(`${error.message}. ${where}`, error.exitCode);
+  if (!(error instanceof AssayError)) return error;
+  return new AssayError(error.code, { detail: `${error.message}\n${where}`, cause: error });
+}
