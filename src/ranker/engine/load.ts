@@ -25,7 +25,7 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const { folder } = setup;
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
-  const rows = selfTestTexts(folder).map(tokenise);
+  const rows = await tokenise(selfTestTexts(folder));
   const brief = (on: Device): SelfTestBatch => selfTestBatch(folder, rows, on, { brief: true });
   const { threads, device, missing } = await openThreads(setup, brief);
   const { batch, samples } = selfTestBatch(folder, rows, device, { brief: false });
