@@ -5,7 +5,7 @@ import { learnedPartSchema } from "./learned-part.js";
 /** The one file that holds weights. */
 export const WEIGHTS_FILE = "weights.bin";
 /** What the tokeniser is read from. */
-export const TOKENISER_FILES = ["tokenizer.json", "tokenizer_config.json"] as const;
+export const TOKENISER_FILE = "tokenizer.json";
 /** Every start and every reload runs the self-test. */
 const SELF_TEST_SAMPLES_MAX = 64;
 const SELF_TEST_CHARACTERS_MAX = 2 ** 20;
@@ -144,9 +144,9 @@ export const manifestSchema = z
       message: "a graph is not among the files",
     },
   )
-  .refine(({ files }) => TOKENISER_FILES.every((name) => Object.hasOwn(files, name)), {
+  .refine(({ files }) => Object.hasOwn(files, TOKENISER_FILE), {
     path: ["files"],
-    message: `lacks one of ${TOKENISER_FILES.join(", ")}: every file that is read has its digest here`,
+    message: `lacks ${TOKENISER_FILE}: every file that is read has its digest here`,
   })
   .refine(({ files, parameters }) => parameters.length === 0 || Object.hasOwn(files, WEIGHTS_FILE), {
     path: ["files"],

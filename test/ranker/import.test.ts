@@ -10,7 +10,7 @@ import {
 import { type GraphProto, makeNode } from "../../src/ranker/import/onnx.js";
 import { openProbeSession, type Value } from "../../src/ranker/import/probe-session.js";
 import { checkDigests, readModelFolder } from "../../src/ranker/model-folder.js";
-import { loadTokeniser } from "../../src/ranker/tokeniser.js";
+import { loadTokeniser, type TokenisedText } from "../../src/ranker/tokeniser.js";
 import { temporaryFolder } from "../support/app.js";
 import {
   append,
@@ -46,7 +46,7 @@ async function answersOf(folder: string, texts: readonly Expected[]) {
   const session = await openProbeSession(join(folder, manifest.graphs.forward));
   const answers: { ids: number[]; logits: Value; features: Value }[] = [];
   for (const text of texts) {
-    const row = tokenise(text);
+    const [row] = (await tokenise([text])) as [TokenisedText];
     const batch = padBatch([row], manifest, { kind: "cpu" });
     answers.push({ ids: [...row.ids], ...(await session.run(batch, ["logits", "features"])) });
   }

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 
 from assay.export.errors import ExportError
 from assay.export.pairs import kept_lengths
 from assay.export.texts import Text, check_texts
-from assay.export.tokenizer import check_tokenizer, known_differences, load_tokenizer
+from assay.export.tokenizer import check_tokenizer, load_tokenizer
 from checkpoints import TOKENIZERS, word_pieces
+
+VOCABULARY = {
+    token: i for i, token in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "A", "a"])
+}
 
 
 def saved(tokenizer: Any, folder: Path) -> Path:
@@ -109,15 +114,31 @@ def test_a_tokeniser_without_a_padding_token_is_refused(tmp_path: Path) -> None:
         load_tokenizer(saved(tokenizer, tmp_path))
 
 
-def test_a_charsmap_is_said_to_be_approximated_even_inside_a_sequence() -> None:
-    charsmap = {"type": "Precompiled", "precompiled_charsmap": ""}
-    sequence = {"type": "Sequence", "normalizers": [{"type": "Strip"}, charsmap]}
-    for normalizer in (charsmap, sequence):
-        (text,) = known_differences(json.dumps({"normalizer": normalizer}))
-        assert "U+200D" in text
-    others: list[Any] = [None, {"type": "NFKC"}, {"type": "Sequence", "normalizers": []}]
-    for other in others:
-        assert known_differences(json.dumps({"normalizer": other})) == []
+def test_the_written_tokenizer_is_autotokenizers_where_the_files_disagree(tmp_path: Path) -> None:
+    transformers.BertTokenizer(vocab=VOCABULARY, do_lower_case=True).save_pretrained(tmp_path)
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "do_lower_case": False}))
+    assert json.loads((tmp_path / "tokenizer.json").read_text())["normalizer"]["lowercase"]
+    loaded = load_tokenizer(tmp_path)
+    written = json.loads(loaded.files(64)["tokenizer.json"])
+    assert not written["normalizer"]["lowercase"]
+    assert (
+        loaded.assemble(Text("A a"), 8) == loaded.encode(Text("A a"), 8) == ([2, 5, 6, 3], [0] * 4)
+    )
+
+
+def test_a_tokeniser_that_draws_its_merges_is_refused(tmp_path: Path) -> None:
+    tokenizer = TOKENIZERS["roberta"]()
+    tokenizer.backend_tokenizer.model.dropout = 0.1
+    with pytest.raises(ExportError, match=r"draws its merges at random \(dropout 0.1"):
+        load_tokenizer(saved(tokenizer, tmp_path))
+
+
+def test_a_tokeniser_that_splits_special_tokens_is_refused(tmp_path: Path) -> None:
+    config = saved(word_pieces(), tmp_path) / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "split_special_tokens": True}))
+    with pytest.raises(ExportError, match="split_special_tokens"):
+        load_tokenizer(tmp_path)
 
 
 def test_the_written_tokenizer_neither_cuts_nor_pads(tmp_path: Path) -> None:

@@ -46,7 +46,6 @@ const nameSchema = z.union([
 const tokenizerConfigSchema = z.looseObject({
   model_max_length: z.number().optional(),
   pad_token: nameSchema.nullish(),
-  truncation_side: z.string().optional(),
 });
 type TokenizerConfig = z.infer<typeof tokenizerConfigSchema>;
 
@@ -73,7 +72,6 @@ export function readCheckpoint(
   const tokenizer = parse(tokenizerSchema, files.tokenizer, "tokenizer.json");
   const tokenizerConfig = parse(tokenizerConfigSchema, files.tokenizerConfig, "tokenizer_config.json");
   if (config.is_decoder) throw refused("config.json says is_decoder: only encoders are served");
-  if (tokenizerConfig.truncation_side === "left") throw refused("the tokeniser cuts texts on the left");
   const pair = readTemplate(tokenizer);
   const typeIds = Math.max(...pair.single_type_ids, ...pair.pair_type_ids);
   requireTokenTypes(config, typeIds, graph.inputs);
@@ -169,7 +167,8 @@ function requireTokenTypes(
   }
 }
 
-function parse<T>(schema: z.ZodType<T>, json: unknown, file: string): T {
+/** Throws `model_invalid` naming the fields of `file` that are not what they should be. */
+export function parse<T>(schema: z.ZodType<T>, json: unknown, file: string): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw refused(`${file} does not say what it should:\n${z.prettifyError(parsed.error)}`);

@@ -20,6 +20,7 @@ import { decodeModel, type GraphProto } from "./onnx.js";
 import { type HeadSizes, measureHead, type ProbedManifest, type ProbeFindings, probe } from "./probe.js";
 import { openProbeSession } from "./probe-session.js";
 import { readGraph, readStockFolder, STOCK_FILES } from "./source.js";
+import { readTokenizer } from "./tokenizer-config.js";
 
 export interface ImportOptions extends CheckpointChoices {
   readonly name: string;
@@ -41,7 +42,7 @@ export interface ImportReport {
   readonly lastLayer: { readonly node: string; readonly features: string; readonly hasBias: boolean };
   readonly activation: LastLayer["activation"];
   readonly findings: ProbeFindings;
-  /** Where the served tokens are known to differ from Hugging Face's, in words. */
+  /** Where the served tokens are known to differ from those of transformers 5, in words. */
   readonly knownDifferences: readonly string[];
 }
 
@@ -49,8 +50,6 @@ const FORWARD_FILE = "forward.onnx";
 const PROBE_FILE = "probe.onnx";
 /** Logits come from another build of ONNX Runtime at most. */
 const SELF_TEST_TOLERANCE = 1e-3;
-const CHARSMAP =
-  "The service approximates the precompiled charsmap of this tokeniser (SentencePiece): some texts get other ids than from Hugging Face.";
 
 /**
  * Makes a model folder of a stock ONNX export, without PyTorch: finds the last layer, names its input `features`, checks by
@@ -94,6 +93,8 @@ async function importInto(folder: string, source: string, options: ImportOptions
   const exposed = exposeFeatures(model, layer, stockOutput);
   await writeFile(join(folder, PROBE_FILE), exposed.probe());
   for (const name of STOCK_FILES) await copyFile(join(source, name), join(folder, name));
+  const { json, knownDifferences } = readTokenizer(stock.files);
+  await writeFile(join(folder, "tokenizer.json"), JSON.stringify(json));
 
   const { part, head, findings } = await examine(folder, stock.files, { inputs, layer, exposed }, options);
   await writeFile(join(folder, FORWARD_FILE), exposed.forward(head.classes, head.features));
@@ -103,7 +104,6 @@ async function importInto(folder: string, source: string, options: ImportOptions
     features: layer.features,
     hasBias: layer.bias !== null,
   };
-  const knownDifferences = usesCharsmap(stock.files.tokenizer) ? [CHARSMAP] : [];
   const manifest = checkManifest({
     format: 1,
     name: options.name,
@@ -184,13 +184,6 @@ function chooseOutput({ output }: GraphProto, asked?: string): string {
   throw new AssayError("model_invalid", {
     detail: `the graph has no output ${chosen}, only ${names.join(", ")}: an encoder without a head does not rank. If one of them holds logits, name it with --logits`,
   });
-}
-
-function usesCharsmap(tokenizer: unknown): boolean {
-  const kinds = (part: { type?: string; normalizers?: object[] } | null): (string | undefined)[] =>
-    part === null ? [] : [part.type, ...(part.normalizers ?? []).flatMap(kinds)];
-  const { normalizer = null } = tokenizer as { normalizer?: object | null };
-  return kinds(normalizer).includes("Precompiled");
 }
 
 async function describeFiles(folder: string): Promise<Manifest["files"]> {

@@ -93,7 +93,7 @@ export async function probe(
   manifest: ProbedManifest,
   tokenise: Tokeniser,
 ): Promise<ProbeFindings> {
-  const rows = TEXTS.map(tokenise);
+  const rows = await tokenise(TEXTS);
   const run = (texts: readonly TokenisedText[], ...names: string[]): Promise<Record<string, Value>> =>
     session.run(padBatch(texts, manifest, { kind: "cpu" }), ["logits", "features", ...names]);
 

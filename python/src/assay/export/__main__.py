@@ -143,8 +143,7 @@ def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
         f"{given.out}: {manifest['architecture']['family']}, {manifest['classes']} logit(s), "
         f"{manifest['max_tokens']} tokens, {size / 1e6:.1f} MB"
     )
-    notes = [f"note: {text}" for text in manifest["provenance"]["known_differences"]]
-    return "\n".join([first, *_precision(manifest["precision"]), *notes])
+    return "\n".join([first, *_precision(manifest["precision"])])
 
 
 def _run_weights(given: argparse.Namespace, words: list[str]) -> str:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from assay.export.families import Checkpoint
-from assay.export.tokenizer import TextTokenizer, known_differences
+from assay.export.tokenizer import TextTokenizer
 from assay.export.versions import used_versions
 from assay.export.weights import Weights
 
@@ -81,9 +81,7 @@ def write_manifest(
         "parameters": [parameter.entry() for parameter in weights.parameters],
         "precision": description.precision,
         "self_test": {"tolerance": SELF_TEST_TOLERANCE, "samples": description.self_test},
-        "provenance": describe_provenance(
-            description.provenance, known_differences(tokenizer.bare.to_str())
-        ),
+        "provenance": describe_provenance(description.provenance),
         "metrics": description.metrics,
         "licence": description.licence,
     }
@@ -100,7 +98,7 @@ def describe_bytes(content: bytes) -> dict[str, Any]:
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def describe_provenance(provenance: Provenance, known_differences: list[str]) -> dict[str, Any]:
+def describe_provenance(provenance: Provenance) -> dict[str, Any]:
     """Created at SOURCE_DATE_EPOCH, if set, so that a build can be repeated to the byte."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     created = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
@@ -112,5 +110,4 @@ def describe_provenance(provenance: Provenance, known_differences: list[str]) ->
         "created": created.strftime("%Y-%m-%dT%H:%M:%SZ"),
         "seed": provenance.seed,
         "versions": used_versions(),
-        "known_differences": known_differences,
     }

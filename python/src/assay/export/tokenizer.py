@@ -17,13 +17,6 @@ from assay.export.errors import ExportError
 from assay.export.pairs import Element, Layout, Template
 from assay.export.texts import Text
 
-# Found by running both over every code point and 8,836 texts with XLM-R's charsmap (nmt_nfkc).
-CHARSMAP = (
-    "The service approximates the precompiled charsmap of this tokeniser (SentencePiece, XLM-R). "
-    "Ids differ from Hugging Face's for some texts that hold: several combining marks on one "
-    "letter, conjoining jamo, voiced half-width kana, a carriage return before a line feed, U+200D "
-    "(emoji of several parts) or U+061C. Composed text in any script is the same."
-)
 SPECIAL_TOKENS = ("bos", "eos", "unk", "sep", "pad", "cls", "mask")
 
 
@@ -88,22 +81,16 @@ class TextTokenizer:
         return list(self.bare.encode(text, add_special_tokens=False).ids)
 
 
-def known_differences(tokenizer_json: str) -> list[str]:
-    """Where the service's tokens are known to differ from Hugging Face's, in words."""
-
-    def types(part: dict[str, Any] | None) -> set[str]:
-        if part is None:
-            return set()
-        return {part["type"]}.union(*(types(inner) for inner in part.get("normalizers", [])))
-
-    return [CHARSMAP] if "Precompiled" in types(json.loads(tokenizer_json)["normalizer"]) else []
-
-
 def load_tokenizer(folder: Path) -> TextTokenizer:
     """Loads the tokeniser of a checkpoint and reads its template.
 
+    What is exported is what `AutoTokenizer` runs, not the folder's tokenizer.json: transformers 5
+    takes that file's vocabulary and builds the normalizer and pre-tokenizer of a family anew, from
+    tokenizer_config.json (do_lower_case, strip_accents, add_prefix_space, ...).
+
     Raises:
-        ExportError: there is none, it exists in Python only, or it does not put two texts in order.
+        ExportError: there is none, it exists in Python only, it does not put two texts in order, or
+            a part of it is not served.
     """
     from transformers import AutoTokenizer
 
@@ -118,9 +105,17 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
         )
     if reference.pad_token_id is None:
         raise ExportError("the tokeniser has no padding token")
-    file = folder / "tokenizer.json"
-    source = file.read_text("utf-8") if file.is_file() else reference.backend_tokenizer.to_str()
-    bare = Tokenizer.from_str(source)
+    if reference.split_special_tokens:
+        raise ExportError(
+            "the tokeniser splits special tokens in texts (split_special_tokens), and a "
+            "tokenizer.json cannot say so: set it to false"
+        )
+    bare = Tokenizer.from_str(reference.backend_tokenizer.to_str())
+    if dropout := getattr(bare.model, "dropout", None):
+        raise ExportError(
+            f"the tokeniser draws its merges at random (dropout {dropout}): set dropout to null in "
+            "tokenizer.json"
+        )
     bare.no_truncation()
     bare.no_padding()
     return TextTokenizer(reference, bare, _read_template(bare))

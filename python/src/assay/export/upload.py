@@ -77,9 +77,7 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
             "tolerance": SELF_TEST_TOLERANCE,
             "samples": model.self_test(_texts(manifest["self_test"]["samples"])),
         },
-        "provenance": describe_provenance(
-            options.provenance, manifest["provenance"].get("known_differences", [])
-        ),
+        "provenance": describe_provenance(options.provenance),
         "metrics": options.metrics,
     }
     _write(out, header, weights.content)

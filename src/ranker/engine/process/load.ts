@@ -26,7 +26,7 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const { folder } = setup;
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
-  const rows = selfTestTexts(folder).map(tokenise);
+  const rows = await tokenise(selfTestTexts(folder));
   const batchesOn = (device: Device, brief: boolean): SelfTestBatch[] =>
     selfTestBatches(folder, rows, { device, tokensMax: batchTokensMax(device, setup), brief });
   const brief: Brief = (device) => batchesOn(device, true);

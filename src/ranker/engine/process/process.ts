@@ -145,7 +145,8 @@ process.on("message", (message: ToEngine): void => {
 // The service closes the channel when nothing is under way, or dies: either way nobody is left to answer. Leaving while a
 // session runs, or while one is opened, would abort the process with a core dump.
 process.on("disconnect", () => {
-  if (engine === null || engine.scheduler.busy() || engine.trees.busy()) process.kill(process.pid, "SIGKILL");
+  if (engine === null || engine.tokenising.busy() || engine.scheduler.busy() || engine.trees.busy())
+    process.kill(process.pid, "SIGKILL");
   process.exit(0);
 });
 // A terminal's Ctrl-C reaches the whole group; the service decides when its engines end.

@@ -1,10 +1,16 @@
 import type { Priority } from "../../plan.js";
 import type { Text } from "../../port.js";
+import { charactersOf } from "../../token-estimate.js";
 import type { TokenisedText, Tokeniser } from "../../tokeniser.js";
 import type { RunPart } from "../protocol.js";
 
-/** The main thread answers messages and hands out batches at least this often while it tokenises. */
-const SLICE_MS = 3;
+/** Texts that are tokenised at once: their calls cost this thread about a millisecond. */
+const SLICE_TEXTS = 64;
+/** And characters, but for a text that has more alone. */
+const SLICE_CHARACTERS = 8192;
+
+/** A run with a longer text takes the long lane: where such a text has no place to be cut, it takes a tenth of a second. */
+const LONG_CHARACTERS = 5000;
 
 /** Texts of one run that go on to the sessions together: a batch's choice among them, and no long wait for the rest. */
 const ROWS_MAX = 512;
@@ -19,37 +25,58 @@ export interface TokenisingOptions {
 export interface Tokenising {
   add(part: RunPart): void;
   cancel(run: number): void;
+  busy(): boolean;
 }
 
-/** Tokenises runs in slices, interactive ones first, and gives the thread free between slices. */
-export function createTokenising({ tokenise, onTokenised, onFailed }: TokenisingOptions): Tokenising {
-  const waiting: Record<Priority, Progress[]> = { interactive: [], bulk: [] };
+/**
+ * Tokenises runs in slices. Each priority has a lane for runs of short texts and one for long ones, and all four go on at once:
+ * whoever waits for a short text never waits for a long one, nor for bulk.
+ */
+export function createTokenising(options: TokenisingOptions): Tokenising {
+  const lanesOf = (): { short: Tokenising; long: Tokenising } => ({
+    short: createLane(options),
+    long: createLane(options),
+  });
+  const lanes: Record<Priority, ReturnType<typeof lanesOf>> = { interactive: lanesOf(), bulk: lanesOf() };
+  const all = Object.values(lanes).flatMap(({ short, long }) => [short, long]);
+  return {
+    add(part) {
+      const isLong = part.texts.some((text) => charactersOf(text) > LONG_CHARACTERS);
+      lanes[part.priority][isLong ? "long" : "short"].add(part);
+    },
+    cancel(run) {
+      for (const lane of all) lane.cancel(run);
+    },
+    busy: () => all.some((lane) => lane.busy()),
+  };
+}
+
+/** Runs in the order they came, one slice under way. */
+function createLane({ tokenise, onTokenised, onFailed }: TokenisingOptions): Tokenising {
+  let waiting: Progress[] = [];
   let running = false;
 
   async function drain(): Promise<void> {
     if (running) return;
     running = true;
-    for (;;) {
-      const priority = waiting.interactive.length > 0 ? "interactive" : "bulk";
-      const first = waiting[priority][0];
-      if (first === undefined) break;
-      if (step(first)) waiting[priority] = waiting[priority].filter((other) => other !== first);
+    for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+      if (await step(first)) waiting = waiting.filter((other) => other !== first);
       await new Promise((resolve) => setImmediate(resolve));
     }
     running = false;
   }
 
   /** One slice of a run; true when the run is done with. */
-  function step(progress: Progress): boolean {
+  async function step(progress: Progress): Promise<boolean> {
     const { part, texts } = progress;
-    const endMs = performance.now() + SLICE_MS;
     try {
-      do {
-        texts.push(tokenise(part.texts[progress.from + texts.length] as Text));
-      } while (!isFull(progress) && performance.now() < endMs);
+      const slice = sliceOf(part.texts, progress.from + texts.length, ROWS_MAX - texts.length);
+      const tokenised = await tokenise(slice);
+      if (!waiting.includes(progress)) return true;
+      texts.push(...tokenised);
     } catch (error) {
       // A text that the tokenizer cannot take costs its own run, not the process that others wait for.
-      onFailed(part.run, `tokenising failed: ${(error as Error).message}`);
+      if (waiting.includes(progress)) onFailed(part.run, `tokenising failed: ${(error as Error).message}`);
       return true;
     }
     if (!isFull(progress)) return false;
@@ -61,13 +88,13 @@ export function createTokenising({ tokenise, onTokenised, onFailed }: Tokenising
 
   return {
     add(part) {
-      waiting[part.priority].push({ part, from: 0, texts: [] });
+      waiting.push({ part, from: 0, texts: [] });
       void drain();
     },
     cancel(run) {
-      waiting.interactive = waiting.interactive.filter(({ part }) => part.run !== run);
-      waiting.bulk = waiting.bulk.filter(({ part }) => part.run !== run);
+      waiting = waiting.filter(({ part }) => part.run !== run);
     },
+    busy: () => running,
   };
 }
 
@@ -76,6 +103,20 @@ interface Progress {
   /** Rows before it have gone on. */
   from: number;
   texts: TokenisedText[];
+}
+
+/** Texts from `from` on, at most `count`. */
+function sliceOf(texts: readonly Text[], from: number, count: number): Text[] {
+  const last = Math.min(texts.length, from + Math.min(count, SLICE_TEXTS));
+  const slice: Text[] = [];
+  let characters = 0;
+  for (let t = from; t < last; t++) {
+    const text = texts[t] as Text;
+    characters += charactersOf(text);
+    if (slice.length > 0 && characters > SLICE_CHARACTERS) break;
+    slice.push(text);
+  }
+  return slice;
 }
 
 function isFull({ part, from, texts }: Progress): boolean {

@@ -1,0 +1,76 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { Tokenizer } from "tokenizers";
+import { AssayError } from "../errors.js";
+import { type Component, type Components, type Cut, flatten, readCut } from "./cuts.js";
+import { TOKENISER_FILE } from "./manifest.js";
+
+/** A `tokenizer.json` as Hugging Face's library runs it. */
+export interface TokenizerFile {
+  /** Token ids of a text, special tokens left out. They are made on a thread of libuv's pool. */
+  readonly encode: (text: string) => Promise<number[]>;
+  readonly cut: Cut;
+}
+
+interface TokenizerJson extends Components {
+  readonly model?: { readonly type?: string; readonly dropout?: number | null };
+}
+
+/** What the library knows, by the part of the file; it names no part that it does not know. */
+const KNOWN = {
+  normalizer: new Set([
+    ...["BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled"],
+    ...["Prepend", "Replace", "Strip", "StripAccents"],
+  ]),
+  pre_tokenizer: new Set([
+    ...["BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "FixedLength", "Metaspace"],
+    ...["Punctuation", "Split", "UnicodeScripts", "Whitespace", "WhitespaceSplit"],
+  ]),
+};
+
+/** Reads a folder's `tokenizer.json`; throws `model_invalid` naming the component that is not served. */
+export async function readTokenizerFile(directory: string): Promise<TokenizerFile> {
+  const source = await readFile(join(directory, TOKENISER_FILE), "utf8");
+  const json = parse(source);
+  const tokenizer = open(source, json);
+  if (json.model?.dropout) {
+    throw refused(`its model draws merges at random (dropout ${json.model.dropout}): set dropout to null`);
+  }
+  tokenizer.disableTruncation();
+  tokenizer.disablePadding();
+  return {
+    encode: async (text) => (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds(),
+    cut: readCut(json),
+  };
+}
+
+function parse(source: string): TokenizerJson {
+  try {
+    return (JSON.parse(source) ?? {}) as TokenizerJson;
+  } catch (cause) {
+    throw refused(`it is no JSON: ${(cause as Error).message}`, cause);
+  }
+}
+
+function open(source: string, json: TokenizerJson): Tokenizer {
+  try {
+    return Tokenizer.fromString(source);
+  } catch (cause) {
+    const unknown = [
+      ...unknownOf("normalizer", json.normalizer),
+      ...unknownOf("pre_tokenizer", json.pre_tokenizer),
+    ];
+    const why = unknown.length > 0 ? `it has the ${unknown.join(" and the ")}` : (cause as Error).message;
+    throw refused(`Hugging Face's tokenizers does not load it: ${why}`, cause);
+  }
+}
+
+function unknownOf(part: keyof typeof KNOWN, component: Component | null | undefined): string[] {
+  return flatten(component)
+    .filter(({ type }) => !KNOWN[part].has(type))
+    .map(({ type }) => `${part} ${type}`);
+}
+
+function refused(detail: string, cause?: unknown): AssayError {
+  return new AssayError("model_invalid", { detail: `${TOKENISER_FILE} is not served: ${detail}`, cause });
+}
