@@ -120,7 +120,11 @@ export const SETTINGS = {
     "Threads that ONNX Runtime uses inside one operator.",
     "cores by sessions",
   ),
-  ASSAY_API_KEYS: setting(list, "", "Bearer keys, separated by commas; each at least 16 characters."),
+  ASSAY_API_KEYS: setting(
+    list,
+    "",
+    "Bearer keys, separated by commas; each at least 16 characters. Without them only requests for localhost, 127.0.0.1 and [::1] are served, and none that another site's page sends.",
+  ),
   ASSAY_DIGEST_KEY: setting(
     z.string().regex(/^[0-9a-f]{64}$/, "must be 64 hex digits"),
     undefined,

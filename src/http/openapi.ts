@@ -42,8 +42,8 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
       // Its own routes would write the document anew for each request.
       onRequest: (request, reply, done) => {
         const { url = "" } = request.routeOptions;
-        if (url.endsWith("/json")) sendDocument(document(), request, reply);
-        else if (url.endsWith("/yaml")) reply.callNotFound();
+        // JSON is YAML, too.
+        if (/\/(json|yaml)$/.test(url)) sendDocument(document(), request, reply);
         else done();
       },
     },

@@ -5,6 +5,7 @@ import { AssayError, ERRORS } from "../../src/errors.js";
 import { STATUS } from "../../src/http/problems.js";
 import { TEST_LIMITS, temporaryStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { exchange, listeningPort } from "../support/raw.js";
 
 const sample = { id: "a", query: "usb c cable", document: "USB-C charging cable", label: 1 };
 const json = { "content-type": "application/json" };
@@ -96,6 +97,11 @@ describe("a problem", () => {
       "invalid_request",
       "/samples/0/id",
     ],
+    ...[".", ".."].flatMap((step): [string, object, number, string, string][] => [
+      [`an id ${step}`, { samples: [{ ...sample, id: step }] }, 400, "invalid_request", "/samples/0/id"],
+      [`a dataset ${step}`, { dataset: step, samples: [sample] }, 400, "invalid_request", "/dataset"],
+      [`a direction ${step}`, { direction: step, samples: [sample] }, 400, "invalid_request", "/direction"],
+    ]),
     ["an empty id", { samples: [{ ...sample, id: "" }] }, 400, "invalid_request", "/samples/0/id"],
     [
       "an id of 257 bytes",
@@ -276,6 +282,16 @@ describe("a problem", () => {
   it("says where the JSON breaks", async () => {
     expect((await post('{"samples":[{"text":}]}')).problem.detail).toMatch(/Unexpected token '}'/);
   });
+
+  it.each(["GET /v1/datasets/%2e%2e", "DELETE /v1/datasets/%2E", "GET /v1/datasets/d/samples/%2e%2e"])(
+    "refuses the names . and .. in a path, which clients take out of it: %s",
+    async (line) => {
+      const port = await listeningPort(await testApp());
+      const answer = await exchange(port, `${line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);
+      expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+      expect(answer).toContain("is . or ..");
+    },
+  );
 
   it("refuses a cursor that no page gave, naming the parameter", async () => {
     const app = await testApp();

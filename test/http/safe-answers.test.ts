@@ -65,9 +65,10 @@ describe("the documentation", () => {
     const { etag } = first.headers as { etag: string };
     const again = await app.inject({ url: "/openapi.json", headers: { "if-none-match": etag } });
     expect([again.statusCode, again.body]).toEqual([304, ""]);
-    const page = await app.inject("/docs/json");
-    expect([page.headers.etag, page.body]).toEqual([etag, first.body]);
-    expect((await app.inject("/docs/yaml")).statusCode).toBe(404);
+    for (const url of ["/docs/json", "/docs/yaml"]) {
+      const { headers, body } = await app.inject(url);
+      expect([headers.etag, body]).toEqual([etag, first.body]);
+    }
   });
 });
 
