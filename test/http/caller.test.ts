@@ -44,6 +44,55 @@ describe("a caller's deadline", () => {
     expect(ranker.ran).toEqual([]);
   });
 
+  it("leaves time for the model where the store hangs and no dataset is named", async () => {
+    const store = await temporaryStore();
+    const hung: Store = { ...store, readOutputs: () => new Promise(() => {}) };
+    const response = await post(await testApp({ store: hung }), { "assay-timeout-ms": "2000" });
+    expect(response.statusCode).toBe(200);
+    expect(response.json().diagnostics.advice).toContainEqual(
+      expect.stringMatching(/^The store does not answer/),
+    );
+  });
+
+  it.each([
+    ["POST", "/v1/score", { dataset: "d", samples: [{ id: "a", text: "a", label: 1 }] }],
+    ["POST", "/v1/datasets/d/lookup", { ids: ["a"] }],
+    ["POST", "/v1/datasets/d/weights", { weighting: { signal: "loss", scheme: "rank" } }],
+    ["GET", "/v1/datasets", undefined],
+    ["GET", "/v1/datasets/d", undefined],
+    ["DELETE", "/v1/datasets/d", undefined],
+    ["GET", "/v1/datasets/d/samples/a", undefined],
+    ["DELETE", "/v1/datasets/d/samples/a", undefined],
+    ["GET", "/v1/directions", undefined],
+    ["GET", "/v1/directions/v", undefined],
+    ["DELETE", "/v1/directions/v", undefined],
+  ] as const)("holds while the store hangs: %s %s", async (method, url, payload) => {
+    const store = await temporaryStore();
+    const never = () => new Promise<never>(() => {});
+    const hung: Store = {
+      ...store,
+      writeSamples: never,
+      lookUp: never,
+      readSamples: never,
+      deleteSample: never,
+      readDataset: never,
+      listDatasets: never,
+      deleteDataset: never,
+      readDirection: never,
+      listDirections: never,
+      deleteDirection: never,
+    };
+    const app = await testApp({ store: hung });
+    const response = await app.inject({
+      method,
+      url,
+      headers: { "assay-timeout-ms": "50" },
+      ...(payload && { payload }),
+    });
+    expect(response.statusCode).toBe(504);
+    expect(response.json()).toMatchObject({ code: "deadline_exceeded" });
+  });
+
   it("answers 200 where there is time", async () => {
     expect((await post(await testApp(), { "assay-timeout-ms": "60000" })).statusCode).toBe(200);
   });

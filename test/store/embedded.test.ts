@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { openEmbeddedStore } from "../../src/store/embedded/store.js";
-import { describeStore } from "./conformance.js";
+import { describeStore, sample } from "./conformance.js";
 
 describeStore("embedded store", async () => {
   const directory = await mkdtemp(join(tmpdir(), "assay-store-"));
@@ -50,6 +50,23 @@ describe("embedded store (on the compiled code)", () => {
     } finally {
       await rm(directory, { recursive: true });
     }
+  });
+
+  it("refuses writes, and is not ready, once its directory was removed or replaced", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "assay-store-"));
+    const store = await openEmbeddedStore({ directory });
+    await store.writeSamples("d", [{ id: "a", record: sample() }]);
+    await rm(directory, { recursive: true });
+    const removed = { code: "store_unavailable", message: expect.stringContaining("restart Assay") };
+    for (const again of [false, true]) {
+      if (again) await (await openEmbeddedStore({ directory })).close();
+      await expect(store.writeSamples("d", [{ id: "b", record: sample() }])).rejects.toMatchObject(removed);
+      await expect(store.deleteDataset("d")).rejects.toMatchObject(removed);
+      await expect(store.status()).rejects.toMatchObject(removed);
+      expect((await store.readSamples("d", ["a"]))[0]).not.toBeNull();
+    }
+    await store.close();
+    await rm(directory, { recursive: true });
   });
 
   it("refuses a directory that it cannot use, by name", async () => {

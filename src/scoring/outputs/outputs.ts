@@ -94,13 +94,16 @@ export async function knownOutputs(
   return { ...columns, cached, keys, storeFailure, kept };
 }
 
+/** A store that takes less is slow and does not hang. */
+const CACHE_WAIT_MIN_MS = 250;
+
 /** The store for half of the time that the caller has left: where it hangs, the model needs the other half. */
 function cacheUntil(store: Store, { deadlineAtMs }: Caller): { store: Store; release: () => void } {
   if (deadlineAtMs === null) return { store, release: () => undefined };
   const controller = new AbortController();
-  const waitMs = Math.max(1, (deadlineAtMs - performance.now()) / 2);
+  const waitMs = Math.max(CACHE_WAIT_MIN_MS, (deadlineAtMs - performance.now()) / 2);
   const timer = setTimeout(() => {
-    const detail = `The store did not answer within ${Math.round(waitMs)} ms, half of the time that was left`;
+    const detail = `The store did not answer within ${Math.round(waitMs)} ms`;
     controller.abort(new AssayError("store_unavailable", { detail }));
   }, waitMs);
   return {

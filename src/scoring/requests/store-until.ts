@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { AssayError } from "../../errors.js";
 import type { Caller } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
@@ -39,8 +40,10 @@ export function throwIfOver({ signal, deadlineAtMs }: Caller): void {
 }
 
 async function untilOver<T>(begin: () => Promise<T>, caller: Caller): Promise<T> {
+  const { signal, deadlineAtMs } = caller;
+  // A deadline that is over while its timer waits for its turn: the timer knows how to say so.
+  if (deadlineAtMs !== null && performance.now() > deadlineAtMs) await delay(1);
   throwIfOver(caller);
-  const { signal } = caller;
   let onAbort = (): void => undefined;
   const aborted = new Promise<never>((_, reject) => {
     onAbort = () => reject(signal.reason);
