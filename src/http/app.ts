@@ -1,4 +1,3 @@
-import { validatorCompiler } from "@fastify/type-provider-zod";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -12,6 +11,7 @@ import { readJsonBodies } from "./plugins/json-body.js";
 import { linger } from "./plugins/linger.js";
 import { measureRequests } from "./plugins/request-metrics.js";
 import { timeStages } from "./plugins/server-timing.js";
+import { validateRequests } from "./plugins/validation.js";
 import { handleErrors, refuseMalformed, sendProblem } from "./problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
 import { directionRoutes } from "./routes/directions.js";
@@ -44,7 +44,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
     routerOptions: { maxParamLength: 3 * limits.idBytesMax },
   });
-  app.setValidatorCompiler(validatorCompiler);
+  validateRequests(app);
   // Answers are built to their schema by typed code and checked against it by the tests; parsing each again would cost
   // more than scoring from the cache.
   app.setSerializerCompiler(() => JSON.stringify);

@@ -1,10 +1,8 @@
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
+import { jsonSchemaTransform } from "@fastify/type-provider-zod";
 import type { FastifyInstance } from "fastify";
-import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
-
-type Document = ReturnType<typeof jsonSchemaTransformObject>;
+import { completeDocument } from "./openapi-document.js";
 
 /** Answers the OpenAPI document, made from the routes' schemas, at /openapi.json and as a page at /docs. */
 export async function serveOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -18,7 +16,6 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
           "Tells a training pipeline which samples matter: per-sample loss, importance and training weights.",
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
-      servers: [{ url: "/" }],
       tags: [
         { name: "score", description: "Signals and weights of a batch" },
         { name: "datasets", description: "What is remembered by sample id" },
@@ -30,50 +27,8 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
       security: [{ bearer: [] }, {}],
     },
     transform: jsonSchemaTransform,
-    transformObject: (input) => withoutUnused(withMediaTypes(jsonSchemaTransformObject(input))),
+    transformObject: completeDocument,
   });
   await app.register(swaggerUi, { routePrefix: "/docs" });
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
-}
-
-/** Problems, metrics and JSON lines have media types of their own, which the type provider does not let a route say. */
-function withMediaTypes(document: Document): Document {
-  const copy = structuredClone(document) as { paths?: Record<string, Record<string, Operation>> };
-  for (const operations of Object.values(copy.paths ?? {})) {
-    for (const { requestBody, responses = {} } of Object.values(operations)) {
-      const [body, answer] = [requestBody?.content, responses["200"]?.content];
-      if (body?.[NDJSON_MEDIA_TYPE] && answer) {
-        body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "A sample a line" } };
-        answer[NDJSON_MEDIA_TYPE] = {
-          schema: { type: "string", description: "To lines: progress, then this" },
-        };
-      }
-      for (const response of Object.values(responses)) {
-        const json = response.content?.["application/json"];
-        if (json?.schema?.$ref === "#/components/schemas/Problem")
-          response.content = { "application/problem+json": json };
-        if (json?.schema?.type === "string") response.content = { "text/plain": json };
-      }
-    }
-  }
-  return copy as Document;
-}
-
-interface Operation {
-  readonly requestBody?: { content?: Content };
-  readonly responses?: Record<string, { content?: Content }>;
-}
-
-type Content = Record<string, { schema?: { $ref?: string; type?: string; description?: string } }>;
-
-/** The provider writes each named schema twice, as input and as output; only those that a route names stay. */
-function withoutUnused(document: Document): Document {
-  const copy = structuredClone(document) as { components?: { schemas?: Record<string, unknown> } };
-  const schemas = copy.components?.schemas ?? {};
-  for (;;) {
-    const text = JSON.stringify(copy);
-    const unused = Object.keys(schemas).filter((name) => !text.includes(`"#/components/schemas/${name}"`));
-    if (unused.length === 0) return copy as Document;
-    for (const name of unused) delete schemas[name];
-  }
 }

@@ -1,35 +1,43 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { parse } from "secure-json-parse";
-import { AssayError } from "../../errors.js";
+import { bodyFault } from "../../errors.js";
+import { parseStrictJson } from "../../scoring/requests/strict-json.js";
+import { JSON_MEDIA_TYPE, mediaTypesOf, refuseEncoding, refuseOtherTypes } from "./media-types.js";
 import { stopwatchOf } from "./server-timing.js";
 
 /**
- * Reads JSON bodies and no others: UTF-8 without a content encoding, refused where it would poison a prototype. Decoding
- * bytes that are not UTF-8 would score other texts than those that were sent.
+ * Reads JSON bodies and no others: UTF-8 without a content encoding. Decoding bytes that are not UTF-8 would score other texts than
+ * those that were sent.
  */
 export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
-    "application/json",
+    JSON_MEDIA_TYPE,
     { parseAs: "buffer" },
     async (request: FastifyRequest, body: Buffer) => {
       const stopwatch = stopwatchOf(request);
       stopwatch.lap("receive");
-      const encoding = request.headers["content-encoding"] ?? "identity";
-      if (encoding !== "identity") {
-        const detail = `Content-Encoding ${encoding} is not taken: send plain JSON`;
-        throw new AssayError("unsupported_media_type", { detail });
-      }
-      if (!isUtf8(body)) throw new AssayError("invalid_json", { detail: "The body is not UTF-8" });
-      if (body.length === 0 && request.method === "DELETE") return undefined; // clients that always set a content type
+      refuseEncoding(request);
+      if (request.is404) return undefined;
+      const isTaken = mediaTypesOf(request.routeOptions.schema ?? {}).length > 0;
       try {
-        return parse(body.toString("utf8"), null, { protoAction: "error", constructorAction: "error" });
-      } catch (cause) {
-        throw new AssayError("invalid_json", { detail: (cause as Error).message, cause });
+        return isTaken ? parseBody(body) : noBody(body);
       } finally {
         stopwatch.lap("parse");
       }
     },
   );
+  refuseOtherTypes(app);
+}
+
+function parseBody(body: Buffer): unknown {
+  if (body.length === 0) throw bodyFault("invalid_json", "is missing: send a JSON object");
+  if (!isUtf8(body)) throw bodyFault("invalid_json", "is not UTF-8");
+  return parseStrictJson(body.toString("utf8"));
+}
+
+/** What clients send that set a content type on every request: nothing, or an empty object. */
+function noBody(body: Buffer): undefined {
+  if (body.length === 0 || body.toString("latin1").trim() === "{}") return undefined;
+  throw bodyFault("invalid_request", "is not read by this route: leave it out, or send {}");
 }

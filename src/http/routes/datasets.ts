@@ -9,7 +9,7 @@ import {
   datasetParamsSchema,
   datasetSummarySchema,
 } from "../schemas/dataset.js";
-import { problems } from "../schemas/problem.js";
+import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
   return async (app) => {
@@ -21,7 +21,7 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           summary: "List datasets with their counts",
           tags: ["datasets"],
           querystring: datasetListQuerySchema,
-          response: { 200: datasetListSchema, ...problems("invalid_request", "store_unavailable") },
+          response: { 200: datasetListSchema, ...problems(...STORE_PROBLEMS) },
         },
       },
       async ({ query }) => {
@@ -40,7 +40,7 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           params: datasetParamsSchema,
           response: {
             200: datasetSummarySchema,
-            ...problems("invalid_request", "dataset_not_found", "store_unavailable"),
+            ...problems("dataset_not_found", ...STORE_PROBLEMS),
           },
         },
       },
@@ -57,7 +57,7 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           params: datasetParamsSchema,
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "dataset_not_found", "store_unavailable"),
+            ...problems("dataset_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },

@@ -4,6 +4,7 @@ import { AssayError } from "../../errors.js";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
+import { openProblems, problems } from "../schemas/problem.js";
 
 const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
 const readinessSchema = z
@@ -26,7 +27,11 @@ export function healthRoutes(
           operationId: "alive",
           summary: "Whether the process answers",
           tags: ["operation"],
-          response: { 200: z.object({ status: z.literal("alive") }).describe("The process answers") },
+          security: [],
+          response: {
+            200: z.object({ status: z.literal("alive") }).describe("The process answers"),
+            ...openProblems(),
+          },
         },
       },
       async () => ({ status: "alive" as const }),
@@ -38,7 +43,8 @@ export function healthRoutes(
           operationId: "ready",
           summary: "Whether the default model is loaded and the store answers",
           tags: ["operation"],
-          response: { 200: readinessSchema, 503: readinessSchema },
+          security: [],
+          response: { 200: readinessSchema, 503: readinessSchema, ...openProblems() },
         },
       },
       async (_request, reply) => {
@@ -55,7 +61,7 @@ export function healthRoutes(
           operationId: "metrics",
           summary: "Metrics in the Prometheus text format",
           tags: ["operation"],
-          response: { 200: z.string().describe("Prometheus text format") },
+          response: { 200: z.string().describe("Prometheus text format"), ...problems() },
         },
       },
       async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),

@@ -13,7 +13,7 @@ import {
   sampleAnswerSchema,
   sampleParamsSchema,
 } from "../schemas/dataset.js";
-import { problems } from "../schemas/problem.js";
+import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function sampleRoutes(
   ports: { rankers: Rankers; store: Store },
@@ -31,13 +31,7 @@ export function sampleRoutes(
           body: lookUpBodySchema(limits),
           response: {
             200: lookUpAnswerSchema,
-            ...problems(
-              "invalid_request",
-              "dataset_not_found",
-              "body_too_large",
-              "unsupported_media_type",
-              "store_unavailable",
-            ),
+            ...problems("invalid_json", "dataset_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },
@@ -68,7 +62,7 @@ export function sampleRoutes(
           params: sampleParamsSchema(limits),
           response: {
             200: sampleAnswerSchema,
-            ...problems("invalid_request", "sample_not_found", "store_unavailable"),
+            ...problems("dataset_not_found", "sample_not_found", ...STORE_PROBLEMS),
           },
         },
       },
@@ -98,7 +92,7 @@ export function sampleRoutes(
           params: sampleParamsSchema(limits),
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "sample_not_found", "store_unavailable"),
+            ...problems("dataset_not_found", "sample_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },
