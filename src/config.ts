@@ -132,6 +132,11 @@ export const SETTINGS = {
     String(16 * 2 ** 20),
     "Bytes of one request's body, or of one line of a stream.",
   ),
+  ASSAY_BODIES_BYTES_MAX: setting(
+    integer(1024, 2 ** 40),
+    String(256 * 2 ** 20),
+    "Bytes of all bodies that are held at once, read and not yet answered; over it requests are answered 429. Memory is a few times that.",
+  ),
   ASSAY_ID_BYTES_MAX: setting(
     integer(1, 256),
     "256",
@@ -246,6 +251,7 @@ export function readConfig(
       idsMax: value("ASSAY_IDS_MAX"),
       directionsMax: value("ASSAY_DIRECTIONS_MAX"),
       bodyBytesMax: value("ASSAY_BODY_BYTES_MAX"),
+      bodiesBytesMax: value("ASSAY_BODIES_BYTES_MAX"),
       idBytesMax: value("ASSAY_ID_BYTES_MAX"),
       textCharsMax: value("ASSAY_TEXT_CHARS_MAX"),
     },

@@ -21,6 +21,7 @@ const limits = {
   samplesMax: 2048,
   idsMax: 10_000,
   bodyBytesMax: 2 ** 26,
+  bodiesBytesMax: 2 ** 28,
   idBytesMax: 256,
   textCharsMax: 10_000,
 };

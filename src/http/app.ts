@@ -6,13 +6,19 @@ import type { Limits } from "../scoring/requests/limits.js";
 import type { Store } from "../store/port.js";
 import { serveOpenApi } from "./openapi.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
+import { shareBodyBytes } from "./plugins/body-share.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
 import { readJsonBodies } from "./plugins/json-body.js";
 import { linger } from "./plugins/linger.js";
+import { requireLocalCallers } from "./plugins/local-callers.js";
+import { answerOtherMethods } from "./plugins/methods.js";
 import { measureRequests } from "./plugins/request-metrics.js";
+import { SAFE_HEADERS, sendSafeHeaders } from "./plugins/safe-headers.js";
 import { timeStages } from "./plugins/server-timing.js";
+import { boundUnreadAnswers } from "./plugins/unread-answers.js";
 import { validateRequests } from "./plugins/validation.js";
-import { handleErrors, refuseMalformed, sendProblem } from "./problems.js";
+import { handleErrors, sendProblem } from "./problems.js";
+import { refuseMalformed } from "./raw-problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
 import { directionRoutes } from "./routes/directions.js";
 import { healthRoutes } from "./routes/health.js";
@@ -20,6 +26,7 @@ import { modelRoutes } from "./routes/models.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
 import { weightRoutes } from "./routes/weights.js";
+import { createBoundedServer } from "./server.js";
 
 export interface AppOptions {
   readonly rankers: Rankers;
@@ -39,7 +46,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     loggerInstance,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytesMax,
-    frameworkErrors: sendProblem,
+    serverFactory: createBoundedServer,
+    // Before there is a route no hook runs.
+    frameworkErrors: (error, request, reply) => sendProblem(error, request, reply.headers(SAFE_HEADERS)),
     clientErrorHandler: refuseMalformed,
     // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
     routerOptions: { maxParamLength: 3 * limits.idBytesMax },
@@ -49,12 +58,17 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // more than scoring from the cache.
   app.setSerializerCompiler(() => JSON.stringify);
   handleErrors(app);
-  readJsonBodies(app);
+  readJsonBodies(app, limits.bodyBytesMax);
   timeStages(app, metrics);
   measureRequests(app, metrics);
+  sendSafeHeaders(app);
+  requireLocalCallers(app, options.apiKeys);
   requireBearerKeys(app, options.apiKeys);
+  shareBodyBytes(app, limits.bodiesBytesMax);
   closeKeptAlive(app);
   linger(app);
+  boundUnreadAnswers(app);
+  answerOtherMethods(app);
 
   await serveOpenApi(app, options.version);
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));

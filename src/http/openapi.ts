@@ -1,8 +1,10 @@
+import { createHash } from "node:crypto";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
 import { jsonSchemaTransform } from "@fastify/type-provider-zod";
-import type { FastifyInstance } from "fastify";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { completeDocument } from "./openapi-document.js";
+import { DOCS_POLICY } from "./plugins/safe-headers.js";
 
 /** Answers the OpenAPI document, made from the routes' schemas, at /openapi.json and as a page at /docs. */
 export async function serveOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -29,6 +31,47 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
     transform: jsonSchemaTransform,
     transformObject: completeDocument,
   });
-  await app.register(swaggerUi, { routePrefix: "/docs" });
-  app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
+  const document = renderOnce(() => JSON.stringify(app.swagger()));
+  // Its server is one folder up from where the page reads it.
+  const ofPage = renderOnce(() => JSON.stringify({ ...app.swagger(), servers: [{ url: ".." }] }));
+  await app.register(swaggerUi, {
+    routePrefix: "/docs",
+    staticCSP: DOCS_POLICY,
+    uiHooks: {
+      // Its own routes would write the document anew for each request, and take the page to be at the root of its host.
+      onRequest: (request, reply, done) => {
+        const { url = "" } = request.routeOptions;
+        if (url.endsWith("/json")) sendDocument(ofPage(), request, reply);
+        else if (url.endsWith("/yaml")) reply.callNotFound();
+        else if (request.url === "/docs") reply.redirect("docs/");
+        else done();
+      },
+    },
+  });
+  app.get("/openapi.json", { schema: { hide: true } }, async (request, reply) =>
+    sendDocument(document(), request, reply),
+  );
+}
+
+interface Rendered {
+  readonly bytes: Buffer;
+  readonly etag: string;
+}
+
+/** The document as bytes, which any number of answers share. */
+function renderOnce(render: () => string): () => Rendered {
+  let rendered: Rendered | undefined;
+  return () => {
+    if (rendered === undefined) {
+      const bytes = Buffer.from(render());
+      rendered = { bytes, etag: `"${createHash("sha256").update(bytes).digest("base64url")}"` };
+    }
+    return rendered;
+  };
+}
+
+function sendDocument({ bytes, etag }: Rendered, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  reply.headers({ etag, "cache-control": "no-cache" });
+  if (request.headers["if-none-match"] === etag) return reply.code(304).send();
+  return reply.type("application/json; charset=utf-8").send(bytes);
 }

@@ -1,6 +1,6 @@
-import type { Socket } from "node:net";
-import type { ConnectionError, FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AssayError, ERRORS, type ErrorCode, type Fault } from "../errors.js";
+import { withoutPlaces } from "./places.js";
 import { unsupportedType } from "./plugins/media-types.js";
 
 /** The one place that knows which status an error of the catalogue answers. */
@@ -19,6 +19,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   missing_direction: 422,
   duplicate_id: 422,
   body_too_large: 413,
+  body_timeout: 408,
   unsupported_media_type: 415,
   model_not_found: 404,
   model_not_ready: 503,
@@ -34,7 +35,9 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   direction_undefined: 422,
   directions_full: 409,
   route_not_found: 404,
+  method_not_allowed: 405,
   unauthorised: 401,
+  foreign_request: 403,
   overloaded: 429,
   cancelled: 499,
   device_unavailable: 503,
@@ -72,10 +75,6 @@ const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
 /** Answers every error as an RFC 9457 problem with a stable `code` and the path of each fault. */
 export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply));
-  app.setNotFoundHandler((request, reply) => {
-    const detail = `No route answers ${request.method} ${request.url.split("?")[0]}`;
-    return sendProblem(new AssayError("route_not_found", { detail }), request, reply);
-  });
 }
 
 /** Answers one error; Fastify calls it itself for what fails before a route is found. */
@@ -105,35 +104,20 @@ export function describeProblem(
   if (EXPECTED.has(error.code))
     request.log.info({ code: error.code, reason: error.message }, "request not done");
   else if (status >= 500) request.log.error({ err: error }, "request failed");
-  // What went wrong inside is for the log, not for the client.
-  const detail =
-    error.code === "internal" ? `Request ${request.id} failed; the log has the reason` : error.message;
-  return { error, problem: problemOf(error.code, status, detail, error.faults) };
+  return { error, problem: problemOf(error.code, status, detailOf(error, request.id), error.faults) };
 }
 
-/** Answers what is not HTTP, or too slow, or has too large a header: the parser gave up before there was a request. */
-export function refuseMalformed(error: ConnectionError, socket: Socket): void {
-  if (socket.writable && error.code !== "ECONNRESET") {
-    const [status, reason] = CONNECTION_STATUS[error.code] ?? [400, "Bad Request"];
-    const body = JSON.stringify(
-      problemOf("invalid_request", status, `The request cannot be read: ${error.message}`, []),
-    );
-    socket.end(
-      `HTTP/1.1 ${status} ${reason}\r\ncontent-type: application/problem+json\r\n` +
-        `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-    );
-  } else {
-    socket.destroy();
-  }
+/** What went wrong inside is for the log, and where things lie. */
+function detailOf({ code, message }: AssayError, requestId: string): string {
+  if (code === "internal") return `Request ${requestId} failed; the log has the reason`;
+  return STATUS[code] >= 500 || OF_MODELS.has(code) ? withoutPlaces(message) : message;
 }
 
-const CONNECTION_STATUS: Readonly<Record<string, readonly [number, string]>> = {
-  HPE_HEADER_OVERFLOW: [431, "Request Header Fields Too Large"],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, "Request Timeout"],
-};
+/** Faults of a folder that a request asked to serve. */
+const OF_MODELS: ReadonlySet<ErrorCode> = new Set(["model_rejected", "model_read_only", "weights_invalid"]);
 
 /** The body of RFC 9457. */
-interface Problem {
+export interface Problem {
   readonly type: string;
   readonly title: string;
   readonly status: number;
@@ -145,7 +129,12 @@ interface Problem {
 /** At most this many faults are listed; the detail tells how many there are. */
 const FAULTS_MAX = 20;
 
-function problemOf(code: ErrorCode, status: number, detail: string, faults: readonly Fault[]): Problem {
+export function problemOf(
+  code: ErrorCode,
+  status: number,
+  detail: string,
+  faults: readonly Fault[] = [],
+): Problem {
   return {
     type: `urn:assay:problem:${code}`,
     title: ERRORS[code],

@@ -461,7 +461,7 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
     const line = `${JSON.stringify({ text: "a", label: 1 })}\n`;
     socket.write(
-      `PUT /v1/directions/v?kind=loss_gradient HTTP/1.1\r\nhost: a\r\ncontent-type: application/x-ndjson\r\ncontent-length: 1000000\r\n\r\n${line.repeat(600)}`,
+      `PUT /v1/directions/v?kind=loss_gradient HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-ndjson\r\ncontent-length: 1000000\r\n\r\n${line.repeat(600)}`,
     );
     const [head] = (await once(socket, "data")) as [Buffer];
     expect(head.toString()).toMatch(/^HTTP\/1.1 200/);

@@ -188,3 +188,34 @@ describe("a query parameter that is not known", () => {
     );
   });
 });
+
+describe("the page of the documentation", () => {
+  /** As a proxy that strips /assay from the path passes it on. */
+  const get = (url: URL) => app.inject(url.pathname.replace(/^\/assay/, ""));
+
+  it("works behind a path prefix: every link of it is relative, and so is the server that it sends to", async () => {
+    const entry = new URL("https://example.org/assay/docs");
+    const moved = await get(entry);
+    expect(moved.statusCode).toBe(302);
+    const page = new URL(String(moved.headers.location), entry);
+    expect(page.href).toBe("https://example.org/assay/docs/");
+
+    const html = (await get(page)).body;
+    const links = [...html.matchAll(/(?:href|src)="([^"]+)"/g)].map(
+      ([, link]) => new URL(link as string, page),
+    );
+    expect(links.length).toBeGreaterThan(5);
+    for (const link of links) {
+      expect(link.href).toMatch(/^https:\/\/example\.org\/assay\/docs\//);
+      expect((await get(link)).statusCode, link.href).toBe(200);
+    }
+
+    expect((await get(new URL("./static/swagger-initializer.js", page))).body).toContain(
+      "resolveUrl('./json')",
+    );
+    for (const document of [new URL("./json", page), new URL("../openapi.json", page)]) {
+      const [server] = (await get(document)).json().servers;
+      expect(new URL(server.url, document).href).toBe("https://example.org/assay/");
+    }
+  });
+});

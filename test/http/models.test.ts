@@ -139,7 +139,7 @@ describe("PUT /v1/models/{model}/weights", () => {
     await app.listen({ host: "127.0.0.1", port: 0 });
     const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
     socket.write(
-      `PUT /v1/models/other/weights HTTP/1.1\r\nhost: a\r\ncontent-type: ${WEIGHTS["content-type"]}\r\ncontent-length: 100\r\n\r\nabc`,
+      `PUT /v1/models/other/weights HTTP/1.1\r\nhost: localhost\r\ncontent-type: ${WEIGHTS["content-type"]}\r\ncontent-length: 100\r\n\r\nabc`,
     );
     await delay(100);
     socket.destroy();

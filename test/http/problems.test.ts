@@ -365,7 +365,7 @@ describe("a refusal before a long body has been read", () => {
     const app = await testApp();
     await app.listen({ host: "127.0.0.1", port: 0 });
     const socket = connect((app.server.address() as AddressInfo).port, "127.0.0.1");
-    const head = `${method} ${path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${long.length}\r\n\r\n`;
+    const head = `${method} ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: ${type}\r\ncontent-length: ${long.length}\r\n\r\n`;
     // As Python's urllib does: nothing is read before everything is sent.
     socket.pause();
     await new Promise<void>((resolve, reject) => {

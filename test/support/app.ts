@@ -39,6 +39,7 @@ export const TEST_LIMITS = {
   idsMax: 128,
   directionsMax: 8,
   bodyBytesMax: 2 ** 20,
+  bodiesBytesMax: 2 ** 24,
   idBytesMax: 256,
   textCharsMax: 10_000,
 };

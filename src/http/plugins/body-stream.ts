@@ -4,14 +4,17 @@ import { AssayError } from "../../errors.js";
 import { refuseEncoding } from "./media-types.js";
 
 /** A body of which no byte comes for this long, while one is waited for, is given up. */
-const IDLE_MS = 60_000;
+export const IDLE_MS = 30_000;
 /** How long the rest of a body is read of which nothing is wanted any more; as long as nginx's `lingering_time`. */
 const LINGER_MS = 30_000;
+/** And how much of it. */
+const LINGER_BYTES = 2 ** 30;
 
 /**
  * The bytes of a body as they come, in constant memory. What is left of one that is refused half-way is read and thrown away for
  * a while: a connection that is closed with unread bytes may lose the answer. Throws `unsupported_media_type` for a content encoding,
- * `cancelled` where the client goes away or stalls, and the reason of `signal` when it aborts while a byte is waited for.
+ * `body_timeout` where the client falls silent, `cancelled` where it goes away, and the reason of `signal` when it aborts while a byte
+ * is waited for.
  */
 export function bodyStream(request: FastifyRequest, signal?: AbortSignal): AsyncIterable<Uint8Array> {
   refuseEncoding(request);
@@ -22,7 +25,7 @@ async function* bytesOf(request: IncomingMessage, signal?: AbortSignal): AsyncGe
   const chunks = request.iterator({ destroyOnReturn: false });
   try {
     for (;;) {
-      const chunk = await nextChunk(request, chunks, signal);
+      const chunk = await nextChunk(chunks, signal);
       if (chunk.done) return;
       yield chunk.value;
     }
@@ -32,35 +35,43 @@ async function* bytesOf(request: IncomingMessage, signal?: AbortSignal): AsyncGe
   }
 }
 
-async function throwAway(request: IncomingMessage): Promise<void> {
+/** Reads what is left of a body that nobody wants, for a while, and then ends the connection. */
+export async function throwAway(request: IncomingMessage): Promise<void> {
   await restOf(request);
   if (!request.readableEnded) request.destroy();
 }
 
-/** Settles when the rest of a body that nobody wants any more has been read, or the client is gone, or it took too long. */
+/** Settles when the rest of a body that nobody wants any more has been read, or the client is gone, or it took too long or too much. */
 export function restOf(request: IncomingMessage): Promise<void> {
   if (request.readableEnded || request.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const late = setTimeout(settle, LINGER_MS);
+    let length = 0;
+    function count(part: Uint8Array): void {
+      length += part.length;
+      if (length > LINGER_BYTES) settle();
+    }
     function settle(): void {
       clearTimeout(late);
-      request.off("end", settle);
-      request.off("close", settle);
+      request.off("data", count).off("end", settle).off("close", settle);
       resolve();
     }
-    request.once("end", settle);
-    request.once("close", settle);
+    request.on("data", count).once("end", settle).once("close", settle);
     request.resume();
   });
 }
 
+/** The fault of a body that has gone silent. */
+export function silentBody(): AssayError {
+  return new AssayError("body_timeout", { detail: `No byte of the body came for ${IDLE_MS / 1000} s` });
+}
+
 function nextChunk(
-  request: IncomingMessage,
   chunks: AsyncIterator<Uint8Array>,
   signal: AbortSignal | undefined,
 ): Promise<IteratorResult<Uint8Array>> {
-  const idle = setTimeout(() => request.destroy(new Error(`no byte came for ${IDLE_MS} ms`)), IDLE_MS);
   return new Promise((resolve, reject) => {
+    const idle = setTimeout(() => reject(silentBody()), IDLE_MS);
     const giveUp = (): void => reject(signal?.reason);
     if (signal?.aborted) giveUp();
     signal?.addEventListener("abort", giveUp);

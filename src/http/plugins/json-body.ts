@@ -4,29 +4,27 @@ import { bodyFault } from "../../errors.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { JSON_MEDIA_TYPE, mediaTypesOf, refuseEncoding, refuseOtherTypes } from "./media-types.js";
 import { stopwatchOf } from "./server-timing.js";
+import { readWholeBody } from "./whole-body.js";
 
 /**
  * Reads JSON bodies and no others: UTF-8 without a content encoding. Decoding bytes that are not UTF-8 would score other texts than
  * those that were sent.
  */
-export function readJsonBodies(app: FastifyInstance): void {
+export function readJsonBodies(app: FastifyInstance, bytesMax: number): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    JSON_MEDIA_TYPE,
-    { parseAs: "buffer" },
-    async (request: FastifyRequest, body: Buffer) => {
-      const stopwatch = stopwatchOf(request);
-      stopwatch.lap("receive");
-      refuseEncoding(request);
-      if (request.is404) return undefined;
-      const isTaken = mediaTypesOf(request.routeOptions.schema ?? {}).length > 0;
-      try {
-        return isTaken ? parseBody(body) : noBody(body);
-      } finally {
-        stopwatch.lap("parse");
-      }
-    },
-  );
+  app.addContentTypeParser(JSON_MEDIA_TYPE, async (request: FastifyRequest) => {
+    const stopwatch = stopwatchOf(request);
+    refuseEncoding(request);
+    const body = await readWholeBody(request, bytesMax);
+    stopwatch.lap("receive");
+    if (request.is404) return undefined;
+    const isTaken = mediaTypesOf(request.routeOptions.schema ?? {}).length > 0;
+    try {
+      return isTaken ? parseBody(body) : noBody(body);
+    } finally {
+      stopwatch.lap("parse");
+    }
+  });
   refuseOtherTypes(app);
 }
 

@@ -2,6 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
+import { type BodyShare, bodyShareOf } from "./body-share.js";
 import { bodyStream } from "./body-stream.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
@@ -50,7 +51,8 @@ export async function* readLines(
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
   const chunks = bodyStream(body[REQUEST], signal);
-  for await (const { number, bytes } of splitLines(chunks, lineBytesMax)) {
+  const share = bodyShareOf(body[REQUEST]);
+  for await (const { number, bytes } of splitLines(chunks, lineBytesMax, share)) {
     if (!isUtf8(bytes)) throw atLine(number, "invalid_json", [{ path: "", message: "is not UTF-8" }]);
     const text = bytes.toString("utf8");
     if (text.trim() === "") continue;
@@ -82,6 +84,7 @@ export function atLine(number: number, code: ErrorCode, faults: readonly Fault[]
 async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   lineBytesMax: number,
+  share: BodyShare,
 ): AsyncGenerator<{ number: number; bytes: Buffer }> {
   let number = 1;
   let parts: Uint8Array[] = [];
@@ -90,8 +93,9 @@ async function* splitLines(
   function hold(part: Uint8Array): void {
     parts.push(part);
     length += part.length;
-    if (length <= lineBytesMax) return;
-    throw atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
+    if (length > lineBytesMax)
+      throw atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
+    share.take(part.length);
   }
 
   for await (const chunk of chunks) {
@@ -99,6 +103,7 @@ async function* splitLines(
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
       hold(chunk.subarray(start, end));
       yield { number, bytes: Buffer.concat(parts) };
+      share.give(length);
       number++;
       parts = [];
       length = 0;

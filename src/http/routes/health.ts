@@ -4,6 +4,7 @@ import { AssayError } from "../../errors.js";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
+import { withoutPlaces } from "../places.js";
 import { openProblems, problems } from "../schemas/problem.js";
 
 const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
@@ -74,7 +75,7 @@ function readinessOfModel(rankers: Rankers): z.infer<typeof partSchema> {
   const state = ranker.state();
   if (state.status === "ready")
     return { ready: true, detail: `${ranker.model.name}@${ranker.model.version} is loaded` };
-  return { ready: false, detail: state.reason };
+  return { ready: false, detail: withoutPlaces(state.reason) };
 }
 
 async function readinessOfStore(store: Store): Promise<z.infer<typeof partSchema>> {
@@ -83,6 +84,6 @@ async function readinessOfStore(store: Store): Promise<z.infer<typeof partSchema
     return { ready: true, detail: `${kind}: ${durability}` };
   } catch (error) {
     if (!(error instanceof AssayError) || error.code !== "store_unavailable") throw error;
-    return { ready: false, detail: error.message };
+    return { ready: false, detail: withoutPlaces(error.message) };
   }
 }

@@ -27,10 +27,15 @@ const problemSchema = z
   .meta({ id: "Problem" });
 
 /** What every route may answer; those that ask for a key, `unauthorised` too. */
-const ANY: readonly ErrorCode[] = ["invalid_request", "internal"];
+const ANY: readonly ErrorCode[] = ["invalid_request", "foreign_request", "internal"];
 
 /** Of a route whose method may bring a body, also where the route reads none. */
-export const BODY_PROBLEMS: readonly ErrorCode[] = ["body_too_large", "unsupported_media_type"];
+export const BODY_PROBLEMS: readonly ErrorCode[] = [
+  "body_too_large",
+  "body_timeout",
+  "overloaded",
+  "unsupported_media_type",
+];
 
 /** Of a route that asks the store. */
 export const STORE_PROBLEMS: readonly ErrorCode[] = ["store_unavailable", "store_corrupt"];

@@ -8,6 +8,8 @@ export interface Limits extends SampleLimits {
   readonly directionsMax: number;
   /** Bytes of one body, or of one line of a stream. */
   readonly bodyBytesMax: number;
+  /** Bytes of all bodies that are held at once. */
+  readonly bodiesBytesMax: number;
 }
 
 /** Limits of one sample. */

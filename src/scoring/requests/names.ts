@@ -4,7 +4,7 @@ import type { SampleLimits } from "./limits.js";
 /** Bytes of UTF-8 that the name of a dataset or a direction may have. */
 export const DATASET_BYTES_MAX = 128;
 
-/** Well-formed Unicode without control characters, at most `bytesMax` bytes of UTF-8. */
+/** Well-formed Unicode without control characters, at most `bytesMax` bytes of UTF-8, and no step of a path. */
 function name(bytesMax: number, what: string) {
   return z
     .string()
@@ -17,9 +17,12 @@ function name(bytesMax: number, what: string) {
 }
 
 export const LONE_SURROGATE = "holds a lone surrogate, which is not Unicode text";
+/** Clients take such steps out of a URL before they send it: what is named so could not be read again. */
+const PATH_STEP = "is . or .., which clients take out of a URL's path";
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 function nameFaults(text: string, bytesMax: number): string[] {
+  if (text === "." || text === "..") return [PATH_STEP];
   // Most names are these, and a look-up checks thousands: one test instead of three.
   if (PRINTABLE_ASCII.test(text) && text.length <= bytesMax) return NO_FAULTS;
   const faults: string[] = [];

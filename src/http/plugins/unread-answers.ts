@@ -1,0 +1,47 @@
+import type { Socket } from "node:net";
+import type { FastifyInstance } from "fastify";
+
+/** Bytes of the answers that clients have not taken yet. */
+const UNREAD_BYTES_MAX = 256 * 2 ** 20;
+/** An answer that has waited for less is being read. */
+const PATIENCE_MS = 1000;
+
+interface Waiting {
+  readonly bytes: number;
+  readonly sinceMs: number;
+  readonly socket: Socket;
+}
+
+/**
+ * Bounds what is kept for clients that do not read their answers: over the limit the connections close whose answers have
+ * waited longest. A streamed answer does not count, for it is read as fast as it is taken.
+ */
+export function boundUnreadAnswers(app: FastifyInstance, bytesMax = UNREAD_BYTES_MAX): void {
+  const waiting = new Set<Waiting>();
+  let total = 0;
+
+  app.addHook("onSend", (request, reply, payload, done) => {
+    if (typeof payload === "string" || Buffer.isBuffer(payload)) {
+      const answer = { bytes: payload.length, sinceMs: performance.now(), socket: request.raw.socket };
+      waiting.add(answer);
+      total += answer.bytes;
+      reply.raw.once("close", () => {
+        waiting.delete(answer);
+        total -= answer.bytes;
+      });
+      if (total > bytesMax) closeOldest();
+    }
+    done(null, payload);
+  });
+
+  /** Sets iterate in the order in which answers were sent. */
+  function closeOldest(): void {
+    const dueMs = performance.now() - PATIENCE_MS;
+    let left = total;
+    for (const { bytes, sinceMs, socket } of waiting) {
+      if (left <= bytesMax || sinceMs > dueMs) return;
+      left -= bytes;
+      socket.destroy();
+    }
+  }
+}
