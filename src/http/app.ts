@@ -58,7 +58,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // more than scoring from the cache.
   app.setSerializerCompiler(() => JSON.stringify);
   handleErrors(app);
-  readJsonBodies(app, limits.bodyBytesMax);
+  readJsonBodies(app, limits);
   timeStages(app, metrics);
   measureRequests(app, metrics);
   sendSafeHeaders(app);

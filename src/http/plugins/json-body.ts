@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { bodyFault } from "../../errors.js";
+import type { Limits } from "../../scoring/requests/limits.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { JSON_MEDIA_TYPE, mediaTypesOf, refuseEncoding, refuseOtherTypes } from "./media-types.js";
 import { stopwatchOf } from "./server-timing.js";
@@ -10,17 +11,18 @@ import { readWholeBody } from "./whole-body.js";
  * Reads JSON bodies and no others: UTF-8 without a content encoding. Decoding bytes that are not UTF-8 would score other texts than
  * those that were sent.
  */
-export function readJsonBodies(app: FastifyInstance, bytesMax: number): void {
+export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
+  const entriesMax = Math.max(limits.samplesMax, limits.idsMax);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(JSON_MEDIA_TYPE, async (request: FastifyRequest) => {
     const stopwatch = stopwatchOf(request);
     refuseEncoding(request);
-    const body = await readWholeBody(request, bytesMax);
+    const body = await readWholeBody(request, limits.bodyBytesMax);
     stopwatch.lap("receive");
     if (request.is404) return undefined;
     const isTaken = mediaTypesOf(request.routeOptions.schema ?? {}).length > 0;
     try {
-      return isTaken ? parseBody(body) : noBody(body);
+      return isTaken ? parseBody(body, entriesMax) : noBody(body);
     } finally {
       stopwatch.lap("parse");
     }
@@ -28,10 +30,10 @@ export function readJsonBodies(app: FastifyInstance, bytesMax: number): void {
   refuseOtherTypes(app);
 }
 
-function parseBody(body: Buffer): unknown {
+function parseBody(body: Buffer, entriesMax: number): unknown {
   if (body.length === 0) throw bodyFault("invalid_json", "is missing: send a JSON object");
   if (!isUtf8(body)) throw bodyFault("invalid_json", "is not UTF-8");
-  return parseStrictJson(body.toString("utf8"));
+  return parseStrictJson(body.toString("utf8"), entriesMax);
 }
 
 /** What clients send that set a content type on every request: nothing, or an empty object. */

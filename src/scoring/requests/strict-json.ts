@@ -3,16 +3,18 @@ import { type AssayError, type Fault, faultsError } from "../../errors.js";
 
 /** Names in one object: more than any request has, few enough that the faults of all of them can be told. */
 const NAMES_MAX = 1024;
-/** Lists and objects within one another: more than any request has; V8 takes seconds for millions. */
-const DEPTH_MAX = 32;
+/** Lists and objects within one another: a sample's extras in a list in a body, or a part of a mix. V8 takes seconds for millions. */
+const DEPTH_MAX = 4;
+/** Entries of a list of a sample or of anything but samples and ids: probabilities of as many classes as a model may have. */
+const ENTRIES_MAX = 1024;
 
 /**
  * The value of a JSON text. Throws `invalid_json` where it is none, or one that readers of JSON disagree about or that costs more to
  * read than it can be worth: a name that stands twice in an object (JSON.parse takes the last), one that poisons a prototype,
- * more than `NAMES_MAX` names in an object, `DEPTH_MAX` levels. The text is not quoted.
+ * more than `NAMES_MAX` names in an object, `DEPTH_MAX` levels, or `entriesMax` entries of a list. The text is not quoted.
  */
-export function parseStrictJson(text: string): unknown {
-  checkStructure(text);
+export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown {
+  checkStructure(text, Math.max(entriesMax, ENTRIES_MAX));
   try {
     return parse(text, null, { protoAction: "error", constructorAction: "error" });
   } catch (cause) {
@@ -37,7 +39,7 @@ interface Opened {
 }
 
 /** Throws where the structure is refused. What is no JSON passes: JSON.parse, which comes next, says why. */
-function checkStructure(text: string): void {
+function checkStructure(text: string, entriesMax: number): void {
   const opened: Opened[] = [];
   for (let at = 0; at < text.length; at++) {
     const inner = opened.at(-1);
@@ -68,7 +70,10 @@ function checkStructure(text: string): void {
         opened.pop();
         break;
       case COMMA:
-        if (typeof inner?.at === "number") inner.at++;
+        if (typeof inner?.at === "number" && ++inner.at >= entriesMax) {
+          opened.pop();
+          throw refusal(opened, `has more than ${entriesMax} entries`);
+        }
         break;
     }
   }
