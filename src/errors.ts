@@ -9,7 +9,10 @@ export interface ErrorDetails {
   readonly retryAfterMs?: number;
 }
 
-/** One fault of a request: `path` is a JSON pointer into the body (RFC 6901), or the name of a parameter. */
+/**
+ * One fault of a request. Its path is a JSON pointer into the body (RFC 6901: list entries count from 0, "" is the whole), of JSON
+ * lines `line N` (from 1) and a pointer into that line, or the name of a parameter. Path and message make a sentence.
+ */
 export interface Fault {
   readonly path: string;
   readonly message: string;
@@ -97,7 +100,12 @@ export function isStoreFailure(error: unknown): error is AssayError {
 export function faultsError(code: ErrorCode, faults: readonly Fault[]): AssayError {
   const { path, message } = faults[0] as Fault;
   const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  return new AssayError(code, { detail: `${path} ${message}${more}`, faults });
+  return new AssayError(code, { detail: `${path || "The body"} ${message}${more}`, faults });
+}
+
+/** The error of a fault of the body as a whole. */
+export function bodyFault(code: ErrorCode, message: string): AssayError {
+  return faultsError(code, [{ path: "", message }]);
 }
 
 /** Throws the code with the faults; does nothing where there is none. */

@@ -1,4 +1,3 @@
-import { validatorCompiler } from "@fastify/type-provider-zod";
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
@@ -17,6 +16,7 @@ import { measureRequests } from "./plugins/request-metrics.js";
 import { SAFE_HEADERS, sendSafeHeaders } from "./plugins/safe-headers.js";
 import { timeStages } from "./plugins/server-timing.js";
 import { boundUnreadAnswers } from "./plugins/unread-answers.js";
+import { validateRequests } from "./plugins/validation.js";
 import { handleErrors, sendProblem } from "./problems.js";
 import { refuseMalformed } from "./raw-problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
@@ -53,12 +53,12 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
     routerOptions: { maxParamLength: 3 * limits.idBytesMax },
   });
-  app.setValidatorCompiler(validatorCompiler);
+  validateRequests(app);
   // Answers are built to their schema by typed code and checked against it by the tests; parsing each again would cost
   // more than scoring from the cache.
   app.setSerializerCompiler(() => JSON.stringify);
   handleErrors(app);
-  readJsonBodies(app, limits.bodyBytesMax);
+  readJsonBodies(app, limits);
   timeStages(app, metrics);
   measureRequests(app, metrics);
   sendSafeHeaders(app);

@@ -1,12 +1,10 @@
 import { createHash } from "node:crypto";
 import swagger from "@fastify/swagger";
 import swaggerUi from "@fastify/swagger-ui";
-import { jsonSchemaTransform, jsonSchemaTransformObject } from "@fastify/type-provider-zod";
+import { jsonSchemaTransform } from "@fastify/type-provider-zod";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
+import { completeDocument } from "./openapi-document.js";
 import { DOCS_POLICY } from "./plugins/safe-headers.js";
-
-type Document = ReturnType<typeof jsonSchemaTransformObject>;
 
 /** Answers the OpenAPI document, made from the routes' schemas, at /openapi.json and as a page at /docs. */
 export async function serveOpenApi(app: FastifyInstance, version: string): Promise<void> {
@@ -20,7 +18,6 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
           "Tells a training pipeline which samples matter: per-sample loss, importance and training weights.",
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
-      servers: [{ url: "/" }],
       tags: [
         { name: "score", description: "Signals and weights of a batch" },
         { name: "datasets", description: "What is remembered by sample id" },
@@ -32,18 +29,21 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
       security: [{ bearer: [] }, {}],
     },
     transform: jsonSchemaTransform,
-    transformObject: (input) => withoutUnused(withMediaTypes(jsonSchemaTransformObject(input))),
+    transformObject: completeDocument,
   });
   const document = renderOnce(() => JSON.stringify(app.swagger()));
+  // Its server is one folder up from where the page reads it.
+  const ofPage = renderOnce(() => JSON.stringify({ ...app.swagger(), servers: [{ url: ".." }] }));
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     staticCSP: DOCS_POLICY,
     uiHooks: {
-      // Its own routes would write the document anew for each request.
+      // Its own routes would write the document anew for each request, and take the page to be at the root of its host.
       onRequest: (request, reply, done) => {
         const { url = "" } = request.routeOptions;
         // JSON is YAML, too.
-        if (/\/(json|yaml)$/.test(url)) sendDocument(document(), request, reply);
+        if (/\/(json|yaml)$/.test(url)) sendDocument(ofPage(), request, reply);
+        else if (request.url === "/docs") reply.redirect("docs/");
         else done();
       },
     },
@@ -74,46 +74,4 @@ function sendDocument({ bytes, etag }: Rendered, request: FastifyRequest, reply:
   reply.headers({ etag, "cache-control": "no-cache" });
   if (request.headers["if-none-match"] === etag) return reply.code(304).send();
   return reply.type("application/json; charset=utf-8").send(bytes);
-}
-
-/** Problems, metrics and JSON lines have media types of their own, which the type provider does not let a route say. */
-function withMediaTypes(document: Document): Document {
-  const copy = structuredClone(document) as { paths?: Record<string, Record<string, Operation>> };
-  for (const operations of Object.values(copy.paths ?? {})) {
-    for (const { requestBody, responses = {} } of Object.values(operations)) {
-      const [body, answer] = [requestBody?.content, responses["200"]?.content];
-      if (body?.[NDJSON_MEDIA_TYPE] && answer) {
-        body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "A sample a line" } };
-        answer[NDJSON_MEDIA_TYPE] = {
-          schema: { type: "string", description: "To lines: progress, then this" },
-        };
-      }
-      for (const response of Object.values(responses)) {
-        const json = response.content?.["application/json"];
-        if (json?.schema?.$ref === "#/components/schemas/Problem")
-          response.content = { "application/problem+json": json };
-        if (json?.schema?.type === "string") response.content = { "text/plain": json };
-      }
-    }
-  }
-  return copy as Document;
-}
-
-interface Operation {
-  readonly requestBody?: { content?: Content };
-  readonly responses?: Record<string, { content?: Content }>;
-}
-
-type Content = Record<string, { schema?: { $ref?: string; type?: string; description?: string } }>;
-
-/** The provider writes each named schema twice, as input and as output; only those that a route names stay. */
-function withoutUnused(document: Document): Document {
-  const copy = structuredClone(document) as { components?: { schemas?: Record<string, unknown> } };
-  const schemas = copy.components?.schemas ?? {};
-  for (;;) {
-    const text = JSON.stringify(copy);
-    const unused = Object.keys(schemas).filter((name) => !text.includes(`"#/components/schemas/${name}"`));
-    if (unused.length === 0) return copy as Document;
-    for (const name of unused) delete schemas[name];
-  }
 }

@@ -1,7 +1,7 @@
-import { hasZodFastifySchemaValidationErrors } from "@fastify/type-provider-zod";
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { AssayError, ERRORS, type ErrorCode, type Fault } from "../errors.js";
 import { withoutPlaces } from "./places.js";
+import { unsupportedType } from "./plugins/media-types.js";
 
 /** The one place that knows which status an error of the catalogue answers. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -70,18 +70,13 @@ const EXPECTED: ReadonlySet<ErrorCode> = new Set(["deadline_exceeded", "model_no
 
 /** Fastify's own errors that mean something of the catalogue. */
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
-  FST_ERR_CTP_INVALID_JSON_BODY: "invalid_json",
-  FST_ERR_CTP_EMPTY_JSON_BODY: "invalid_json",
   FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
-  FST_ERR_CTP_INVALID_MEDIA_TYPE: "unsupported_media_type",
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: "invalid_request",
 };
 
 /** Answers every error as an RFC 9457 problem with a stable `code` and the path of each fault. */
 export function handleErrors(app: FastifyInstance): void {
-  app.setErrorHandler((error: FastifyError, request, reply) =>
-    sendProblem(asAssayError(error), request, reply),
-  );
+  app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply));
 }
 
 /** Answers one error; Fastify calls it itself for what fails before a route is found. */
@@ -106,7 +101,7 @@ export function describeProblem(
   thrown: FastifyError | AssayError,
   request: FastifyRequest,
 ): { error: AssayError; problem: Problem } {
-  const error = asAssayError(thrown);
+  const error = asAssayError(thrown, request);
   const status = STATUS[error.code];
   if (EXPECTED.has(error.code))
     request.log.info({ code: error.code, reason: error.message }, "request not done");
@@ -152,26 +147,12 @@ export function problemOf(
   };
 }
 
-function asAssayError(error: FastifyError | AssayError): AssayError {
+function asAssayError(error: FastifyError | AssayError, request: FastifyRequest): AssayError {
   if (error instanceof AssayError) return error;
-  if (hasZodFastifySchemaValidationErrors(error)) {
-    const inBody = error.validationContext === "body";
-    const faults: Fault[] = error.validation.map(({ instancePath, message = "is not valid" }) => {
-      const pointer = instancePath === "/" ? "" : instancePath;
-      return { path: inBody ? pointer : pointer.slice(1), message };
-    });
-    const first = faults[0] as Fault;
-    const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-    return new AssayError("invalid_request", {
-      detail: `${first.path || `the ${error.validationContext}`}: ${first.message}${more}`,
-      faults,
-    });
-  }
+  // What is no media type at all: no parser of ours is asked.
+  if (error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return unsupportedType(request);
   const code = FASTIFY_CODES[error.code];
   if (code !== undefined) return new AssayError(code, { detail: error.message, cause: error });
-  if (error instanceof SyntaxError && error.statusCode === 400) {
-    return new AssayError("invalid_json", { detail: error.message, cause: error });
-  }
   if (error.statusCode !== undefined && error.statusCode < 500) {
     return new AssayError("invalid_request", { detail: error.message, cause: error });
   }

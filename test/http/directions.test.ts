@@ -213,7 +213,7 @@ describe("PUT /v1/directions/{direction}", () => {
     [{ kind: "steepest", samples: samplesOf(1) }, "/kind"],
     [{ samples: samplesOf(1) }, "/kind"],
     [{ kind: "loss_gradient", samples: [] }, "/samples"],
-    [{ kind: "loss_gradient", samples: samplesOf(1), unknown: 1 }, ""],
+    [{ kind: "loss_gradient", samples: samplesOf(1), unknown: 1 }, "/unknown"],
   ])("refuses the body %j", async (body, path) => {
     const response = await put(await testApp(), "v", body);
     expect(response.json()).toMatchObject({ status: 400, code: "invalid_request", faults: [{ path }] });
@@ -336,7 +336,8 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     ["is not UTF-8", Buffer.from([0x22, 0xff, 0x22]), "invalid_json", 400, "line 3"],
     ["would poison a prototype", '{"__proto__": {}, "text": "a"}', "invalid_json", 400, "line 3"],
     ["is no sample", '{"text": "a", "document": "b", "label": 1}', "invalid_request", 400, "line 3"],
-    ["has an unknown field", '{"text": "a", "label": 1, "x": 1}', "invalid_request", 400, "line 3"],
+    ["has an unknown field", '{"text": "a", "label": 1, "x": 1}', "invalid_request", 400, "line 3/x"],
+    ["names a field twice", '{"text": "a", "label": 1, "label": 0}', "invalid_json", 400, "line 3/label"],
     ["is too long", `{"text": "${"a".repeat(2 ** 20)}"}`, "body_too_large", 413, null],
     ["has no label", '{"text": "a"}', "missing_label", 422, "line 3/label"],
     ["has a label of another loss", '{"text": "a", "label": 2}', "unsuitable_label", 422, "line 3/label"],

@@ -149,7 +149,7 @@ describe("PUT /v1/models/{model}/weights", () => {
 
   it.each([
     ["JSON", { "content-type": "application/json" }, "{}"],
-    ["bytes of no type", {}, null],
+    ["bytes of no type", {}, "x"],
     ["compressed weights", { ...WEIGHTS, "content-encoding": "gzip" }, "x"],
   ])("takes no %s", async (_about, headers: Record<string, string>, body) => {
     const { rankers, asked } = replaceable();

@@ -73,13 +73,13 @@ describe("a problem", () => {
     ],
     ["a body that is a list", [], 400, "invalid_request", ""],
     ["an empty batch", { samples: [] }, 400, "invalid_request", "/samples"],
-    ["an unknown field", { samples: [sample], extra: 1 }, 400, "invalid_request", ""],
+    ["an unknown field", { samples: [sample], extra: 1 }, 400, "invalid_request", "/extra"],
     [
       "an unknown field of a sample",
       { samples: [{ ...sample, rating: 3 }] },
       400,
       "invalid_request",
-      "/samples/0",
+      "/samples/0/rating",
     ],
     ["an unknown signal", { samples: [sample], signals: ["gradient"] }, 400, "invalid_request", "/signals/0"],
     [
@@ -275,7 +275,7 @@ describe("a problem", () => {
     const { problem } = await post('{"samples":[{"text":"a","__proto__":{"x":1}}]}');
     expect(problem).toMatchObject({
       code: "invalid_json",
-      detail: "Object contains forbidden prototype property",
+      detail: "The body is not JSON that is read: Object contains forbidden prototype property",
     });
   });
 

@@ -1,12 +1,12 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { FastifyInstance } from "fastify";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { type AppOptions, buildApp } from "../../src/http/app.js";
 import { createLogger } from "../../src/observe/log.js";
-import { createMetrics } from "../../src/observe/metrics.js";
+import { createMetrics, type Metrics } from "../../src/observe/metrics.js";
 import { openEmbeddedStore } from "../../src/store/embedded/store.js";
 import type { Store } from "../../src/store/port.js";
 import { fakeRankers } from "./fake-rankers.js";
@@ -46,16 +46,38 @@ export const TEST_LIMITS = {
 
 /** The service over a fake ranker and an embedded store of its own; options replace what a test is about. */
 export async function testApp(options: Partial<AppOptions> = {}): Promise<FastifyInstance> {
+  const metrics = options.metrics ?? createMetrics();
   const app = await buildApp({
     rankers: fakeRankers(),
     store: options.store ?? (await temporaryStore()),
-    metrics: createMetrics(),
+    metrics,
     logger: createLogger("silent"),
     apiKeys: [],
     limits: TEST_LIMITS,
     version: "0.0.0",
     ...options,
   });
-  onTestFinished(() => app.close());
+  onTestFinished(async () => {
+    await app.close();
+    await expectDocumented(metrics);
+  });
   return app;
+}
+
+/** Paths of the generated OpenAPI document. */
+const { paths } = JSON.parse(
+  readFileSync(new URL("../../openapi/openapi.json", import.meta.url), "utf8"),
+) as { paths: Record<string, Record<string, { responses: Record<string, unknown> }>> };
+
+/** Nobody receives it: the client is gone. */
+const CANCELLED = "499";
+
+/** Whatever a test asked for: each answer of a documented route has a status that its document names. */
+async function expectDocumented({ requests }: Metrics): Promise<void> {
+  for (const { labels } of (await requests.get()).values) {
+    const { method = "", route = "", status = "" } = labels as Record<string, string | undefined>;
+    const operation = paths[route.replace(/:(\w+)/g, "{$1}")]?.[method.toLowerCase()];
+    if (operation === undefined || status === CANCELLED) continue;
+    expect(Object.keys(operation.responses), `statuses of ${method} ${route}`).toContain(status);
+  }
 }

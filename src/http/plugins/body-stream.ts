@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { FastifyRequest } from "fastify";
 import { AssayError } from "../../errors.js";
+import { refuseEncoding } from "./media-types.js";
 
 /** A body of which no byte comes for this long, while one is waited for, is given up. */
 export const IDLE_MS = 30_000;
@@ -15,14 +16,9 @@ const LINGER_BYTES = 2 ** 30;
  * `body_timeout` where the client falls silent, `cancelled` where it goes away, and the reason of `signal` when it aborts while a byte
  * is waited for.
  */
-export function bodyStream(
-  { headers, raw }: FastifyRequest,
-  signal?: AbortSignal,
-): AsyncIterable<Uint8Array> {
-  const encoding = headers["content-encoding"] ?? "identity";
-  if (encoding === "identity") return bytesOf(raw, signal);
-  const detail = `Content-Encoding ${encoding} is not taken: send the bytes as they are`;
-  throw new AssayError("unsupported_media_type", { detail });
+export function bodyStream(request: FastifyRequest, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  refuseEncoding(request);
+  return bytesOf(request.raw, signal);
 }
 
 async function* bytesOf(request: IncomingMessage, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

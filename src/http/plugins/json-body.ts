@@ -1,40 +1,43 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { parse } from "secure-json-parse";
-import { AssayError } from "../../errors.js";
+import { bodyFault } from "../../errors.js";
+import type { Limits } from "../../scoring/requests/limits.js";
+import { parseStrictJson } from "../../scoring/requests/strict-json.js";
+import { JSON_MEDIA_TYPE, mediaTypesOf, refuseEncoding, refuseOtherTypes } from "./media-types.js";
 import { stopwatchOf } from "./server-timing.js";
 import { readWholeBody } from "./whole-body.js";
 
 /**
- * Reads JSON bodies and no others: UTF-8 without a content encoding, refused where it would poison a prototype. Decoding
- * bytes that are not UTF-8 would score other texts than those that were sent.
+ * Reads JSON bodies and no others: UTF-8 without a content encoding. Decoding bytes that are not UTF-8 would score other texts than
+ * those that were sent.
  */
-export function readJsonBodies(app: FastifyInstance, bytesMax: number): void {
+export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
+  const entriesMax = Math.max(limits.samplesMax, limits.idsMax);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", async (request: FastifyRequest) => {
+  app.addContentTypeParser(JSON_MEDIA_TYPE, async (request: FastifyRequest) => {
     const stopwatch = stopwatchOf(request);
-    const encoding = request.headers["content-encoding"] ?? "identity";
-    if (encoding !== "identity") {
-      const detail = `Content-Encoding ${encoding} is not taken: send plain JSON`;
-      throw new AssayError("unsupported_media_type", { detail });
-    }
-    const body = await readWholeBody(request, bytesMax);
+    refuseEncoding(request);
+    const body = await readWholeBody(request, limits.bodyBytesMax);
     stopwatch.lap("receive");
-    if (!isUtf8(body)) throw new AssayError("invalid_json", { detail: "The body is not UTF-8" });
-    if (body.length === 0 && request.method === "DELETE") return undefined; // clients that always set a content type
+    if (request.is404) return undefined;
+    const isTaken = mediaTypesOf(request.routeOptions.schema ?? {}).length > 0;
     try {
-      return parse(body.toString("utf8"), null, { protoAction: "error", constructorAction: "error" });
-    } catch (error) {
-      throw new AssayError("invalid_json", { detail: jsonFault(error) });
+      return isTaken ? parseBody(body, entriesMax) : noBody(body);
     } finally {
       stopwatch.lap("parse");
     }
   });
+  refuseOtherTypes(app);
 }
 
-/** What is wrong with a text as JSON, without the piece of the text that the engine quotes: it may be one that nobody should see. */
-export function jsonFault(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  const told = message.replace(/,? ?(?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/s, "");
-  return told === "" ? "is not JSON" : told;
+function parseBody(body: Buffer, entriesMax: number): unknown {
+  if (body.length === 0) throw bodyFault("invalid_json", "is missing: send a JSON object");
+  if (!isUtf8(body)) throw bodyFault("invalid_json", "is not UTF-8");
+  return parseStrictJson(body.toString("utf8"), entriesMax);
+}
+
+/** What clients send that set a content type on every request: nothing, or an empty object. */
+function noBody(body: Buffer): undefined {
+  if (body.length === 0 || body.toString("latin1").trim() === "{}") return undefined;
+  throw bodyFault("invalid_request", "is not read by this route: leave it out, or send {}");
 }

@@ -1,12 +1,9 @@
 import { isUtf8 } from "node:buffer";
-import { validatorCompiler } from "@fastify/type-provider-zod";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { parse } from "secure-json-parse";
-import type { z } from "zod";
-import { AssayError } from "../../errors.js";
+import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
+import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { type BodyShare, bodyShareOf } from "./body-share.js";
 import { bodyStream } from "./body-stream.js";
-import { jsonFault } from "./json-body.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
 
@@ -32,8 +29,10 @@ export function takeLineBodies(app: FastifyInstance): void {
     NDJSON_MEDIA_TYPE,
     async (request: FastifyRequest): Promise<LineBody> => ({ [REQUEST]: request }),
   );
-  app.setValidatorCompiler<z.ZodType>((route) => {
-    const validate = validatorCompiler(route);
+  const compile = app.validatorCompiler;
+  if (compile === undefined) throw new Error("validateRequests comes first");
+  app.setValidatorCompiler((route) => {
+    const validate = compile(route);
     return (data: unknown) => (isLineBody(data) ? { value: data } : validate(data));
   });
 }
@@ -54,19 +53,32 @@ export async function* readLines(
   const chunks = bodyStream(body[REQUEST], signal);
   const share = bodyShareOf(body[REQUEST]);
   for await (const { number, bytes } of splitLines(chunks, lineBytesMax, share)) {
-    if (!isUtf8(bytes)) throw lineFault(number, "is not UTF-8");
+    if (!isUtf8(bytes)) throw atLine(number, "invalid_json", [{ path: "", message: "is not UTF-8" }]);
     const text = bytes.toString("utf8");
     if (text.trim() === "") continue;
     yield { number, value: parseLine(text, number) };
   }
 }
 
+/** Where a line stands, from 1. */
+export function lineAt(number: number): string {
+  return `line ${number}`;
+}
+
 function parseLine(text: string, number: number): unknown {
   try {
-    return parse(text, null, { protoAction: "error", constructorAction: "error" });
-  } catch (cause) {
-    throw lineFault(number, jsonFault(cause));
+    return parseStrictJson(text);
+  } catch (error) {
+    throw error instanceof AssayError ? atLine(number, error.code, error.faults) : error;
   }
+}
+
+/** The error of faults whose paths point into a line. */
+export function atLine(number: number, code: ErrorCode, faults: readonly Fault[]): AssayError {
+  return faultsError(
+    code,
+    faults.map(({ path, message }) => ({ path: lineAt(number) + path, message })),
+  );
 }
 
 async function* splitLines(
@@ -82,9 +94,7 @@ async function* splitLines(
     parts.push(part);
     length += part.length;
     if (length > lineBytesMax)
-      throw new AssayError("body_too_large", {
-        detail: `line ${number} is longer than ${lineBytesMax} bytes`,
-      });
+      throw atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
     share.take(part.length);
   }
 
@@ -105,8 +115,3 @@ async function* splitLines(
 }
 
 const LINE_FEED = 0x0a;
-
-function lineFault(number: number, message: string): AssayError {
-  const path = `line ${number}`;
-  return new AssayError("invalid_json", { detail: `${path}: ${message}`, faults: [{ path, message }] });
-}

@@ -10,7 +10,7 @@ import {
   datasetParamsSchema,
   datasetSummarySchema,
 } from "../schemas/dataset.js";
-import { problems } from "../schemas/problem.js";
+import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
   return async (app) => {
@@ -23,10 +23,7 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
           querystring: datasetListQuerySchema,
-          response: {
-            200: datasetListSchema,
-            ...problems("invalid_request", "deadline_exceeded", "store_unavailable"),
-          },
+          response: { 200: datasetListSchema, ...problems(...STORE_PROBLEMS) },
         },
       },
       async (request, reply) => {
@@ -50,7 +47,7 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
           params: datasetParamsSchema,
           response: {
             200: datasetSummarySchema,
-            ...problems("invalid_request", "dataset_not_found", "deadline_exceeded", "store_unavailable"),
+            ...problems("dataset_not_found", ...STORE_PROBLEMS),
           },
         },
       },
@@ -71,7 +68,7 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
           params: datasetParamsSchema,
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "dataset_not_found", "deadline_exceeded", "store_unavailable"),
+            ...problems("dataset_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
-import { AssayError, type Fault } from "../../errors.js";
+import { AssayError, faultsError } from "../../errors.js";
 import type { Rankers } from "../../ranker/port.js";
 import {
   deleteDirection,
@@ -12,11 +12,14 @@ import { type DirectionRequest, makeDirection } from "../../scoring/directions/m
 import type { Limits } from "../../scoring/requests/limits.js";
 import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
+import { checkSchema } from "../../scoring/requests/schema-faults.js";
 import type { Store } from "../../store/port.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import {
+  atLine,
   isLineBody,
   type LineBody,
+  lineAt,
   NDJSON_MEDIA_TYPE,
   readLines,
   takeLineBodies,
@@ -32,7 +35,7 @@ import {
   directionQuerySchema,
   directionSchema,
 } from "../schemas/direction.js";
-import { problems } from "../schemas/problem.js";
+import { BODY_PROBLEMS, problems, RUN_PROBLEMS, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function directionRoutes(
   ports: { rankers: Rankers; store: Store },
@@ -48,10 +51,7 @@ export function directionRoutes(
           tags: ["directions"],
           headers: timeoutHeadersSchema,
           querystring: directionListQuerySchema,
-          response: {
-            200: directionListSchema,
-            ...problems("invalid_request", "deadline_exceeded", "store_unavailable"),
-          },
+          response: { 200: directionListSchema, ...problems(...STORE_PROBLEMS) },
         },
       },
       async (request, reply) => {
@@ -75,7 +75,7 @@ export function directionRoutes(
           params: directionParamsSchema,
           response: {
             200: directionSchema,
-            ...problems("invalid_request", "direction_not_found", "deadline_exceeded", "store_unavailable"),
+            ...problems("direction_not_found", ...STORE_PROBLEMS),
           },
         },
       },
@@ -93,7 +93,7 @@ export function directionRoutes(
           params: directionParamsSchema,
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "direction_not_found", "deadline_exceeded", "store_unavailable"),
+            ...problems("direction_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },
@@ -131,15 +131,19 @@ function makingRoute(ports: { rankers: Rankers; store: Store }, limits: Limits):
           response: {
             200: directionSchema,
             ...problems(
-              "invalid_request",
-              "model_not_found",
-              "directions_full",
-              "body_too_large",
-              "unsupported_media_type",
+              "invalid_json",
               "invalid_sample",
-              "overloaded",
-              "deadline_exceeded",
-              "store_unavailable",
+              "missing_label",
+              "unsuitable_loss",
+              "unsuitable_label",
+              "unsuitable_graph",
+              "direction_stale",
+              "direction_undefined",
+              "directions_full",
+              "accumulation_lost",
+              ...BODY_PROBLEMS,
+              ...RUN_PROBLEMS,
+              ...STORE_PROBLEMS,
             ),
           },
         },
@@ -181,36 +185,30 @@ async function* samplesOf(
 ): AsyncGenerator<LocatedSample> {
   const schema = sampleSchema(limits);
   for await (const { number, value } of readLines(body, limits.bodyBytesMax, signal)) {
-    const path = `line ${number}`;
-    const parsed = schema.safeParse(value);
-    if (!parsed.success) {
-      const faults = parsed.error.issues.map(
-        (issue): Fault => ({ path: [path, ...issue.path].join("/"), message: issue.message }),
-      );
-      throw invalidRequest(faults);
-    }
-    yield { sample: parsed.data, path };
+    const { faults, value: sample } = checkSchema(schema, value);
+    if (faults !== undefined) throw atLine(number, "invalid_request", faults);
+    yield { sample, path: lineAt(number) };
   }
 }
 
 function requireKind({ kind, ...rest }: Query): Omit<DirectionRequest, "name"> {
-  if (kind === undefined)
-    throw invalidRequest([{ path: "kind", message: "is required as a query parameter with JSON lines" }]);
-  return { kind, ...rest };
+  if (kind !== undefined) return { kind, ...rest };
+  const message = "is required as a query parameter with JSON lines";
+  throw faultsError("invalid_request", [{ path: "kind", message }]);
 }
 
-/** What stands in a JSON body is not said a second time. */
+/** What is in a JSON body is not said a second time. */
 function refuseQuery(query: Query): void {
-  const faults = Object.keys(query).map((path): Fault => ({ path, message: "belongs in the JSON body" }));
-  if (faults.length > 0) throw invalidRequest(faults);
+  const names = Object.keys(query);
+  if (names.length === 0) return;
+  const message = "belongs in the JSON body: a query parameter goes with JSON lines";
+  throw faultsError(
+    "invalid_request",
+    names.map((path) => ({ path, message })),
+  );
 }
 
 type Query = z.infer<typeof directionQuerySchema>;
-
-function invalidRequest(faults: readonly Fault[]): AssayError {
-  const detail = faults.map(({ path, message }) => `${path}: ${message}`).join("; ");
-  return new AssayError("invalid_request", { detail, faults });
-}
 
 function renderDirection(direction: KnownDirection): z.infer<typeof directionSchema> {
   return {

@@ -5,6 +5,7 @@ import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
 import { withoutPlaces } from "../places.js";
+import { openProblems, problems } from "../schemas/problem.js";
 
 const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
 const readinessSchema = z
@@ -27,7 +28,11 @@ export function healthRoutes(
           operationId: "alive",
           summary: "Whether the process answers",
           tags: ["operation"],
-          response: { 200: z.object({ status: z.literal("alive") }).describe("The process answers") },
+          security: [],
+          response: {
+            200: z.object({ status: z.literal("alive") }).describe("The process answers"),
+            ...openProblems(),
+          },
         },
       },
       async () => ({ status: "alive" as const }),
@@ -39,7 +44,8 @@ export function healthRoutes(
           operationId: "ready",
           summary: "Whether the default model is loaded and the store answers",
           tags: ["operation"],
-          response: { 200: readinessSchema, 503: readinessSchema },
+          security: [],
+          response: { 200: readinessSchema, 503: readinessSchema, ...openProblems() },
         },
       },
       async (_request, reply) => {
@@ -56,7 +62,7 @@ export function healthRoutes(
           operationId: "metrics",
           summary: "Metrics in the Prometheus text format",
           tags: ["operation"],
-          response: { 200: z.string().describe("Prometheus text format") },
+          response: { 200: z.string().describe("Prometheus text format"), ...problems() },
         },
       },
       async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()),

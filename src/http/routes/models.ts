@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import { AssayError } from "../../errors.js";
 import type { ModelDescription, Rankers, ServedModel } from "../../ranker/port.js";
 import { modelNameSchema } from "../../scoring/requests/names.js";
 import { bodyStream } from "../plugins/body-stream.js";
-import { modelSchema, WEIGHTS_MEDIA_TYPE } from "../schemas/model.js";
-import { problems } from "../schemas/problem.js";
+import { refuseOtherTypes } from "../plugins/media-types.js";
+import { modelSchema, uploadSchema, WEIGHTS_MEDIA_TYPES } from "../schemas/model.js";
+import { BODY_PROBLEMS, problems } from "../schemas/problem.js";
 
 const params = z.strictObject({ model: modelNameSchema });
 
@@ -47,7 +47,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           summary: "Describe one model",
           tags: ["models"],
           params,
-          response: { 200: modelSchema, ...problems("invalid_request", "model_not_found") },
+          response: { 200: modelSchema, ...problems("model_not_found", "model_invalid") },
         },
       },
       async ({ params }) => renderModel(rankers.inspect(params.model)),
@@ -64,7 +64,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           params,
           response: {
             200: modelSchema.describe("The model that serves now"),
-            ...problems("invalid_request", "model_not_found", "model_rejected"),
+            ...problems("model_not_found", "model_invalid", "model_busy", "model_rejected", ...BODY_PROBLEMS),
           },
         },
       },
@@ -81,40 +81,41 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
 function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
   return async (app) => {
     app.removeAllContentTypeParsers();
-    app.addContentTypeParser(WEIGHTS_MEDIA_TYPE, async (request: FastifyRequest) => bodyStream(request));
+    app.addContentTypeParser([...WEIGHTS_MEDIA_TYPES], async (request: FastifyRequest) =>
+      bodyStream(request),
+    );
+    refuseOtherTypes(app);
     app.put(
       "/v1/models/:model/weights",
       {
         schema: {
           operationId: "replaceWeights",
           summary: "Replace a model's weights",
-          description: `Takes \`${WEIGHTS_MEDIA_TYPE}\`, which \`python -m assay.export weights\` writes (docs/models.md): the weights of another checkpoint of the same architecture. They are checked, swapped in as a reload does, and in the model's folder for good when the answer comes. Faulty ones are refused, and the old ones serve on.`,
+          description: `Takes the file that \`python -m assay.export weights\` writes (docs/models.md), under either media type: the weights of another checkpoint of the same architecture. They are checked, swapped in as a reload does, and in the model's folder for good when the answer comes. Faulty ones are refused, and the old ones serve on.`,
           tags: ["models"],
+          consumes: [...WEIGHTS_MEDIA_TYPES],
           params,
+          body: uploadSchema,
           response: {
             200: modelSchema.describe("The model that serves now"),
             ...problems(
-              "invalid_request",
               "model_not_found",
+              "model_invalid",
               "model_busy",
-              "body_too_large",
-              "unsupported_media_type",
+              "model_rejected",
+              "model_read_only",
               "weights_invalid",
+              ...BODY_PROBLEMS,
             ),
           },
         },
       },
       async ({ params, body }) => {
-        await rankers.replaceWeights(params.model, (body ?? noUpload()) as AsyncIterable<Uint8Array>);
+        await rankers.replaceWeights(params.model, body);
         return renderModel(rankers.inspect(params.model));
       },
     );
   };
-}
-
-/** A request without a body or a content type. */
-function noUpload(): never {
-  throw new AssayError("unsupported_media_type", { detail: `Send the weights as ${WEIGHTS_MEDIA_TYPE}` });
 }
 
 function renderLearned({ learned, version }: ModelDescription): z.infer<typeof modelSchema>["learned"] {

@@ -14,7 +14,7 @@ import {
   sampleAnswerSchema,
   sampleParamsSchema,
 } from "../schemas/dataset.js";
-import { problems } from "../schemas/problem.js";
+import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function sampleRoutes(
   ports: { rankers: Rankers; store: Store },
@@ -33,14 +33,7 @@ export function sampleRoutes(
           body: lookUpBodySchema(limits),
           response: {
             200: lookUpAnswerSchema,
-            ...problems(
-              "invalid_request",
-              "dataset_not_found",
-              "body_too_large",
-              "unsupported_media_type",
-              "deadline_exceeded",
-              "store_unavailable",
-            ),
+            ...problems("invalid_json", "dataset_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },
@@ -72,7 +65,7 @@ export function sampleRoutes(
           params: sampleParamsSchema(limits),
           response: {
             200: sampleAnswerSchema,
-            ...problems("invalid_request", "sample_not_found", "deadline_exceeded", "store_unavailable"),
+            ...problems("dataset_not_found", "sample_not_found", ...STORE_PROBLEMS),
           },
         },
       },
@@ -108,7 +101,7 @@ export function sampleRoutes(
           params: sampleParamsSchema(limits),
           response: {
             204: z.null().describe("Forgotten"),
-            ...problems("invalid_request", "sample_not_found", "deadline_exceeded", "store_unavailable"),
+            ...problems("dataset_not_found", "sample_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },

@@ -6,7 +6,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderDiagnostics, renderShare } from "../render.js";
-import { problems } from "../schemas/problem.js";
+import { BODY_PROBLEMS, problems, RUN_PROBLEMS, STORE_PROBLEMS } from "../schemas/problem.js";
 import { scoreAnswerSchema, scoreBodySchema } from "../schemas/score.js";
 
 export function scoreRoutes(
@@ -28,15 +28,22 @@ export function scoreRoutes(
           response: {
             200: scoreAnswerSchema,
             ...problems(
-              "invalid_request",
-              "model_not_found",
-              "direction_stale",
-              "body_too_large",
-              "unsupported_media_type",
+              "invalid_json",
               "invalid_sample",
-              "overloaded",
-              "deadline_exceeded",
-              "store_unavailable",
+              "duplicate_id",
+              "missing_label",
+              "missing_reference",
+              "missing_direction",
+              "unsuitable_loss",
+              "unsuitable_label",
+              "unsuitable_precision",
+              "unsuitable_signal",
+              "unsuitable_weighting",
+              "direction_not_found",
+              "direction_stale",
+              ...BODY_PROBLEMS,
+              ...RUN_PROBLEMS,
+              ...STORE_PROBLEMS,
             ),
           },
         },

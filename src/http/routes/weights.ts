@@ -5,7 +5,7 @@ import type { Store } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { renderDiagnostics, renderSnapshot } from "../render.js";
 import { datasetParamsSchema, weighAnswerSchema, weighBodySchema } from "../schemas/dataset.js";
-import { problems } from "../schemas/problem.js";
+import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function weightRoutes(ports: { rankers: Rankers; store: Store }): FastifyPluginAsyncZod {
   return async (app) => {
@@ -24,14 +24,12 @@ export function weightRoutes(ports: { rankers: Rankers; store: Store }): Fastify
           response: {
             200: weighAnswerSchema,
             ...problems(
-              "invalid_request",
+              "invalid_json",
               "dataset_not_found",
-              "body_too_large",
-              "unsupported_media_type",
               "unsuitable_signal",
-              "overloaded",
-              "deadline_exceeded",
-              "store_unavailable",
+              "unsuitable_weighting",
+              ...BODY_PROBLEMS,
+              ...STORE_PROBLEMS,
             ),
           },
         },

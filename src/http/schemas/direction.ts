@@ -22,19 +22,12 @@ const lossSchema = z
 
 /** The body of `PUT /v1/directions/{direction}` as JSON. */
 export function directionBodySchema(limits: Limits) {
-  return z
-    .strictObject({
-      kind: kindSchema,
-      model: modelNameSchema.optional(),
-      loss: lossSchema,
-      samples: z.array(sampleSchema(limits)).min(1).max(limits.samplesMax).describe("Each with a label"),
-    })
-    .meta({
-      example: {
-        kind: "loss_gradient",
-        samples: [{ query: "usb c cable", document: "USB-C charging cable, 2 m", label: 1 }],
-      },
-    });
+  return z.strictObject({
+    kind: kindSchema,
+    model: modelNameSchema.optional(),
+    loss: lossSchema,
+    samples: z.array(sampleSchema(limits)).min(1).max(limits.samplesMax).describe("Each with a label"),
+  });
 }
 
 /** What a stream of samples says in its query. */

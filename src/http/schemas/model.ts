@@ -1,8 +1,13 @@
 import { z } from "zod";
 import { GRADIENT_GRAPHS, PRECISIONS } from "../../ranker/port.js";
 
-/** The media type of an upload of new weights. */
-export const WEIGHTS_MEDIA_TYPE = "application/vnd.assay.weights";
+/** The media types of an upload of new weights: its own, and the one that every client can send. */
+export const WEIGHTS_MEDIA_TYPES = ["application/vnd.assay.weights", "application/octet-stream"] as const;
+
+/** An upload that is read as it comes. */
+export const uploadSchema = z.custom<AsyncIterable<Uint8Array>>(
+  (body) => typeof body === "object" && body !== null && Symbol.asyncIterator in body,
+);
 
 export const modelSchema = z
   .object({

@@ -78,12 +78,6 @@ export function scoreBodySchema(limits: Limits) {
     .check(({ value, issues }) => {
       if (value.seed !== undefined && value.exact_fraction === undefined)
         issues.push({ code: "custom", message: "is read with exact_fraction", path: ["seed"], input: value });
-    })
-    .meta({
-      example: {
-        dataset: "search-2026-11",
-        samples: [{ id: "q1:p9", query: "usb c cable", document: "USB-C charging cable, 2 m", label: 1 }],
-      },
     });
 }
 

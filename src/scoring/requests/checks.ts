@@ -79,7 +79,7 @@ export function checkIds(samples: readonly Sample[], dataset: string | undefined
       return;
     }
     const first = seen.get(id);
-    if (first !== undefined) repeated.push({ path, message: `is the id of sample ${first} too` });
+    if (first !== undefined) repeated.push({ path, message: `is the id of /samples/${first} too` });
     else seen.set(id, index);
   });
   throwFaults("invalid_sample", absent);

@@ -1,4 +1,4 @@
-import { AssayError } from "../../errors.js";
+import { type AssayError, faultsError } from "../../errors.js";
 import type { Limits } from "./limits.js";
 import type { Sample } from "./sample.js";
 
@@ -84,6 +84,5 @@ function charsOf({ query = "", document = "", text = "" }: Sample): number {
 }
 
 function fault({ path }: LocatedSample, message: string): AssayError {
-  const at = `${path}/group`;
-  return new AssayError("invalid_sample", { detail: `${at} ${message}`, faults: [{ path: at, message }] });
+  return faultsError("invalid_sample", [{ path: `${path}/group`, message }]);
 }

@@ -9,6 +9,9 @@ const LABEL_MAX = 1e9;
 /** Largest loss: that of the largest label, squared, with room. */
 const LOSS_MAX = 1e30;
 
+/** Probabilities of one label: as many as a model may have classes. */
+const CLASSES_MAX = 1024;
+
 /** Named numbers of one sample. */
 const EXTRAS_MAX = 64;
 
@@ -27,8 +30,8 @@ export function sampleSchema(limits: SampleLimits) {
       document: text.optional(),
       text: text.optional().describe("In place of query and document"),
       label: z
-        .union([z.number().min(-LABEL_MAX).max(LABEL_MAX), z.array(z.number())], {
-          error: `must be a number from -${LABEL_MAX} to ${LABEL_MAX}, or a list of K probabilities`,
+        .union([z.number().min(-LABEL_MAX).max(LABEL_MAX), z.array(z.number()).max(CLASSES_MAX)], {
+          error: `must be a number from -${LABEL_MAX} to ${LABEL_MAX}, or a list of K probabilities, at most ${CLASSES_MAX}`,
         })
         .nullable()
         .optional()

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { SCHEMES } from "../../importance/schemes.js";
 import { SIGNALS } from "../../importance/types.js";
 import { NORMALISATIONS, ROLES, WEIGH_DEFAULTS } from "../../importance/weigh-options.js";
-import type { WeightingRequest } from "./weighting.js";
+import { DEFAULT_WEIGHTING, type WeightingRequest } from "./weighting.js";
 
 const mixSchema = z
   .array(z.strictObject({ signal: z.enum(SIGNALS), share: z.number().positive() }))
@@ -16,6 +16,7 @@ const weightingFields = z
     mix: mixSchema.optional(),
     scheme: z
       .enum(SCHEMES)
+      .default(DEFAULT_WEIGHTING.scheme)
       .describe(
         "`proportional` ∝ s^alpha, `softmax` ∝ e^(s/temperature), `rank`, `inverse` ∝ 1/(s+epsilon), `uniform`, `unit_gradient` ∝ 1 + lambda/max(s, epsilon) of `grad_norm`",
       ),

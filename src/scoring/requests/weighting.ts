@@ -1,4 +1,4 @@
-import { AssayError, type Fault } from "../../errors.js";
+import { type Fault, faultsError } from "../../errors.js";
 import { type MixPart, mixRanks } from "../../importance/mix.js";
 import { SCHEME_RULES, type SchemeName } from "../../importance/schemes.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
@@ -79,10 +79,7 @@ export function weighOptions(request: WeightingRequest): WeighOptions {
       message: "must be sum for draw probabilities, which sum to 1",
     });
   }
-  const first = faults[0];
-  if (first !== undefined) {
-    throw new AssayError("unsuitable_weighting", { detail: `${first.path} ${first.message}`, faults });
-  }
+  if (faults.length > 0) throw faultsError("unsuitable_weighting", faults);
   return {
     scheme: request.scheme,
     alpha: request.alpha ?? WEIGH_DEFAULTS.alpha,

@@ -1,0 +1,106 @@
+import { jsonSchemaTransformObject } from "@fastify/type-provider-zod";
+import { JSON_MEDIA_TYPE } from "./plugins/media-types.js";
+import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
+import { EXAMPLES, type RequestExample } from "./schemas/examples.js";
+import { WEIGHTS_MEDIA_TYPES } from "./schemas/model.js";
+
+type Document = ReturnType<typeof jsonSchemaTransformObject>;
+
+/** The document of the routes' schemas, with what the type provider does not let a route say: media types and examples. */
+export function completeDocument(input: Parameters<typeof jsonSchemaTransformObject>[0]): Document {
+  const document = structuredClone(jsonSchemaTransformObject(input)) as Parts;
+  for (const operations of Object.values(document.paths ?? {})) {
+    for (const operation of Object.values(operations)) {
+      nameMediaTypes(operation);
+      addExamples(operation);
+    }
+  }
+  // Relative to where the document is: a proxy may strip a prefix of the path without telling us.
+  document.servers = [{ url: "." }];
+  leaveOutUnused(document);
+  return document as Document;
+}
+
+/** What is read of a document here. */
+interface Parts {
+  servers?: { readonly url: string }[];
+  readonly paths?: Record<string, Record<string, Operation>>;
+  readonly components?: { readonly schemas?: Record<string, unknown> };
+}
+
+interface Operation {
+  readonly operationId?: string;
+  readonly parameters?: Parameter[];
+  readonly requestBody?: { content?: Content; required?: boolean };
+  readonly responses?: Record<string, { content?: Content }>;
+}
+
+interface Parameter {
+  readonly name: string;
+  readonly in: string;
+  examples?: Examples;
+}
+
+type Content = Record<string, Media>;
+
+interface Media {
+  schema?: { $ref?: string; type?: string; format?: string; description?: string };
+  examples?: Examples;
+}
+
+type Examples = Record<string, { summary: string; value: unknown }>;
+
+/** Problems, metrics, JSON lines and weights have media types of their own. */
+function nameMediaTypes({ requestBody, responses = {} }: Operation): void {
+  const [body = {}, answer] = [requestBody?.content, responses["200"]?.content];
+  if (NDJSON_MEDIA_TYPE in body && answer !== undefined) {
+    body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "A sample a line" } };
+    answer[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "To lines: progress, then this" } };
+  }
+  for (const type of WEIGHTS_MEDIA_TYPES) {
+    if (type in body) body[type] = { schema: { type: "string", format: "binary" } };
+  }
+  for (const response of Object.values(responses)) {
+    const json = response.content?.[JSON_MEDIA_TYPE];
+    if (json?.schema?.$ref === "#/components/schemas/Problem")
+      response.content = { "application/problem+json": json };
+    if (json?.schema?.type === "string") response.content = { "text/plain": json };
+    if (json?.schema?.type === "null") delete response.content;
+  }
+}
+
+/** An example goes by one name in the parameters and the body of its operation. */
+function addExamples({ operationId = "", parameters = [], requestBody }: Operation): void {
+  const named = EXAMPLES[operationId] ?? {};
+  for (const parameter of parameters) {
+    const { name } = parameter;
+    addTo(parameter, named, (example) => (parameter.in === "path" ? example.path : example.query)?.[name]);
+  }
+  for (const [type, media] of Object.entries(requestBody?.content ?? {})) {
+    addTo(media, named, ({ body, mediaType = JSON_MEDIA_TYPE }) => (mediaType === type ? body : undefined));
+  }
+}
+
+function addTo(
+  place: { examples?: Examples },
+  named: Readonly<Record<string, RequestExample>>,
+  pick: (example: RequestExample) => unknown,
+): void {
+  for (const [name, example] of Object.entries(named)) {
+    const value = pick(example);
+    if (value === undefined) continue;
+    place.examples ??= {};
+    place.examples[name] = { summary: example.summary, value };
+  }
+}
+
+/** The provider writes each named schema twice, as input and as output; only those that a route names stay. */
+function leaveOutUnused(document: Parts): void {
+  const schemas = document.components?.schemas ?? {};
+  for (;;) {
+    const text = JSON.stringify(document);
+    const unused = Object.keys(schemas).filter((name) => !text.includes(`"#/components/schemas/${name}"`));
+    if (unused.length === 0) return;
+    for (const name of unused) delete schemas[name];
+  }
+}

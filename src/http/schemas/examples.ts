@@ -1,0 +1,133 @@
+import { NDJSON_MEDIA_TYPE } from "../plugins/ndjson.js";
+
+/** A request that the documentation shows. */
+export interface RequestExample {
+  readonly summary: string;
+  readonly path?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string | number>>;
+  readonly body?: unknown;
+  /** Of the body; JSON where absent. */
+  readonly mediaType?: string;
+}
+
+const SEARCH = { dataset: "search-2026-11" };
+const REVIEWS = { dataset: "reviews" };
+
+const CABLE = { query: "usb c cable", document: "USB-C charging cable, 2 m", label: 1 };
+const ADAPTER = { query: "usb c cable", document: "Lightning adapter, white", label: 0 };
+
+const FIRST_PAGE = { summary: "The first page", query: { limit: 100 } };
+const nextPage = (after: string): RequestExample => ({
+  summary: "The page after",
+  query: { limit: 100, cursor: Buffer.from(after).toString("base64url") },
+});
+
+const SERVED: Readonly<Record<string, RequestExample>> = {
+  default: { summary: "The default model", path: { model: "default" } },
+  checkpoint: { summary: "A checkpoint beside it", path: { model: "epoch-1" } },
+};
+
+/**
+ * The examples of each operation that a request can be given to, by operation and name. They work in this order in a service that
+ * serves `default` and `epoch-1`: the tests send them.
+ */
+export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestExample>>>> = {
+  score: {
+    batch: { summary: "Weights of a batch; nothing is remembered", body: { samples: [CABLE, ADAPTER] } },
+    remembered: {
+      summary: "Pairs that a dataset remembers by id",
+      body: {
+        ...SEARCH,
+        signals: ["loss", "grad_norm_last"],
+        weighting: { signal: "loss", scheme: "rank" },
+        samples: [
+          { id: "q1:p9", ...CABLE },
+          { id: "q1:p7", ...ADAPTER },
+        ],
+      },
+    },
+    texts: {
+      summary: "Single texts, drawn by their gradient norms",
+      body: {
+        ...REVIEWS,
+        weighting: { signal: "grad_norm_last", role: "probability" },
+        samples: [
+          { id: "r1", text: "Broke after a week", label: 0 },
+          { id: "r2", text: "Does what it says", label: 1 },
+        ],
+      },
+    },
+  },
+  listDatasets: { first: FIRST_PAGE, next: nextPage(REVIEWS.dataset) },
+  readDataset: {
+    pairs: { summary: "A dataset of pairs", path: SEARCH },
+    texts: { summary: "A dataset of texts", path: REVIEWS },
+  },
+  lookUp: {
+    pairs: {
+      summary: "Two that are known, and one that is not: null",
+      path: SEARCH,
+      body: { ids: ["q1:p9", "q1:p7", "q2:p1"] },
+    },
+    texts: { summary: "One id", path: REVIEWS, body: { ids: ["r1"] } },
+  },
+  weighDataset: {
+    rank: {
+      summary: "By the rank of the loss",
+      path: SEARCH,
+      body: { weighting: { signal: "loss", scheme: "rank", normalise: "mean" } },
+    },
+    mix: {
+      summary: "By two signals, for drawing",
+      path: REVIEWS,
+      body: {
+        weighting: {
+          mix: [
+            { signal: "loss", share: 2 },
+            { signal: "grad_norm_last", share: 1 },
+          ],
+          role: "probability",
+          smoothing: 0.1,
+        },
+      },
+    },
+  },
+  readSample: {
+    pair: { summary: "A pair", path: { ...SEARCH, id: "q1:p9" } },
+    text: { summary: "A text", path: { ...REVIEWS, id: "r1" } },
+  },
+  deleteSample: {
+    pair: { summary: "A pair", path: { ...SEARCH, id: "q1:p7" } },
+    text: { summary: "A text", path: { ...REVIEWS, id: "r2" } },
+  },
+  deleteDataset: {
+    pairs: { summary: "A dataset of pairs", path: SEARCH },
+    texts: { summary: "A dataset of texts", path: REVIEWS },
+  },
+  makeDirection: {
+    gradient: {
+      summary: "The mean loss gradient of trusted samples",
+      path: { direction: "trusted" },
+      body: { kind: "loss_gradient", samples: [CABLE, ADAPTER] },
+    },
+    lines: {
+      summary: "The mean unit gradient of a stream",
+      path: { direction: "stream" },
+      query: { kind: "mean_direction" },
+      body: `${JSON.stringify(CABLE)}\n${JSON.stringify(ADAPTER)}\n`,
+      mediaType: NDJSON_MEDIA_TYPE,
+    },
+  },
+  listDirections: { first: FIRST_PAGE, next: nextPage("stream") },
+  readDirection: {
+    gradient: { summary: "A mean loss gradient", path: { direction: "trusted" } },
+    lines: { summary: "A mean unit gradient", path: { direction: "stream" } },
+  },
+  deleteDirection: {
+    gradient: { summary: "A mean loss gradient", path: { direction: "trusted" } },
+    lines: { summary: "A mean unit gradient", path: { direction: "stream" } },
+  },
+  readModel: SERVED,
+  reloadModel: SERVED,
+  replaceWeights: SERVED,
+};
