@@ -288,7 +288,7 @@ describe("assay score", () => {
     const many = Array.from({ length: 40 }, (_, n) => `{"text":"chair ${n}"}`).join("\n");
     writeFileSync(join(folder, "pairs.jsonl"), many);
     const command = `"$1" "$2" score pairs.jsonl --batch 1 | head -n 1; exit "\${PIPESTATUS[0]}"`;
-    const ended = await run("bash", ["-c", command, "bash", process.execPath, CLI], {
+    const ended = await run("bash", ["--norc", "-c", command, "bash", process.execPath, CLI], {
       cwd: folder,
       env: environmentIn(folder),
     }).catch((error) => error);

@@ -32,7 +32,9 @@ export async function* readJsonRecords(
 function objectOf(piece: Piece, name: string): object {
   const parsed = parseJson(piece.text);
   if ("fault" in parsed) {
-    const characters = [...piece.text.slice(0, parsed.fault.at)].length;
+    // What is cut off ends before the line does.
+    const at = Math.min(parsed.fault.at, piece.text.trimEnd().length);
+    const characters = [...piece.text.slice(0, at)].length;
     const { line, character } = placeIn(piece, piece.text, characters);
     throw invalid(`${name}, line ${line}, character ${character}: ${parsed.fault.message}`);
   }

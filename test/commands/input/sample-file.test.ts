@@ -158,7 +158,7 @@ describe("a file of samples", () => {
       /line 3: there are 3 cells under 2 columns/,
     ],
     ["a quote that is not closed", "a.csv", 'text\n"a\n', /a\.csv: Quote Not Closed/],
-    ["broken JSON", "a.jsonl", '{"text":"a"}\n{"text":', /line 2, character 9: the value is cut off/],
+    ["broken JSON", "a.jsonl", '{"text":"a"}\n{"text":\n\n', /line 2, character 9: the value is cut off/],
     [
       "broken JSON in a list",
       "a.json",
