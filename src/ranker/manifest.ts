@@ -6,6 +6,11 @@ import { learnedPartSchema } from "./learned-part.js";
 export const WEIGHTS_FILE = "weights.bin";
 /** What the tokeniser is read from. */
 export const TOKENISER_FILE = "tokenizer.json";
+/**
+ * Raised when the same file gives other tokens than before, so that outputs of the old ones are not taken from a cache. 1 was the
+ * JavaScript port of Hugging Face's library, 2 is the library.
+ */
+export const TOKENISATION = 2;
 /** Every start and every reload runs the self-test. */
 const SELF_TEST_SAMPLES_MAX = 64;
 const SELF_TEST_CHARACTERS_MAX = 2 ** 20;

@@ -8,7 +8,14 @@ import { shortened } from "./bounded.js";
 import { createLocations } from "./external-data.js";
 import { JsonFault, parseJson } from "./json.js";
 import { describeLearned } from "./learned-part.js";
-import { type Manifest, manifestSchema, nameSchema, WEIGHTS_FILE } from "./manifest.js";
+import {
+  type Manifest,
+  manifestSchema,
+  nameSchema,
+  TOKENISATION,
+  TOKENISER_FILE,
+  WEIGHTS_FILE,
+} from "./manifest.js";
 import { GRADIENT_GRAPHS, type ModelDescription, type Precision } from "./port.js";
 
 /** A model folder whose manifest has been read; its large files have not been looked at yet. */
@@ -130,7 +137,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
   }
   return {
     name: manifest.name,
-    version: digestOf(manifest, [WEIGHTS_FILE, "tokenizer.json", manifest.graphs.forward]).slice(0, 16),
+    version: digestOf(manifest, [WEIGHTS_FILE, TOKENISER_FILE, manifest.graphs.forward]).slice(0, 16),
     task: manifest.task,
     classes: manifest.classes,
     classNames: manifest.class_names ?? null,
@@ -158,7 +165,7 @@ function unsupportedReason({ precision }: Manifest): string | null {
 function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] {
   const { forward, "forward.int8": int8, norms, tangent } = manifest.graphs;
   const scope = (name: Precision | "tangent", ...graphs: readonly string[]): string =>
-    digestOf(manifest, [WEIGHTS_FILE, "tokenizer.json", ...graphs], name);
+    digestOf(manifest, [WEIGHTS_FILE, TOKENISER_FILE, ...graphs], name);
   return {
     fp32: scope("fp32", forward, ...(norms === undefined ? [] : [norms])),
     ...(int8 !== undefined && { int8: scope("int8", int8) }),
@@ -169,6 +176,6 @@ function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] 
 function digestOf(manifest: Manifest, files: readonly string[], scope?: string): string {
   const hash = createHash("sha256");
   for (const file of files) hash.update(manifest.files[file]?.sha256 ?? "absent");
-  if (scope !== undefined) hash.update(`${scope}:${manifest.max_tokens}`);
+  if (scope !== undefined) hash.update(`${scope}:${manifest.max_tokens}:${TOKENISATION}`);
   return hash.digest("hex");
 }
