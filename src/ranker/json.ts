@@ -30,7 +30,7 @@ const [QUOTE, BACKSLASH, OPEN, CLOSE] = [0x22, 0x5c, [0x5b, 0x7b], [0x5d, 0x7d]]
 function refuseDepth(bytes: Uint8Array): void {
   let depth = 0;
   /** The last string of the outermost level: when something opens after it, it is a key. */
-  let key = bytes.subarray(0, 0);
+  let key: Uint8Array | null = null;
   for (let at = 0; at < bytes.length; at++) {
     const byte = bytes[at] as number;
     if (byte === QUOTE) {
@@ -40,7 +40,8 @@ function refuseDepth(bytes: Uint8Array): void {
     } else if (OPEN.includes(byte)) {
       depth += 1;
       if (depth > DEPTH_MAX) {
-        throw new JsonFault(`/${new TextDecoder().decode(key)}`, `is nested deeper than ${DEPTH_MAX} levels`);
+        const path = key === null ? "" : `/${new TextDecoder().decode(key)}`;
+        throw new JsonFault(path, `is nested deeper than ${DEPTH_MAX} levels`);
       }
     } else if (CLOSE.includes(byte)) depth -= 1;
   }

@@ -192,7 +192,8 @@ export interface Rankers {
   get(name: string): Ranker;
   /**
    * Gives `work` the present ranker of that name, started if it was not. It stays open until `work` has settled, also when
-   * the model is reloaded meanwhile. Throws `model_not_found`, and what `work` throws.
+   * the model is reloaded meanwhile. Throws `model_not_found`, and what `work` throws; `model_not_ready` where it failed
+   * because somebody has replaced the model's files, which are loaded then.
    */
   use<T>(name: string, work: (ranker: Ranker) => Promise<T>): Promise<T>;
   /**

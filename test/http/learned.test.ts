@@ -117,6 +117,13 @@ describe("learned of a request", () => {
     expect(results[0].learned).toBeCloseTo(sum, 5);
   });
 
+  it("asks for an extra that is called as what every object has", async () => {
+    const inputs = { features: 0, signals: ["entropy"], extras: [{ name: "constructor", optional: false }] };
+    const { app } = await appWith({ ...trees, inputs });
+    const { status, faults } = await score(app, { samples: [sample], signals: ["learned"] });
+    expect([status, faults[0].path]).toEqual([422, "/samples/0/extras/constructor"]);
+  });
+
   it("runs the forward graph alone where the trees read no more", async () => {
     const inputs = { features: 0, signals: ["entropy"], extras: [] };
     const { app, ranker } = await appWith({ ...trees, inputs });

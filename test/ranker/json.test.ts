@@ -16,7 +16,9 @@ test("many arrays beside each other are no nesting", () => {
 test("what is nested deeper than 64 levels is refused with the member that it lies in", () => {
   const nested = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
   expect(() => parse(nested(64))).not.toThrow();
-  expect(() => parse(nested(65))).toThrow("is nested deeper than 64 levels");
+  expect(() => parse(nested(65))).toThrow(
+    expect.objectContaining({ path: "", message: "is nested deeper than 64 levels" }),
+  );
   expect(() => parse(`{"a":"b[","provenance":{"x":${nested(4000)}}}`)).toThrow(
     expect.objectContaining({ path: "/provenance" }),
   );

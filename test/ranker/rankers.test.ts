@@ -205,6 +205,7 @@ describe("a reload", () => {
 
   it.each<[string, RegExp, (folder: string) => void]>([
     ["weights that do not match their digest", /weights\.bin does not match/, flipOneBit],
+    ["weights that no digest vouches for", /reads weights from weights\.bin/, forgetWeights],
     ["another logit in its self-test", /Self-test .* sample 0/, expectOtherLogit],
     [
       "a manifest that is not JSON",
@@ -364,6 +365,15 @@ function flipOneBit(folder: string): void {
   weights[1000] = (weights[1000] as number) ^ 1;
   rmSync(join(folder, "weights.bin"));
   writeFileSync(join(folder, "weights.bin"), weights);
+}
+
+/** As if the graph held its weights, which it keeps in another file. */
+function forgetWeights(folder: string): void {
+  editManifest(folder, ({ files: { "weights.bin": _weights, ...files }, ...manifest }) => ({
+    ...manifest,
+    parameters: [],
+    files,
+  }));
 }
 
 function expectOtherLogit(folder: string): void {

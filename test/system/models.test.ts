@@ -1,5 +1,5 @@
 import { execFile, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/app.js";
 import { enginePids, LONG, memoryMib, metric, newSamples, score, until } from "../support/load.js";
-import { copiesOfShipped, shiftedWeights, uploadOf } from "../support/model.js";
+import { copiesOfShipped, describeBytes, editManifest, shiftedWeights, uploadOf } from "../support/model.js";
 import type { Json } from "../support/post.js";
 import { type Service, startService } from "../support/service.js";
 
@@ -33,6 +33,16 @@ async function putWeights({ url }: Service, upload: Buffer): Promise<Answer> {
   const body = new Uint8Array(upload);
   const response = await fetch(`${url}/v1/models/default/weights`, { method: "PUT", headers, body });
   return { status: response.status, body: await response.json() };
+}
+
+async function post({ url }: Service, request: object): Promise<Answer & { retryAfter: string | null }> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${url}/v1/score`, { method: "POST", headers, body: JSON.stringify(request) });
+  return {
+    status: response.status,
+    body: await response.json(),
+    retryAfter: response.headers.get("retry-after"),
+  };
 }
 
 /** Scores new texts from several clients until it is told to stop; answers every status with its count. */
@@ -125,6 +135,51 @@ describe("a service whose model is replaced", () => {
     expect(hidden()).toHaveLength(1);
     await startService({ env });
     expect(hidden()).toEqual([]);
+  });
+
+  it("whose models folder another service is given new weights for takes them too, and fails no request but with come back", async () => {
+    const models = copiesOfShipped("default");
+    const env = { ASSAY_MODELS_DIR: models };
+    const [first, second] = await Promise.all([startService({ env }), startService({ env })]);
+    const old = (await score(second, [SAMPLE])).body;
+    const { body } = await putWeights(first, uploadOf(shiftedWeights(join(models, "default"), 0.5)));
+    // Of a graph that is not open yet: its file's weights are the new ones already.
+    const gradients = { samples: [SAMPLE], signals: ["grad_norm"] };
+    const early = await post(second, gradients);
+    const swappedAlready = early.body.model?.version === body.version;
+    if (!swappedAlready) {
+      expect([early.status, early.body.code]).toEqual([503, "model_not_ready"]);
+      expect(early.retryAfter).toMatch(/^[1-9]/);
+    }
+    await until(
+      async () => (await score(second, [SAMPLE])).body.model.version === body.version,
+      "it takes them",
+    );
+    expect((await score(second, [SAMPLE])).body.results[0].logit).toBeCloseTo(old.results[0].logit + 0.5, 4);
+    expect((await post(second, gradients)).status).toBe(200);
+    expect(await metric(second, 'assay_model_reloads_total{model="default",outcome="swapped"}')).toBe(1);
+    expect(await metric(first, 'assay_model_reloads_total{model="default",outcome="swapped"}')).toBe(1);
+    expect(second.output()).toMatch(/"kind":"changed".*"msg":"model replaced"/);
+  });
+
+  it("answers a reload of a broken folder without a path, which the log has", async () => {
+    const models = copiesOfShipped("default");
+    const service = await startService({ env: { ASSAY_MODELS_DIR: models } });
+    const folder = join(models, "default");
+    const graph = Buffer.from("no graph");
+    renameSync(join(folder, "forward.onnx"), join(folder, "old.onnx"));
+    writeFileSync(join(folder, "forward.onnx"), graph);
+    editManifest(folder, (manifest) => ({
+      ...manifest,
+      files: { ...manifest.files, "forward.onnx": describeBytes(graph) },
+    }));
+    const { status, body } = await reload(service);
+    expect([status, body.code]).toEqual([409, "model_rejected"]);
+    expect(body.detail).toContain("forward.onnx");
+    expect(JSON.stringify(body)).not.toContain(models);
+    expect(JSON.stringify(body)).not.toContain("tries again");
+    expect(service.output()).toMatch(new RegExp(`${folder}/forward.onnx.*"msg":"engine fault"`));
+    expect((await score(service, [SAMPLE])).status).toBe(200);
   });
 
   // The full size is reload 20 against reload 50; the small one proves that a leak of one model would show.

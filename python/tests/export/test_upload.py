@@ -151,3 +151,60 @@ def test_the_command_writes_and_replaces_only_when_told(
     assert "--replace" in capsys.readouterr().err
     assert main([*words, "--replace"]) == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["metrics.json", "new.weights"]
+
+
+def test_the_fast_check_runs_forward_alone_and_writes_the_same_weights(
+    exported: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = exported("bert", 1, "int8")
+    full = export_weights(source, folder, tmp_path / "full", UploadOptions())
+    monkeypatch.delattr("assay.export.upload.measure_precision")
+    fast = export_weights(source, folder, tmp_path / "fast", UploadOptions(check="fast"))
+    assert {**fast, "precision": None, "provenance": None} == {
+        **full,
+        "precision": None,
+        "provenance": None,
+    }
+    samples = len(fast["self_test"]["samples"])
+    assert fast["precision"] == {
+        "fp32": {"logit_error_max": pytest.approx(0, abs=1e-4), "texts": samples}
+    }
+    assert read_upload(tmp_path / "fast")[1] == read_upload(tmp_path / "full")[1]
+
+
+def test_the_fast_check_finds_a_forward_graph_of_another_model(
+    exported: Export, tmp_path: Path
+) -> None:
+    _, folder = exported("bert", 1, "fp32")
+    source = make_checkpoint(tmp_path / "checkpoint", "bert", num_attention_heads=4)
+    with pytest.raises(ExportError, match="differs from PyTorch"):
+        export_weights(source, folder, tmp_path / "w", UploadOptions(check="fast"))
+
+
+@pytest.mark.parametrize("graph", ["forward.onnx", "forward.int8.onnx"])
+def test_a_graph_that_is_not_the_manifests_is_refused(
+    exported: Export, tmp_path: Path, graph: str
+) -> None:
+    source, original = exported("bert", 1, "int8")
+    folder = Path(shutil.copytree(original, tmp_path / "model"))
+    with (folder / graph).open("ab") as file:
+        file.write(b"\0")
+    assert f"{graph} does not match its digest" in refused(source, folder, tmp_path / "w")
+
+
+def test_metrics_beyond_what_a_service_takes_are_refused(exported: Export, tmp_path: Path) -> None:
+    source, folder = exported("bert", 1, "fp32")
+    options = UploadOptions(check="fast", metrics={"log": "a" * 70_000})
+    with pytest.raises(ExportError, match="metrics has 70010 bytes of JSON"):
+        export_weights(source, folder, tmp_path / "w", options)
+
+
+def test_the_command_says_what_the_fast_check_left_out(
+    exported: Export, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, folder = exported("bert", 1, "int8")
+    words = ["weights", str(source), str(folder), "-o", str(tmp_path / "w"), "--check", "fast"]
+    assert main(words) == 0
+    printed = capsys.readouterr().out
+    assert "over 5 texts, against PyTorch" in printed
+    assert "not run: the other graphs (--check full)" in printed

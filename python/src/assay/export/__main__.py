@@ -54,7 +54,11 @@ def _add_folder(commands: Any) -> None:
     add = folder.add_argument
     add("checkpoint", type=Path, help="folder of a sequence classification checkpoint")
     add("out", type=Path, help="the model folder to write")
-    add("--name", help="the model's name (default: the name of OUT)")
+    add(
+        "--name",
+        help="what the manifest calls the model (default: the name of OUT); a service calls it as "
+        "its folder is called",
+    )
     add("--weights", choices=("fp32", "int8"), default="fp32", help="how weights.bin holds them")
     add(
         "--int8-graph",
@@ -83,6 +87,14 @@ def _add_weights(commands: Any) -> None:
     add("checkpoint", type=Path, help="folder of a sequence classification checkpoint")
     add("folder", type=Path, help="the model folder that the weights are for")
     add("-o", "--out", type=Path, required=True, help="the upload to write")
+    add(
+        "--check",
+        choices=("fast", "full"),
+        default="full",
+        help="what runs on the new weights before they are written: every graph of the folder on "
+        "many texts, against PyTorch (full), or forward.onnx on the self-test (fast, for a loop "
+        "that refreshes a service; default: full)",
+    )
     _add_common(weights)
 
 
@@ -147,10 +159,12 @@ def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
 
 
 def _run_weights(given: argparse.Namespace, words: list[str]) -> str:
-    options = UploadOptions(**_common(given, words, [given.folder, given.out]))
+    common = _common(given, words, [given.folder, given.out])
+    options = UploadOptions(check=given.check, **common)
     header = export_weights(given.checkpoint, given.folder, given.out, options)
     first = f"{given.out}: weights of {header['weights']['bytes'] / 1e6:.1f} MB"
-    return "\n".join([first, *_precision(header["precision"])])
+    left = ["not run: the other graphs (--check full)"] if given.check == "fast" else []
+    return "\n".join([first, *_precision(header["precision"]), *left])
 
 
 def _run_graphs(given: argparse.Namespace, _: list[str]) -> str:

@@ -14,7 +14,13 @@ from typing import Any
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.graphs import write_graphs
-from assay.export.manifest import Description, Provenance, describe_bytes, write_manifest
+from assay.export.manifest import (
+    Description,
+    Provenance,
+    check_bounded,
+    describe_bytes,
+    write_manifest,
+)
 from assay.export.precision import Model, measure_precision
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
 from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
@@ -145,6 +151,7 @@ def _describe(
         licence={"spdx": options.licence, "notices": options.notices},
     )
     manifest = write_manifest(checkpoint, tokenizer, weights, description)
+    check_bounded(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     (folder / "model.json").write_text(text, encoding="utf-8")
     return manifest

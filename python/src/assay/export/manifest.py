@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from assay.export.errors import ExportError
 from assay.export.families import Checkpoint
 from assay.export.tokenizer import TextTokenizer
 from assay.export.versions import used_versions
@@ -15,6 +17,8 @@ from assay.export.weights import Weights
 
 FORMAT = 1
 SELF_TEST_TOLERANCE = 1e-3
+FREE_FORM = ("precision", "provenance", "metrics", "licence")
+FREE_FORM_BYTES_MAX = 64 * 1024  # what the service takes of each
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,21 @@ def write_manifest(
         "metrics": description.metrics,
         "licence": description.licence,
     }
+
+
+def check_bounded(manifest: dict[str, Any]) -> None:
+    """Refuses a free-form part that no service would take.
+
+    Raises:
+        ExportError: names the part.
+    """
+    for part in FREE_FORM:
+        text = json.dumps(manifest.get(part, {}), ensure_ascii=False, separators=(",", ":"))
+        size = len(text.encode())
+        if size > FREE_FORM_BYTES_MAX:
+            raise ExportError(
+                f"{part} has {size} bytes of JSON; the manifest holds {FREE_FORM_BYTES_MAX} of it"
+            )
 
 
 def _class_names(config: Any) -> list[str] | None:

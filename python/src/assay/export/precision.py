@@ -53,22 +53,14 @@ def measure_precision(
         ExportError: forward.onnx or a gradient graph differs from PyTorch.
     """
     inputs = (model.checkpoint, model.tokenizer)
-    texts = check_texts(model.tokens_max)
-    expected = torch_outputs(
-        model.checkpoint, model.stored, model.tokenizer, texts, model.tokens_max
-    )
-    actual = graph_outputs(folder / graphs["forward"], *inputs, texts, model.tokens_max)
-    precision = {"fp32": compare_outputs(expected, actual, texts)}
+    precision = measure_forward(folder, graphs, model, check_texts(model.tokens_max))
     if "forward.int8" in graphs:
         fp32, int8 = (
             graph_outputs(folder / graphs[kind], *inputs, int8_texts, model.tokens_max)
             for kind in ("forward", "forward.int8")
         )
         precision["int8"] = int8_precision(task, fp32.logits, int8.logits, int8_on)
-    missing = why_unsupported(model.checkpoint)
-    if missing is not None:
-        precision["gradients"] = {"unsupported": missing}
-    elif graphs.keys() >= GRADIENT_TRACES.keys():
+    if "gradients" not in precision and graphs.keys() >= GRADIENT_TRACES.keys():
         precision["gradients"] = measure_gradients(
             folder,
             graphs,
@@ -78,4 +70,22 @@ def measure_precision(
             gradient_texts,
             model.tokens_max,
         )
+    return precision
+
+
+def measure_forward(
+    folder: Path, graphs: Mapping[str, str], model: Model, texts: Sequence[Text]
+) -> dict[str, Any]:
+    """The part of `precision` that forward.onnx alone tells, and why there are no gradient graphs.
+
+    Raises:
+        ExportError: forward.onnx differs from PyTorch.
+    """
+    inputs = (model.tokenizer, texts, model.tokens_max)
+    expected = torch_outputs(model.checkpoint, model.stored, *inputs)
+    actual = graph_outputs(folder / graphs["forward"], model.checkpoint, *inputs)
+    precision = {"fp32": compare_outputs(expected, actual, texts)}
+    missing = why_unsupported(model.checkpoint)
+    if missing is not None:
+        precision["gradients"] = {"unsupported": missing}
     return precision

@@ -13,17 +13,18 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.manifest import (
     SELF_TEST_TOLERANCE,
     Provenance,
+    check_bounded,
     describe_bytes,
     describe_provenance,
 )
-from assay.export.precision import Model, measure_precision
+from assay.export.precision import Model, measure_forward, measure_precision
 from assay.export.share import LOCATION
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
@@ -36,8 +37,13 @@ LENGTH_BYTES = 8
 
 @dataclass(frozen=True)
 class UploadOptions:
-    """What the user decides about an upload; the command line's help says the same."""
+    """What the user decides about an upload; the command line's help says the same.
 
+    `check` is how much runs before anything is written: `full` is every graph of the folder on the
+    exporter's texts, `fast` forward.onnx on the self-test.
+    """
+
+    check: Literal["fast", "full"] = "full"
     provenance: Provenance = field(default_factory=Provenance)
     metrics: dict[str, Any] = field(default_factory=dict)
     precision_texts: list[Text] = field(default_factory=builtin_pairs)
@@ -59,6 +65,7 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
     if out.exists() and not options.replace:
         raise ExportError(f"{out} exists (--replace replaces it)")
     manifest = _read_manifest(folder)
+    _check_graphs(folder, manifest)
     checkpoint = load_checkpoint(source)
     _check_architecture(checkpoint, manifest)
     tokenizer = load_tokenizer(folder)
@@ -80,6 +87,7 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
         "provenance": describe_provenance(options.provenance),
         "metrics": options.metrics,
     }
+    check_bounded(header)
     _write(out, header, weights.content)
     return header
 
@@ -92,6 +100,13 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
     if LOCATION not in manifest.get("files", {}):
         raise ExportError(f"{folder} is no model folder: its manifest names no {LOCATION}")
     return manifest
+
+
+def _check_graphs(folder: Path, manifest: dict[str, Any]) -> None:
+    """They are those whose export was checked: a difference would be the service's to find."""
+    for graph in manifest["graphs"].values():
+        if describe_bytes((folder / graph).read_bytes()) != manifest["files"].get(graph):
+            raise ExportError(f"{folder / graph} does not match its digest in the manifest")
 
 
 def _check_architecture(checkpoint: Checkpoint, manifest: dict[str, Any]) -> None:
@@ -142,6 +157,9 @@ def _measure(
         (beside / LOCATION).write_bytes(weights.content)
         for graph in manifest["graphs"].values():
             shutil.copyfile(folder / graph, beside / graph)
+        texts = _texts(manifest["self_test"]["samples"])
+        if options.check == "fast":
+            return measure_forward(beside, manifest["graphs"], model, texts)
         return measure_precision(
             beside,
             manifest["graphs"],
@@ -149,7 +167,7 @@ def _measure(
             manifest["task"],
             options.precision_texts,
             options.precision_on,
-            _texts(manifest["self_test"]["samples"]),
+            texts,
         )
 
 

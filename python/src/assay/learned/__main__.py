@@ -110,7 +110,7 @@ def _scores(
         key: getattr(given, key) for key in ("loss", "direction") if getattr(given, key) is not None
     }
     service = Service(
-        given.url, given.model or folder.manifest["name"], os.environ.get("ASSAY_API_KEY")
+        given.url, given.model or folder.path.resolve().name, os.environ.get("ASSAY_API_KEY")
     )
     return score_samples(service, samples, options)
 
