@@ -4,10 +4,10 @@ import { deleteDataset, readDataset } from "../../scoring/datasets/remembered.js
 import type { Store } from "../../store/port.js";
 import { renderDataset } from "../render.js";
 import {
-  datasetListQuerySchema,
   datasetListSchema,
   datasetParamsSchema,
   datasetSummarySchema,
+  pageQuerySchema,
 } from "../schemas/dataset.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
@@ -20,7 +20,7 @@ export function datasetRoutes(store: Store): FastifyPluginAsyncZod {
           operationId: "listDatasets",
           summary: "List datasets with their counts",
           tags: ["datasets"],
-          querystring: datasetListQuerySchema,
+          querystring: pageQuerySchema,
           response: { 200: datasetListSchema, ...problems(...STORE_PROBLEMS) },
         },
       },

@@ -27,9 +27,9 @@ import {
 import { answerInLines } from "../plugins/progress-lines.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderTime } from "../render.js";
+import { pageQuerySchema } from "../schemas/dataset.js";
 import {
   directionBodySchema,
-  directionListQuerySchema,
   directionListSchema,
   directionParamsSchema,
   directionQuerySchema,
@@ -49,7 +49,7 @@ export function directionRoutes(
           operationId: "listDirections",
           summary: "List the directions",
           tags: ["directions"],
-          querystring: directionListQuerySchema,
+          querystring: pageQuerySchema,
           response: { 200: directionListSchema, ...problems(...STORE_PROBLEMS) },
         },
       },
