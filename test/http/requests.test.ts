@@ -270,3 +270,17 @@ describe("a weighting", () => {
       });
   });
 });
+
+describe("the limit of a page", () => {
+  it.each(["0x10", "1e2", "%205", "", "+5", "0", "1001", "5&limit=6"])(
+    "is digits from 1 to 1000, not %j",
+    async (limit) => {
+      const app = await testApp();
+      for (const list of ["datasets", "directions"]) {
+        const answer = await app.inject(`/v1/${list}?limit=${limit}`);
+        expect(answer.json()).toMatchObject({ code: "invalid_request", faults: [{ path: "limit" }] });
+      }
+      expect((await app.inject("/v1/datasets?limit=5")).statusCode).toBe(200);
+    },
+  );
+});

@@ -59,16 +59,13 @@ describe("the documentation", () => {
     expect(initializer).toContain("validatorUrl: null");
   });
 
-  it("is written once: the same bytes under an ETag, for the page too", async () => {
+  it.each(["/openapi.json", "/docs/json", "/docs/yaml"])("is written once, with an ETag: %s", async (url) => {
     const app = await testApp();
-    const first = await app.inject("/openapi.json");
+    const first = await app.inject(url);
     const { etag } = first.headers as { etag: string };
-    const again = await app.inject({ url: "/openapi.json", headers: { "if-none-match": etag } });
+    expect((await app.inject(url)).headers.etag).toBe(etag);
+    const again = await app.inject({ url, headers: { "if-none-match": etag } });
     expect([again.statusCode, again.body]).toEqual([304, ""]);
-    for (const url of ["/docs/json", "/docs/yaml"]) {
-      const { headers, body } = await app.inject(url);
-      expect([headers.etag, body]).toEqual([etag, first.body]);
-    }
   });
 });
 

@@ -23,7 +23,7 @@ export function answerOtherMethods(app: FastifyInstance): void {
     return methods.size === 0 ? [] : [...methods.add("OPTIONS")].sort();
   }
 
-  app.setNotFoundHandler((request: FastifyRequest, reply: FastifyReply) => {
+  function answerNoRoute(request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const path = request.url.replace(/^https?:\/\/[^/?#]*/i, "").replace(/[?#].*$/s, "");
     const allowed = allowedAt(path);
     if (allowed.length > 0) reply.header("allow", allowed.join(", "));
@@ -35,6 +35,12 @@ export function answerOtherMethods(app: FastifyInstance): void {
           })
         : new AssayError("route_not_found", { detail: `No route answers ${request.method} ${path}` });
     return sendProblem(error, request, reply);
+  }
+
+  app.setNotFoundHandler(answerNoRoute);
+  // Fastify would refuse it for its missing content type, whatever the path.
+  app.addHook("onRequest", async (request, reply) => {
+    if (request.method === "QUERY") return answerNoRoute(request, reply);
   });
 }
 

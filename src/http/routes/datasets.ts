@@ -5,10 +5,10 @@ import type { Store } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { renderDataset } from "../render.js";
 import {
-  datasetListQuerySchema,
   datasetListSchema,
   datasetParamsSchema,
   datasetSummarySchema,
+  pageQuerySchema,
 } from "../schemas/dataset.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
@@ -22,7 +22,7 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
           summary: "List datasets with their counts",
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
-          querystring: datasetListQuerySchema,
+          querystring: pageQuerySchema,
           response: { 200: datasetListSchema, ...problems(...STORE_PROBLEMS) },
         },
       },

@@ -27,9 +27,9 @@ import {
 import { answerInLines } from "../plugins/progress-lines.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderTime } from "../render.js";
+import { pageQuerySchema } from "../schemas/dataset.js";
 import {
   directionBodySchema,
-  directionListQuerySchema,
   directionListSchema,
   directionParamsSchema,
   directionQuerySchema,
@@ -50,7 +50,7 @@ export function directionRoutes(
           summary: "List the directions",
           tags: ["directions"],
           headers: timeoutHeadersSchema,
-          querystring: directionListQuerySchema,
+          querystring: pageQuerySchema,
           response: { 200: directionListSchema, ...problems(...STORE_PROBLEMS) },
         },
       },

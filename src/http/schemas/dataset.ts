@@ -17,7 +17,7 @@ function isCursor(text: string): boolean {
   return bytes.length > 0 && isUtf8(bytes) && bytes.toString("base64url") === text;
 }
 
-export const cursorSchema = z.string().max(1024).refine(isCursor, "is not the next_cursor of a page");
+const cursorSchema = z.string().max(1024).refine(isCursor, "is not the next_cursor of a page");
 export const timeSchema = z.iso.datetime().describe("UTC");
 
 export const snapshotSchema = z
@@ -45,9 +45,16 @@ export const datasetSummarySchema = z
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
-export const datasetListQuerySchema = z.strictObject({
+/** A query holds text: digits are a number, and nothing else is (`Number` takes blanks for 0 and `0x10` for 16). */
+const limitSchema = z.preprocess(
+  (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
+  z.int().min(1).max(1000).default(100),
+);
+
+/** Which page of a list is asked for. */
+export const pageQuerySchema = z.strictObject({
   cursor: cursorSchema.optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  limit: limitSchema,
 });
 export const datasetListSchema = z
   .object({

@@ -4,7 +4,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import { directionNameSchema, modelNameSchema } from "../../scoring/requests/names.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { DIRECTION_KINDS } from "../../store/port.js";
-import { cursorSchema, timeSchema } from "./dataset.js";
+import { timeSchema } from "./dataset.js";
 
 export const directionParamsSchema = z.strictObject({ direction: directionNameSchema });
 
@@ -62,11 +62,6 @@ export const directionSchema = z
       ),
   })
   .meta({ id: "Direction", description: "A vector in parameter space, without its entries" });
-
-export const directionListQuerySchema = z.strictObject({
-  cursor: cursorSchema.optional(),
-  limit: z.coerce.number().int().min(1).max(1000).default(100),
-});
 
 export const directionListSchema = z
   .object({

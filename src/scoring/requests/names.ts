@@ -13,7 +13,12 @@ function name(bytesMax: number, what: string) {
       for (const message of nameFaults(value, bytesMax))
         issues.push({ code: "custom", message, input: value });
     })
-    .describe(`${what} At most ${bytesMax} bytes of UTF-8, without control characters.`);
+    .meta({
+      description: `${what} At most ${bytesMax} bytes of UTF-8, without control characters.`,
+      // What of the check a schema can say.
+      maxLength: bytesMax,
+      pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
+    });
 }
 
 export const LONE_SURROGATE = "holds a lone surrogate, which is not Unicode text";

@@ -27,7 +27,7 @@ export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown
 /** V8's reason without the part of the text that it quotes. */
 function reasonOf(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);
-  const [, reason = message] = /^(.*?),? ?(?:\.{3})?".*" is not valid JSON$/s.exec(message) ?? [];
+  const [, reason = message] = /^(.*?),? ?(?:\.{3})?".*"(?:\.{3})? is not valid JSON$/s.exec(message) ?? [];
   return reason || "There is no JSON value";
 }
 

@@ -145,7 +145,7 @@ describe("what a signal reads and the batch lacks", () => {
 
   test("a signal without a formula is refused, and the others come in the order of their names", () => {
     expect(() => computeSignals(batch, [1], "bce", ["learned"])).toThrow("learned reads a learned");
-    const columns = computeSignals(batch, [1], "bce", ["influence", "loss"]);
-    expect([...columns.keys()]).toEqual(["influence", "loss"]);
+    const columns = computeSignals(batch, [1], "bce", ["grad_norm_last", "loss"]);
+    expect([...columns.keys()]).toEqual(["grad_norm_last", "loss"]);
   });
 });
