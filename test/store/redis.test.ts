@@ -4,10 +4,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { OutputsRecord, Store } from "../../src/store/port.js";
 import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
+import { LONG } from "../support/load.js";
 import { NO_PARTS } from "../support/outputs.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 import { until } from "../support/until.js";
 import { describeStore, sample } from "./conformance.js";
+
+const KILLS = LONG ? 40 : 4;
 
 describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)", () => {
   let server: RedisServer;
@@ -78,6 +81,43 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       const read = await store.readSamples("d", ["a", ...written]);
       expect(read.every((each) => each !== null)).toBe(true);
       await store.writeSamples("d", [{ id: "c", record: sample() }]);
+    });
+
+    it(`keeps every acknowledged write through ${KILLS} kills of Redis in the middle of them`, async () => {
+      const writers = Array.from({ length: 4 }, () => open({ timeoutMs: 800 }));
+      const acknowledged = new Set<string>();
+      let ended = false;
+      const writing = writers.map(async (writer, number) => {
+        for (let batch = 0; !ended; batch++) {
+          const ids = Array.from({ length: 20 }, (_, index) => `w${number}-${batch}-${index}`);
+          await writer
+            .writeSamples(
+              `d${number % 2}`,
+              ids.map((id) => ({ id, record: sample() })),
+            )
+            .then(
+              () => ids.forEach((id) => void acknowledged.add(id)),
+              () => new Promise((resolve) => setTimeout(resolve, 10)),
+            );
+        }
+      });
+      for (let round = 0; round < KILLS; round++) {
+        const before = acknowledged.size;
+        await until(async () => expect(acknowledged.size).toBeGreaterThan(before + 100));
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 50));
+        await server.kill();
+        await server.start();
+      }
+      ended = true;
+      await Promise.all(writing);
+      // What was refused as late may be done later still: an answer on the same connection comes after it.
+      for (const writer of writers) await until(() => writer.status());
+      const reader = open();
+      const found = new Set<string>();
+      for (const dataset of ["d0", "d1"]) {
+        for await (const chunk of reader.scanSamples(dataset)) for (const { id } of chunk) found.add(id);
+      }
+      expect([...acknowledged].filter((id) => !found.has(id))).toEqual([]);
     });
 
     it("fails within the time-out when Redis hangs, and resumes when it goes on", async () => {
