@@ -13,17 +13,19 @@ export function optionOf(path: string): string {
 }
 
 /**
- * The error with what a person wrote in place of the path in a request: the option, or the sample's line in the file.
+ * The error with what a person wrote in place of each path in a request: the option, or the sample's line in the file, also where the
+ * message names another sample.
  *
  * @param batch the samples of the request, in its order
  */
 export function inWordsOfOptions(error: AssayError, batch: readonly LocatedSample[] = []): AssayError {
   const path = error.faults[0]?.path;
   if (path === undefined || !error.message.startsWith(path)) return error;
-  const [, index, field] = /^\/samples\/(\d+)\/(.*)$/.exec(path) ?? [];
-  const place =
-    index === undefined
-      ? optionOf(path)
-      : `${batch[Number(index)]?.path}: ${(field as string).replaceAll("/", ".")}`;
-  return new AssayError(error.code, { detail: `${place}${error.message.slice(path.length)}`, cause: error });
+  const placed = path.startsWith("/samples/") ? path : optionOf(path);
+  const detail = `${placed}${error.message.slice(path.length)}`.replace(
+    /\/samples\/(\d+)(\/\S+)?/g,
+    (_, index: string, field = "") =>
+      `${batch[Number(index)]?.path}${field && `: ${field.slice(1).replaceAll("/", ".")}`}`,
+  );
+  return new AssayError(error.code, { detail, cause: error });
 }

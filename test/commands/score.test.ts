@@ -187,7 +187,7 @@ describe("assay score", () => {
       "an id that stands twice",
       "pairs.jsonl",
       '{"text":"a","id":"x"}\n\n{"text":"b","id":"x"}',
-      /line 3: id is the id of sample 0 too/,
+      /line 3: id is the id of .*pairs\.jsonl, line 1 too/,
     ],
     ["a file without samples", "pairs.csv", "id,text\n", /pairs\.csv holds no samples/],
     [
