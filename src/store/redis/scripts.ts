@@ -66,7 +66,6 @@ local function touch(meta, base, changes)
     redis.call("HSET", meta, "counted_at_ms", now)
   end
   redis.call("HSET", meta, "updated_at_ms", now)
-  return now
 end
 
 local function count(changes, shape, change) changes[shape] = (changes[shape] or 0) + change end
@@ -111,7 +110,9 @@ while at <= #ARGV do
     puts[#puts + 1] = { key, id, withHead(weights, shape .. ARGV[entry + 2]), not old and ARGV[entry] }
   end
 end
-redis.call("HSETNX", meta, "created_at_ms", touch(meta, base, changes))
+-- First what a user of Redis may lack the right to: a script that is refused on its way has done the rest.
+redis.call("HSETNX", meta, "created_at_ms", nowMs())
+touch(meta, base, changes)
 redis.call("HSET", meta, "incarnation", incarnation)
 redis.call("HINCRBY", meta, "samples", added)
 for index, text in ipairs(newShapes) do redis.call("HSET", shapes, text, shapeCount + index - 1) end
