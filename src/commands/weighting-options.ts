@@ -3,6 +3,7 @@ import { AssayError } from "../errors.js";
 import { SCHEME_RULES, SCHEMES, type SchemeName } from "../importance/schemes.js";
 import { SIGNALS, type SignalName } from "../importance/types.js";
 import { NORMALISATIONS, type Normalisation, ROLES, type Role } from "../importance/weigh-options.js";
+import { checkSchema } from "../scoring/requests/schema-faults.js";
 import { DEFAULT_WEIGHTING, type WeightingRequest, weighOptions } from "../scoring/requests/weighting.js";
 import { weightingSchema } from "../scoring/requests/weighting-schema.js";
 import { inWordsOfOptions, optionOf } from "./option-faults.js";
@@ -63,17 +64,15 @@ export function weightingOf(options: WeightingOptions): WeightingRequest | null 
   if ([scheme, weighBy, ...Object.values(given)].every((value) => value === undefined)) return null;
   const chosen = scheme ?? DEFAULT_WEIGHTING.scheme;
   const signal = weighBy ?? SCHEME_RULES[chosen].signal ?? DEFAULT_WEIGHTING.signal;
-  const parsed = weightingSchema.safeParse({ ...given, scheme: chosen, signal });
-  if (!parsed.success) {
-    const faults = parsed.error.issues.map(
-      ({ path, message }) => `${optionOf(`/weighting/${path.join("/")}`)}: ${message}`,
-    );
-    throw new AssayError("input_invalid", { detail: faults.join("; ") });
+  const { faults, value: weighting } = checkSchema(weightingSchema, { ...given, scheme: chosen, signal });
+  if (faults !== undefined) {
+    const said = faults.map(({ path, message }) => `${optionOf(`/weighting${path}`)} ${message}`);
+    throw new AssayError("input_invalid", { detail: said.join("; ") });
   }
   try {
-    weighOptions(parsed.data);
+    weighOptions(weighting);
   } catch (error) {
     throw error instanceof AssayError ? inWordsOfOptions(error) : error;
   }
-  return parsed.data;
+  return weighting;
 }

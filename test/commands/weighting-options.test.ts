@@ -40,8 +40,8 @@ describe("the options of a weighting", () => {
   });
 
   it.each([
-    ["--alpha 101", /^--alpha: .*<=100/],
-    ["--alpha 0 --smoothing 2 --clip 0", /^--smoothing: .*; --clip: /],
+    ["--alpha 101", /^--alpha must be at most 100$/],
+    ["--alpha 0 --smoothing 2 --clip 0", /^--smoothing must be at most 1; --clip must be at least 1$/],
     ["--alpha much", /'much' is invalid. It must be a number/],
     ["--clip Infinity", /must be a number/],
     ["--weigh-by margin", /^--scheme proportional takes only signals that are never negative/],

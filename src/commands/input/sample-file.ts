@@ -3,6 +3,7 @@ import { AssayError } from "../../errors.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
+import { checkSchema } from "../../scoring/requests/schema-faults.js";
 import { nameOf, peek, readBytes, STANDARD_INPUT } from "./bytes.js";
 import { type FiledRecord, readCells } from "./cells.js";
 import type { FieldMap } from "./field-map.js";
@@ -34,14 +35,14 @@ export async function* readSampleFile(path: string, options: SampleFileOptions):
   const schema = sampleSchema(options.limits);
   for await (const { value, line } of readRecords(path, name, options)) {
     const at = `${name}, line ${line}`;
-    const parsed = schema.safeParse(value);
-    if (!parsed.success) {
-      const faults = parsed.error.issues.map(({ path, message }) =>
-        [path.join("."), message].join(" ").trim(),
+    const { faults, value: sample } = checkSchema(schema, value);
+    if (faults !== undefined) {
+      const said = faults.map(({ path, message }) =>
+        `${path.slice(1).replaceAll("/", ".")} ${message}`.trim(),
       );
-      throw new AssayError("input_invalid", { detail: `${at}: ${faults.join("; ")}` });
+      throw new AssayError("input_invalid", { detail: `${at}: ${said.join("; ")}` });
     }
-    yield { sample: parsed.data, path: at, line };
+    yield { sample, path: at, line };
   }
 }
 
