@@ -17,6 +17,7 @@ from assay.export.restore import restore_folder
 from assay.export.share import INLINE_BYTES_MAX
 from assay.export.texts import Text, check_texts
 from checkpoints import FAMILIES, Export, make_checkpoint
+from products import needs_exact_products
 
 TEXTS = [
     ("usb c cable", "usb cable"),
@@ -93,6 +94,7 @@ def test_a_graph_on_int8_weights_equals_pytorch_on_the_stored_weights(
     np.testing.assert_allclose(logits, restore_folder(folder).outputs(texts).logits, atol=1e-5)
 
 
+@needs_exact_products
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_int8_graph_ranks_as_the_float_graph_does(exported: Export, family: str) -> None:
     _, folder = exported(family, 1, "int8")
@@ -101,6 +103,7 @@ def test_the_int8_graph_ranks_as_the_float_graph_does(exported: Export, family: 
     assert precision["texts"] == 324
 
 
+@needs_exact_products
 def test_another_activation_than_gelu_has_its_rows_quantised_too(tmp_path: Path) -> None:
     from assay.export.folder import Options, export_folder
 
