@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from protocol import (
     BATCH,
-    EPOCHS,
     FROZEN_LAYERS,
     HEAD_LEARNING_RATE,
     LEARNING_RATE,
@@ -62,13 +61,13 @@ def _train_on(name: str, data: Path, base: Path, work: Path, lacking: list[Check
         tokenizer, [o.query for o in offers], [o.document for o in offers], TOKENS_MAX
     )
     hidden = _frozen_outputs(load_cross_encoder(base, TRAINING_SEED), encoded)
-    for flips in dict.fromkeys(made.flips for made in lacking):
+    for flips, epochs in dict.fromkeys((made.flips, made.of) for made in lacking):
         print(f"training on {name}, flips of seed {flips}", file=sys.stderr, flush=True)
         flipped = np.zeros(len(clean), bool) if flips is None else flip_each_class(clean, flips)
         labels = torch.from_numpy(np.where(flipped, 1 - clean, clean)).float()
-        due = {made.epochs: made for made in lacking if made.flips == flips}
+        due = {made.epochs: made for made in lacking if (made.flips, made.of) == (flips, epochs)}
         model = load_cross_encoder(base, TRAINING_SEED)
-        for epoch in _epochs(model, encoded, hidden, labels):
+        for epoch in _epochs(model, encoded, hidden, labels, epochs):
             if epoch in due:
                 with tempfile.TemporaryDirectory() as checkpoint:
                     save_cross_encoder(model, tokenizer, Path(checkpoint))
@@ -97,6 +96,7 @@ def _epochs(
     encoded: list[dict[str, list[int]]],
     hidden: Hidden,
     labels: torch.Tensor,
+    epochs: int,
 ) -> Iterator[int]:
     """Train in place; yields how many epochs are done."""
     bert: Any = model.bert
@@ -106,13 +106,13 @@ def _epochs(
         [{"params": body, "lr": LEARNING_RATE}, {"params": head, "lr": HEAD_LEARNING_RATE}],
         fused=True,
     )
-    steps = EPOCHS * batch_count(len(encoded), BATCH)
+    steps = epochs * batch_count(len(encoded), BATCH)
     warm = round(WARMUP * steps)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: min((step + 1) / warm, (steps - step) / (steps - warm))
     )
     rng = np.random.default_rng(TRAINING_SEED)
-    for epoch in range(1, EPOCHS + 1):
+    for epoch in range(1, epochs + 1):
         total = 0.0
         for rows, inputs in shuffled_batches(encoded, BATCH, rng):
             states = torch.nn.utils.rnn.pad_sequence([hidden[row] for row in rows], True).float()

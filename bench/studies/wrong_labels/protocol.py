@@ -18,8 +18,10 @@ WARMUP = 0.06
 TRAINING_SEED = 1
 EPOCHS = 6
 EPOCHS_EARLY = 1  # after these the same training writes its early checkpoint
+EPOCHS_LONG = 20  # of a training on flips that has the time to learn them by heart
 
 DATA_SETS = ("amazon-google", "abt-buy")
+LONG_DATA_SET = "amazon-google"
 SPLITS = ("test", "train")
 PAIRS_MAX = 1000  # of a split are scored
 FLIP_SEEDS = tuple(range(10))
@@ -44,29 +46,36 @@ Labels = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights to score with. `flips` is the seed of the flips that their training saw."""
+    """Weights to score with, `epochs` into a training of `of` epochs on `data`. `flips` is the seed
+    of the flips that the training saw."""
 
     name: str
     data: str | None
     epochs: int
+    of: int
     flips: int | None
 
 
-SHIPPED = Checkpoint("default", None, 0, None)
+SHIPPED = Checkpoint("default", None, 0, 0, None)
 
 
 def checkpoints() -> list[Checkpoint]:
-    """Every fine-tuned checkpoint, the early and the late one of a training together."""
-    return [
-        Checkpoint(_name(data, epochs, flips), data, epochs, flips)
+    """Every fine-tuned checkpoint, those of one training together."""
+    made = [
+        _checkpoint(data, epochs, EPOCHS, flips)
         for data in DATA_SETS
         for flips in (None, *TRAINED_FLIP_SEEDS)
         for epochs in (EPOCHS_EARLY, EPOCHS)
     ]
+    long = [
+        _checkpoint(LONG_DATA_SET, EPOCHS_LONG, EPOCHS_LONG, flips) for flips in TRAINED_FLIP_SEEDS
+    ]
+    return [*made, *long]
 
 
-def _name(data: str, epochs: int, flips: int | None) -> str:
-    return f"{data}-{epochs}" if flips is None else f"{data}-flips{flips}-{epochs}"
+def _checkpoint(data: str, epochs: int, of: int, flips: int | None) -> Checkpoint:
+    name = f"{data}-{epochs}" if flips is None else f"{data}-flips{flips}-{epochs}"
+    return Checkpoint(name, data, epochs, of, flips)
 
 
 def flip_some(labels: Labels, seed: int) -> npt.NDArray[np.bool_]:

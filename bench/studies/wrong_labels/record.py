@@ -11,7 +11,17 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from protocol import BATCH, DATA_SETS, EPOCHS, FROZEN_LAYERS, LEARNING_RATE, SPLITS, TRAINING_SEED
+from protocol import (
+    BATCH,
+    DATA_SETS,
+    EPOCHS,
+    EPOCHS_EARLY,
+    EPOCHS_LONG,
+    FROZEN_LAYERS,
+    LEARNING_RATE,
+    SPLITS,
+    TRAINING_SEED,
+)
 
 from service import ROOT
 
@@ -37,7 +47,7 @@ def described(data: Path, runs: list[dict[str, Any]]) -> str:
         "data": {file: _digest(data / "product-matching" / file) for file in files},
         "training": {
             "frozen_layers": FROZEN_LAYERS,
-            "epochs": EPOCHS,
+            "epochs": [EPOCHS_EARLY, EPOCHS, EPOCHS_LONG],
             "learning_rate": LEARNING_RATE,
             "batch": BATCH,
             "seed": TRAINING_SEED,
