@@ -29,7 +29,7 @@ from protocol import (
     checkpoints,
     flip_each_class,
 )
-from ranking import agreement, average_precision, found
+from ranking import agreement, average_precision, found, gathered
 from record import described, read_runs
 from tables import tables
 
@@ -88,7 +88,7 @@ def _after_training(address: str, offers: list[Offers], _: int | None) -> dict[s
             wrong = flip(clean, seed)
             labels = np.where(wrong, 1 - clean, clean)
             draws.append(found(score(address, offers, labels), labels, wrong))
-        of_flips[kind] = draws
+        of_flips[kind] = gathered(draws)
     return {
         "pairs": len(offers),
         "positives": int(clean.sum()),
@@ -105,6 +105,7 @@ def _during_training(address: str, offers: list[Offers], flips: int | None) -> d
     rows = _asked(len(offers))
     labels = np.where(wrong, 1 - clean, clean)[rows]
     columns = score(address, [offers[row] for row in rows], labels)
+    drawn = found(columns, labels, wrong[rows])
     learned = (columns["logit"] > 0) == (labels == 1)
     return {
         "pairs": len(rows),
@@ -113,7 +114,7 @@ def _during_training(address: str, offers: list[Offers], flips: int | None) -> d
         "wrong_learned": float(learned[wrong[rows]].mean()),
         "average_precision": average_precision(clean[rows] == 1, columns["logit"]),
         "agreement": agreement(columns),
-        "found": {"10% of each class, in training": [found(columns, labels, wrong[rows])]},
+        "found": {"10% of each class, in training": gathered([drawn])},
     }
 
 

@@ -13,12 +13,21 @@ from service import Columns
 
 Bools = npt.NDArray[np.bool_]
 Order = npt.NDArray[np.intp]
+Figures = dict[str, dict[str, float]]  # ranking → metric → figure
 
 
-def found(columns: Columns, labels: npt.NDArray[np.int64], wrong: Bools) -> dict[str, Any]:
-    """Of each ranking: precision in the first k = number of wrong labels, AUPRC, and the shares of
-    wrong positives and wrong negatives in the first k."""
+def found(columns: Columns, labels: npt.NDArray[np.int64], wrong: Bools) -> Figures:
+    """Of one draw of flips and each ranking: precision in the first k = number of wrong labels,
+    AUPRC, and the shares of wrong positives and wrong negatives in the first k."""
     return {name: _found_by(_order(name, columns, labels), labels, wrong) for name in RANKINGS}
+
+
+def gathered(draws: list[Figures]) -> dict[str, dict[str, list[float]]]:
+    """Of each ranking and metric, the figures of all draws."""
+    return {
+        name: {metric: [draw[name][metric] for draw in draws] for metric in metrics}
+        for name, metrics in draws[0].items()
+    }
 
 
 def _order(ranking: str, columns: Columns, labels: npt.NDArray[np.int64]) -> Order:

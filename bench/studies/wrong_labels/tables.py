@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 Run = dict[str, Any]
+Figures = dict[str, dict[str, list[float]]]  # ranking → metric → a figure for each draw
 SHOWN = ("loss", "grad_norm_last", "grad_norm", "positives first, then loss")
 WRONG = "by loss: wrong positives / negatives"
 PAIRS = ("grad_norm_last, grad_norm", "loss, grad_norm", "loss, grad_norm_last")
@@ -27,25 +28,20 @@ def _found(runs: list[Run], kind: str) -> str:
     return f"{kind}\n\n{_table(heads, [_found_row(run, run['found'][kind]) for run in shown])}"
 
 
-def _found_row(run: Run, draws: list[dict[str, Any]]) -> list[str]:
+def _found_row(run: Run, found: Figures) -> list[str]:
     cells = [
-        f"{_cell(draws, name, 'precision')} · {_mean(draws, name, 'auprc'):.2f}" for name in SHOWN
+        f"{_cell(found[name]['precision'])} · {np.mean(found[name]['auprc']):.2f}" for name in SHOWN
     ]
-    shares = [f"{_mean(draws, 'loss', of):.2f}" for of in ("wrong_positives", "wrong_negatives")]
+    wrong = [f"{np.mean(found['loss'][f'wrong_{of}']):.2f}" for of in ("positives", "negatives")]
     learned = f"{run['wrong_learned']:.2f}" if "wrong_learned" in run else ""
     quality = f"{run['average_precision']:.2f}"
-    return [*_header(run), quality, learned, *cells, " / ".join(shares)]
+    return [*_header(run), quality, learned, *cells, " / ".join(wrong)]
 
 
-def _cell(draws: list[dict[str, Any]], name: str, metric: str) -> str:
-    mean = _mean(draws, name, metric)
-    if len(draws) == 1:
-        return f"{mean:.2f}"
-    return f"{mean:.2f} ± {np.std([draw[name][metric] for draw in draws], ddof=1):.2f}"
-
-
-def _mean(draws: list[dict[str, Any]], name: str, metric: str) -> float:
-    return float(np.mean([draw[name][metric] for draw in draws]))
+def _cell(values: list[float]) -> str:
+    if len(values) == 1:
+        return f"{values[0]:.2f}"
+    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
 
 
 def _agreement(runs: list[Run]) -> str:
