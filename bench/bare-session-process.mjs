@@ -27,8 +27,8 @@ const handlers = {
       graphOptimizationLevel: "all",
     });
   },
-  prepare({ batches }) {
-    prepared = batches.map((texts) => feedsOf(texts.map(tokenise)));
+  async prepare({ batches }) {
+    prepared = (await Promise.all(batches.map(tokenise))).map(feedsOf);
   },
   async run({ index }) {
     const startedAtMs = performance.now();

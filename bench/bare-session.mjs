@@ -42,8 +42,8 @@ export async function openBareSession({ model, precision, threads }) {
  * Batches of texts as the ceiling runs them: sorted by length, each filled to the budget of padded tokens, the longest first, so
  * that two processes end together. `order` is the place of each row among the texts.
  */
-export function sortedBatches(texts, tokenise, tokensMax = BATCH_TOKENS_MAX) {
-  const lengths = texts.map((text) => tokenise(text).ids.length);
+export async function sortedBatches(texts, tokenise, tokensMax = BATCH_TOKENS_MAX) {
+  const lengths = (await tokenise(texts)).map(({ ids }) => ids.length);
   const byLength = texts.map((_, index) => index).sort((i, j) => lengths[j] - lengths[i]);
   const batches = [];
   let longest = 0;

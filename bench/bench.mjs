@@ -40,7 +40,7 @@ else await main();
 async function main() {
   const { pairs, sha256 } = await readPairs(options.data, options.quick ? QUICK_PAIRS : undefined);
   const tokenise = await loadTokeniser(await readModelFolder(options.model));
-  const lengths = pairs.map((pair) => tokenise(textOf(pair)).ids.length);
+  const lengths = (await tokenise(pairs.map(textOf))).map(({ ids }) => ids.length);
   const run = {
     format: 1,
     date: new Date().toISOString(),
@@ -60,7 +60,7 @@ async function main() {
     options,
     pairs,
     tokenise,
-    fresh: createFreshener(tokenise),
+    fresh: await createFreshener(tokenise, pairs),
     report(figure) {
       run.figures.push(figure);
       const { part, precision, name, median, unit } = figure;

@@ -14,7 +14,7 @@ if (folders.length === 0) throw new Error("usage: node bench/graphs.mjs DATA.jso
 
 const { pairs } = await readPairs(data);
 const tokenise = await loadTokeniser(await readModelFolder(folders[0]));
-const { batches } = sortedBatches(pairs.map(textOf), tokenise);
+const { batches } = await sortedBatches(pairs.map(textOf), tokenise);
 
 const contenders = {};
 const logits = {};

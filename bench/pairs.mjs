@@ -18,19 +18,18 @@ export async function readPairs(path, pairsMax = Number.POSITIVE_INFINITY) {
  * Makes pairs that no cache has seen and that cost the model exactly the same: white space behind the document spells a
  * number in binary, another for every pair. The tokenizer drops it, the cache's key does not. Throws where a tokenizer keeps it.
  */
-export function createFreshener(tokenise) {
+export async function createFreshener(tokenise, [first]) {
   let made = 0;
   const freshen = (pair) => {
     made += 1;
     const suffix = made.toString(2).replaceAll("0", " ").replaceAll("1", "\t");
     return { ...pair, document: pair.document + suffix };
   };
-  return (pairs) => {
-    const fresh = pairs.map(freshen);
-    const [before, after] = [pairs, fresh].map(([pair]) => tokenise(textOf(pair)).ids.join());
-    if (before !== after) throw new Error("this tokenizer keeps trailing white space: no fresh pairs");
-    return fresh;
-  };
+  const spelled = { ...first, document: `${first.document} \t\t ` };
+  const [before, after] = await tokenise([first, spelled].map(textOf));
+  if (before.ids.join() !== after.ids.join())
+    throw new Error("this tokenizer keeps trailing white space: no fresh pairs");
+  return (pairs) => pairs.map(freshen);
 }
 
 export const textOf = ({ query, document }) => ({ first: query, second: document });
@@ -42,14 +41,14 @@ export function chunksOf(items, size) {
 }
 
 /** A pair of exactly `tokens` tokens, special ones included, of words from the data. */
-export function pairOfTokens(pairs, tokenise, tokens, seed) {
+export async function pairOfTokens(pairs, tokenise, tokens, seed) {
   const { query } = pairs[seed % pairs.length];
-  const count = (document) => tokenise({ first: query, second: document }).ids.length;
+  const count = async (words) => (await tokenise([{ first: query, second: words.join(" ") }]))[0].ids.length;
   const words = [];
-  for (let at = seed; count(words.join(" ")) < tokens; at++)
+  for (let at = seed; (await count(words)) < tokens; at++)
     words.push(...pairs[at % pairs.length].document.split(/\s+/));
-  while (words.length > 0 && count(words.join(" ")) > tokens) words.pop();
-  while (count(words.join(" ")) < tokens) words.push("a");
-  if (count(words.join(" ")) !== tokens) throw new Error(`a query alone has more than ${tokens} tokens`);
+  while (words.length > 0 && (await count(words)) > tokens) words.pop();
+  while ((await count(words)) < tokens) words.push("a");
+  if ((await count(words)) !== tokens) throw new Error(`a query alone has more than ${tokens} tokens`);
   return { id: `length:${tokens}:${seed}`, query, document: words.join(" "), label: seed % 2 };
 }

@@ -10,7 +10,7 @@ const CONCURRENCIES = [1, 2, 4];
 /** Throughput with nothing cached over HTTP, against bare sessions on the same texts: the ceiling. */
 export async function measureCold({ options, pairs, tokenise, fresh, precision, report }) {
   const { model, rounds } = options;
-  const { batches, order } = sortedBatches(pairs.map(textOf), tokenise);
+  const { batches, order } = await sortedBatches(pairs.map(textOf), tokenise);
   const whole = await openBareSession({ model, precision, threads: 2 });
   const halves = await Promise.all([1, 2].map(() => openBareSession({ model, precision, threads: 1 })));
   for (const session of [whole, ...halves]) await session.prepare(batches);

@@ -47,7 +47,7 @@ async function budgets({ options, pairs, tokenise, precision, report }, bare) {
   const measured = (options.quick ? [128, 512] : BUDGETS).map((x) => [
     x,
     async () => {
-      const { batches } = sortedBatches(some, tokenise, x);
+      const { batches } = await sortedBatches(some, tokenise, x);
       await bare.prepare(batches);
       return (some.length / (await runBatches([bare], batches.length))) * 1000;
     },
@@ -73,7 +73,8 @@ async function sizes({ options, pairs, tokenise, fresh, precision, report }, ser
       (_, i) => pairs[(i * 7) % pairs.length],
     );
     // A batch of x as a request brings it, in the batches of the ceiling's token budget.
-    const batches = chunksOf(some.map(textOf), x).flatMap((texts) => sortedBatches(texts, tokenise).batches);
+    const chunks = chunksOf(some.map(textOf), x).map((texts) => sortedBatches(texts, tokenise));
+    const batches = (await Promise.all(chunks)).flatMap((chunk) => chunk.batches);
     await bare.prepare(batches);
     const values = await interleave(options.rounds, {
       bare: async () => (some.length / (await runBatches([bare], batches.length))) * 1000,
@@ -94,10 +95,12 @@ async function sizes({ options, pairs, tokenise, fresh, precision, report }, ser
 
 async function lengths({ options, pairs, tokenise, fresh, precision, report }, service, bare) {
   for (const x of options.quick ? [32] : LENGTHS) {
-    const some = Array.from({ length: (options.quick ? 256 : TOKENS_OF_A_LENGTH) / x }, (_, i) =>
-      pairOfTokens(pairs, tokenise, x, i),
+    const some = await Promise.all(
+      Array.from({ length: (options.quick ? 256 : TOKENS_OF_A_LENGTH) / x }, (_, i) =>
+        pairOfTokens(pairs, tokenise, x, i),
+      ),
     );
-    const { batches } = sortedBatches(some.map(textOf), tokenise);
+    const { batches } = await sortedBatches(some.map(textOf), tokenise);
     await bare.prepare(batches);
     const values = await interleave(options.rounds, {
       bare: async () => (some.length / (await runBatches([bare], batches.length))) * 1000,
