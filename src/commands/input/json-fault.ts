@@ -1,3 +1,5 @@
+import { endOfString } from "../../scoring/requests/strict-json.js";
+
 /** What is wrong in a JSON text, and the index in it. */
 export interface JsonFault {
   readonly at: number;
@@ -44,12 +46,8 @@ function keysHeld(value: unknown): number {
 
 /** The index after the string that opens at `open`; 0 where nothing closes it. */
 function stringEnd(text: string, open: number): number {
-  for (let close = text.indexOf('"', open + 1); close !== -1; close = text.indexOf('"', close + 1)) {
-    let slashes = 0;
-    while (text[close - 1 - slashes] === "\\") slashes += 1;
-    if (slashes % 2 === 0) return close + 1;
-  }
-  return 0;
+  const close = endOfString(text, open);
+  return close === text.length ? 0 : close + 1;
 }
 
 function skipBlanks(text: string, from: number): number {

@@ -14,7 +14,7 @@ interface Waiting {
 
 /**
  * Bounds what is kept for clients that do not read their answers: over the limit the connections close whose answers have
- * waited longest. A streamed answer does not count, for it is read as fast as it is taken.
+ * waited longest. A streamed answer does not count: it is read as fast as it is taken.
  */
 export function boundUnreadAnswers(app: FastifyInstance, bytesMax = UNREAD_BYTES_MAX): void {
   const waiting = new Set<Waiting>();

@@ -1,7 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
 import { AssayError, faultsError } from "../../errors.js";
-import type { Rankers } from "../../ranker/port.js";
 import {
   deleteDirection,
   type KnownDirection,
@@ -9,11 +8,11 @@ import {
   readDirection,
 } from "../../scoring/directions/known.js";
 import { type DirectionRequest, makeDirection } from "../../scoring/directions/make.js";
+import type { Ports } from "../../scoring/ports.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { checkSchema } from "../../scoring/requests/schema-faults.js";
-import type { Store } from "../../store/port.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import {
   atLine,
@@ -37,10 +36,7 @@ import {
 } from "../schemas/direction.js";
 import { BODY_PROBLEMS, problems, RUN_PROBLEMS, STORE_PROBLEMS } from "../schemas/problem.js";
 
-export function directionRoutes(
-  ports: { rankers: Rankers; store: Store },
-  limits: Limits,
-): FastifyPluginAsyncZod {
+export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       "/v1/directions",
@@ -107,7 +103,7 @@ export function directionRoutes(
 }
 
 /** In a scope of its own: no other route takes a stream of samples. */
-function makingRoute(ports: { rankers: Rankers; store: Store }, limits: Limits): FastifyPluginAsyncZod {
+function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
     takeLineBodies(app);
     const closing = new AbortController();

@@ -3,6 +3,7 @@ import { z } from "zod";
 import { isStoreFailure } from "../../errors.js";
 import type { Metrics } from "../../observe/metrics.js";
 import type { Rankers } from "../../ranker/port.js";
+import type { Ports } from "../../scoring/ports.js";
 import type { Store } from "../../store/port.js";
 import { withoutPlaces } from "../places.js";
 import { openProblems, problems } from "../schemas/problem.js";
@@ -17,7 +18,7 @@ const readinessSchema = z
   .describe("What is ready, and why not");
 
 export function healthRoutes(
-  { rankers, store }: { rankers: Rankers; store: Store },
+  { rankers, store }: Ports,
   { registry }: Pick<Metrics, "registry">,
 ): FastifyPluginAsyncZod {
   return async (app) => {

@@ -1,9 +1,9 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
-import type { Rankers } from "../../ranker/port.js";
 import { deleteSample, lookUpSamples, readSample } from "../../scoring/datasets/remembered.js";
+import type { Ports } from "../../scoring/ports.js";
 import type { Limits } from "../../scoring/requests/limits.js";
-import type { DatasetSummary, Store } from "../../store/port.js";
+import type { DatasetSummary } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderLookUp, renderRemembered, renderTime } from "../render.js";
@@ -16,10 +16,7 @@ import {
 } from "../schemas/dataset.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
-export function sampleRoutes(
-  ports: { rankers: Rankers; store: Store },
-  limits: Limits,
-): FastifyPluginAsyncZod {
+export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
     app.post(
       "/v1/datasets/:dataset/lookup",

@@ -1,13 +1,12 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
-import type { Rankers } from "../../ranker/port.js";
 import { weighDataset } from "../../scoring/datasets/weigh-dataset.js";
-import type { Store } from "../../store/port.js";
+import type { Ports } from "../../scoring/ports.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { renderDiagnostics, renderSnapshot } from "../render.js";
 import { datasetParamsSchema, weighAnswerSchema, weighBodySchema } from "../schemas/dataset.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
-export function weightRoutes(ports: { rankers: Rankers; store: Store }): FastifyPluginAsyncZod {
+export function weightRoutes(ports: Ports): FastifyPluginAsyncZod {
   return async (app) => {
     app.post(
       "/v1/datasets/:dataset/weights",

@@ -90,7 +90,7 @@ export function pointerOf(place: readonly PropertyKey[]): string {
 }
 
 /** Index of the quote that ends the string which begins at `start`; the text's length where none does. */
-function endOfString(text: string, start: number): number {
+export function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let escapes = 0;
     while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++;

@@ -1,6 +1,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AssayError } from "../../errors.js";
+import { inTime } from "../in-time.js";
 import { explain, isFull, probeRoom, unavailable } from "./disk.js";
 
 /** Without a commit for this long while one waits, the store is not ready. */
@@ -102,7 +103,7 @@ export async function openCommits(
     if (stalledMs() > timeoutMs) throw stalled(stalledMs());
     await checkFolder();
     if (waiting++ === 0) progressAtMs = performance.now();
-    return within(timeoutMs, decide(start));
+    return inTime(decide(start), timeoutMs, () => stalled(timeoutMs));
   }
 
   async function decide(start: () => Promise<boolean>): Promise<boolean> {
@@ -118,19 +119,6 @@ export async function openCommits(
     } finally {
       waiting--;
       progressAtMs = performance.now();
-    }
-  }
-
-  /** What it gives up waiting for goes on. */
-  async function within<T>(ms: number, work: Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(stalled(ms)), ms);
-    });
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      clearTimeout(timer);
     }
   }
 
@@ -157,7 +145,7 @@ export async function openCommits(
           checking = null;
         });
       }
-      await within(READY_MS, checking);
+      await inTime(checking, READY_MS, () => stalled(READY_MS));
     },
     isIdle: () => waiting === 0,
   };

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { shapeNumber } from "../codec/stored.js";
+import { countOnce, type DatasetState, recount } from "../counted-once.js";
 import type { DatasetEntry } from "./datasets.js";
 import type { Environment } from "./environment.js";
 import { after } from "./sample-key.js";
@@ -14,8 +15,6 @@ const CHUNK = 1000;
 export function openCounts({
   samples,
 }: Pick<Environment, "samples">): (entry: DatasetEntry) => Promise<readonly number[]> {
-  const counted = new Map<string, { updatedAtMs: number; counts: Promise<readonly number[]> }>();
-
   async function count(incarnation: Buffer): Promise<readonly number[]> {
     const counts: number[] = [];
     const end = after(incarnation);
@@ -29,22 +28,15 @@ export function openCounts({
     return Array.from(counts, (each) => each ?? 0);
   }
 
+  const counted = countOnce(({ entry }: CountedState) => count(entry.incarnation));
   return (entry) => {
-    const name = entry.incarnation.toString("hex");
-    if (entry.counts !== null) {
-      counted.delete(name);
-      return Promise.resolve(entry.counts);
-    }
-    const known = counted.get(name);
-    if (known?.updatedAtMs === entry.updatedAtMs) return known.counts;
-    const counts = count(entry.incarnation);
-    counted.set(name, { updatedAtMs: entry.updatedAtMs, counts });
-    counts.catch(() => counted.delete(name)); // the caller hears of it
-    return counts;
+    const incarnation = entry.incarnation.toString("hex");
+    if (entry.counts === null) return counted.of({ entry, incarnation, updatedAtMs: entry.updatedAtMs });
+    counted.forget(incarnation);
+    return Promise.resolve(entry.counts);
   };
 }
 
-/** Adds to the samples of a shape. */
-export function recount(counts: number[], shape: number, change: number): void {
-  counts[shape] = (counts[shape] ?? 0) + change;
+interface CountedState extends DatasetState {
+  readonly entry: DatasetEntry;
 }

@@ -11,11 +11,11 @@ import {
   snapshotInfo,
   weightsSince,
 } from "../codec/stored.js";
+import { recount } from "../counted-once.js";
 import { startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { DatasetSummary, LookedUp, Page, Store } from "../port.js";
 import { openWeighings } from "../weighings.js";
-import { recount } from "./counts.js";
 import { type DatasetEntry, newEntry, openDatasets } from "./datasets.js";
 import { openDirections } from "./directions.js";
 import { explain } from "./disk.js";

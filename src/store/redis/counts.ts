@@ -1,4 +1,5 @@
 import { shapeNumber } from "../codec/stored.js";
+import { countOnce, type DatasetState, recount } from "../counted-once.js";
 import type { Connection } from "./connection.js";
 import { datasetKey, incarnationKey, usedBuckets } from "./keys.js";
 import { READ_BUCKETS, WRITE_COUNTS } from "./scripts.js";
@@ -6,11 +7,8 @@ import { READ_BUCKETS, WRITE_COUNTS } from "./scripts.js";
 /** Buckets that one script reads. */
 const BUCKETS_PER_CHUNK = 200;
 
-/** A dataset at a time. */
-export interface DatasetState {
+interface RedisState extends DatasetState {
   readonly dataset: string;
-  readonly incarnation: string;
-  readonly updatedAtMs: number;
 }
 
 /**
@@ -20,10 +18,8 @@ export interface DatasetState {
 export function openCounts(
   connection: Connection,
   prefix: string,
-): (state: DatasetState) => Promise<readonly number[]> {
-  const counted = new Map<string, { updatedAtMs: number; counts: Promise<readonly number[]> }>();
-
-  async function count({ dataset, incarnation, updatedAtMs }: DatasetState): Promise<readonly number[]> {
+): (state: RedisState) => Promise<readonly number[]> {
+  async function count({ dataset, incarnation, updatedAtMs }: RedisState): Promise<readonly number[]> {
     const used = (await connection.send("GET", [
       incarnationKey(prefix, dataset, incarnation, "used"),
     ])) as Buffer | null;
@@ -34,8 +30,7 @@ export function openCounts(
       const found = await connection.run(READ_BUCKETS, datasetKey(prefix, dataset), [incarnation, ...chunk]);
       const [, ...parts] = found as [number, ...Buffer[]];
       for (let index = 1; index < parts.length; index += 2) {
-        const shape = shapeNumber(parts[index] as Buffer);
-        counts[shape] = (counts[shape] ?? 0) + 1;
+        recount(counts, shapeNumber(parts[index] as Buffer), 1);
       }
     }
     const args = [...counts.entries()].flatMap(([shape, samples]) => [shape, samples ?? 0]);
@@ -46,14 +41,7 @@ export function openCounts(
     return counts;
   }
 
-  return (state) => {
-    const known = counted.get(state.incarnation);
-    if (known?.updatedAtMs === state.updatedAtMs) return known.counts;
-    const counts = count(state);
-    counted.set(state.incarnation, { updatedAtMs: state.updatedAtMs, counts });
-    counts.catch(() => counted.delete(state.incarnation)); // the caller hears of it
-    return counts;
-  };
+  return countOnce(count).of;
 }
 
 /** Shapes and their samples by turns. */

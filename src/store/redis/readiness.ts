@@ -1,3 +1,4 @@
+import { inTime } from "../in-time.js";
 import type { StoreStatus } from "../port.js";
 import { type Connection, defineScript } from "./connection.js";
 import { describeDurability, readSettings } from "./durability.js";
@@ -58,6 +59,7 @@ export function openReadiness(
   prefix: string,
   timeoutMs: number,
 ): () => Promise<StoreStatus> {
+  const answerMs = Math.min(ANSWER_MS, timeoutMs);
   let asked: Promise<StoreStatus> | null = null;
 
   async function ask(): Promise<StoreStatus> {
@@ -70,22 +72,11 @@ export function openReadiness(
   }
 
   return () => {
-    asked ??= inTime(ask(), Math.min(ANSWER_MS, timeoutMs)).finally(() => {
-      asked = null;
-    });
+    asked ??= inTime(ask(), answerMs, () => unavailable(`Redis has not answered for ${answerMs} ms`)).finally(
+      () => {
+        asked = null;
+      },
+    );
     return asked;
   };
-}
-
-async function inTime<T>(answer: Promise<T>, ms: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const error = unavailable(`Redis has not answered for ${ms} ms`);
-    timer = setTimeout(() => reject(error), ms);
-  });
-  try {
-    return await Promise.race([answer, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

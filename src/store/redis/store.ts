@@ -9,12 +9,11 @@ import {
   decodeStored,
   emptyColumns,
   type KeptSnapshot,
-  weightScale,
 } from "../codec/stored.js";
-import { datasetNotFound, startLifetime } from "../lifetime.js";
+import { startLifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES, OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
-import type { LookedUp, SampleRecord, SnapshotInfo, Store, StoredSample } from "../port.js";
-import { openWeighings, weighingOvertaken } from "../weighings.js";
+import type { LookedUp, SampleRecord, Store, StoredSample } from "../port.js";
+import { openWeighings } from "../weighings.js";
 import { type Argument, type Connection, connect } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { openDirections } from "./directions.js";
@@ -25,20 +24,11 @@ import { openOutputs } from "./outputs.js";
 import { packBucketsAndIds } from "./packed.js";
 import { readPackedList } from "./packed-list.js";
 import { openReadiness } from "./readiness.js";
-import {
-  DELETE_SAMPLE,
-  PUBLISH_SNAPSHOT,
-  READ_BUCKETS,
-  READ_SAMPLES,
-  TAKE_SNAPSHOT_VERSION,
-  WRITE_SAMPLES,
-  WRITE_WEIGHTS,
-} from "./scripts.js";
+import { DELETE_SAMPLE, READ_BUCKETS, READ_SAMPLES, WRITE_SAMPLES } from "./scripts.js";
+import { openSnapshots } from "./snapshots.js";
 
-/** Samples that one script reads or weighs, about: Redis does nothing else meanwhile. */
+/** Samples that one script reads, about: Redis does nothing else meanwhile. */
 const CHUNK = 1000;
-/** What scripts answer that write a snapshot: see `LATER_MAX`. */
-const OVERTAKEN = -1;
 
 /** Of `READ_SAMPLES`: incarnation, number of shapes, newest snapshot, stored samples as a packed list. */
 type Reply = [Buffer, number, Buffer | null, Buffer];
@@ -80,6 +70,7 @@ export function openRedisStore({
   const outputs = openOutputs(connection, prefix, { outputsTtlMs, outputsBytesMax });
   const datasets = openDatasets(connection, prefix);
   const directions = openDirections(connection, prefix);
+  const writeSnapshot = openSnapshots(connection, prefix);
   const inTurn = openWeighings();
   const { run, runEach, end } = startLifetime(explain);
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
@@ -201,34 +192,8 @@ export function openRedisStore({
     readDataset: (dataset) => run(() => datasets.read(dataset)),
     deleteDataset: (dataset) => run(() => datasets.delete(dataset)),
 
-    writeSnapshot: (dataset, { ids, weights }, provenance) =>
-      run(() =>
-        inTurn(dataset, async (): Promise<SnapshotInfo> => {
-          const taken = await connection.run(TAKE_SNAPSHOT_VERSION, keyOf(dataset), []);
-          if (taken === null) throw datasetNotFound(dataset);
-          const [incarnation, version] = taken as [Buffer, number];
-          let samples = 0;
-          for (let start = 0; start < ids.length; start += CHUNK) {
-            const args: Argument[] = [incarnation, version];
-            for (const [offset, id] of ids.slice(start, start + CHUNK).entries()) {
-              args.push(bucketOf(id), id, float32(weights[start + offset] as number));
-            }
-            const written = (await connection.run(WRITE_WEIGHTS, keyOf(dataset), args)) as number | null;
-            if (written === null) throw datasetNotFound(dataset);
-            if (written === OVERTAKEN) throw weighingOvertaken(dataset);
-            samples += written;
-          }
-          const info = { version, createdAtMs: Date.now(), samples, provenance };
-          const published = await connection.run(PUBLISH_SNAPSHOT, keyOf(dataset), [
-            incarnation,
-            version,
-            JSON.stringify({ ...info, weightScale: weightScale(weights) }),
-          ]);
-          if (published === null) throw datasetNotFound(dataset);
-          if (published === OVERTAKEN) throw weighingOvertaken(dataset);
-          return info;
-        }),
-      ),
+    writeSnapshot: (dataset, weights, provenance) =>
+      run(() => inTurn(dataset, () => writeSnapshot(dataset, weights, provenance))),
 
     writeDirection: (facts, vector) => run(() => directions.write(facts, vector)),
     readDirection: (name) => run(() => directions.read(name)),
@@ -312,10 +277,4 @@ async function beginScan(
   const buckets = used === null ? [] : usedBuckets(used);
   const perBucket = Math.max(1, Number(samples) / Math.max(1, buckets.length));
   return { incarnation, buckets, bucketsPerChunk: Math.max(1, Math.floor(CHUNK / perBucket)) };
-}
-
-function float32(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeFloatLE(value, 0);
-  return bytes;
 }

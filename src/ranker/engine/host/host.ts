@@ -191,7 +191,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     for (const name of accumulations.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
   }
 
-  /** What may help where another start would not stands in the refusal of a run, and not in that of a new model. */
+  /** The refusal of a run says what may help where another start would not; that of a new model does not. */
   function notReady(reason: string): AssayError {
     const help = invalid ? "; a reload of the model tries again" : "";
     return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}${help}` });

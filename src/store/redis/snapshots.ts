@@ -1,0 +1,45 @@
+import { weightScale } from "../codec/stored.js";
+import { datasetNotFound } from "../lifetime.js";
+import type { Store } from "../port.js";
+import { weighingOvertaken } from "../weighings.js";
+import type { Argument, Connection } from "./connection.js";
+import { bucketOf, datasetKey } from "./keys.js";
+import { PUBLISH_SNAPSHOT, TAKE_SNAPSHOT_VERSION, WRITE_WEIGHTS } from "./scripts.js";
+
+/** Samples that one script weighs: Redis does nothing else meanwhile. */
+const CHUNK = 1000;
+/** What scripts answer that write a snapshot: see `LATER_MAX`. */
+const OVERTAKEN = -1;
+
+/** Writes a snapshot beside the newest one, chunk by chunk, and then puts it in its place. */
+export function openSnapshots(connection: Connection, prefix: string): Store["writeSnapshot"] {
+  return async (dataset, { ids, weights }, provenance) => {
+    const key = datasetKey(prefix, dataset);
+    const taken = await connection.run(TAKE_SNAPSHOT_VERSION, key, []);
+    if (taken === null) throw datasetNotFound(dataset);
+    const [incarnation, version] = taken as [Buffer, number];
+    let samples = 0;
+    for (let start = 0; start < ids.length; start += CHUNK) {
+      const args: Argument[] = [incarnation, version];
+      for (const [offset, id] of ids.slice(start, start + CHUNK).entries()) {
+        args.push(bucketOf(id), id, float32(weights[start + offset] as number));
+      }
+      const written = (await connection.run(WRITE_WEIGHTS, key, args)) as number | null;
+      if (written === null) throw datasetNotFound(dataset);
+      if (written === OVERTAKEN) throw weighingOvertaken(dataset);
+      samples += written;
+    }
+    const info = { version, createdAtMs: Date.now(), samples, provenance };
+    const kept = JSON.stringify({ ...info, weightScale: weightScale(weights) });
+    const published = await connection.run(PUBLISH_SNAPSHOT, key, [incarnation, version, kept]);
+    if (published === null) throw datasetNotFound(dataset);
+    if (published === OVERTAKEN) throw weighingOvertaken(dataset);
+    return info;
+  };
+}
+
+function float32(value: number): Buffer {
+  const bytes = Buffer.allocUnsafe(4);
+  bytes.writeFloatLE(value, 0);
+  return bytes;
+}
