@@ -4,7 +4,12 @@ import type { SampleLimits } from "./limits.js";
 /** Bytes of UTF-8 that the name of a dataset or a direction may have. */
 export const DATASET_BYTES_MAX = 128;
 
-/** Well-formed Unicode without control characters, at most `bytesMax` bytes of UTF-8, and no step of a path. */
+/** A name that a URL's path holds: not `.` or `..`, which clients take out of a path before they send it. */
+function pathName(bytesMax: number, what: string) {
+  return name(bytesMax, what).refine((text) => text !== "." && text !== "..", PATH_STEP);
+}
+
+/** Well-formed Unicode without control characters, at most `bytesMax` bytes of UTF-8. */
 function name(bytesMax: number, what: string) {
   return z
     .string()
@@ -22,12 +27,10 @@ function name(bytesMax: number, what: string) {
 }
 
 export const LONE_SURROGATE = "holds a lone surrogate, which is not Unicode text";
-/** Clients take such steps out of a URL before they send it: what is named so could not be read again. */
 const PATH_STEP = "is . or .., which clients take out of a URL's path";
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 function nameFaults(text: string, bytesMax: number): string[] {
-  if (text === "." || text === "..") return [PATH_STEP];
   // Most names are these, and a look-up checks thousands: one test instead of three.
   if (PRINTABLE_ASCII.test(text) && text.length <= bytesMax) return NO_FAULTS;
   const faults: string[] = [];
@@ -40,13 +43,13 @@ function nameFaults(text: string, bytesMax: number): string[] {
 const NO_FAULTS: string[] = [];
 
 export function idSchema({ idBytesMax }: SampleLimits) {
-  return name(idBytesMax, "Opaque id of a sample within its dataset.");
+  return pathName(idBytesMax, "Opaque id of a sample within its dataset.");
 }
 
 export function groupSchema({ idBytesMax }: SampleLimits) {
   return name(idBytesMax, "The query that the sample belongs to.");
 }
 
-export const datasetSchema = name(DATASET_BYTES_MAX, "Name of a dataset.");
-export const directionNameSchema = name(DATASET_BYTES_MAX, "Name of a direction.");
+export const datasetSchema = pathName(DATASET_BYTES_MAX, "Name of a dataset.");
+export const directionNameSchema = pathName(DATASET_BYTES_MAX, "Name of a direction.");
 export const modelNameSchema = z.string().min(1).max(128).describe("Name of a model folder.");

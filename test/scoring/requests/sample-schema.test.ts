@@ -14,6 +14,7 @@ function isValid(sample: Readonly<Record<string, unknown>>): boolean {
     ["text", "query,document"].includes(texts.join()) &&
     texts.every((name) => isText(sample[name], 6)) &&
     ["id", "group"].filter(has).every((name) => isName(sample[name])) &&
+    ![".", ".."].includes(String(sample.id)) &&
     (!has("label") || isLabel(sample.label))
   );
 }
@@ -43,7 +44,7 @@ function isLabel(value: unknown): boolean {
 const text = fc.oneof(
   fc.string({ maxLength: 9 }),
   fc.string({ maxLength: 9, unit: "binary" }),
-  fc.constantFrom("", "\ud800", "a\u0000", "é".repeat(4), "é".repeat(5), "\u0085", "x".repeat(8)),
+  fc.constantFrom("", ".", "..", "\ud800", "a\u0000", "é".repeat(4), "é".repeat(5), "\u0085", "x".repeat(8)),
 );
 const anySample = fc.record(
   {
@@ -88,6 +89,7 @@ describe("a sample's schema", () => {
     [{ text: "a", query: "b" }, [], "needs query and document, or text in place of both"],
     [{ text: "\ud800" }, ["text"], "holds a lone surrogate, which is not Unicode text"],
     [{ text: "a", id: "\u0000" }, ["id"], "holds a control character"],
+    [{ text: "a", id: ".." }, ["id"], "is . or .., which clients take out of a URL's path"],
     [{ text: "a", group: "é".repeat(5) }, ["group"], "is longer than 8 bytes of UTF-8"],
   ])("names the fault of %j", (sample, path, message) => {
     expect(schema.safeParse(sample).error?.issues).toMatchObject([{ path, message }]);
