@@ -1,12 +1,41 @@
 import { defineConfig } from "vitest/config";
 
+/** What measures time under load: one file after another, with nothing beside them. */
+const ALONE = [
+  "test/system/{overload,timing,hung-store}.test.ts",
+  "test/http/timing.test.ts",
+  "test/bench/**/*.test.ts",
+];
+
+const shared = {
+  // Only a hang should end a test: machines that build and test are slow at times.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+};
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
     // Engine processes run compiled code: the suite builds before it starts.
     globalSetup: "test/support/build.ts",
-    // Only a hang should end a test: machines that build and test are slow at times.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    projects: [
+      {
+        test: {
+          ...shared,
+          name: "beside",
+          include: ["test/**/*.test.ts"],
+          exclude: ALONE,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        test: {
+          ...shared,
+          name: "alone",
+          include: ALONE,
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });

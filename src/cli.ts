@@ -2,11 +2,9 @@
 import { Command } from "commander";
 import { EarlyEnd, outliveReaders } from "./commands/endings.js";
 import { addInspectCommand } from "./commands/inspect.js";
-import { printOpenApi } from "./commands/openapi.js";
 import { addScoreCommand } from "./commands/score.js";
 import { configPage, flagOf, readConfig, SETTINGS } from "./config.js";
 import { AssayError } from "./errors.js";
-import { serve } from "./main.js";
 import { packageVersion } from "./version.js";
 
 outliveReaders();
@@ -19,7 +17,11 @@ const serveCommand = program.command("serve").description("Serve over HTTP");
 for (const [name, { help, preset }] of Object.entries(SETTINGS)) {
   serveCommand.option(`--${flagOf(name)} <value>`, `${help} (${name}${preset ? `, default ${preset}` : ""})`);
 }
-serveCommand.action((_options, command: Command) => serve(readConfig(process.env, flagsOf(command))));
+// Here and below: what a command does is loaded when it runs, which takes a second that no other command has to wait.
+serveCommand.action(async (_options, command: Command) => {
+  const { serve } = await import("./main.js");
+  await serve(readConfig(process.env, flagsOf(command)));
+});
 
 addScoreCommand(program);
 addInspectCommand(program);
@@ -27,7 +29,7 @@ addInspectCommand(program);
 program
   .command("openapi")
   .description("Print the OpenAPI document")
-  .action(() => printOpenApi());
+  .action(async () => (await import("./commands/openapi.js")).printOpenApi());
 
 program
   .command("config")

@@ -1,17 +1,14 @@
 import type { FastifyInstance } from "fastify";
 import type { Config } from "./config.js";
 import { AssayError } from "./errors.js";
-import { buildApp } from "./http/app.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
 import type { Device } from "./ranker/engine/protocol.js";
-import { type ImportOptions, type ImportReport, importFolder } from "./ranker/import/import-folder.js";
+import type { ImportOptions, ImportReport } from "./ranker/import/import-folder.js";
 import type { Rankers } from "./ranker/port.js";
 import type { RankerObserver } from "./ranker/ranker.js";
 import { openRankers, type RankersOptions } from "./ranker/rankers.js";
-import { openEmbeddedStore } from "./store/embedded/store.js";
 import type { Store } from "./store/port.js";
-import { openRedisStore } from "./store/redis/store.js";
 import { packageVersion } from "./version.js";
 
 /** The ports of the service, opened from the configuration; `close` drains and lets go of them. */
@@ -65,10 +62,11 @@ async function requireDevices({ devices }: Config, rankers: Rankers): Promise<vo
 }
 
 /** The HTTP service over open ports. */
-export function composeApp(
+export async function composeApp(
   config: Config,
   { rankers, store, metrics, logger }: Omit<Ports, "close">,
 ): Promise<FastifyInstance> {
+  const { buildApp } = await import("./http/app.js");
   return buildApp({
     rankers,
     store,
@@ -81,14 +79,19 @@ export function composeApp(
 }
 
 /** Makes a model folder of a stock ONNX export; see `importFolder`. */
-export function importModel(source: string, options: ImportOptions): Promise<ImportReport> {
+export async function importModel(source: string, options: ImportOptions): Promise<ImportReport> {
+  const { importFolder } = await import("./ranker/import/import-folder.js");
   return importFolder(source, options);
 }
 
+/** Loads the adapter that is used alone: a second of start for the command line. */
 async function openStore({ redisUrl, dataDir, ...options }: Config, logger: Logger): Promise<Store> {
   const { digestKey, outputsTtlMs, outputsBytesMax } = options;
-  if (redisUrl === undefined)
+  if (redisUrl === undefined) {
+    const { openEmbeddedStore } = await import("./store/embedded/store.js");
     return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs, outputsBytesMax });
+  }
+  const { openRedisStore } = await import("./store/redis/store.js");
   const store = openRedisStore({
     url: redisUrl,
     digestKey,

@@ -1,6 +1,5 @@
 import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { importModel } from "../compose.js";
 import { readConfig } from "../config.js";
 import { renderImport } from "./import-report.js";
 import { wholeNumber } from "./option-values.js";
@@ -42,6 +41,7 @@ export function addInspectCommand(program: Command): void {
 }
 
 async function inspectFolder(folder: string, options: InspectOptions): Promise<void> {
+  const { importModel } = await import("../compose.js");
   const { task, maxTokens, graph, logits, replace = false, dryRun = false } = options;
   const name = options.name ?? basename(resolve(options.output ?? folder));
   const output = options.output ?? join(readConfig(process.env).modelsDir, name);

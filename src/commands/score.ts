@@ -6,7 +6,7 @@ import { wholeNumber } from "./option-values.js";
 import { sortingOf, topOf } from "./output/order.js";
 import { ROW_FORMATS } from "./output/row-writer.js";
 import { CARRIED, type CarriedName } from "./output/rows.js";
-import { type ScoreOptions, scoreFile } from "./score-file.js";
+import type { ScoreOptions } from "./score-file.js";
 import { addWeightingOptions } from "./weighting-options.js";
 
 /** Adds `assay score FILE`: the use case of `POST /v1/score` over a file, without a server. */
@@ -54,7 +54,10 @@ export function addScoreCommand(program: Command): void {
     .option("--direction <name>", "direction that influence, alignment and tangent are measured along")
     .option("--reference <model>", "model whose loss rho takes away, where the file has no reference_loss")
     .option("--batch <n>", "samples scored at once, or more where a group is larger", wholeNumber(1), 256);
-  addWeightingOptions(command).action((file: string, options: ScoreOptions) => scoreFile(file, options));
+  addWeightingOptions(command).action(async (file: string, options: ScoreOptions) => {
+    const { scoreFile } = await import("./score-file.js");
+    await scoreFile(file, options);
+  });
 }
 
 /** Makes the reader of an option that takes a list of `names`. */

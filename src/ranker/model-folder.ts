@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { AssayError } from "../errors.js";
 import { shortened } from "./bounded.js";
-import { createLocations } from "./external-data.js";
+import { fileFault } from "./file-fault.js";
 import { JsonFault, parseJson } from "./json.js";
 import { describeLearned } from "./learned-part.js";
 import {
@@ -77,54 +77,9 @@ const JSON_BYTES_MAX = 256 * 2 ** 20;
 /** As much as the header of an upload, and what it does not hold. */
 const MANIFEST_BYTES_MAX = 32 * 2 ** 20;
 
-/** What the file system refuses, without the path. */
-export function fileFault(cause: unknown): string {
-  const { code, syscall, message } = cause as NodeJS.ErrnoException;
-  return syscall === undefined ? message : `${syscall} fails with ${code}`;
-}
-
 /** Files that the manifest names and the folder lacks. */
 export function absentFiles({ directory, manifest }: ModelFolder): string[] {
   return Object.keys(manifest.files).filter((name) => !existsSync(join(directory, name)));
-}
-
-/** Compares every file that is read with its digest in the manifest; throws `model_invalid` naming the first that differs or has none. */
-export async function checkDigests(folder: ModelFolder): Promise<void> {
-  for (const name of Object.keys(folder.manifest.files)) await checkDigest(folder, name);
-}
-
-/** Compares one file of the manifest with its digest, and looks where a graph's tensors lie; throws `model_invalid`. */
-export async function checkDigest({ directory, manifest }: ModelFolder, name: string): Promise<void> {
-  const expected = manifest.files[name]?.sha256;
-  const shown = `${manifest.name}/${name}`;
-  const isGraph = Object.values(manifest.graphs).includes(name);
-  const locations = createLocations();
-  let found: string;
-  try {
-    found = await digestOfFile(join(directory, name), isGraph ? locations.add : undefined);
-  } catch (cause) {
-    throw new AssayError("model_invalid", { detail: `${shown} cannot be read: ${fileFault(cause)}`, cause });
-  }
-  if (found !== expected) {
-    throw new AssayError("model_invalid", {
-      detail: `${shown} does not match its digest: the manifest says ${expected}, the file is ${found}`,
-    });
-  }
-  const unlisted = [...locations.found()].find((location) => !Object.hasOwn(manifest.files, location));
-  if (unlisted === undefined) return;
-  throw new AssayError("model_invalid", {
-    detail: `${shown} reads weights from ${unlisted}, which has no digest among the manifest's files`,
-  });
-}
-
-/** SHA-256 of a file, in hex; `onChunk` gets its bytes. */
-export async function digestOfFile(path: string, onChunk?: (chunk: Uint8Array) => void): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) {
-    hash.update(chunk as Buffer);
-    onChunk?.(chunk as Buffer);
-  }
-  return hash.digest("hex");
 }
 
 /** What callers may know of the model. */

@@ -15,8 +15,10 @@ import {
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { AssayError } from "../errors.js";
+import { digestOfFile } from "./digests.js";
+import { fileFault } from "./file-fault.js";
 import { type Manifest, WEIGHTS_FILE } from "./manifest.js";
-import { digestOfFile, fileFault, type ModelFolder, readModelFolder } from "./model-folder.js";
+import { type ModelFolder, readModelFolder } from "./model-folder.js";
 
 const MANIFEST_FILE = "model.json";
 /** What is about to take the place of the file of that name. */

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,6 +10,8 @@ import { promisify } from "node:util";
 import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../support/app.js";
+import { smallModels } from "../support/exports.js";
+import { SHIPPED } from "../support/model.js";
 
 const run = promisify(execFile);
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
@@ -27,16 +29,24 @@ async function score(name: string, content: string, ...options: string[]) {
   return scoreIn(temporaryFolder(), name, content, ...options);
 }
 
-function environmentIn(folder: string): NodeJS.ProcessEnv {
-  return { PATH: process.env.PATH, ASSAY_DATA_DIR: join(folder, "data"), ASSAY_LOG_LEVEL: "error" };
+const small = smallModels();
+
+function environmentIn(folder: string, modelsDir = small.directory): NodeJS.ProcessEnv {
+  return {
+    PATH: process.env.PATH,
+    ASSAY_DATA_DIR: join(folder, "data"),
+    ASSAY_LOG_LEVEL: "error",
+    ASSAY_MODELS_DIR: modelsDir,
+  };
 }
 
 /** The same, with the store that earlier runs in the folder left there. */
 async function scoreIn(folder: string, name: string, content: string, ...options: string[]) {
   const file = join(folder, name);
   writeFileSync(file, content);
+  const needsGradients = options.some((option) => /grad_norm\b|influence/.test(option));
   return run(process.execPath, [CLI, "score", file, ...options], {
-    env: environmentIn(folder),
+    env: environmentIn(folder, needsGradients ? dirname(SHIPPED) : small.directory),
   }).then(
     ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
     (error) => ({

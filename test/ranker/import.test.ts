@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { checkDigests } from "../../src/ranker/digests.js";
 import { padBatch } from "../../src/ranker/engine/session/padding.js";
 import {
   type ImportOptions,
@@ -9,7 +10,7 @@ import {
 } from "../../src/ranker/import/import-folder.js";
 import { type GraphProto, makeNode } from "../../src/ranker/import/onnx.js";
 import { openProbeSession, type Value } from "../../src/ranker/import/probe-session.js";
-import { checkDigests, readModelFolder } from "../../src/ranker/model-folder.js";
+import { readModelFolder } from "../../src/ranker/model-folder.js";
 import { loadTokeniser, type TokenisedText } from "../../src/ranker/tokeniser.js";
 import { temporaryFolder } from "../support/app.js";
 import {

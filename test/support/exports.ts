@@ -1,6 +1,9 @@
-import { cpSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll } from "vitest";
+import { importFolder } from "../../src/ranker/import/import-folder.js";
 import {
   decodeModel,
   encodeModel,
@@ -30,6 +33,21 @@ export function exportFolder(name: ExportName): string {
 
 export function expectedOf(name: ExportName): Expected[] {
   return JSON.parse(readFileSync(join(exportFolder(name), "expected.json"), "utf8"));
+}
+
+/**
+ * For a test file whose figures may come from any ranker: a models folder whose default model is a small export, without gradient
+ * graphs, which an engine loads in a tenth of the shipped model's time. Called outside tests; read `directory` within them.
+ */
+export function smallModels(): { readonly directory: string } {
+  const models = { directory: "" };
+  beforeAll(async () => {
+    models.directory = mkdtempSync(join(tmpdir(), "assay-models-"));
+    const output = join(models.directory, "default");
+    await importFolder(exportFolder("bert"), { name: "default", output, replace: false });
+  });
+  afterAll(() => rmSync(models.directory, { recursive: true, force: true }));
+  return models;
 }
 
 /** A copy of an export, for a test to spoil. */

@@ -1,3 +1,5 @@
+import { fork } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import type { Json } from "./post.js";
@@ -85,6 +87,23 @@ export async function until(
   while (!(await condition())) {
     if (performance.now() > endAtMs) throw new Error(`${what}: not within ${timeoutMs} ms`);
     await delay(10);
+  }
+}
+
+/**
+ * The event loop of a process that does nothing, while `work` runs: what this machine costs any process at the time. Answers the
+ * 99th percentile of its delay in seconds, by the clock and the resolution of the service's own metric.
+ */
+export async function idleLoopDelayP99(work: () => Promise<void>): Promise<number> {
+  const idle = fork(new URL("idle-loop.mjs", import.meta.url));
+  try {
+    await once(idle, "message");
+    await work();
+    idle.send("end");
+    const [delayNs] = (await once(idle, "message")) as [number];
+    return delayNs / 1e9;
+  } finally {
+    idle.kill();
   }
 }
 

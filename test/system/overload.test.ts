@@ -1,6 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { LONG, median, memoryMib, metric, newSamples, score, until } from "../support/load.js";
+import {
+  idleLoopDelayP99,
+  LONG,
+  median,
+  memoryMib,
+  metric,
+  newSamples,
+  score,
+  until,
+} from "../support/load.js";
 import { type Service, startService } from "../support/service.js";
 
 const OVERLOAD_MS = LONG ? 60_000 : 5_000;
@@ -127,18 +136,15 @@ describe("overload", () => {
 it("keeps the event loop free while bulk load runs", async () => {
   const service = await startService();
   await score(service, newSamples(200));
-  const p99 = async (): Promise<number> => {
-    await metric(service, "x"); // the delay is of the time since it was last read
+  await metric(service, "x"); // the delay is of the time since it was last read
+  // The engine keeps all cores busy, which delays every process: an idle one measures by how much.
+  const idle = await idleLoopDelayP99(async () => {
     const endAtMs = performance.now() + (LONG ? 60_000 : 5_000);
     await Promise.all(
       Array.from({ length: 3 }, async () => {
         while (performance.now() < endAtMs) expect((await score(service, newSamples(200))).status).toBe(200);
       }),
     );
-    return metric(service, "nodejs_eventloop_lag_p99_seconds");
-  };
-  // The 1% of five seconds is a handful of turns, which a host that is busy elsewhere can delay: not three times over.
-  let least = await p99();
-  for (let time = 1; least >= 0.02 && time < 3; time++) least = Math.min(least, await p99());
-  expect(least).toBeLessThan(0.02);
+  });
+  expect(await metric(service, "nodejs_eventloop_lag_p99_seconds")).toBeLessThan(3 * idle);
 }, 240_000);

@@ -3,8 +3,8 @@ import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/p
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { AssayError } from "../../errors.js";
+import { digestOfFile } from "../digests.js";
 import { type Manifest, manifestSchema, WEIGHTS_FILE } from "../manifest.js";
-import { digestOfFile } from "../model-folder.js";
 import { loadTokeniser } from "../tokeniser.js";
 import {
   type CheckpointChoices,

@@ -3,8 +3,9 @@
  * batch at a time, so that the process's main thread tokenises and plans meanwhile.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { checkDigests } from "../../digests.js";
 import type { Graph, Work } from "../../graphs.js";
-import { checkDigests, type ModelFolder } from "../../model-folder.js";
+import type { ModelFolder } from "../../model-folder.js";
 import { operandsOf } from "../../parameters.js";
 import type { Device, Matrices } from "../protocol.js";
 import { openAccumulateSession } from "./accumulate-session.js";

@@ -1,8 +1,9 @@
 import { join } from "node:path";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { AssayError } from "../../../errors.js";
+import { checkDigest } from "../../digests.js";
 import { type LearnedPart, widthOf } from "../../learned-part.js";
-import { checkDigest, type ModelFolder } from "../../model-folder.js";
+import type { ModelFolder } from "../../model-folder.js";
 
 env.logLevel = "fatal";
 

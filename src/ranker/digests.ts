@@ -1,0 +1,46 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { join } from "node:path";
+import { AssayError } from "../errors.js";
+import { createLocations } from "./external-data.js";
+import { fileFault } from "./file-fault.js";
+import type { ModelFolder } from "./model-folder.js";
+
+/** Compares every file that is read with its digest in the manifest; throws `model_invalid` naming the first that differs or has none. */
+export async function checkDigests(folder: ModelFolder): Promise<void> {
+  for (const name of Object.keys(folder.manifest.files)) await checkDigest(folder, name);
+}
+
+/** Compares one file of the manifest with its digest, and looks where a graph's tensors lie; throws `model_invalid`. */
+export async function checkDigest({ directory, manifest }: ModelFolder, name: string): Promise<void> {
+  const expected = manifest.files[name]?.sha256;
+  const shown = `${manifest.name}/${name}`;
+  const isGraph = Object.values(manifest.graphs).includes(name);
+  const locations = createLocations();
+  let found: string;
+  try {
+    found = await digestOfFile(join(directory, name), isGraph ? locations.add : undefined);
+  } catch (cause) {
+    throw new AssayError("model_invalid", { detail: `${shown} cannot be read: ${fileFault(cause)}`, cause });
+  }
+  if (found !== expected) {
+    throw new AssayError("model_invalid", {
+      detail: `${shown} does not match its digest: the manifest says ${expected}, the file is ${found}`,
+    });
+  }
+  const unlisted = [...locations.found()].find((location) => !Object.hasOwn(manifest.files, location));
+  if (unlisted === undefined) return;
+  throw new AssayError("model_invalid", {
+    detail: `${shown} reads weights from ${unlisted}, which has no digest among the manifest's files`,
+  });
+}
+
+/** SHA-256 of a file, in hex; `onChunk` gets its bytes. */
+export async function digestOfFile(path: string, onChunk?: (chunk: Uint8Array) => void): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of createReadStream(path)) {
+    hash.update(chunk as Buffer);
+    onChunk?.(chunk as Buffer);
+  }
+  return hash.digest("hex");
+}
