@@ -22,8 +22,8 @@ export default defineConfig({
         test: {
           ...shared,
           name: "beside",
-          include: ["test/**/*.test.ts"],
-          exclude: ALONE,
+          // Not `exclude`, which would take the place of the command line's.
+          include: ["test/**/*.test.ts", ...ALONE.map((pattern) => `!${pattern}`)],
           sequence: { groupOrder: 0 },
         },
       },
