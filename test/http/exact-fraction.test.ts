@@ -216,7 +216,9 @@ describe("POST /v1/score with exact_fraction", () => {
   it("names the sample that the model fails on", async () => {
     const ranker = fakeRanker();
     const app = await appOver(ranker);
-    ranker.failWith(new AssayError("engine_failed", { faults: [{ path: "/3", message: "is too much" }] }));
+    ranker.failWith(
+      new AssayError("engine_failed", { faults: [{ sample: 3, path: "", message: "is too much" }] }),
+    );
     const { faults } = await score(app, { samples, signals: ["grad_norm"], exact_fraction: 0.2 });
     const texts = samples.map(({ query, document }) => ({ first: query, second: document }));
     const drawn = drawShare(texts, { fraction: 0.2, seed: 0 });

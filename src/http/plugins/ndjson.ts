@@ -77,7 +77,7 @@ function parseLine(text: string, number: number): unknown {
 export function atLine(number: number, code: ErrorCode, faults: readonly Fault[]): AssayError {
   return faultsError(
     code,
-    faults.map(({ path, message }) => ({ path: lineAt(number) + path, message })),
+    faults.map((fault) => ({ ...fault, sample: lineAt(number) })),
   );
 }
 

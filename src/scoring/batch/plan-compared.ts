@@ -80,7 +80,7 @@ export function checkTrajectory(computed: readonly SignalName[], models: OpenMod
 
 function faultsWhere(sent: readonly boolean[], value: boolean, message: string): Fault[] {
   return sent.flatMap((isSent, index) =>
-    isSent === value ? [{ path: `/samples/${index}/reference_loss`, message }] : [],
+    isSent === value ? [{ sample: index, path: "/reference_loss", message }] : [],
   );
 }
 

@@ -81,7 +81,8 @@ function missingExtras(
     required
       .filter(({ name }) => extraOf(sample, name) === undefined)
       .map(({ name }) => ({
-        path: `/samples/${index}/extras/${name}`,
+        sample: index,
+        path: `/extras/${name}`,
         message: "is required: the trees of learned read it, and no sample of their training lacked it",
       })),
   );

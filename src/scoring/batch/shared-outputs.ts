@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import { AssayError } from "../../errors.js";
+import { relocated } from "../../errors.js";
 import type { Text, Wanted } from "../../ranker/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { ModelPorts, Watch } from "../ports.js";
@@ -33,7 +33,10 @@ export async function sharedOutputs(
   const rest = Uint32Array.from(texts.keys()).filter((index) => isShared[index] === 0);
   const run = async (indices: Uint32Array, wanted: Wanted): Promise<Part> => {
     const own = Array.from(indices, (index) => texts[index] as Text);
-    return { indices, outputs: await located(knownOutputs(ports, own, wanted, watch), indices) };
+    const outputs = await knownOutputs(ports, own, wanted, watch).catch((error: unknown) => {
+      throw relocated(error, (place) => indices[place] ?? place);
+    });
+    return { indices, outputs };
   };
 
   const parts = [await run(share, { graph: "norms" })];
@@ -44,18 +47,6 @@ export async function sharedOutputs(
   }
   const outputs = gathered(texts.length, parts);
   return { outputs, drawn: { share, exact: texts.map((_, index) => outputs.gramOf(index) !== null) } };
-}
-
-/** What is thrown names samples by their place in the part: theirs in the batch stands in `indices`. */
-async function located(outputs: Promise<KnownOutputs>, indices: Uint32Array): Promise<KnownOutputs> {
-  return outputs.catch((error: unknown) => {
-    if (!(error instanceof AssayError) || error.faults.length === 0) throw error;
-    const faults = error.faults.map(({ path, message }) => ({
-      path: path.replace(/\d+/, (place) => `${indices[Number(place)]}`),
-      message,
-    }));
-    throw new AssayError(error.code, { detail: error.message, faults, cause: error });
-  });
 }
 
 /**

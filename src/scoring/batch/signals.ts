@@ -169,7 +169,8 @@ function checkMagnitude(columns: SignalColumns): void {
       const value = column[index];
       if (typeof value === "number" && !Number.isFinite(Math.fround(value)))
         faults.push({
-          path: `/samples/${index}`,
+          sample: index,
+          path: "",
           message: `${name} comes to ${value}, which is no finite float32`,
         });
     }

@@ -1,4 +1,4 @@
-import { AssayError, type Fault, throwFaults } from "../../errors.js";
+import { relocated, throwFaults } from "../../errors.js";
 import { directionCoefficients } from "../../importance/direction-coefficients.js";
 import type { LossName } from "../../importance/types.js";
 import type { Accumulation, Text, Wanted } from "../../ranker/port.js";
@@ -7,7 +7,7 @@ import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { ModelPorts, Watch } from "../ports.js";
 import { checkLabels } from "../requests/checks.js";
 import { textOf } from "../requests/sample.js";
-import type { LocatedSample } from "../requests/sample-batches.js";
+import { type LocatedSample, placesOf } from "../requests/sample-batches.js";
 import { patiently } from "./patience.js";
 
 /** What is summed, and with what. */
@@ -90,10 +90,14 @@ export function requireLabels(batch: readonly LocatedSample[], loss: LossName, c
   const absent = batch.filter(({ sample: { label = null } }) => label === null);
   throwFaults(
     "missing_label",
-    absent.map(({ path }) => ({ path: `${path}/label`, message: "is required" })),
+    absent.map(({ place }) => ({ sample: place, path: "/label", message: "is required" })),
   );
   const samples = batch.map(({ sample }) => sample);
-  checkLabels(samples, loss, classes, (index) => (batch[index] as LocatedSample).path);
+  try {
+    checkLabels(samples, loss, classes);
+  } catch (error) {
+    throw relocated(error, placesOf(batch));
+  }
 }
 
 /** What a batch adds to the sums. */
@@ -126,16 +130,11 @@ function shareOf(
   };
 }
 
-/** Faults that name a text by its place in what ran name the sample by where it was sent. */
+/** Faults of what ran name the sample by where it was sent. */
 async function locating<T>(ran: readonly LocatedSample[], work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof AssayError) || error.faults.length === 0) throw error;
-    const faults = error.faults.map(({ path, message }): Fault => {
-      const place = /^\/(?:samples\/)?(\d+)$/.exec(path)?.[1];
-      return { path: ran[Number(place)]?.path ?? path, message };
-    });
-    throw new AssayError(error.code, { detail: error.message, faults, cause: error });
+    throw relocated(error, placesOf(ran));
   }
 }

@@ -49,16 +49,11 @@ export function suitPrecision(
 }
 
 /** Throws `unsuitable_label` with each label that does not suit the loss. */
-export function checkLabels(
-  samples: readonly Sample[],
-  loss: LossName,
-  classes: number,
-  pathOf: (index: number) => string = (index) => `/samples/${index}`,
-): void {
+export function checkLabels(samples: readonly Sample[], loss: LossName, classes: number): void {
   const faults: Fault[] = [];
   samples.forEach(({ label = null }, index) => {
     const message = labelFault(label, loss, classes);
-    if (message !== null) faults.push({ path: `${pathOf(index)}/label`, message });
+    if (message !== null) faults.push({ sample: index, path: "/label", message });
   });
   throwFaults("unsuitable_label", faults);
 }
@@ -72,14 +67,14 @@ export function checkIds(samples: readonly Sample[], dataset: string | undefined
   const absent: Fault[] = [];
   const repeated: Fault[] = [];
   samples.forEach(({ id }, index) => {
-    const path = `/samples/${index}/id`;
+    const place = { sample: index, path: "/id" };
     if (id === undefined) {
       if (dataset !== undefined)
-        absent.push({ path, message: "is required: a dataset remembers samples by id" });
+        absent.push({ ...place, message: "is required: a dataset remembers samples by id" });
       return;
     }
     const first = seen.get(id);
-    if (first !== undefined) repeated.push({ path, message: `is the id of /samples/${first} too` });
+    if (first !== undefined) repeated.push({ ...place, message: "is the id of", sharedWith: first });
     else seen.set(id, index);
   });
   throwFaults("invalid_sample", absent);
@@ -96,16 +91,16 @@ export function checkGroups(samples: readonly Sample[], loss: LossName): void {
   const sizes = new Map<string, number>();
   const faults: Fault[] = [];
   samples.forEach(({ group }, index) => {
-    const path = `/samples/${index}/group`;
+    const place = { sample: index, path: "/group" };
     if (group === undefined) {
-      faults.push({ path, message: `is required: ${loss} compares the samples of a group` });
+      faults.push({ ...place, message: `is required: ${loss} compares the samples of a group` });
       return;
     }
     const size = (sizes.get(group) ?? 0) + 1;
     sizes.set(group, size);
     if (loss === "pairwise" && size === PAIRWISE_GROUP_MAX + 1)
       faults.push({
-        path,
+        ...place,
         message: `has more than ${PAIRWISE_GROUP_MAX} samples; listwise takes larger groups`,
       });
   });
@@ -141,7 +136,7 @@ export function checkSignals(
   const lacking = asked.flatMap(({ signal }) =>
     samples.flatMap((sample, index) => {
       const lack = lackOf(sample, signal, model.classes);
-      return lack === null ? [] : [{ path: `/samples/${index}/label`, message: `${signal} needs ${lack}` }];
+      return lack === null ? [] : [{ sample: index, path: "/label", message: `${signal} needs ${lack}` }];
     }),
   );
   if (lacking.length === 0) return;
@@ -149,7 +144,7 @@ export function checkSignals(
   const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
   throwFaults(
     "missing_label",
-    lacking.map(({ path, message }) => ({ path, message: message + free })),
+    lacking.map((fault) => ({ ...fault, message: fault.message + free })),
   );
 }
 
