@@ -1,8 +1,7 @@
 import { type Fault, throwFaults } from "../../errors.js";
 import type { SignalName } from "../../importance/types.js";
 import type { Ranker } from "../../ranker/port.js";
-import type { AskedSignal } from "../requests/checks.js";
-import { lackOfModel, readingsOf } from "../requests/needs.js";
+import { type AskedSignal, lackOfModel, readingsOf } from "../requests/checks.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import type { OpenModels } from "./open-models.js";
 

@@ -2,7 +2,7 @@ import { distributionOf } from "../../importance/distribution.js";
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { Weighting } from "../../importance/weights.js";
 import type { KnownOutputs } from "../outputs/outputs.js";
-import type { BoundPlan } from "./bind.js";
+import type { BoundPlan } from "./plan.js";
 import type { BatchSignals } from "./signals.js";
 
 /**

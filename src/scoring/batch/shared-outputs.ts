@@ -3,7 +3,7 @@ import { relocated } from "../../errors.js";
 import type { Text, Wanted } from "../../ranker/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { ModelPorts, Watch } from "../ports.js";
-import type { ExactShare } from "./plan-share.js";
+import type { ExactShare } from "./plan.js";
 
 /** A smaller share could not be calibrated with: a batch of fewer samples is scored exactly. */
 export const SHARE_MIN = 10;
