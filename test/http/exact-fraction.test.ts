@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { describe, expect, it } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { spearman } from "../../src/importance/correlation.js";
-import { drawShare } from "../../src/scoring/batch/shared-outputs.js";
+import { drawSamples } from "../../src/scoring/batch/fraction-outputs.js";
 import { brokenStore, TEST_LIMITS, testApp } from "../support/app.js";
 import { type FakeRanker, fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 
@@ -221,7 +221,7 @@ describe("POST /v1/score with exact_fraction", () => {
     );
     const { faults } = await score(app, { samples, signals: ["grad_norm"], exact_fraction: 0.2 });
     const texts = samples.map(({ query, document }) => ({ first: query, second: document }));
-    const drawn = drawShare(texts, { fraction: 0.2, seed: 0 });
+    const drawn = drawSamples(texts, { fraction: 0.2, seed: 0 });
     expect(faults).toEqual([{ path: `/samples/${drawn[3]}`, message: "is too much" }]);
   });
 });

@@ -61,18 +61,18 @@ export interface ScoringPlan {
   readonly advice: readonly string[];
 }
 
-/** A graph on every sample, with the features where the trees read them; or gradients of a share of the batch. */
+/** A graph on every sample, with the features where the trees read them; or gradients of a fraction of the batch. */
 export type PlannedRun =
   | { readonly graph: "forward"; readonly precision: Precision; readonly features: boolean }
   | { readonly graph: "norms"; readonly features: boolean }
   | { readonly graph: "tangent"; readonly direction: string; readonly features: boolean }
-  | { readonly graph: "share"; readonly share: ExactShare };
+  | { readonly graph: "fraction"; readonly exact: ExactFraction };
 
-/** Which share of a batch to score exactly. */
-export interface ExactShare {
+/** Which fraction of a batch to score exactly. */
+export interface ExactFraction {
   /** Above 0, at most 1. */
   readonly fraction: number;
-  /** Another seed, another share. */
+  /** Another seed draws other samples. */
   readonly seed: number;
 }
 
@@ -109,7 +109,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   const direction = suitDirection(request, asked);
   const reference = suitReference(request, computed, models);
   if (hasTrajectory) checkTrajectory(computed, models);
-  const share = suitExactShare(request, computed);
+  const exact = suitExactFraction(request, computed);
   const graph = graphOf(readingsOf([...computed, ...(learned?.signals ?? [])], hasTrajectory));
   const precision = learned === null ? suitPrecision(request.precision, graph, model) : "fp32";
   const features = learned !== null && learned.features > 0;
@@ -118,7 +118,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     loss,
     samples,
     labelled: labelledTexts(samples, loss),
-    run: share === null ? runOf(graph, { direction, precision, features }) : { graph: "share", share },
+    run: exact === null ? runOf(graph, { direction, precision, features }) : { graph: "fraction", exact },
     computed,
     weighting: weighting && options && { request: weighting, options },
     reference,
@@ -171,8 +171,11 @@ function planWeighting(
   };
 }
 
-/** The request's share, null where it names none; throws `unsuitable_signal` where it has no meaning for the signals. */
-export function suitExactShare(request: ScoreRequest, computed: readonly SignalName[]): ExactShare | null {
+/** The request's exact fraction, null where it names none; throws `unsuitable_signal` where it has no meaning for the signals. */
+export function suitExactFraction(
+  request: ScoreRequest,
+  computed: readonly SignalName[],
+): ExactFraction | null {
   if (request.exact_fraction === undefined) return null;
   const path = "/exact_fraction";
   if (!computed.includes("grad_norm")) {
@@ -205,7 +208,7 @@ export interface BoundPlan extends Omit<ScoringPlan, "run" | "trajectory"> {
 export type BoundRun =
   | Exclude<Wanted, { graph: "tangent" }>
   | { readonly graph: "tangent"; readonly direction: ResolvedDirection; readonly features: boolean }
-  | { readonly graph: "share"; readonly share: ExactShare };
+  | { readonly graph: "fraction"; readonly exact: ExactFraction };
 
 /** Looks the plan's directions up. Throws `direction_not_found`, and `direction_stale` for a direction of other weights. */
 export async function bindDirections(plan: ScoringPlan, store: Store): Promise<BoundPlan> {

@@ -30,7 +30,7 @@ export interface ScoreAnswer {
   /** In the order of the samples. */
   readonly results: SampleRow[];
   readonly weighting: Weighting | EstimatedWeighting | null;
-  /** Where the request has an exact share. */
+  /** Where the request has an exact fraction. */
   readonly estimated: EstimatedNorms | null;
   /**
    * Resolves when new outputs are in the store, to null, or to why they are not. A batch without a dataset is answered

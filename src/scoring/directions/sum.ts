@@ -51,7 +51,7 @@ export async function sumGradients(
 
   async function add(
     batch: readonly LocatedSample[],
-    { moving, texts, coefficients }: Share,
+    { moving, texts, coefficients }: Addend,
     kept: KnownOutputs["kept"],
   ): Promise<void> {
     if (moving.length > 0)
@@ -69,11 +69,11 @@ export async function sumGradients(
       const outputs = await locating(batch, () =>
         patiently(() => knownOutputs({ ranker, store }, texts, wanted, watch), caller, adding.at(-1)),
       );
-      const share = shareOf(kind, outputs, texts, batch, loss);
-      zeroGradients += share.zeroGradients;
+      const addend = addendOf(kind, outputs, batch, loss);
+      zeroGradients += addend.zeroGradients;
       if (adding.length === ADDING_MAX) await adding.shift();
       stopwatch.lap("accumulate");
-      const added = add(batch, share, outputs.kept);
+      const added = add(batch, addend, outputs.kept);
       added.catch(() => undefined); // whoever awaits it hears of it
       adding.push(added);
     }
@@ -101,7 +101,7 @@ export function requireLabels(batch: readonly LocatedSample[], loss: LossName, c
 }
 
 /** What a batch adds to the sums. */
-interface Share {
+interface Addend {
   /** (M) The samples whose gradient is not 0. */
   readonly moving: readonly LocatedSample[];
   readonly texts: readonly Text[]; // (M)
@@ -109,23 +109,26 @@ interface Share {
   readonly zeroGradients: number;
 }
 
-function shareOf(
+function addendOf(
   kind: DirectionKind,
   outputs: KnownOutputs,
-  texts: readonly Text[],
   batch: readonly LocatedSample[],
   loss: LossName,
-): Share {
+): Addend {
   const { classes } = outputs;
   const labels = batch.map(({ sample: { label = null } }) => label);
   const groups = batch.map(({ sample: { group = null } }) => group);
   const { coefficients, zeroGradients } = directionCoefficients(kind, outputs, labels, loss, groups);
-  const rowOf = (row: number): Float64Array => coefficients.subarray(row * classes, (row + 1) * classes);
-  const rows = batch.flatMap((_, row) => (rowOf(row).some((c) => c !== 0) ? [row] : []));
+  const rows = batch.map((located, row) => ({
+    located,
+    text: textOf(located.sample),
+    own: coefficients.subarray(row * classes, (row + 1) * classes),
+  }));
+  const moving = rows.filter(({ own }) => own.some((c) => c !== 0));
   return {
-    moving: rows.map((row) => batch[row] as LocatedSample),
-    texts: rows.map((row) => texts[row] as Text),
-    coefficients: Float32Array.from(rows.flatMap((row) => [...rowOf(row)])),
+    moving: moving.map(({ located }) => located),
+    texts: moving.map(({ text }) => text),
+    coefficients: Float32Array.from(moving.flatMap(({ own }) => [...own])),
     zeroGradients,
   };
 }
