@@ -1,22 +1,34 @@
 /** What an error says beside its code: named facts, and for bad input the path of each fault. */
 export interface ErrorDetails {
-  /** Sentence for the person who reads the answer; the catalogue's title stands alone where it is absent. */
-  readonly detail?: string;
-  /** Each fault with the JSON path of the value that caused it. */
+  /** Sentence for the person who reads the answer. Where it is absent the first fault makes one, or the catalogue's title. */
+  readonly detail?: string | undefined;
+  /** Each fault with the place of the value that caused it. */
   readonly faults?: readonly Fault[];
   readonly cause?: unknown;
   /** Time after which the same request may succeed, where it is known. */
-  readonly retryAfterMs?: number;
+  readonly retryAfterMs?: number | undefined;
 }
 
 /**
- * One fault of a request. Its path is a JSON pointer into the body (RFC 6901: list entries count from 0, "" is the whole), of JSON
- * lines `line N` (from 1) and a pointer into that line, or the name of a parameter. Path and message make a sentence.
+ * One fault of a request. A sample's fault names the sample apart from the field in it, because each layer counts samples of its
+ * own: a run those that the store lacks, a request those of its body. `relocated` takes an error from one to the next.
  */
 export interface Fault {
+  /** Absent where the fault is no sample's. */
+  readonly sample?: SamplePlace;
+  /**
+   * A JSON pointer (RFC 6901: list entries count from 0, "" is the whole) into the sample, or into the body where none is named;
+   * or the name of a parameter.
+   */
   readonly path: string;
+  /** Makes a sentence with the place. */
   readonly message: string;
+  /** The other sample that the message is true of; it ends the sentence. */
+  readonly sharedWith?: SamplePlace;
 }
+
+/** A sample among those of a call, from 0; or where it stands in what was sent, in words: `line 17`. */
+export type SamplePlace = number | string;
 
 /**
  * Every error that Assay throws on purpose: a stable code and its title. Nothing here knows HTTP;
@@ -76,16 +88,19 @@ export const ERRORS = {
 /** A code of the catalogue. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An error of the catalogue: `message` is its detail, or the title where there is none. */
+/** An error of the catalogue: `message` is its detail, or what its faults say, or the title. */
 export class AssayError extends Error {
   readonly code: ErrorCode;
+  /** Undefined where `message` is made of the faults or the title. */
+  readonly detail: string | undefined;
   readonly faults: readonly Fault[];
   readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, { detail, faults = [], cause, retryAfterMs }: ErrorDetails = {}) {
-    super(detail ?? ERRORS[code], cause === undefined ? undefined : { cause });
+    super(detail ?? sentenceOf(faults) ?? ERRORS[code], cause === undefined ? undefined : { cause });
     this.name = "AssayError";
     this.code = code;
+    this.detail = detail;
     this.faults = faults;
     this.retryAfterMs = retryAfterMs;
   }
@@ -96,11 +111,49 @@ export function isStoreFailure(error: unknown): error is AssayError {
   return error instanceof AssayError && (error.code === "store_unavailable" || error.code === "store_full");
 }
 
-/** The error of at least one fault: its detail is the first, with the number of the others. */
+/** The error of at least one fault: its message is the first, with the number of the others. */
 export function faultsError(code: ErrorCode, faults: readonly Fault[]): AssayError {
-  const { path, message } = faults[0] as Fault;
-  const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : "";
-  return new AssayError(code, { detail: `${path || "The body"} ${message}${more}`, faults });
+  return new AssayError(code, { faults });
+}
+
+/** The first fault as a sentence, with the number of the others; undefined where there is none. */
+export function sentenceOf(
+  [first, ...others]: readonly Fault[],
+  subjectOf: (fault: Fault) => string = (fault) => pathOf(fault) || "The body",
+): string | undefined {
+  if (first === undefined) return undefined;
+  const more = others.length > 0 ? ` (and ${others.length} more)` : "";
+  return `${subjectOf(first)} ${predicateOf(first)}${more}`;
+}
+
+/** The place of a fault as an answer gives it: `/samples/3/label`, `line 17/label`, `/weighting/alpha`. */
+export function pathOf({ sample, path }: Fault): string {
+  return sample === undefined ? path : inBody(sample) + path;
+}
+
+/** What is wrong, after the place of the fault. */
+export function predicateOf({ message, sharedWith }: Fault): string {
+  return sharedWith === undefined ? message : `${message} ${inBody(sharedWith)} too`;
+}
+
+function inBody(sample: SamplePlace): string {
+  return typeof sample === "number" ? `/samples/${sample}` : sample;
+}
+
+/** What was thrown, its samples placed among those of the caller; what is no error of the catalogue stays as it is. */
+export function relocated(thrown: unknown, placeOf: (sample: number) => SamplePlace): unknown {
+  if (!(thrown instanceof AssayError) || thrown.faults.length === 0) return thrown;
+  const moved = (sample: SamplePlace): SamplePlace => (typeof sample === "number" ? placeOf(sample) : sample);
+  const faults = thrown.faults.map(
+    ({ sample, path, message, sharedWith }): Fault => ({
+      path,
+      message,
+      ...(sample !== undefined && { sample: moved(sample) }),
+      ...(sharedWith !== undefined && { sharedWith: moved(sharedWith) }),
+    }),
+  );
+  const { code, detail, retryAfterMs } = thrown;
+  return new AssayError(code, { detail, faults, cause: thrown, retryAfterMs });
 }
 
 /** The error of a fault of the body as a whole. */

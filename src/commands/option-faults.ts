@@ -1,5 +1,5 @@
-import { AssayError } from "../errors.js";
-import type { LocatedSample } from "../scoring/requests/sample-batches.js";
+import { AssayError, type Fault, relocated, sentenceOf } from "../errors.js";
+import { type LocatedSample, placesOf } from "../scoring/requests/sample-batches.js";
 
 /** Fields of a request that have another name, or another place, on the command line. */
 const OPTIONS: Readonly<Record<string, string>> = { "/weighting/signal": "--weigh-by" };
@@ -13,19 +13,19 @@ export function optionOf(path: string): string {
 }
 
 /**
- * The error with what a person wrote in place of each path in a request: the option, or the sample's line in the file, also where the
- * message names another sample.
+ * What was thrown, in words of what a person wrote: the option in place of each field of a request, and the line of the file in place of
+ * each sample. An error that says what is wrong without its faults stays as it is.
  *
  * @param batch the samples of the request, in its order
  */
-export function inWordsOfOptions(error: AssayError, batch: readonly LocatedSample[] = []): AssayError {
-  const path = error.faults[0]?.path;
-  if (path === undefined || !error.message.startsWith(path)) return error;
-  const placed = path.startsWith("/samples/") ? path : optionOf(path);
-  const detail = `${placed}${error.message.slice(path.length)}`.replace(
-    /\/samples\/(\d+)(\/\S+)?/g,
-    (_, index: string, field = "") =>
-      `${batch[Number(index)]?.path}${field && `: ${field.slice(1).replaceAll("/", ".")}`}`,
-  );
-  return new AssayError(error.code, { detail, cause: error });
+export function inWordsOfOptions(thrown: unknown, batch: readonly LocatedSample[] = []): unknown {
+  const placed = relocated(thrown, placesOf(batch));
+  if (!(placed instanceof AssayError) || placed.detail !== undefined || placed.faults.length === 0)
+    return thrown;
+  return new AssayError(placed.code, { detail: sentenceOf(placed.faults, subjectOf), cause: thrown });
+}
+
+function subjectOf({ sample, path }: Fault): string {
+  if (sample === undefined) return optionOf(path);
+  return path === "" ? `${sample}` : `${sample}: ${path.slice(1).replaceAll("/", ".")}`;
 }

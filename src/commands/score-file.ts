@@ -203,7 +203,7 @@ function requestOf(batch: readonly FiledSample[], { options, weighting }: Run): 
 
 function inWordsOf(batch: readonly FiledSample[]): (error: unknown) => never {
   return (error) => {
-    throw error instanceof AssayError ? inWordsOfOptions(error, batch) : error;
+    throw inWordsOfOptions(error, batch);
   };
 }
 

@@ -1,5 +1,5 @@
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { AssayError, ERRORS, type ErrorCode, type Fault } from "../errors.js";
+import { AssayError, ERRORS, type ErrorCode, type Fault, pathOf, predicateOf } from "../errors.js";
 import { withoutPlaces } from "./places.js";
 import { unsupportedType } from "./plugins/media-types.js";
 
@@ -125,7 +125,7 @@ export interface Problem {
   readonly status: number;
   readonly code: ErrorCode;
   readonly detail: string;
-  readonly faults?: readonly Fault[];
+  readonly faults?: readonly { readonly path: string; readonly message: string }[];
 }
 
 /** At most this many faults are listed; the detail tells how many there are. */
@@ -143,8 +143,12 @@ export function problemOf(
     status,
     code,
     detail,
-    ...(faults.length > 0 ? { faults: faults.slice(0, FAULTS_MAX) } : {}),
+    ...(faults.length > 0 && { faults: faults.slice(0, FAULTS_MAX).map(rendered) }),
   };
+}
+
+function rendered(fault: Fault): { path: string; message: string } {
+  return { path: pathOf(fault), message: predicateOf(fault) };
 }
 
 function asAssayError(error: FastifyError | AssayError, request: FastifyRequest): AssayError {

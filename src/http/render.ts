@@ -8,7 +8,7 @@ import type { LookUp, RememberedSample } from "../scoring/datasets/remembered.js
 import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
 import type { datasetSummarySchema, snapshotSchema } from "./schemas/dataset.js";
 import type { diagnosticsSchema } from "./schemas/diagnostics.js";
-import type { exactShareSchema } from "./schemas/score.js";
+import type { fractionSchema } from "./schemas/score.js";
 
 /** Diagnostics as they are answered; every figure is null where nothing was weighed. */
 export function renderDiagnostics(
@@ -26,10 +26,10 @@ export function renderDiagnostics(
 }
 
 /** What the exact share of a batch tells of it. */
-export function renderShare(
+export function renderFraction(
   { report }: EstimatedNorms,
   weighting: Weighting | EstimatedWeighting | null,
-): z.infer<typeof exactShareSchema> {
+): z.infer<typeof fractionSchema> {
   return {
     samples: report.samples,
     spearman: report.spearman,

@@ -1,3 +1,5 @@
+import { structureFault } from "../text/json-structure.js";
+
 /** Levels of arrays and objects inside each other: a tokeniser's file has ten. Beyond thousands, what walks a value overflows the stack. */
 const DEPTH_MAX = 64;
 
@@ -17,41 +19,22 @@ export class JsonFault extends Error {
  * is parsed, because the parser takes 17 s for ten million levels, in one go.
  */
 export function parseJson(bytes: Uint8Array): unknown {
-  refuseDepth(bytes);
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    refuseDepth(text);
+    return JSON.parse(text);
   } catch (cause) {
-    throw new JsonFault("", `is not JSON: ${(cause as Error).message}`);
+    if (cause instanceof JsonFault || !(cause instanceof Error)) throw cause;
+    throw new JsonFault("", `is not JSON: ${cause.message}`);
   }
 }
 
-const [QUOTE, BACKSLASH, OPEN, CLOSE] = [0x22, 0x5c, [0x5b, 0x7b], [0x5d, 0x7d]];
-
-function refuseDepth(bytes: Uint8Array): void {
-  let depth = 0;
-  /** The last string of the outermost level: when something opens after it, it is a key. */
-  let key: Uint8Array | null = null;
-  for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] as number;
-    if (byte === QUOTE) {
-      const from = at + 1;
-      at = endOfString(bytes, from);
-      if (depth === 1) key = bytes.subarray(from, at);
-    } else if (OPEN.includes(byte)) {
-      depth += 1;
-      if (depth > DEPTH_MAX) {
-        const path = key === null ? "" : `/${new TextDecoder().decode(key)}`;
-        throw new JsonFault(path, `is nested deeper than ${DEPTH_MAX} levels`);
-      }
-    } else if (CLOSE.includes(byte)) depth -= 1;
-  }
-}
-
-/** Where the quote stands that ends a string. */
-function endOfString(bytes: Uint8Array, from: number): number {
-  for (let at = from; at < bytes.length; at++) {
-    if (bytes[at] === BACKSLASH) at += 1;
-    else if (bytes[at] === QUOTE) return at;
-  }
-  return bytes.length;
+function refuseDepth(text: string): void {
+  const fault = structureFault(text, { depthMax: DEPTH_MAX });
+  if (fault === null) return;
+  const [member] = fault.place;
+  throw new JsonFault(
+    typeof member === "string" ? `/${member}` : "",
+    `is nested deeper than ${DEPTH_MAX} levels`,
+  );
 }

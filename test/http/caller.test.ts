@@ -114,7 +114,7 @@ describe("an error of the model", () => {
     const ranker = fakeRanker();
     // The ranker runs each distinct text once: its third is the fourth sample.
     ranker.failWith(
-      new AssayError("text_refused", { faults: [{ path: "/2", message: "ended the engine" }] }),
+      new AssayError("text_refused", { faults: [{ sample: 2, path: "", message: "ended the engine" }] }),
     );
     const response = await post(await testApp({ rankers: fakeRankers(ranker) }));
     expect(response.statusCode).toBe(422);

@@ -441,7 +441,7 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     const run: FakeRanker["run"] = async (texts, wanted, caller) => {
       const place = texts.findIndex(({ first }) => first === "text 2");
       if (place >= 0)
-        throw new AssayError("text_refused", { faults: [{ path: `/${place}`, message: "no" }] });
+        throw new AssayError("text_refused", { faults: [{ sample: place, path: "", message: "no" }] });
       return ranker.run(texts, wanted, caller);
     };
     const app = await testApp({ rankers: fakeRankers({ ...ranker, run }) });

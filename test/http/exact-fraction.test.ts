@@ -2,7 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { describe, expect, it } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { spearman } from "../../src/importance/correlation.js";
-import { drawShare } from "../../src/scoring/batch/shared-outputs.js";
+import { drawSamples } from "../../src/scoring/batch/fraction-outputs.js";
 import { brokenStore, TEST_LIMITS, testApp } from "../support/app.js";
 import { type FakeRanker, fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 
@@ -216,10 +216,12 @@ describe("POST /v1/score with exact_fraction", () => {
   it("names the sample that the model fails on", async () => {
     const ranker = fakeRanker();
     const app = await appOver(ranker);
-    ranker.failWith(new AssayError("engine_failed", { faults: [{ path: "/3", message: "is too much" }] }));
+    ranker.failWith(
+      new AssayError("engine_failed", { faults: [{ sample: 3, path: "", message: "is too much" }] }),
+    );
     const { faults } = await score(app, { samples, signals: ["grad_norm"], exact_fraction: 0.2 });
     const texts = samples.map(({ query, document }) => ({ first: query, second: document }));
-    const drawn = drawShare(texts, { fraction: 0.2, seed: 0 });
+    const drawn = drawSamples(texts, { fraction: 0.2, seed: 0 });
     expect(faults).toEqual([{ path: `/samples/${drawn[3]}`, message: "is too much" }]);
   });
 });

@@ -24,7 +24,10 @@ export async function* readBytes(path: string, signal: AbortSignal): AsyncGenera
     yield* head.subarray(0, GZIP.length).equals(GZIP) ? unpacked(chunks) : chunks;
   } catch (cause) {
     signal.throwIfAborted();
-    throw new AssayError("input_invalid", { detail: `${nameOf(path)}: ${(cause as Error).message}`, cause });
+    throw new AssayError("input_invalid", {
+      detail: `${nameOf(path)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      cause,
+    });
   } finally {
     stream.destroy();
   }

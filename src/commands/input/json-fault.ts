@@ -1,4 +1,4 @@
-import { endOfString } from "../../scoring/requests/strict-json.js";
+import { endOfString, skipBlanks, structureFault } from "../../text/json-structure.js";
 
 /** What is wrong in a JSON text, and the index in it. */
 export interface JsonFault {
@@ -8,7 +8,7 @@ export interface JsonFault {
 
 /**
  * Parses JSON in which no object has a key twice: `JSON.parse` takes the last of them without a word. Answers the value, or
- * the first fault. Messages quote keys alone, for the values are texts of samples.
+ * the first fault: of its syntax, or else of its keys. Messages quote keys alone, for the values are texts of samples.
  */
 export function parseJson(text: string): { readonly value: unknown } | { readonly fault: JsonFault } {
   let value: unknown;
@@ -17,43 +17,13 @@ export function parseJson(text: string): { readonly value: unknown } | { readonl
   } catch {
     return { fault: findFault(text) };
   }
-  return keysWritten(text) === keysHeld(value) ? { value } : { fault: findFault(text) };
+  const fault = repeatedKey(text);
+  return fault === null ? { value } : { fault };
 }
 
-/** How many keys a valid JSON text writes: strings before a colon. */
-function keysWritten(text: string): number {
-  let keys = 0;
-  for (let open = text.indexOf('"'); open !== -1; ) {
-    const after = stringEnd(text, open);
-    keys += text[skipBlanks(text, after)] === ":" ? 1 : 0;
-    open = text.indexOf('"', after);
-  }
-  return keys;
-}
-
-/** How many keys the objects of a value have. */
-function keysHeld(value: unknown): number {
-  let keys = 0;
-  const left: unknown[] = [value];
-  for (let next = left.pop(); next !== undefined; next = left.pop()) {
-    if (typeof next !== "object" || next === null) continue;
-    const inner: unknown[] = Object.values(next);
-    if (!Array.isArray(next)) keys += inner.length;
-    for (const one of inner) left.push(one);
-  }
-  return keys;
-}
-
-/** The index after the string that opens at `open`; 0 where nothing closes it. */
-function stringEnd(text: string, open: number): number {
-  const close = endOfString(text, open);
-  return close === text.length ? 0 : close + 1;
-}
-
-function skipBlanks(text: string, from: number): number {
-  let at = from;
-  while (text[at] === " " || text[at] === "\t" || text[at] === "\n" || text[at] === "\r") at += 1;
-  return at;
+function repeatedKey(text: string): JsonFault | null {
+  const fault = structureFault(text, { namesMax: Infinity });
+  return fault && { at: fault.at, message: `the key ${JSON.stringify(fault.place.at(-1))} comes twice` };
 }
 
 /** A number, true, false or null, as RFC 8259 writes them. */
@@ -68,7 +38,7 @@ class Found extends Error {
   }
 }
 
-/** The first fault of a text that `JSON.parse` refuses, or that writes a key twice. */
+/** The first fault of a text that `JSON.parse` refuses. */
 function findFault(text: string): JsonFault {
   try {
     const end = skipBlanks(text, skipValue(text, 0, 0));
@@ -97,16 +67,11 @@ function skipValue(text: string, from: number, depth: number): number {
 }
 
 function skipObject(text: string, open: number, depth: number): number {
-  const keys = new Set<unknown>();
   let at = skipBlanks(text, open + 1);
   if (text[at] === "}") return at + 1;
   for (;;) {
     if (text[at] !== '"') throw new Found({ at, message: "expected a key in double quotes" });
-    const after = skipString(text, at);
-    const key: unknown = JSON.parse(text.slice(at, after));
-    if (keys.has(key)) throw new Found({ at, message: `the key ${JSON.stringify(key)} comes twice` });
-    keys.add(key);
-    at = expectOne(text, after, ":", "expected a colon");
+    at = expectOne(text, skipString(text, at), ":", "expected a colon");
     at = expectOne(text, skipValue(text, at, depth + 1), ",}", "expected a comma or }");
     if (text[at - 1] === "}") return at;
     at = skipBlanks(text, at);
@@ -132,13 +97,14 @@ function expectOne(text: string, from: number, signs: string, message: string): 
 }
 
 function skipString(text: string, open: number): number {
-  const after = stringEnd(text, open);
-  if (after === 0) throw new Found({ at: open, message: "the string that begins here is not closed" });
+  const close = endOfString(text, open);
+  if (close === text.length)
+    throw new Found({ at: open, message: "the string that begins here is not closed" });
   // Two letters in place of an escaped backslash, so that it does not escape what follows.
-  const inner = text.slice(open + 1, after - 1).replaceAll("\\\\", "__");
+  const inner = text.slice(open + 1, close).replaceAll("\\\\", "__");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON allows none of them in a string
   const fault = /[\u0000-\u001f]|\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})/.exec(inner);
-  if (fault === null) return after;
+  if (fault === null) return close + 1;
   const message =
     fault[0] === "\\" ? "is no escape of JSON" : "a control character must be written as an escape";
   throw new Found({ at: open + 1 + fault.index, message });

@@ -1,16 +1,18 @@
 import { AssayError } from "../../errors.js";
+import {
+  BACKSLASH,
+  BLANKS,
+  CLOSE_LIST,
+  CLOSE_OBJECT,
+  COMMA,
+  OPEN_LIST,
+  OPEN_OBJECT,
+  QUOTE,
+} from "../../text/json-structure.js";
 import { peek } from "./bytes.js";
 import { type Piece, pieceOf, readLines, tooLong, withoutMark } from "./lines.js";
 
-const BLANK: ReadonlySet<number> = new Set(Buffer.from(" \t\r\n"));
 const LINE_FEED = 0x0a;
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const OPEN_LIST = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_LIST = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 
 /** The JSON values of an input, blank lines left out: its lines, or the elements of a list where it begins with `[`. */
 export async function* readJsonPieces(
@@ -29,7 +31,7 @@ export async function* readJsonPieces(
 /** The first byte that says something: no blank, and none of a byte order mark. */
 export function firstByteOf(bytes: Buffer): number | undefined {
   const mark = bytes[0] === 0xef ? 3 : 0;
-  return bytes.subarray(mark).find((byte) => !BLANK.has(byte));
+  return bytes.subarray(mark).find((byte) => !BLANKS.has(byte));
 }
 
 /** The elements of one list, as text between its commas; whether each is JSON is checked by who parses it. */
@@ -79,7 +81,7 @@ async function* readElements(
       if (inString) {
         inString = escaped || byte !== QUOTE;
         escaped = !escaped && byte === BACKSLASH;
-      } else if (BLANK.has(byte)) {
+      } else if (BLANKS.has(byte)) {
         // Blanks before an element are none of it.
       } else if (state === "before") {
         state = "inside";

@@ -1,4 +1,5 @@
 import { AssayError } from "../../errors.js";
+import { splitLines } from "../../text/lines.js";
 import { utf8FaultOf } from "./utf8.js";
 
 /** A piece of an input: a line, or an element of a list. */
@@ -9,47 +10,20 @@ export interface Piece {
   readonly character: number;
 }
 
-const LINE_FEED = 0x0a;
 const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
 const UTF_16_MARKS = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
 
 /**
- * The lines of an input, each with its line feed; nothing else ends one, so a text may hold U+2028 or U+0085. A byte order
- * mark is left out. Throws `input_invalid` where a line is not UTF-8, or longer than `bytesMax`.
+ * The lines of an input, each with its line feed. A byte order mark is left out. Throws `input_invalid` where a line is not UTF-8, or longer than `bytesMax`.
  */
 export async function* readLines(
   chunks: AsyncIterable<Buffer>,
   name: string,
   bytesMax: number,
 ): AsyncGenerator<Piece> {
-  let line = 1;
-  let parts: Buffer[] = [];
-  let length = 0;
-
-  function hold(part: Buffer): void {
-    parts.push(part);
-    length += part.length;
-    if (length > bytesMax) throw tooLong(name, { line, character: 1 }, "The line", bytesMax);
-  }
-  function taken(): Piece {
-    const bytes = Buffer.concat(parts);
-    parts = [];
-    length = 0;
-    const piece = pieceOf(line === 1 ? withoutMark(bytes, name) : bytes, name, { line, character: 1 });
-    line += 1;
-    return piece;
-  }
-
-  for await (const chunk of chunks) {
-    let start = 0;
-    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-      hold(chunk.subarray(start, end + 1));
-      yield taken();
-      start = end + 1;
-    }
-    hold(chunk.subarray(start));
-  }
-  if (length > 0) yield taken();
+  const tooLongAt = (line: number): AssayError => tooLong(name, { line, character: 1 }, "The line", bytesMax);
+  for await (const { number: line, bytes } of splitLines(chunks, { bytesMax, tooLong: tooLongAt }))
+    yield pieceOf(line === 1 ? withoutMark(bytes, name) : bytes, name, { line, character: 1 });
 }
 
 /** Bytes as text. Throws `input_invalid` with the place of the first byte that is not UTF-8. */

@@ -10,7 +10,7 @@ import type { FieldMap } from "./field-map.js";
 import { firstByteOf } from "./json-pieces.js";
 import { readJsonRecords } from "./json-records.js";
 
-/** A sample of a file; its path names the file and the line that it begins in, from 1. */
+/** A sample of a file; its place names the file and the line that it begins in, from 1. */
 export interface FiledSample extends LocatedSample {
   readonly line: number;
 }
@@ -42,7 +42,7 @@ export async function* readSampleFile(path: string, options: SampleFileOptions):
       );
       throw new AssayError("input_invalid", { detail: `${at}: ${said.join("; ")}` });
     }
-    yield { sample, path: at, line };
+    yield { sample, place: at, line };
   }
 }
 

@@ -2,7 +2,8 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
-import { type BodyShare, bodyShareOf } from "./body-share.js";
+import { splitLines } from "../../text/lines.js";
+import { bodyShareOf } from "./body-share.js";
 import { bodyStream } from "./body-stream.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
@@ -51,8 +52,10 @@ export async function* readLines(
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
   const chunks = bodyStream(body[REQUEST], signal);
-  const share = bodyShareOf(body[REQUEST]);
-  for await (const { number, bytes } of splitLines(chunks, lineBytesMax, share)) {
+  const tooLong = (number: number): AssayError =>
+    atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
+  const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyShareOf(body[REQUEST]) };
+  for await (const { number, bytes } of splitLines(chunks, rules)) {
     if (!isUtf8(bytes)) throw atLine(number, "invalid_json", [{ path: "", message: "is not UTF-8" }]);
     const text = bytes.toString("utf8");
     if (text.trim() === "") continue;
@@ -77,41 +80,6 @@ function parseLine(text: string, number: number): unknown {
 export function atLine(number: number, code: ErrorCode, faults: readonly Fault[]): AssayError {
   return faultsError(
     code,
-    faults.map(({ path, message }) => ({ path: lineAt(number) + path, message })),
+    faults.map((fault) => ({ ...fault, sample: lineAt(number) })),
   );
 }
-
-async function* splitLines(
-  chunks: AsyncIterable<Uint8Array>,
-  lineBytesMax: number,
-  share: BodyShare,
-): AsyncGenerator<{ number: number; bytes: Buffer }> {
-  let number = 1;
-  let parts: Uint8Array[] = [];
-  let length = 0;
-
-  function hold(part: Uint8Array): void {
-    parts.push(part);
-    length += part.length;
-    if (length > lineBytesMax)
-      throw atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
-    share.take(part.length);
-  }
-
-  for await (const chunk of chunks) {
-    let start = 0;
-    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
-      hold(chunk.subarray(start, end));
-      yield { number, bytes: Buffer.concat(parts) };
-      share.give(length);
-      number++;
-      parts = [];
-      length = 0;
-      start = end + 1;
-    }
-    hold(chunk.subarray(start));
-  }
-  if (length > 0) yield { number, bytes: Buffer.concat(parts) };
-}
-
-const LINE_FEED = 0x0a;

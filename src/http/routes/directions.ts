@@ -152,7 +152,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
         if (!isLineBody(body)) {
           const { samples, ...rest } = request.body;
           refuseQuery(request.query);
-          const located = samples.map((sample, index) => ({ sample, path: `/samples/${index}` }));
+          const located = samples.map((sample, index) => ({ sample, place: index }));
           const watch = { caller, stopwatch, onProgress: () => undefined };
           return renderDirection(await makeDirection(ports, { name, ...rest }, located, watch, limits));
         }
@@ -183,7 +183,7 @@ async function* samplesOf(
   for await (const { number, value } of readLines(body, limits.bodyBytesMax, signal)) {
     const { faults, value: sample } = checkSchema(schema, value);
     if (faults !== undefined) throw atLine(number, "invalid_request", faults);
-    yield { sample, path: lineAt(number) };
+    yield { sample, place: lineAt(number) };
   }
 }
 

@@ -5,7 +5,7 @@ import type { Ports } from "../../scoring/ports.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { renderDiagnostics, renderShare } from "../render.js";
+import { renderDiagnostics, renderFraction } from "../render.js";
 import { BODY_PROBLEMS, problems, RUN_PROBLEMS, STORE_PROBLEMS } from "../schemas/problem.js";
 import { scoreAnswerSchema, scoreBodySchema } from "../schemas/score.js";
 
@@ -68,7 +68,7 @@ export function scoreRoutes(
           diagnostics: {
             ...renderDiagnostics(weighting?.diagnostics, answer.advice),
             cache_hits: answer.cacheHits,
-            ...(answer.estimated && { exact_share: renderShare(answer.estimated, weighting) }),
+            ...(answer.estimated && { exact_share: renderFraction(answer.estimated, weighting) }),
           },
         };
       },

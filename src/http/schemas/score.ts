@@ -2,7 +2,7 @@ import { z } from "zod";
 import { LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
 import { CORRELATED_MIN } from "../../scoring/batch/estimated-norms.js";
-import { SHARE_MIN } from "../../scoring/batch/shared-outputs.js";
+import { DRAWN_MIN } from "../../scoring/batch/fraction-outputs.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/requests/names.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
@@ -66,7 +66,7 @@ export function scoreBodySchema(limits: Limits) {
         .max(1)
         .optional()
         .describe(
-          `Share of the batch whose \`grad_norm\` is computed, at least ${SHARE_MIN} samples; that of the others is estimated with their help, at the price of a forward pass`,
+          `Share of the batch whose \`grad_norm\` is computed, at least ${DRAWN_MIN} samples; that of the others is estimated with their help, at the price of a forward pass`,
         ),
       seed: z
         .int()
@@ -89,7 +89,7 @@ const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().
 /** A sample's signals, each absent where its label does not allow it or nobody asked. */
 export const signalsSchema = z.object(signalFields);
 
-export const exactShareSchema = z
+export const fractionSchema = z
   .object({
     samples: z
       .int()
@@ -138,7 +138,7 @@ export const scoreAnswerSchema = z
       .describe("In the order of the samples"),
     diagnostics: diagnosticsSchema.extend({
       cache_hits: z.number().int(),
-      exact_share: exactShareSchema.optional(),
+      exact_share: fractionSchema.optional(),
     }),
   })
   .describe("Each sample's answer, and what to know of the batch");

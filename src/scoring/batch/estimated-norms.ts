@@ -3,7 +3,7 @@ import { type Completer, completerOf, type Estimate } from "../../importance/com
 import { pearson, spearman } from "../../importance/correlation.js";
 import { sum } from "../../importance/sum.js";
 import type { LogitBatch } from "../../importance/types.js";
-import type { DrawnShare } from "./shared-outputs.js";
+import type { DrawnSamples } from "./fraction-outputs.js";
 
 /** Gradient norms of N samples, exact where the gradients are known and estimates elsewhere. */
 export interface EstimatedNorms {
@@ -13,12 +13,12 @@ export interface EstimatedNorms {
   readonly exact: readonly boolean[]; // (N)
   /** Estimates figures of the whole batch; null where every norm is exact. */
   readonly completer: Completer | null;
-  readonly report: ShareReport;
+  readonly report: FractionReport;
 }
 
 /** What the exact norms tell of the batch and of the proxy. */
-export interface ShareReport {
-  /** Exact samples that the figures are from: the share, or the batch where all of it is exact. */
+export interface FractionReport {
+  /** Exact samples that the figures are from: those drawn, or the batch where all of it is exact. */
   readonly samples: number;
   /** Of `grad_norm_last` with `grad_norm`; null of fewer than `CORRELATED_MIN` samples or without variation. */
   readonly spearman: number | null;
@@ -33,8 +33,8 @@ export interface ShareReport {
 export const CORRELATED_MIN = 50;
 
 /**
- * Estimates the norms that are not known with the help of the share's. Null where the share is too poor for it: fewer than
- * five of its samples have a gradient.
+ * Estimates the norms that are not known with the help of those drawn. Null where these are too poor for it: fewer than
+ * five of them have a gradient.
  *
  * @param proxies (N) `grad_norm_last`
  * @param known (N) `grad_norm`, read where it is exact
@@ -43,22 +43,27 @@ export function estimateNorms(
   batch: LogitBatch,
   proxies: Float64Array,
   known: Float64Array,
-  { share, exact }: DrawnShare,
+  { indices, exact }: DrawnSamples,
 ): EstimatedNorms | null {
   if (exact.every((isExact) => isExact)) return allExact(proxies, known);
-  const ofShare = Float64Array.from(share, (index) => known[index] as number);
-  const completer = completerOf({ proxies, features: featuresOf(batch, proxies), share, exact: ofShare });
+  const ofDrawn = Float64Array.from(indices, (index) => known[index] as number);
+  const completer = completerOf({
+    proxies,
+    features: featuresOf(batch, proxies),
+    share: indices,
+    exact: ofDrawn,
+  });
   if (completer === null) return null;
   const { estimates, relativeError } = completer.calibration;
-  const proxiesOfShare = Float64Array.from(share, (index) => proxies[index] as number);
+  const proxiesOfDrawn = Float64Array.from(indices, (index) => proxies[index] as number);
   return {
     norms: estimates.map((estimate, index) => (exact[index] ? (known[index] as number) : estimate)),
     errors: estimates.map((estimate, index) => (exact[index] ? 0 : relativeError * estimate)),
     exact,
     completer,
     report: {
-      samples: share.length,
-      ...correlations(proxiesOfShare, ofShare),
+      samples: indices.length,
+      ...correlations(proxiesOfDrawn, ofDrawn),
       relativeError,
       sum: completer.estimate(sum),
     },
@@ -81,7 +86,10 @@ export function allExact(proxies: Float64Array, norms: Float64Array): EstimatedN
   };
 }
 
-function correlations(proxies: Float64Array, norms: Float64Array): Pick<ShareReport, "spearman" | "pearson"> {
+function correlations(
+  proxies: Float64Array,
+  norms: Float64Array,
+): Pick<FractionReport, "spearman" | "pearson"> {
   if (norms.length < CORRELATED_MIN) return { spearman: null, pearson: null };
   return { spearman: spearman(proxies, norms), pearson: pearson(proxies, norms) };
 }

@@ -1,8 +1,7 @@
 import { type Fault, throwFaults } from "../../errors.js";
 import type { SignalName } from "../../importance/types.js";
 import type { Ranker } from "../../ranker/port.js";
-import type { AskedSignal } from "../requests/checks.js";
-import { lackOfModel, readingsOf } from "../requests/needs.js";
+import { type AskedSignal, lackOfModel, readingsOf } from "../requests/checks.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import type { OpenModels } from "./open-models.js";
 
@@ -80,7 +79,7 @@ export function checkTrajectory(computed: readonly SignalName[], models: OpenMod
 
 function faultsWhere(sent: readonly boolean[], value: boolean, message: string): Fault[] {
   return sent.flatMap((isSent, index) =>
-    isSent === value ? [{ path: `/samples/${index}/reference_loss`, message }] : [],
+    isSent === value ? [{ sample: index, path: "/reference_loss", message }] : [],
   );
 }
 

@@ -20,18 +20,17 @@ export interface LearnedPlan {
 const READINGS_WITHOUT = ["tangent", "reference", "learned"] as const;
 
 /**
- * Finds what the folder's trees read; null where the request does not ask for `learned`, or the folder has none, which
+ * Finds what the folder's trees read for a request that asks for `learned` at `path`; null where the folder has none, which
  * `checkSignals` refuses. Throws `unsuitable_signal` where the trees were made for another loss or read what this service does
  * not have, `unsuitable_precision` for int8 by name, and `invalid_sample` where a sample lacks an extra.
  */
 export function planLearned(
   request: ScoreRequest,
-  asked: readonly AskedSignal[],
+  path: string,
   loss: LossName,
   { name, version, learned }: ModelDescription,
 ): LearnedPlan | null {
-  const path = asked.find(({ signal }) => signal === "learned")?.path;
-  if (path === undefined || learned === null) return null;
+  if (learned === null) return null;
   const { features, extras } = learned.inputs;
   const signals = learned.inputs.signals.filter((one): one is SignalName => isReadable(one));
   throwFaults("unsuitable_signal", [
@@ -81,7 +80,8 @@ function missingExtras(
     required
       .filter(({ name }) => extraOf(sample, name) === undefined)
       .map(({ name }) => ({
-        path: `/samples/${index}/extras/${name}`,
+        sample: index,
+        path: `/extras/${name}`,
         message: "is required: the trees of learned read it, and no sample of their training lacked it",
       })),
   );

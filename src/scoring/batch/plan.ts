@@ -1,19 +1,30 @@
+import { throwFaults } from "../../errors.js";
 import { labelNeed, suitableSignals } from "../../importance/signals/suitability.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { WeighOptions } from "../../importance/weigh-options.js";
-import type { ModelDescription, Precision, Ranker } from "../../ranker/port.js";
+import {
+  type ModelDescription,
+  modelId,
+  type Precision,
+  type Ranker,
+  type Wanted,
+} from "../../ranker/port.js";
+import type { Store } from "../../store/port.js";
+import { type ResolvedDirection, resolveDirection } from "../directions/known.js";
 import {
   type AskedSignal,
   checkGroups,
   checkIds,
   checkLabels,
   checkSignals,
+  graphOf,
   lackOf,
+  readingsOf,
+  signalsOf,
   suitLoss,
   suitPrecision,
 } from "../requests/checks.js";
-import { graphOf, readingsOf, signalsOf } from "../requests/needs.js";
 import { type LabelledTexts, labelledTexts, type Sample } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import {
@@ -25,7 +36,7 @@ import {
 import type { NamedCheckpoint, OpenModels } from "./open-models.js";
 import { checkTrajectory, type ReferenceSource, suitDirection, suitReference } from "./plan-compared.js";
 import { type LearnedPlan, planLearned } from "./plan-learned.js";
-import { type ExactShare, suitExactShare } from "./plan-share.js";
+import type { ReadyCheckpoint } from "./trajectory.js";
 
 /** What a request comes to, once every fault that can be found without a run is excluded. */
 export interface ScoringPlan {
@@ -50,12 +61,20 @@ export interface ScoringPlan {
   readonly advice: readonly string[];
 }
 
-/** A graph on every sample, with the features where the trees read them; or gradients of a share of the batch. */
+/** A graph on every sample, with the features where the trees read them; or gradients of a fraction of the batch. */
 export type PlannedRun =
   | { readonly graph: "forward"; readonly precision: Precision; readonly features: boolean }
   | { readonly graph: "norms"; readonly features: boolean }
   | { readonly graph: "tangent"; readonly direction: string; readonly features: boolean }
-  | { readonly graph: "share"; readonly share: ExactShare };
+  | { readonly graph: "fraction"; readonly exact: ExactFraction };
+
+/** Which fraction of a batch to score exactly. */
+export interface ExactFraction {
+  /** Above 0, at most 1. */
+  readonly fraction: number;
+  /** Another seed draws other samples. */
+  readonly seed: number;
+}
 
 export interface PlannedWeighting {
   readonly request: WeightingRequest;
@@ -80,7 +99,8 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     ...(request.signals ?? []).map((signal, index) => ({ signal, path: `/signals/${index}` })),
     ...(weighting === null ? [] : weighedSignals(weighting)),
   ];
-  const learned = planLearned(request, asked, loss, model);
+  const learnedPath = asked.find(({ signal }) => signal === "learned")?.path;
+  const learned = learnedPath === undefined ? null : planLearned(request, learnedPath, loss, model);
   checkSignals([...asked, ...(learned?.asked ?? [])], samples, loss, model, hasTrajectory);
   const wanted = request.signals ?? defaultSignals(samples, loss, model.classes);
   const computed = [...new Set([...wanted, ...asked.map(({ signal }) => signal)])];
@@ -89,7 +109,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   const direction = suitDirection(request, asked);
   const reference = suitReference(request, computed, models);
   if (hasTrajectory) checkTrajectory(computed, models);
-  const share = suitExactShare(request, computed);
+  const exact = suitExactFraction(request, computed);
   const graph = graphOf(readingsOf([...computed, ...(learned?.signals ?? [])], hasTrajectory));
   const precision = learned === null ? suitPrecision(request.precision, graph, model) : "fp32";
   const features = learned !== null && learned.features > 0;
@@ -98,7 +118,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     loss,
     samples,
     labelled: labelledTexts(samples, loss),
-    run: share === null ? runOf(graph, { direction, precision, features }) : { graph: "share", share },
+    run: exact === null ? runOf(graph, { direction, precision, features }) : { graph: "fraction", exact },
     computed,
     weighting: weighting && options && { request: weighting, options },
     reference,
@@ -149,4 +169,72 @@ function planWeighting(
       `No weights: ${unlabelled} of ${samples.length} samples have no label, and the default weighting reads one${instead}.`,
     ],
   };
+}
+
+/** The request's exact fraction, null where it names none; throws `unsuitable_signal` where it has no meaning for the signals. */
+export function suitExactFraction(
+  request: ScoreRequest,
+  computed: readonly SignalName[],
+): ExactFraction | null {
+  if (request.exact_fraction === undefined) return null;
+  const path = "/exact_fraction";
+  if (!computed.includes("grad_norm")) {
+    throwFaults("unsuitable_signal", [{ path, message: "is of grad_norm: ask for it, or weigh by it" }]);
+  }
+  const others = computed.filter(
+    (name) => name !== "grad_norm" && readingsOf([name], request.trajectory !== undefined).size > 0,
+  );
+  throwFaults(
+    "unsuitable_signal",
+    others.map((name) => ({
+      path,
+      message: `goes with signals that read nothing but logits and labels, and ${name} reads more: ask for it without`,
+    })),
+  );
+  return { fraction: request.exact_fraction, seed: request.seed ?? 0 };
+}
+
+/** A plan whose directions are known, each bound to the weights of the model that is run along it. */
+export interface BoundPlan extends Omit<ScoringPlan, "run" | "trajectory"> {
+  readonly run: BoundRun;
+  readonly trajectory: readonly ReadyCheckpoint[];
+  /**
+   * The directions as a dataset remembers them: `name@digest` with 8 hex digits of the vector's digest, those of a trajectory with
+   * their learning rates.
+   */
+  readonly directions: readonly string[];
+}
+
+export type BoundRun =
+  | Exclude<Wanted, { graph: "tangent" }>
+  | { readonly graph: "tangent"; readonly direction: ResolvedDirection; readonly features: boolean }
+  | { readonly graph: "fraction"; readonly exact: ExactFraction };
+
+/** Looks the plan's directions up. Throws `direction_not_found`, and `direction_stale` for a direction of other weights. */
+export async function bindDirections(plan: ScoringPlan, store: Store): Promise<BoundPlan> {
+  const { ranker } = plan;
+  const run = await bindRun(plan.run, (name) => resolveDirection(store, name, ranker.model));
+  const trajectory = await Promise.all(
+    plan.trajectory.map(async (checkpoint): Promise<ReadyCheckpoint> => {
+      const direction = await resolveDirection(store, checkpoint.direction, checkpoint.ranker.model);
+      return { ...checkpoint, direction };
+    }),
+  );
+  const own = run.graph === "tangent" ? [nameOf(run.direction)] : [];
+  const summed = trajectory.map(
+    ({ ranker: { model }, direction, learningRate }) =>
+      `${learningRate} × ${nameOf(direction)} of ${modelId(model)}`,
+  );
+  return { ...plan, run, trajectory, directions: [...own, ...summed] };
+}
+
+async function bindRun(
+  run: PlannedRun,
+  resolve: (name: string) => Promise<ResolvedDirection>,
+): Promise<BoundRun> {
+  return run.graph === "tangent" ? { ...run, direction: await resolve(run.direction) } : run;
+}
+
+function nameOf({ name, digest }: ResolvedDirection): string {
+  return `${name}@${digest.slice(0, 8)}`;
 }

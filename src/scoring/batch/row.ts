@@ -2,7 +2,7 @@ import { distributionOf } from "../../importance/distribution.js";
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { Weighting } from "../../importance/weights.js";
 import type { KnownOutputs } from "../outputs/outputs.js";
-import type { BoundPlan } from "./bind.js";
+import type { BoundPlan } from "./plan.js";
 import type { BatchSignals } from "./signals.js";
 
 /**
@@ -14,7 +14,7 @@ export interface SampleRow extends Partial<Record<SignalName, number>> {
   logit?: number;
   logits?: number[];
   probabilities?: number[];
-  /** With an exact share: `grad_norm` is an estimate, and one standard error of it (0 where it is exact). */
+  /** With an exact fraction: `grad_norm` is an estimate, and one standard error of it (0 where it is exact). */
   estimated?: boolean;
   grad_norm_error?: number;
   /** Null where the request has no weighting. */

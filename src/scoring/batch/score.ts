@@ -17,10 +17,9 @@ import type { LabelledTexts } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import { storeUntil, throwIfOver } from "../requests/store-until.js";
 import { weighedScores, weighedSignals } from "../requests/weighting.js";
-import { bindDirections } from "./bind.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
 import { useModels } from "./open-models.js";
-import { type PlannedWeighting, planScoring, type ScoringPlan } from "./plan.js";
+import { bindDirections, type PlannedWeighting, planScoring, type ScoringPlan } from "./plan.js";
 import { type SampleRow, sampleRows } from "./row.js";
 import { type BatchSignals, batchSignals } from "./signals.js";
 import { giveWay } from "./turns.js";
@@ -31,7 +30,7 @@ export interface ScoreAnswer {
   /** In the order of the samples. */
   readonly results: SampleRow[];
   readonly weighting: Weighting | EstimatedWeighting | null;
-  /** Where the request has an exact share. */
+  /** Where the request has an exact fraction. */
   readonly estimated: EstimatedNorms | null;
   /**
    * Resolves when new outputs are in the store, to null, or to why they are not. A batch without a dataset is answered

@@ -6,12 +6,11 @@ import type { Wanted } from "../../ranker/port.js";
 import type { Store } from "../../store/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { Watch } from "../ports.js";
-import type { BoundPlan } from "./bind.js";
 import { allExact, type EstimatedNorms, estimateNorms } from "./estimated-norms.js";
+import { fractionOutputs } from "./fraction-outputs.js";
 import { learnedColumn } from "./learned.js";
-import type { ExactShare } from "./plan-share.js";
+import type { BoundPlan, ExactFraction } from "./plan.js";
 import { referenceLosses } from "./references.js";
-import { sharedOutputs } from "./shared-outputs.js";
 import { influenceOver } from "./trajectory.js";
 import { giveWay } from "./turns.js";
 
@@ -19,9 +18,9 @@ import { giveWay } from "./turns.js";
 export interface BatchSignals {
   /** Of the request's own model. */
   readonly outputs: KnownOutputs;
-  /** `grad_norm` holds estimates where the request has an exact share. */
+  /** `grad_norm` holds estimates where the request has an exact fraction. */
   readonly columns: SignalColumns;
-  /** Null where the request has no exact share. */
+  /** Null where the request has no exact fraction. */
   readonly estimated: EstimatedNorms | null;
   /** Why the store could not be asked; null where it answered. */
   readonly storeFailure: AssayError | null;
@@ -32,20 +31,20 @@ export interface BatchSignals {
 /** Runs the models of a request, each where the store does not know its outputs, and computes its signals. */
 export async function batchSignals(plan: BoundPlan, store: Store, watch: Watch): Promise<BatchSignals> {
   const { run } = plan;
-  if (run.graph === "share") return sharedSignals(plan, run.share, store, watch);
+  if (run.graph === "fraction") return fractionSignals(plan, run.exact, store, watch);
   const { outputs, columns, others } = await runWhole(plan, run, store, watch);
   return answerOf([outputs, ...others.outputs], { outputs, columns, estimated: null });
 }
 
-/** Gradients of a share, estimates of the rest. A share too poor to estimate from has the rest run too. */
-async function sharedSignals(
+/** Gradients of the drawn samples, estimates of the rest. Drawn samples too poor to estimate from have the rest run too. */
+async function fractionSignals(
   plan: BoundPlan,
-  share: ExactShare,
+  exact: ExactFraction,
   store: Store,
   watch: Watch,
 ): Promise<BatchSignals> {
   const { ranker, labelled, computed } = plan;
-  const { outputs, drawn } = await sharedOutputs({ ranker, store }, labelled.texts, share, watch);
+  const { outputs, drawn } = await fractionOutputs({ ranker, store }, labelled.texts, exact, watch);
   const others = await runOthers(plan, outputs, store, watch);
   const names: readonly SignalName[] = [...new Set([...computed, "grad_norm_last" as const])];
   const widened = { ...plan, computed: names };
@@ -63,14 +62,14 @@ async function sharedSignals(
   }
 
   const whole = await runWhole(widened, { graph: "norms" }, store, watch);
-  const exact = allExact(
+  const known = allExact(
     completeColumn(whole.columns, "grad_norm_last"),
     completeColumn(whole.columns, "grad_norm"),
   );
   return answerOf([whole.outputs, ...whole.others.outputs], {
     outputs: whole.outputs,
-    columns: asAsked(whole.columns, plan, exact),
-    estimated: exact,
+    columns: asAsked(whole.columns, plan, known),
+    estimated: known,
   });
 }
 
@@ -169,7 +168,8 @@ function checkMagnitude(columns: SignalColumns): void {
       const value = column[index];
       if (typeof value === "number" && !Number.isFinite(Math.fround(value)))
         faults.push({
-          path: `/samples/${index}`,
+          sample: index,
+          path: "",
           message: `${name} comes to ${value}, which is no finite float32`,
         });
     }

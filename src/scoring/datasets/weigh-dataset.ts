@@ -5,8 +5,7 @@ import { weigh } from "../../importance/weights.js";
 import type { Rankers } from "../../ranker/port.js";
 import type { SnapshotInfo, Store } from "../../store/port.js";
 import type { Ports } from "../ports.js";
-import type { AskedSignal } from "../requests/checks.js";
-import { readingsOf } from "../requests/needs.js";
+import { type AskedSignal, readingsOf } from "../requests/checks.js";
 import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
 import { readDataset, staleness } from "./remembered.js";
 

@@ -1,4 +1,4 @@
-import { AssayError, type Fault, throwFaults } from "../../errors.js";
+import { relocated, throwFaults } from "../../errors.js";
 import { directionCoefficients } from "../../importance/direction-coefficients.js";
 import type { LossName } from "../../importance/types.js";
 import type { Accumulation, Text, Wanted } from "../../ranker/port.js";
@@ -7,7 +7,7 @@ import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { ModelPorts, Watch } from "../ports.js";
 import { checkLabels } from "../requests/checks.js";
 import { textOf } from "../requests/sample.js";
-import type { LocatedSample } from "../requests/sample-batches.js";
+import { type LocatedSample, placesOf } from "../requests/sample-batches.js";
 import { patiently } from "./patience.js";
 
 /** What is summed, and with what. */
@@ -51,7 +51,7 @@ export async function sumGradients(
 
   async function add(
     batch: readonly LocatedSample[],
-    { moving, texts, coefficients }: Share,
+    { moving, texts, coefficients }: Addend,
     kept: KnownOutputs["kept"],
   ): Promise<void> {
     if (moving.length > 0)
@@ -69,11 +69,11 @@ export async function sumGradients(
       const outputs = await locating(batch, () =>
         patiently(() => knownOutputs({ ranker, store }, texts, wanted, watch), caller, adding.at(-1)),
       );
-      const share = shareOf(kind, outputs, texts, batch, loss);
-      zeroGradients += share.zeroGradients;
+      const addend = addendOf(kind, outputs, batch, loss);
+      zeroGradients += addend.zeroGradients;
       if (adding.length === ADDING_MAX) await adding.shift();
       stopwatch.lap("accumulate");
-      const added = add(batch, share, outputs.kept);
+      const added = add(batch, addend, outputs.kept);
       added.catch(() => undefined); // whoever awaits it hears of it
       adding.push(added);
     }
@@ -90,14 +90,18 @@ export function requireLabels(batch: readonly LocatedSample[], loss: LossName, c
   const absent = batch.filter(({ sample: { label = null } }) => label === null);
   throwFaults(
     "missing_label",
-    absent.map(({ path }) => ({ path: `${path}/label`, message: "is required" })),
+    absent.map(({ place }) => ({ sample: place, path: "/label", message: "is required" })),
   );
   const samples = batch.map(({ sample }) => sample);
-  checkLabels(samples, loss, classes, (index) => (batch[index] as LocatedSample).path);
+  try {
+    checkLabels(samples, loss, classes);
+  } catch (error) {
+    throw relocated(error, placesOf(batch));
+  }
 }
 
 /** What a batch adds to the sums. */
-interface Share {
+interface Addend {
   /** (M) The samples whose gradient is not 0. */
   readonly moving: readonly LocatedSample[];
   readonly texts: readonly Text[]; // (M)
@@ -105,37 +109,35 @@ interface Share {
   readonly zeroGradients: number;
 }
 
-function shareOf(
+function addendOf(
   kind: DirectionKind,
   outputs: KnownOutputs,
-  texts: readonly Text[],
   batch: readonly LocatedSample[],
   loss: LossName,
-): Share {
+): Addend {
   const { classes } = outputs;
   const labels = batch.map(({ sample: { label = null } }) => label);
   const groups = batch.map(({ sample: { group = null } }) => group);
   const { coefficients, zeroGradients } = directionCoefficients(kind, outputs, labels, loss, groups);
-  const rowOf = (row: number): Float64Array => coefficients.subarray(row * classes, (row + 1) * classes);
-  const rows = batch.flatMap((_, row) => (rowOf(row).some((c) => c !== 0) ? [row] : []));
+  const rows = batch.map((located, row) => ({
+    located,
+    text: textOf(located.sample),
+    own: coefficients.subarray(row * classes, (row + 1) * classes),
+  }));
+  const moving = rows.filter(({ own }) => own.some((c) => c !== 0));
   return {
-    moving: rows.map((row) => batch[row] as LocatedSample),
-    texts: rows.map((row) => texts[row] as Text),
-    coefficients: Float32Array.from(rows.flatMap((row) => [...rowOf(row)])),
+    moving: moving.map(({ located }) => located),
+    texts: moving.map(({ text }) => text),
+    coefficients: Float32Array.from(moving.flatMap(({ own }) => [...own])),
     zeroGradients,
   };
 }
 
-/** Faults that name a text by its place in what ran name the sample by where it was sent. */
+/** Faults of what ran name the sample by where it was sent. */
 async function locating<T>(ran: readonly LocatedSample[], work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof AssayError) || error.faults.length === 0) throw error;
-    const faults = error.faults.map(({ path, message }): Fault => {
-      const place = /^\/(?:samples\/)?(\d+)$/.exec(path)?.[1];
-      return { path: ran[Number(place)]?.path ?? path, message };
-    });
-    throw new AssayError(error.code, { detail: error.message, faults, cause: error });
+    throw relocated(error, placesOf(ran));
   }
 }

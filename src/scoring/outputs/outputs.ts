@@ -1,4 +1,4 @@
-import { AssayError, asAssayError, isStoreFailure } from "../../errors.js";
+import { AssayError, asAssayError, isStoreFailure, relocated } from "../../errors.js";
 import type { LogitBatch } from "../../importance/types.js";
 import type { Caller, Outputs, Text, Wanted } from "../../ranker/port.js";
 import type { OutputsKey, OutputsRecord, Store } from "../../store/port.js";
@@ -73,7 +73,7 @@ export async function knownOutputs(
     const missingTexts = missing.map((d) => texts[distinct.firsts[d] as number] as Text);
     const known = missing.flatMap((d) => records[d] ?? []);
     const outputs = await ranker.run(missingTexts, widened(wanted, known), caller).catch((error: unknown) => {
-      throw located(error, (text) => distinct.firsts[missing[text] as number] as number);
+      throw relocated(error, (text) => distinct.firsts[missing[text] as number] as number);
     });
     const { tokeniseMs, queueMs, inferMs } = outputs.timings;
     stopwatch.lapInParts({ tokenise: tokeniseMs, queue: queueMs, infer: inferMs }, "ipc");
@@ -148,16 +148,6 @@ function tolerated(error: unknown): AssayError {
 /** Resolves when all are kept, to null, or to the first that is not. */
 export async function firstFailure(kept: readonly Promise<AssayError | null>[]): Promise<AssayError | null> {
   return (await Promise.all(kept)).find((failure) => failure !== null) ?? null;
-}
-
-/** The same error with the samples in place of the texts that its faults name. */
-function located(error: unknown, sampleOf: (text: number) => number): unknown {
-  if (!(error instanceof AssayError) || error.faults.length === 0) return error;
-  const faults = error.faults.map(({ path, message }) => ({
-    path: `/samples/${sampleOf(Number(path.slice(1)))}`,
-    message,
-  }));
-  return new AssayError(error.code, { detail: error.message, faults, cause: error });
 }
 
 interface Distinct {

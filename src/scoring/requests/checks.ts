@@ -1,9 +1,10 @@
 import { AssayError, type Fault, throwFaults } from "../../errors.js";
 import { isHard, labelFault } from "../../importance/labels.js";
+import type { Reading } from "../../importance/signals/signal.js";
 import { labelNeed, suitableLosses, suitableSignals } from "../../importance/signals/suitability.js";
+import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { isGroupLoss, type LossName, type SignalName } from "../../importance/types.js";
 import type { ModelDescription, Precision, Wanted } from "../../ranker/port.js";
-import { lackOfModel, readingsOf, signalsOf } from "./needs.js";
 import type { Sample } from "./sample.js";
 
 /** The loss of a request that names none: what the model's task trains with. */
@@ -49,16 +50,11 @@ export function suitPrecision(
 }
 
 /** Throws `unsuitable_label` with each label that does not suit the loss. */
-export function checkLabels(
-  samples: readonly Sample[],
-  loss: LossName,
-  classes: number,
-  pathOf: (index: number) => string = (index) => `/samples/${index}`,
-): void {
+export function checkLabels(samples: readonly Sample[], loss: LossName, classes: number): void {
   const faults: Fault[] = [];
   samples.forEach(({ label = null }, index) => {
     const message = labelFault(label, loss, classes);
-    if (message !== null) faults.push({ path: `${pathOf(index)}/label`, message });
+    if (message !== null) faults.push({ sample: index, path: "/label", message });
   });
   throwFaults("unsuitable_label", faults);
 }
@@ -72,14 +68,14 @@ export function checkIds(samples: readonly Sample[], dataset: string | undefined
   const absent: Fault[] = [];
   const repeated: Fault[] = [];
   samples.forEach(({ id }, index) => {
-    const path = `/samples/${index}/id`;
+    const place = { sample: index, path: "/id" };
     if (id === undefined) {
       if (dataset !== undefined)
-        absent.push({ path, message: "is required: a dataset remembers samples by id" });
+        absent.push({ ...place, message: "is required: a dataset remembers samples by id" });
       return;
     }
     const first = seen.get(id);
-    if (first !== undefined) repeated.push({ path, message: `is the id of /samples/${first} too` });
+    if (first !== undefined) repeated.push({ ...place, message: "is the id of", sharedWith: first });
     else seen.set(id, index);
   });
   throwFaults("invalid_sample", absent);
@@ -96,16 +92,16 @@ export function checkGroups(samples: readonly Sample[], loss: LossName): void {
   const sizes = new Map<string, number>();
   const faults: Fault[] = [];
   samples.forEach(({ group }, index) => {
-    const path = `/samples/${index}/group`;
+    const place = { sample: index, path: "/group" };
     if (group === undefined) {
-      faults.push({ path, message: `is required: ${loss} compares the samples of a group` });
+      faults.push({ ...place, message: `is required: ${loss} compares the samples of a group` });
       return;
     }
     const size = (sizes.get(group) ?? 0) + 1;
     sizes.set(group, size);
     if (loss === "pairwise" && size === PAIRWISE_GROUP_MAX + 1)
       faults.push({
-        path,
+        ...place,
         message: `has more than ${PAIRWISE_GROUP_MAX} samples; listwise takes larger groups`,
       });
   });
@@ -141,7 +137,7 @@ export function checkSignals(
   const lacking = asked.flatMap(({ signal }) =>
     samples.flatMap((sample, index) => {
       const lack = lackOf(sample, signal, model.classes);
-      return lack === null ? [] : [{ path: `/samples/${index}/label`, message: `${signal} needs ${lack}` }];
+      return lack === null ? [] : [{ sample: index, path: "/label", message: `${signal} needs ${lack}` }];
     }),
   );
   if (lacking.length === 0) return;
@@ -149,7 +145,7 @@ export function checkSignals(
   const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
   throwFaults(
     "missing_label",
-    lacking.map(({ path, message }) => ({ path, message: message + free })),
+    lacking.map((fault) => ({ ...fault, message: fault.message + free })),
   );
 }
 
@@ -160,4 +156,34 @@ export function lackOf({ label = null }: Sample, name: SignalName, classes: numb
   if (label === null) return "a label";
   if (need === "any") return null;
   return isHard(label, classes) ? null : `a hard label (${classes === 1 ? "0 or 1" : "a class index"})`;
+}
+
+/**
+ * What the signals read beside the logits. An influence summed over a trajectory reads nothing of the request's own model.
+ */
+export function readingsOf(names: readonly SignalName[], hasTrajectory: boolean): ReadonlySet<Reading> {
+  const ofModel = hasTrajectory ? names.filter((name) => name !== "influence") : names;
+  return new Set(ofModel.flatMap((name) => SIGNAL_TABLE[name].reads));
+}
+
+/** The least graph that gives the readings: tangent gives grams too. */
+export function graphOf(readings: ReadonlySet<Reading>): Wanted["graph"] {
+  if (readings.has("tangent")) return "tangent";
+  return readings.has("gram") ? "norms" : "forward";
+}
+
+/** What of the readings the model cannot give, in words; null where it gives all. */
+export function lackOfModel(readings: ReadonlySet<Reading>, model: ModelDescription): string | null {
+  const graph = graphOf(readings);
+  if (graph !== "forward" && !model.gradientGraphs.includes(graph)) {
+    const reason = model.gradientGraphsUnsupported;
+    return `the graph ${graph}, which model ${model.name} lacks${reason === null ? "" : ` (${reason})`}`;
+  }
+  const lacksTrees = readings.has("learned") && model.learned === null;
+  return lacksTrees ? `a learned model, which model ${model.name} lacks (learned.onnx)` : null;
+}
+
+/** Signals that have a meaning under the loss and that the model can give. */
+export function signalsOf(model: ModelDescription, loss: LossName): SignalName[] {
+  return suitableSignals(loss).filter((name) => lackOfModel(readingsOf([name], false), model) === null);
 }

@@ -1,11 +1,16 @@
-import { type AssayError, faultsError } from "../../errors.js";
+import { type AssayError, faultsError, type SamplePlace } from "../../errors.js";
 import type { Limits } from "./limits.js";
 import type { Sample } from "./sample.js";
 
-/** A sample and where it stands in what was sent: `/samples/3`, or `line 17` of a stream. */
+/** A sample and where it was sent: its index in a list, or `line 17` of a stream. */
 export interface LocatedSample {
   readonly sample: Sample;
-  readonly path: string;
+  readonly place: SamplePlace;
+}
+
+/** The place of each of the samples by its index among them, as `relocated` takes it. */
+export function placesOf(samples: readonly LocatedSample[]): (index: number) => SamplePlace {
+  return (index) => samples[index]?.place ?? index;
 }
 
 /** What a batch holds before it is full, where nobody says otherwise. */
@@ -83,6 +88,6 @@ function charsOf({ query = "", document = "", text = "" }: Sample): number {
   return query.length + document.length + text.length;
 }
 
-function fault({ path }: LocatedSample, message: string): AssayError {
-  return faultsError("invalid_sample", [{ path: `${path}/group`, message }]);
+function fault({ place }: LocatedSample, message: string): AssayError {
+  return faultsError("invalid_sample", [{ sample: place, path: "/group", message }]);
 }

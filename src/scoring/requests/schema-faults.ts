@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Fault } from "../../errors.js";
-import { pointerOf } from "./strict-json.js";
+import { pointerOf } from "../../text/json-structure.js";
 
 /** What a schema makes of a value: the value with its defaults, or each fault, its path a JSON pointer into the value. */
 export type Checked<T> =

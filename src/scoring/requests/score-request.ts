@@ -22,9 +22,9 @@ export interface ScoreRequest {
   readonly reference?: Reference | undefined;
   /** Checkpoints that `influence` is summed over, in place of the one along `direction`. */
   readonly trajectory?: readonly Checkpoint[] | undefined;
-  /** Share of the batch whose `grad_norm` is exact; the others' is estimated with their help. */
+  /** Fraction of the batch whose `grad_norm` is exact; the others' is estimated with their help. */
   readonly exact_fraction?: number | undefined;
-  /** Draws that share; 0 where absent. */
+  /** Draws those samples; 0 where absent. */
   readonly seed?: number | undefined;
   readonly samples: readonly Sample[];
 }

@@ -294,7 +294,7 @@ describe("an engine process in trouble", () => {
     await engine.settled();
     const faulty = run(engine, [...texts.slice(0, 5), { first: "a zebra", second: null }]);
     const sound = run(engine, texts.slice(0, 5));
-    await expect(faulty).rejects.toMatchObject({ code: "engine_failed", faults: [{ path: "/5" }] });
+    await expect(faulty).rejects.toMatchObject({ code: "engine_failed", faults: [{ sample: 5, path: "" }] });
     expect((await sound).logits).toHaveLength(5);
     expect(engine.tokens()).toBe(0);
   });

@@ -103,13 +103,16 @@ describe("the runs of an engine process", () => {
     runs.crashed({ killed: false });
     await expect(guilty.outputs).rejects.toMatchObject({
       code: "text_refused",
-      faults: [{ path: "/2" }],
+      faults: [{ sample: 2, path: "" }],
     });
     start(runs, 3, { run: other.run, rows: [0] });
     finish(runs, 3, { run: other.run, rows: [0] });
     expect((await other.outputs).logits).toHaveLength(1);
     expect(() => fatalTexts.check([texts[0] as Text, texts[2] as Text])).toThrow(
-      expect.objectContaining({ code: "text_refused", faults: [expect.objectContaining({ path: "/1" })] }),
+      expect.objectContaining({
+        code: "text_refused",
+        faults: [expect.objectContaining({ sample: 1, path: "" })],
+      }),
     );
     expect(() => fatalTexts.check(texts.slice(0, 2))).not.toThrow();
   });
@@ -128,7 +131,7 @@ describe("the runs of an engine process", () => {
     expect(runs.size()).toBe(1);
     start(runs, 4, { run, rows: [1] });
     runs.crashed({ killed: true });
-    await expect(outputs).rejects.toMatchObject({ code: "text_refused", faults: [{ path: "/1" }] });
+    await expect(outputs).rejects.toMatchObject({ code: "text_refused", faults: [{ sample: 1, path: "" }] });
   });
 
   it("runs the rows of a batch that failed again, each alone, and names the one that fails alone", async () => {
@@ -143,7 +146,7 @@ describe("the runs of an engine process", () => {
     await expect(outputs).rejects.toMatchObject({
       code: "engine_failed",
       message: expect.stringContaining("out of range"),
-      faults: [{ path: "/1" }],
+      faults: [{ sample: 1, path: "" }],
     });
     expect(runs.tokens()).toBe(0);
   });

@@ -31,7 +31,7 @@ export function createFatalTexts(): FatalTexts {
 export function textRefused(index: number): AssayError {
   return new AssayError("text_refused", {
     detail: "A text ended the engine process twice, the second time alone in its batch; it is not run again",
-    faults: [{ path: `/${index}`, message: "ended the engine process twice" }],
+    faults: [{ sample: index, path: "", message: "ended the engine process twice" }],
   });
 }
 

@@ -220,7 +220,7 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
 function sessionFailed(row: number, reason: string): AssayError {
   return new AssayError("engine_failed", {
     detail: `The model fails on a text, also alone: ${reason}`,
-    faults: [{ path: `/${row}`, message: reason }],
+    faults: [{ sample: row, path: "", message: reason }],
   });
 }
 

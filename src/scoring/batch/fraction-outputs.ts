@@ -1,70 +1,62 @@
 import { hash } from "node:crypto";
-import { AssayError } from "../../errors.js";
+import { relocated } from "../../errors.js";
 import type { Text, Wanted } from "../../ranker/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { ModelPorts, Watch } from "../ports.js";
-import type { ExactShare } from "./plan-share.js";
+import type { ExactFraction } from "./plan.js";
 
-/** A smaller share could not be calibrated with: a batch of fewer samples is scored exactly. */
-export const SHARE_MIN = 10;
+/** Fewer samples could not be calibrated with: a batch of fewer is scored exactly. */
+export const DRAWN_MIN = 10;
 
-/** Of which of N samples the gradients are known. */
-export interface DrawnShare {
-  /** (N) In the share, or the store had its gram. */
+/** Of which of N samples the gradients are known, and which were drawn for them. */
+export interface DrawnSamples {
+  /** (N) Drawn, or the store had its gram. */
   readonly exact: readonly boolean[];
-  /** (m) The share, a simple random sample of the batch, in random order. */
-  readonly share: Uint32Array;
+  /** (m) Indices of a simple random sample of the batch, in random order. */
+  readonly indices: Uint32Array;
 }
 
 /**
- * Outputs of which a random share has grams: the norms graph runs on the share, the forward graph on the rest, and unknown
- * grams are zeros. The share follows from seed and texts alone, never from the cache, so what it tells of the batch is
+ * Outputs of which a random fraction has grams: the norms graph runs on the samples drawn, the forward graph on the rest, and
+ * unknown grams are zeros. What is drawn follows from seed and texts alone, never from the cache, so what it tells of the batch is
  * unbiased; a gram that the store happens to have is given all the same.
  */
-export async function sharedOutputs(
+export async function fractionOutputs(
   ports: ModelPorts,
   texts: readonly Text[],
-  exactShare: ExactShare,
+  fraction: ExactFraction,
   watch: Watch,
-): Promise<{ outputs: KnownOutputs; drawn: DrawnShare }> {
-  const share = drawShare(texts, exactShare);
-  const isShared = new Uint8Array(texts.length);
-  for (const index of share) isShared[index] = 1;
-  const rest = Uint32Array.from(texts.keys()).filter((index) => isShared[index] === 0);
+): Promise<{ outputs: KnownOutputs; drawn: DrawnSamples }> {
+  const drawn = drawSamples(texts, fraction);
+  const isDrawn = new Uint8Array(texts.length);
+  for (const index of drawn) isDrawn[index] = 1;
+  const rest = Uint32Array.from(texts.keys()).filter((index) => isDrawn[index] === 0);
   const run = async (indices: Uint32Array, wanted: Wanted): Promise<Part> => {
     const own = Array.from(indices, (index) => texts[index] as Text);
-    return { indices, outputs: await located(knownOutputs(ports, own, wanted, watch), indices) };
+    const outputs = await knownOutputs(ports, own, wanted, watch).catch((error: unknown) => {
+      throw relocated(error, (place) => indices[place] ?? place);
+    });
+    return { indices, outputs };
   };
 
-  const parts = [await run(share, { graph: "norms" })];
+  const parts = [await run(drawn, { graph: "norms" })];
   if (rest.length > 0) {
     // A text may stand in both parts: its gram must be in the store before the forward graph is asked for it.
     await parts[0]?.outputs.kept;
     parts.push(await run(rest, { graph: "forward", precision: "fp32" }));
   }
   const outputs = gathered(texts.length, parts);
-  return { outputs, drawn: { share, exact: texts.map((_, index) => outputs.gramOf(index) !== null) } };
-}
-
-/** What is thrown names samples by their place in the part: theirs in the batch stands in `indices`. */
-async function located(outputs: Promise<KnownOutputs>, indices: Uint32Array): Promise<KnownOutputs> {
-  return outputs.catch((error: unknown) => {
-    if (!(error instanceof AssayError) || error.faults.length === 0) throw error;
-    const faults = error.faults.map(({ path, message }) => ({
-      path: path.replace(/\d+/, (place) => `${indices[Number(place)]}`),
-      message,
-    }));
-    throw new AssayError(error.code, { detail: error.message, faults, cause: error });
-  });
+  const exact = texts.map((_, index) => outputs.gramOf(index) !== null);
+  return { outputs, drawn: { indices: drawn, exact } };
 }
 
 /**
  * A simple random sample of the texts, without replacement, in random order: those with the least digests of seed and text.
  * A text is drawn with the same luck in whatever batch and place it stands, so that batches laid out alike (a positive
- * first, say) do not give shares of one kind. Equal texts differ by how many came before, or they would be drawn together.
+ * first, say) do not draw samples of one kind. Equal texts differ by how many came before, or they would be drawn together.
  */
-export function drawShare(texts: readonly Text[], { fraction, seed }: ExactShare): Uint32Array {
-  const size = Math.min(texts.length, Math.max(SHARE_MIN, Math.ceil(fraction * texts.length)));
+export function drawSamples(texts: readonly Text[], { fraction, seed }: ExactFraction): Uint32Array {
+  const size = Math.min(texts.length, Math.max(DRAWN_MIN, Math.ceil(fraction * texts.length)));
   const seen = new Map<string, number>();
   const luck = texts.map(({ first, second }) => {
     const content = JSON.stringify([seed, first, second]);

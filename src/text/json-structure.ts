@@ -1,0 +1,124 @@
+/** What a JSON text may hold; what is left out has no bound. */
+export interface JsonBounds {
+  /** Lists and objects within one another. */
+  readonly depthMax?: number;
+  /** Names in one object; where it is given, none may stand twice in it. */
+  readonly namesMax?: number;
+  /** Entries of one list. */
+  readonly entriesMax?: number;
+}
+
+/** The first part of a text that is out of bounds. */
+export interface StructureFault {
+  readonly kind: "depth" | "repeated" | "names" | "entries";
+  /** Index in the text: of the name that stands twice, of what is one too many or too deep, or of the comma before it. */
+  readonly at: number;
+  /** Of the list or object that holds too much, or of what is refused in it. */
+  readonly place: readonly (string | number)[];
+}
+
+/** A list or object that has begun. */
+interface Opened {
+  /** Of an object, where names are bounded. */
+  readonly names: Set<string> | null;
+  readonly isList: boolean;
+  /** The entry that was reached, or the index of the last name's quote; -1 before the first. */
+  at: number;
+}
+
+/**
+ * Finds the first part of a text that is out of bounds, without parsing it: `JSON.parse` takes seconds for millions of levels, and the last of
+ * two names. Null where there is none; what is no JSON passes as well, because `JSON.parse`, which comes next, says why.
+ */
+export function structureFault(
+  text: string,
+  { depthMax = Infinity, namesMax, entriesMax = Infinity }: JsonBounds,
+): StructureFault | null {
+  const opened: Opened[] = [];
+  const fault = (kind: StructureFault["kind"], at: number, holders = opened): StructureFault => {
+    return { kind, at, place: holders.map((one) => (one.isList ? one.at : nameAt(text, one.at))) };
+  };
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    switch (code) {
+      case QUOTE: {
+        const end = endOfString(text, at);
+        const inner = opened.at(-1);
+        if (inner !== undefined && !inner.isList && text.charCodeAt(skipBlanks(text, end + 1)) === COLON) {
+          inner.at = at;
+          if (inner.names !== null && namesMax !== undefined) {
+            const name = nameAt(text, at);
+            if (inner.names.has(name)) return fault("repeated", at);
+            if (inner.names.size === namesMax) return fault("names", at, opened.slice(0, -1));
+            inner.names.add(name);
+          }
+        }
+        at = end;
+        break;
+      }
+      case OPEN_OBJECT:
+      case OPEN_LIST: {
+        if (opened.length === depthMax) return fault("depth", at);
+        const isList = code === OPEN_LIST;
+        const names = isList || namesMax === undefined ? null : new Set<string>();
+        opened.push({ names, isList, at: isList ? 0 : -1 });
+        break;
+      }
+      case CLOSE_OBJECT:
+      case CLOSE_LIST:
+        opened.pop();
+        break;
+      case COMMA: {
+        const inner = opened.at(-1);
+        if (inner?.isList && ++inner.at >= entriesMax) return fault("entries", at, opened.slice(0, -1));
+        break;
+      }
+    }
+  }
+  return null;
+}
+
+/** The name whose quote is at `start`; none before an object's first. */
+function nameAt(text: string, start: number): string {
+  if (start < 0) return "";
+  const raw = text.slice(start + 1, endOfString(text, start));
+  if (!raw.includes("\\")) return raw;
+  try {
+    return String(JSON.parse(`"${raw}"`));
+  } catch {
+    return raw; // JSON.parse refuses the whole text for it
+  }
+}
+
+/** The JSON pointer (RFC 6901) of a place. */
+export function pointerOf(place: readonly PropertyKey[]): string {
+  return place.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}
+
+/** Index of the quote that ends the string which begins at `start`; the text's length where none does. */
+export function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text.charCodeAt(end - 1 - escapes) === BACKSLASH) escapes++;
+    if (escapes % 2 === 0) return end;
+  }
+  return text.length;
+}
+
+/** Index of the first character from `from` on that is no blank. */
+export function skipBlanks(text: string, from: number): number {
+  let at = from;
+  while (BLANKS.has(text.charCodeAt(at))) at++;
+  return at;
+}
+
+// The signs of JSON: as code units of a text, and as bytes of its UTF-8.
+export const QUOTE = 0x22;
+export const COMMA = 0x2c;
+const COLON = 0x3a;
+export const OPEN_LIST = 0x5b;
+export const BACKSLASH = 0x5c;
+export const CLOSE_LIST = 0x5d;
+export const OPEN_OBJECT = 0x7b;
+export const CLOSE_OBJECT = 0x7d;
+export const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);

@@ -1,0 +1,49 @@
+/** A line as it was sent: with its line feed, which the last one may lack. */
+export interface SplitLine {
+  /** From 1. */
+  readonly number: number;
+  readonly bytes: Buffer;
+}
+
+export interface LineRules {
+  /** Of a line without its line feed. */
+  readonly bytesMax: number;
+  /** The error of a line that is longer. */
+  readonly tooLong: (number: number) => Error;
+  /** Hears how many bytes are held, and of a line's once whoever takes lines asks for the next; it may throw. */
+  readonly memory?: { take(bytes: number): void; give(bytes: number): void };
+}
+
+/** The lines of a stream of bytes; nothing but a line feed ends one, so a text may hold U+2028 or U+0085. */
+export async function* splitLines(
+  chunks: AsyncIterable<Uint8Array>,
+  { bytesMax, tooLong, memory }: LineRules,
+): AsyncGenerator<SplitLine> {
+  let number = 1;
+  let parts: Uint8Array[] = [];
+  let length = 0;
+
+  function hold(part: Uint8Array, feeds: 0 | 1): void {
+    parts.push(part);
+    length += part.length;
+    if (length - feeds > bytesMax) throw tooLong(number);
+    memory?.take(part.length);
+  }
+
+  for await (const chunk of chunks) {
+    let start = 0;
+    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+      hold(chunk.subarray(start, end + 1), 1);
+      yield { number, bytes: Buffer.concat(parts) };
+      memory?.give(length);
+      number += 1;
+      parts = [];
+      length = 0;
+      start = end + 1;
+    }
+    hold(chunk.subarray(start), 0);
+  }
+  if (length > 0) yield { number, bytes: Buffer.concat(parts) };
+}
+
+const LINE_FEED = 0x0a;

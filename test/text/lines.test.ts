@@ -1,0 +1,24 @@
+import { expect, test } from "vitest";
+import { splitLines } from "../../src/text/lines.js";
+
+/** The lines of a text that comes in parts of this many bytes. */
+async function linesOf(text: string, bytesAtOnce: number, bytesMax = 5): Promise<string[]> {
+  async function* chunks(): AsyncGenerator<Buffer> {
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += bytesAtOnce) yield bytes.subarray(at, at + bytesAtOnce);
+  }
+  const tooLong = (number: number): Error => new Error(`line ${number} is too long`);
+  const lines: string[] = [];
+  for await (const { number, bytes } of splitLines(chunks(), { bytesMax, tooLong }))
+    lines.push(`${number} ${bytes}`);
+  return lines;
+}
+
+test.each([1, 2, 5, 6, 100])(
+  "a line's limit counts its bytes without the line feed, in parts of %i",
+  async (bytesAtOnce) => {
+    expect(await linesOf("12345\n\n12345", bytesAtOnce)).toEqual(["1 12345\n", "2 \n", "3 12345"]);
+    await expect(linesOf("1\n123456\n", bytesAtOnce)).rejects.toThrow("line 2 is too long");
+    await expect(linesOf("1\n123456", bytesAtOnce)).rejects.toThrow("line 2 is too long");
+  },
+);
