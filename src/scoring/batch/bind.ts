@@ -1,5 +1,5 @@
 import { modelId, type Wanted } from "../../ranker/port.js";
-import type { Store } from "../../store/port.js";
+import type { DirectionStore } from "../../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "../directions/known.js";
 import type { PlannedRun, ScoringPlan } from "./plan.js";
 import type { ExactShare } from "./plan-share.js";
@@ -22,7 +22,7 @@ export type BoundRun =
   | { readonly graph: "share"; readonly share: ExactShare };
 
 /** Looks the plan's directions up. Throws `direction_not_found`, and `direction_stale` for a direction of other weights. */
-export async function bindDirections(plan: ScoringPlan, store: Store): Promise<BoundPlan> {
+export async function bindDirections(plan: ScoringPlan, store: DirectionStore): Promise<BoundPlan> {
   const { ranker } = plan;
   const run = await bindRun(plan.run, (name) => resolveDirection(store, name, ranker.model));
   const trajectory = await Promise.all(

@@ -3,7 +3,7 @@ import type { Diagnostics } from "../../importance/diagnostics.js";
 import { SIGNALS, type SignalName } from "../../importance/types.js";
 import { weigh } from "../../importance/weights.js";
 import type { Rankers } from "../../ranker/port.js";
-import type { SnapshotInfo, Store } from "../../store/port.js";
+import type { SampleStore, SnapshotInfo } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 import type { AskedSignal } from "../requests/checks.js";
 import { readingsOf } from "../requests/needs.js";
@@ -61,7 +61,11 @@ interface Scores {
   readonly directions: Set<string>;
 }
 
-async function readScores(store: Store, dataset: string, weighed: readonly AskedSignal[]): Promise<Scores> {
+async function readScores(
+  store: SampleStore,
+  dataset: string,
+  weighed: readonly AskedSignal[],
+): Promise<Scores> {
   const scores: Scores = {
     ids: [],
     values: new Map(weighed.map(({ signal }) => [signal, []])),
