@@ -3,28 +3,27 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { openRedisStore } from "../dist/store/redis/store.js";
 
-const PORT = 16379;
+/** Far above what a million samples take: a run that leaks fails, and leaves the machine its memory. */
+const MAXMEMORY = "1500mb";
 const BATCH = 1000;
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [200_000, 1_000_000];
 
 console.log("samples    bytes/sample   outputs   samples   snapshot 1   snapshot 2   again   seconds");
 for (const samples of sizes) {
-  const server = spawn("redis-server", [
-    "--port",
-    String(PORT),
-    "--bind",
-    "127.0.0.1",
-    "--save",
-    "",
-    "--appendonly",
-    "no",
-  ]);
-  const admin = new Redis(PORT, "127.0.0.1").on("error", () => {}); // refused until the server listens
-  const store = openRedisStore({ url: `redis://127.0.0.1:${PORT}`, timeoutMs: 60_000 });
+  const port = await freePort();
+  const settings = { port, bind: "127.0.0.1", save: "", appendonly: "no", maxmemory: MAXMEMORY };
+  const server = spawn(
+    "redis-server",
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+  );
+  const admin = new Redis(port, "127.0.0.1").on("error", () => {}); // refused until the server listens
+  await new Promise((resolve) => admin.once("ready", resolve));
+  const store = openRedisStore({ url: `redis://127.0.0.1:${port}`, timeoutMs: 60_000 });
   try {
     await measure(samples, store, admin);
   } finally {
@@ -114,6 +113,16 @@ function keyOf(id) {
 /** A number in [-1, 1) with random bits, as logits and losses have them. */
 function hash(id) {
   return createHash("sha256").update(id).digest().readInt32LE(16) / 2 ** 31;
+}
+
+/** A port that nobody listens on. */
+async function freePort() {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, "close");
+  return port;
 }
 
 /** Redis resizes its tables a little at a time: wait until its memory stands still. */

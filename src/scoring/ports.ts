@@ -1,6 +1,6 @@
 import type { Stopwatch } from "../observe/stopwatch.js";
 import type { Caller, Ranker, Rankers } from "../ranker/port.js";
-import type { Store } from "../store/port.js";
+import type { OutputsStore, Store } from "../store/port.js";
 
 /** What a use case speaks to. */
 export interface Ports {
@@ -8,10 +8,10 @@ export interface Ports {
   readonly store: Store;
 }
 
-/** One model, kept open, and the store. */
+/** One model, kept open, and the store of what models said. */
 export interface ModelPorts {
   readonly ranker: Ranker;
-  readonly store: Store;
+  readonly store: OutputsStore;
 }
 
 /** Who waits for the work, and what tells its stages apart. */

@@ -8,6 +8,8 @@ export interface StoreOptions {
   readonly outputsBytesMax?: number;
 }
 
+export type OutputsLimits = Required<Pick<StoreOptions, "outputsTtlMs" | "outputsBytesMax">>;
+
 export const DIGEST_KEY_BYTES = 32;
 export const OUTPUTS_TTL_MS = 30 * 24 * 3600 * 1000;
 export const OUTPUTS_BYTES_MAX = 4 * 2 ** 30;

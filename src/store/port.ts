@@ -41,6 +41,16 @@ export interface SampleRecord {
   readonly scoredAtMs: number;
 }
 
+/** A sample as the store has it. */
+export interface StoredSample {
+  readonly record: SampleRecord;
+  /**
+   * The sample's weight in the newest snapshot, to 7 digits: all that were given sum in float64 to the sum that was given. Null
+   * before the first snapshot and where the sample came later.
+   */
+  readonly weight: number | null;
+}
+
 export interface DatasetSummary {
   readonly dataset: string;
   readonly samples: number;
@@ -131,18 +141,10 @@ export interface StoreStatus {
   readonly durability: string;
 }
 
-/**
- * What is remembered. Three kinds of record that are never mixed: outputs by content, samples by dataset and id, snapshots
- * of weights. Every method throws `AssayError("store_unavailable")` while the store does not answer, which is no later than after
- * some seconds, and `store_full` where it takes no more; a write that fails so may have been done, and can be repeated. It resolves a write
- * only when it is as durable as the store is set to be. Dataset names are at most 128 and ids at most 256 bytes of UTF-8;
- * callers have checked them.
- */
-export interface Store {
+/** What the models said of texts, by content. */
+export interface OutputsStore {
   /** Key of the digests under which outputs are kept: 32 bytes, made once and shared by all who use the store. */
   digestKey(): Promise<Buffer>;
-  status(): Promise<StoreStatus>;
-
   /** In the order of `keys`; null where unknown. */
   readOutputs(keys: readonly OutputsKey[]): Promise<(OutputsRecord | null)[]>;
   /**
@@ -150,7 +152,10 @@ export interface Store {
    * from the call on.
    */
   writeOutputs(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
+}
 
+/** The samples of datasets, by id. */
+export interface SampleStore {
   /** All or nothing; the dataset comes into being with its first sample. */
   writeSamples(dataset: string, entries: readonly { id: string; record: SampleRecord }[]): Promise<void>;
   /** Weights and signals of many ids, from one state of the dataset; null where it is unknown. */
@@ -161,13 +166,10 @@ export interface Store {
   deleteSample(dataset: string, id: string): Promise<boolean>;
   /** Every sample once, in chunks, in no promised order. Samples written meanwhile may or may not appear. */
   scanSamples(dataset: string): AsyncIterable<readonly { id: string; record: SampleRecord }[]>;
+}
 
-  /** Ordered by name. */
-  listDatasets(cursor: string | null, limit: number): Promise<Page<DatasetSummary>>;
-  readDataset(dataset: string): Promise<DatasetSummary | null>;
-  /** Removes samples and snapshots; outputs stay, for they belong to no dataset. False where there was none. */
-  deleteDataset(dataset: string): Promise<boolean>;
-
+/** The weights of whole datasets. */
+export interface SnapshotStore {
   /**
    * Keeps a weighting of the dataset as its newest snapshot; readers see all of it or none. Older snapshots may be
    * dropped. Ids deleted since the scan are left out. Weightings of one dataset take turns. Throws `dataset_not_found` where the
@@ -178,7 +180,22 @@ export interface Store {
     weights: { readonly ids: readonly string[]; readonly weights: Float64Array },
     provenance: Readonly<Record<string, unknown>>,
   ): Promise<SnapshotInfo>;
+}
 
+/** Datasets as wholes. */
+export interface SummaryStore {
+  /** Ordered by name. */
+  listDatasets(cursor: string | null, limit: number): Promise<Page<DatasetSummary>>;
+  readDataset(dataset: string): Promise<DatasetSummary | null>;
+  /** Removes samples and snapshots; outputs stay: they belong to no dataset. False where there was none. */
+  deleteDataset(dataset: string): Promise<boolean>;
+}
+
+/** Datasets with their samples and snapshots. */
+export interface DatasetStore extends SummaryStore, SampleStore, SnapshotStore {}
+
+/** Directions, by name. */
+export interface DirectionStore {
   /**
    * Keeps a direction with its vector (float32 little-endian, chunks of any sizes) in place of the one of its name. Readers
    * see all of it or none; of two writers at once the last to finish stands. Where `vector` throws, nothing is kept and
@@ -196,16 +213,20 @@ export interface Store {
   listDirections(cursor: string | null, limit: number): Promise<Page<DirectionInfo>>;
   /** False where there was none. */
   deleteDirection(name: string): Promise<boolean>;
+}
 
+/** The store as something that is open, whatever it keeps. */
+export interface OpenStore {
+  status(): Promise<StoreStatus>;
   /** Waits for writes under way, then lets go of the store. */
   close(): Promise<void>;
 }
 
-export interface StoredSample {
-  readonly record: SampleRecord;
-  /**
-   * The sample's weight in the newest snapshot, to 7 digits: all that were given sum in float64 to the sum that was given. Null
-   * before the first snapshot and where the sample came later.
-   */
-  readonly weight: number | null;
-}
+/**
+ * What is remembered. Three kinds of record that are never mixed: outputs by content, samples by dataset and id, snapshots
+ * of weights. Every method throws `AssayError("store_unavailable")` while the store does not answer, which is no later than after
+ * some seconds, and `store_full` where it takes no more; a write that fails so may have been done, and can be repeated. It resolves a write
+ * only when it is as durable as the store is set to be. Dataset names are at most 128 and ids at most 256 bytes of UTF-8;
+ * callers have checked them.
+ */
+export interface Store extends OutputsStore, DatasetStore, DirectionStore, OpenStore {}

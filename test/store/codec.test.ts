@@ -15,7 +15,7 @@ import {
 } from "../../src/store/codec/stored.js";
 import type { OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
 import { NO_PARTS } from "../support/outputs.js";
-import { sample } from "./conformance.js";
+import { sample } from "./conformance/records.js";
 
 const float32 = fc.float({ noNaN: true });
 const double = fc.double({ noNaN: true });

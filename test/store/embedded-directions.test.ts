@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { openEmbeddedStore } from "../../src/store/embedded/store.js";
 import { temporaryFolder } from "../support/app.js";
-import { chunksOf, facts, readAll, vectorBytes } from "./directions.js";
+import { chunksOf, facts, readAll, vectorBytes } from "./conformance/directions.js";
 
 it("keeps one file for each direction, and removes what a dead writer left once it is old enough", async () => {
   const directory = temporaryFolder();

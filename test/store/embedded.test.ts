@@ -5,12 +5,17 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { openEmbeddedStore } from "../../src/store/embedded/store.js";
-import { describeStore, sample } from "./conformance.js";
+import { sample } from "./conformance/records.js";
+import { describeStore } from "./conformance.js";
 
 describeStore("embedded store", async () => {
   const directory = await mkdtemp(join(tmpdir(), "assay-store-"));
   return {
-    open: (choices) => openEmbeddedStore({ directory, ...choices }),
+    status: {
+      kind: "embedded",
+      durability: "An acknowledged write is on disk: it survives the end of the process and of the machine.",
+    },
+    open: (options) => openEmbeddedStore({ directory, ...options }),
     remove: () => rm(directory, { recursive: true }),
   };
 });

@@ -8,7 +8,7 @@ import type { SampleRecord, Store } from "../../src/store/port.js";
 import { openRedisStore } from "../../src/store/redis/store.js";
 import { temporaryFolder } from "../support/app.js";
 import { hasRedisServer, startRedis } from "../support/redis.js";
-import { sample } from "./conformance.js";
+import { sample } from "./conformance/records.js";
 
 const FIXTURE = new URL("../fixtures/store-1a1e855/", import.meta.url);
 const read = (name: string) => JSON.parse(readFileSync(new URL(name, FIXTURE), "utf8"));

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { Store } from "../../src/store/port.js";
 import { openRedisStore } from "../../src/store/redis/store.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
-import { chunksOf, facts, readAll, vectorBytes } from "./directions.js";
+import { chunksOf, facts, readAll, vectorBytes } from "./conformance/directions.js";
 
 const TABLE = "assay:directions:{directions}";
 

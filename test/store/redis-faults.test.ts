@@ -8,8 +8,8 @@ import { openRedisStore, type RedisStore, type RedisStoreOptions } from "../../s
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 import { startSwitchboard } from "../support/switchboard.js";
 import { until } from "../support/until.js";
-import { sample } from "./conformance.js";
-import { chunksOf, facts, vectorBytes } from "./directions.js";
+import { chunksOf, facts, vectorBytes } from "./conformance/directions.js";
+import { sample } from "./conformance/records.js";
 
 const DURABLE = [
   "--databases",

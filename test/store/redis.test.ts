@@ -8,7 +8,8 @@ import { LONG } from "../support/load.js";
 import { NO_PARTS } from "../support/outputs.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 import { until } from "../support/until.js";
-import { describeStore, sample } from "./conformance.js";
+import { sample } from "./conformance/records.js";
+import { describeStore } from "./conformance.js";
 
 const KILLS = LONG ? 40 : 4;
 
@@ -37,9 +38,14 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       await setUp.call("ACL", "SETUSER", prefix, ...documentedRights(prefix, "secret"));
       setUp.disconnect();
       return {
-        open: async (choices) => {
+        status: {
+          kind: "redis",
+          durability:
+            "An acknowledged write is on Redis's disk (appendfsync always). Nothing is evicted (maxmemory-policy noeviction).",
+        },
+        open: async (options) => {
           const url = `redis://${prefix}:secret@127.0.0.1:${server.port}?prefix=${prefix}`;
-          return openRedisStore({ url, ...choices });
+          return openRedisStore({ url, ...options });
         },
         remove: async () => {},
       };

@@ -10,7 +10,7 @@ import {
   type Ranker,
   type Wanted,
 } from "../../ranker/port.js";
-import type { Store } from "../../store/port.js";
+import type { DirectionStore } from "../../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "../directions/known.js";
 import {
   type AskedSignal,
@@ -211,7 +211,7 @@ export type BoundRun =
   | { readonly graph: "fraction"; readonly exact: ExactFraction };
 
 /** Looks the plan's directions up. Throws `direction_not_found`, and `direction_stale` for a direction of other weights. */
-export async function bindDirections(plan: ScoringPlan, store: Store): Promise<BoundPlan> {
+export async function bindDirections(plan: ScoringPlan, store: DirectionStore): Promise<BoundPlan> {
   const { ranker } = plan;
   const run = await bindRun(plan.run, (name) => resolveDirection(store, name, ranker.model));
   const trajectory = await Promise.all(

@@ -3,7 +3,7 @@ import { completeColumn } from "../../importance/columns.js";
 import { computeSignals } from "../../importance/signals/compute.js";
 import type { SignalColumn, SignalColumns, SignalName } from "../../importance/types.js";
 import type { Wanted } from "../../ranker/port.js";
-import type { Store } from "../../store/port.js";
+import type { OutputsStore } from "../../store/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { Watch } from "../ports.js";
 import { allExact, type EstimatedNorms, estimateNorms } from "./estimated-norms.js";
@@ -29,7 +29,11 @@ export interface BatchSignals {
 }
 
 /** Runs the models of a request, each where the store does not know its outputs, and computes its signals. */
-export async function batchSignals(plan: BoundPlan, store: Store, watch: Watch): Promise<BatchSignals> {
+export async function batchSignals(
+  plan: BoundPlan,
+  store: OutputsStore,
+  watch: Watch,
+): Promise<BatchSignals> {
   const { run } = plan;
   if (run.graph === "fraction") return fractionSignals(plan, run.exact, store, watch);
   const { outputs, columns, others } = await runWhole(plan, run, store, watch);
@@ -40,7 +44,7 @@ export async function batchSignals(plan: BoundPlan, store: Store, watch: Watch):
 async function fractionSignals(
   plan: BoundPlan,
   exact: ExactFraction,
-  store: Store,
+  store: OutputsStore,
   watch: Watch,
 ): Promise<BatchSignals> {
   const { ranker, labelled, computed } = plan;
@@ -90,7 +94,7 @@ function asAsked(columns: SignalColumns, { computed }: BoundPlan, { norms }: Est
   return new Map(asked).set("grad_norm", Array.from(norms));
 }
 
-async function runWhole(plan: BoundPlan, wanted: Wanted, store: Store, watch: Watch) {
+async function runWhole(plan: BoundPlan, wanted: Wanted, store: OutputsStore, watch: Watch) {
   const outputs = await knownOutputs({ ranker: plan.ranker, store }, plan.labelled.texts, wanted, watch);
   const others = await runOthers(plan, outputs, store, watch);
   return { outputs, others, columns: await computeColumns(plan, outputs, others, watch) };
@@ -108,7 +112,7 @@ interface Others {
 async function runOthers(
   plan: BoundPlan,
   outputs: KnownOutputs,
-  store: Store,
+  store: OutputsStore,
   watch: Watch,
 ): Promise<Others> {
   const { reference, labelled, trajectory, learned, samples, ranker } = plan;

@@ -1,7 +1,7 @@
 import { computeSignals } from "../../importance/signals/compute.js";
 import type { SignalColumn } from "../../importance/types.js";
 import type { Ranker } from "../../ranker/port.js";
-import type { Store } from "../../store/port.js";
+import type { OutputsStore } from "../../store/port.js";
 import type { ResolvedDirection } from "../directions/known.js";
 import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { Watch } from "../ports.js";
@@ -26,7 +26,7 @@ export interface SummedInfluence {
  */
 export async function influenceOver(
   checkpoints: readonly ReadyCheckpoint[],
-  store: Store,
+  store: OutputsStore,
   { texts, labels, groups, loss }: LabelledTexts,
   watch: Watch,
 ): Promise<SummedInfluence> {

@@ -1,7 +1,7 @@
 import { signalsAt } from "../../importance/columns.js";
 import type { LossName, SignalColumns } from "../../importance/types.js";
 import { type ModelDescription, modelId } from "../../ranker/port.js";
-import type { OutputsKey, Store } from "../../store/port.js";
+import type { OutputsKey, SampleStore } from "../../store/port.js";
 import type { Sample } from "../requests/sample.js";
 
 /** A scored batch as its dataset is to remember it: N samples, their ids, outputs' keys and signals. */
@@ -17,7 +17,7 @@ export interface KeptBatch {
 }
 
 /** Remembers a scored batch under its ids, all of it or nothing. */
-export async function keepSamples(store: Store, batch: KeptBatch): Promise<void> {
+export async function keepSamples(store: SampleStore, batch: KeptBatch): Promise<void> {
   const { dataset, ids, samples, keys, columns, loss, directions } = batch;
   const scoredAtMs = Date.now();
   const model = modelId(batch.model);

@@ -1,6 +1,6 @@
 import { AssayError } from "../../errors.js";
 import { modelId, type Rankers } from "../../ranker/port.js";
-import type { DatasetSummary, LookedUp, Store, StoredSample } from "../../store/port.js";
+import type { DatasetStore, DatasetSummary, LookedUp, StoredSample, SummaryStore } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 
 /** One sample as the dataset remembers it. */
@@ -42,21 +42,21 @@ export async function readSample(
 }
 
 /** Forgets one sample; throws `dataset_not_found`, `sample_not_found`. */
-export async function deleteSample(store: Store, dataset: string, id: string): Promise<void> {
+export async function deleteSample(store: DatasetStore, dataset: string, id: string): Promise<void> {
   if (await store.deleteSample(dataset, id)) return;
   await readDataset(store, dataset);
   throw sampleNotFound(dataset, id);
 }
 
 /** What is known of a dataset as a whole; throws `dataset_not_found`. */
-export async function readDataset(store: Store, dataset: string): Promise<DatasetSummary> {
+export async function readDataset(store: SummaryStore, dataset: string): Promise<DatasetSummary> {
   const summary = await store.readDataset(dataset);
   if (summary === null) throw datasetNotFound(dataset);
   return summary;
 }
 
 /** Forgets a dataset with its samples and snapshots; throws `dataset_not_found`. */
-export async function deleteDataset(store: Store, dataset: string): Promise<void> {
+export async function deleteDataset(store: SummaryStore, dataset: string): Promise<void> {
   if (!(await store.deleteDataset(dataset))) {
     throw datasetNotFound(dataset);
   }

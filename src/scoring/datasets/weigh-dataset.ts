@@ -3,7 +3,7 @@ import type { Diagnostics } from "../../importance/diagnostics.js";
 import { SIGNALS, type SignalName } from "../../importance/types.js";
 import { weigh } from "../../importance/weights.js";
 import type { Rankers } from "../../ranker/port.js";
-import type { SnapshotInfo, Store } from "../../store/port.js";
+import type { SampleStore, SnapshotInfo } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 import { type AskedSignal, readingsOf } from "../requests/checks.js";
 import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
@@ -60,7 +60,11 @@ interface Scores {
   readonly directions: Set<string>;
 }
 
-async function readScores(store: Store, dataset: string, weighed: readonly AskedSignal[]): Promise<Scores> {
+async function readScores(
+  store: SampleStore,
+  dataset: string,
+  weighed: readonly AskedSignal[],
+): Promise<Scores> {
   const scores: Scores = {
     ids: [],
     values: new Map(weighed.map(({ signal }) => [signal, []])),

@@ -1,7 +1,7 @@
 import { AssayError } from "../../errors.js";
 import type { DirectionVector, ModelDescription, Rankers } from "../../ranker/port.js";
 import { modelId } from "../../ranker/port.js";
-import type { DirectionInfo, DirectionKind, Page, Store } from "../../store/port.js";
+import type { DirectionInfo, DirectionKind, DirectionStore, Page } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 
 /** A direction as a run takes it, with what the signals read of it. */
@@ -24,7 +24,7 @@ export interface KnownDirection extends DirectionInfo {
  * throws `direction_not_found` where it was replaced since.
  */
 export async function resolveDirection(
-  store: Store,
+  store: DirectionStore,
   name: string,
   model: ModelDescription,
 ): Promise<ResolvedDirection> {
@@ -55,7 +55,7 @@ export async function listDirections(
 }
 
 /** Forgets a direction; throws `direction_not_found`. */
-export async function deleteDirection(store: Store, name: string): Promise<void> {
+export async function deleteDirection(store: DirectionStore, name: string): Promise<void> {
   if (!(await store.deleteDirection(name))) throw directionNotFound(name);
 }
 
@@ -64,7 +64,7 @@ function withStaleness(rankers: Rankers): (info: DirectionInfo) => KnownDirectio
   return (info) => ({ ...info, stale: !served.has(info.weightsDigest) });
 }
 
-async function storedDirection(store: Store, name: string): Promise<DirectionInfo> {
+async function storedDirection(store: DirectionStore, name: string): Promise<DirectionInfo> {
   const info = await store.readDirection(name);
   if (info === null) throw directionNotFound(name);
   return info;

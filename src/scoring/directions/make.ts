@@ -2,7 +2,7 @@ import { AssayError } from "../../errors.js";
 import { isGroupLoss, type LossName } from "../../importance/types.js";
 import type { AccumulatedVector, Caller, ModelDescription, Rankers } from "../../ranker/port.js";
 import { modelId } from "../../ranker/port.js";
-import type { DirectionFacts, DirectionKind, Store } from "../../store/port.js";
+import type { DirectionFacts, DirectionKind, DirectionStore } from "../../store/port.js";
 import type { ModelPorts, Ports } from "../ports.js";
 import { suitLoss } from "../requests/checks.js";
 import type { Limits } from "../requests/limits.js";
@@ -90,7 +90,7 @@ async function makeWith(
 }
 
 /** Throws `directions_full` where a new name would be one too many. Writers at once may exceed the number by themselves. */
-async function checkRoom(store: Store, name: string, { directionsMax }: Limits): Promise<void> {
+async function checkRoom(store: DirectionStore, name: string, { directionsMax }: Limits): Promise<void> {
   const { items } = await store.listDirections(null, directionsMax);
   if (items.length < directionsMax || (await store.readDirection(name)) !== null) return;
   throw new AssayError("directions_full", {

@@ -1,9 +1,9 @@
 import { AssayError, asAssayError, isStoreFailure, relocated } from "../../errors.js";
 import type { LogitBatch } from "../../importance/types.js";
 import type { Caller, Outputs, Text, Wanted } from "../../ranker/port.js";
-import type { OutputsKey, OutputsRecord, Store } from "../../store/port.js";
+import type { OutputsKey, OutputsRecord, OutputsStore } from "../../store/port.js";
 import type { ModelPorts, Watch } from "../ports.js";
-import { storeUntil } from "../requests/store-until.js";
+import { outputsUntil } from "../requests/store-until.js";
 import { outputsKeys } from "./outputs-key.js";
 
 /** What the model says of N samples, from the store where it is known, from the model where it is not. */
@@ -98,7 +98,10 @@ export async function knownOutputs(
 const CACHE_WAIT_MIN_MS = 250;
 
 /** The store for half of the time that the caller has left: where it hangs, the model needs the other half. */
-function cacheUntil(store: Store, { deadlineAtMs }: Caller): { store: Store; release: () => void } {
+function cacheUntil(
+  store: OutputsStore,
+  { deadlineAtMs }: Caller,
+): { store: OutputsStore; release: () => void } {
   if (deadlineAtMs === null) return { store, release: () => undefined };
   const controller = new AbortController();
   const waitMs = Math.max(CACHE_WAIT_MIN_MS, (deadlineAtMs - performance.now()) / 2);
@@ -107,7 +110,7 @@ function cacheUntil(store: Store, { deadlineAtMs }: Caller): { store: Store; rel
     controller.abort(new AssayError("store_unavailable", { detail }));
   }, waitMs);
   return {
-    store: storeUntil(store, { signal: controller.signal, deadlineAtMs: null }),
+    store: outputsUntil(store, { signal: controller.signal, deadlineAtMs: null }),
     release: () => clearTimeout(timer),
   };
 }

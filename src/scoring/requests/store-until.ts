@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { AssayError } from "../../errors.js";
 import type { Caller } from "../../ranker/port.js";
-import type { Store } from "../../store/port.js";
+import type { OutputsStore, Store } from "../../store/port.js";
 
 /**
  * The store as seen by a caller that may go or run out of time: then its methods throw the caller's reason, and what was begun
@@ -10,10 +10,8 @@ import type { Store } from "../../store/port.js";
 export function storeUntil(store: Store, caller: Caller): Store {
   const until = <T>(begin: () => Promise<T>): Promise<T> => untilOver(begin, caller);
   return {
-    digestKey: () => until(() => store.digestKey()),
+    ...outputsUntil(store, caller),
     status: () => until(() => store.status()),
-    readOutputs: (keys) => until(() => store.readOutputs(keys)),
-    writeOutputs: (entries) => until(() => store.writeOutputs(entries)),
     writeSamples: (dataset, entries) => until(() => store.writeSamples(dataset, entries)),
     lookUp: (dataset, ids) => until(() => store.lookUp(dataset, ids)),
     readSamples: (dataset, ids) => until(() => store.readSamples(dataset, ids)),
@@ -30,6 +28,15 @@ export function storeUntil(store: Store, caller: Caller): Store {
     deleteDirection: (name) => until(() => store.deleteDirection(name)),
     writeDirection: (facts, vector) => store.writeDirection(facts, vector),
     close: () => store.close(),
+  };
+}
+
+/** The part of the store that keeps outputs, as `storeUntil` has it. */
+export function outputsUntil(store: OutputsStore, caller: Caller): OutputsStore {
+  return {
+    digestKey: () => untilOver(() => store.digestKey(), caller),
+    readOutputs: (keys) => untilOver(() => store.readOutputs(keys), caller),
+    writeOutputs: (entries) => untilOver(() => store.writeOutputs(entries), caller),
   };
 }
 

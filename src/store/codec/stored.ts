@@ -1,5 +1,6 @@
 import type { LookedUp, SnapshotInfo, StoredSample } from "../port.js";
 import { corrupt, type Reading, readVarint, take, varintLength, writeVarint } from "./bytes.js";
+import { isObject, parseObject } from "./json.js";
 import { decodeSample, skipToSignals } from "./sample.js";
 import type { Shape } from "./shape.js";
 
@@ -35,22 +36,42 @@ export function snapshotInfo({ version, createdAtMs, samples, provenance }: Kept
   return { version, createdAtMs, samples, provenance };
 }
 
-/** The sum of the weights over the sum of what is kept of them; 1 where nothing is. */
-export function weightScale(weights: Float64Array): number {
-  const scale = exactSum(weights) / exactSum(Float32Array.from(weights));
-  return Number.isFinite(scale) && scale > 0 ? scale : 1;
+/** The newest snapshot from its JSON. @throws AssayError `store_corrupt` where a part is missing */
+export function parseSnapshot(text: string): KeptSnapshot {
+  return snapshotOf(parseObject(text, "a snapshot"));
 }
 
-/** Neumaier's sum: the error does not grow with the number of values. */
-function exactSum(values: Float64Array | Float32Array): number {
-  let sum = 0;
-  let lost = 0;
-  for (const value of values) {
-    const next = sum + value;
-    lost += Math.abs(sum) >= Math.abs(value) ? sum - next + value : value - next + sum;
-    sum = next;
+/** The newest snapshot from its parsed JSON. @throws AssayError `store_corrupt` where a part is missing */
+export function snapshotOf(kept: unknown): KeptSnapshot {
+  if (!isObject(kept)) throw corrupt("a snapshot is not an object");
+  const { version, createdAtMs, samples, provenance, weightScale } = kept;
+  if (
+    typeof version !== "number" ||
+    typeof createdAtMs !== "number" ||
+    typeof samples !== "number" ||
+    !isObject(provenance)
+  ) {
+    throw corrupt("a snapshot is incomplete");
   }
-  return sum + lost;
+  const info = { version, createdAtMs, samples, provenance };
+  return typeof weightScale === "number" ? { ...info, weightScale } : info;
+}
+
+/**
+ * The sum of the weights over the sum of what is kept of them; 1 where nothing is. It differs from 1 by a rounding of float32, so
+ * it is computed as 1 + the sum of these differences (each exact in float64) over the sum of what is kept: plain loops then keep
+ * it right to float64, however many weights there are.
+ */
+export function weightScale(weights: Float64Array): number {
+  let kept = 0;
+  let lost = 0;
+  for (const weight of weights) {
+    const rounded = Math.fround(weight);
+    kept += rounded;
+    lost += weight - rounded;
+  }
+  const scale = 1 + lost / kept;
+  return Number.isFinite(scale) && scale > 0 ? scale : 1;
 }
 
 /** One weight of a sample: of the snapshot with this version. */

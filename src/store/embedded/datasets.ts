@@ -1,206 +1,60 @@
-import { randomBytes } from "node:crypto";
-import { corrupt } from "../codec/bytes.js";
-import { parseShape, type Shape } from "../codec/shape.js";
-import type { KeptSnapshot } from "../codec/stored.js";
-import { openTurns } from "../turns.js";
-import { openCounts } from "./counts.js";
-import { type Environment, freshVersion } from "./environment.js";
+import { samplesByModel } from "../codec/shape.js";
+import { snapshotInfo } from "../codec/stored.js";
+import type { Lifetime } from "../lifetime.js";
+import type { DatasetSummary, SummaryStore } from "../port.js";
+import type { DatasetEntries, DatasetEntry } from "./dataset-entries.js";
+import type { Environment } from "./environment.js";
 
-/** Random name of one life of a dataset: what a deleted dataset leaves behind is never taken for its successor's. */
-const INCARNATION_BYTES = 6;
-
-/** What is kept of a dataset beside its samples; every change of a sample rewrites it. */
-export interface DatasetEntry {
-  readonly incarnation: Buffer;
-  readonly samples: number;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-  /** Number of shapes that its samples use: see `Shape`. */
-  readonly shapes: number;
-  /** Samples of each shape, as far as there are any; null where the last writer was 1a1e855, which did not count them. */
-  readonly counts: readonly number[] | null;
-  /** Newest snapshot that readers see. */
-  readonly snapshot: KeptSnapshot | null;
-  /** Newest snapshot version that a writer took, published or not. */
-  readonly snapshotVersionTaken: number;
-}
-
-/** What a change does, made from the entry as it was read; the writes and the new entry are committed together. */
-export interface Change<T> {
-  /** Null removes the dataset. */
-  readonly entry: DatasetEntry | null;
-  readonly write: () => void;
-  readonly result: T;
-}
-
-/** What a change is planned from. */
-export interface CountedEntry extends DatasetEntry {
-  readonly counts: readonly number[];
-}
-
-export interface DatasetTable {
-  /** Begins a new view, so that the samples read next belong to the entry. */
-  read(dataset: string): DatasetEntry | null;
-  /**
-   * Reads the entry (null where there is none), plans, and commits unless another process changed the entry meanwhile:
-   * then it plans again. A plan of null changes nothing. Changes of one dataset take turns within the process.
-   */
-  change<T>(dataset: string, plan: (entry: CountedEntry | null) => Change<T> | null): Promise<T | null>;
-  /** Samples of each shape; counts them where nobody has, and writes nothing. */
-  counts(entry: DatasetEntry): Promise<readonly number[]>;
-  /** In the order of their numbers; kept in memory, for a shape never changes. */
-  shapes(entry: DatasetEntry): readonly Shape[];
-  /** The numbers of `texts`, and the writes that keep those which are new. */
-  numberShapes(entry: DatasetEntry, texts: Iterable<string>): ShapeNumbers;
-  /** By name, those after `after`. */
-  list(after: string | null, limit: number): { dataset: string; entry: DatasetEntry }[];
-}
-
-export interface ShapeNumbers {
-  readonly numberOf: ReadonlyMap<string, number>;
-  /** Number of the dataset's shapes once `write` is committed. */
-  readonly shapes: number;
-  readonly write: () => void;
-}
-
-export function openDatasets(environment: Environment): DatasetTable {
-  const { datasets } = environment;
-  const shapesByIncarnation = new Map<string, Shape[]>();
-  const numbersByIncarnation = new Map<string, Map<string, number>>();
-  const turns = openTurns();
-  const counts = openCounts(environment);
-
-  async function changeNow<T>(
-    dataset: string,
-    plan: (entry: CountedEntry | null) => Change<T> | null,
-  ): Promise<T | null> {
-    const key = Buffer.from(dataset, "utf8");
-    for (;;) {
-      environment.refresh();
-      const stored = datasets.getEntry(key);
-      const entry = stored === undefined ? null : parseEntry(stored.value);
-      const change = plan(entry && { ...entry, counts: entry.counts ?? (await counts(entry)) });
-      if (change === null) return null;
-      const committed = await environment.putIf(datasets, key, stored?.version ?? null, () => {
-        change.write();
-        if (change.entry === null) datasets.remove(key);
-        else datasets.put(key, formatEntry({ ...change.entry, updatedAtMs: Date.now() }), freshVersion());
-      });
-      if (committed) return change.result;
-    }
-  }
-
-  /** Reads the shapes that this process has not seen yet. */
-  function load(entry: DatasetEntry): { shapes: Shape[]; numbers: Map<string, number> } {
-    const name = entry.incarnation.toString("hex");
-    const shapes = shapesByIncarnation.get(name) ?? [];
-    const numbers = numbersByIncarnation.get(name) ?? new Map<string, number>();
-    shapesByIncarnation.set(name, shapes);
-    numbersByIncarnation.set(name, numbers);
-    while (shapes.length < entry.shapes) {
-      const text = environment.shapes.get(shapeKey(entry, shapes.length))?.toString();
-      if (text === undefined) throw corrupt(`shape ${shapes.length} of a dataset is missing`);
-      numbers.set(text, shapes.length);
-      shapes.push(parseShape(text));
-    }
-    return { shapes, numbers };
+/**
+ * Datasets as wholes, by name. A deletion takes effect with the entry.
+ *
+ * @param purge removes the samples that deletions left behind
+ */
+export function openDatasets(
+  { doomed }: Pick<Environment, "doomed">,
+  datasets: DatasetEntries,
+  { run }: Lifetime,
+  purge: () => void,
+): SummaryStore {
+  async function summary(dataset: string, entry: DatasetEntry): Promise<DatasetSummary> {
+    const { createdAtMs, updatedAtMs, snapshot } = entry;
+    return {
+      dataset,
+      samples: entry.samples,
+      createdAtMs,
+      updatedAtMs,
+      samplesByModel: samplesByModel(datasets.shapes(entry), await datasets.counts(entry)),
+      snapshot: snapshot && snapshotInfo(snapshot),
+    };
   }
 
   return {
-    read(dataset) {
-      environment.refresh();
-      const bytes = datasets.get(Buffer.from(dataset, "utf8"));
-      return bytes === undefined ? null : parseEntry(bytes);
-    },
+    listDatasets: (cursor, limit) =>
+      run(async () => {
+        const name = cursor === null ? null : Buffer.from(cursor, "base64url").toString("utf8");
+        const found = datasets.list(name, limit + 1);
+        const items = await Promise.all(
+          found.slice(0, limit).map(({ dataset, entry }) => summary(dataset, entry)),
+        );
+        const last = found.length > limit ? items.at(-1) : undefined;
+        return { items, cursor: last === undefined ? null : Buffer.from(last.dataset).toString("base64url") };
+      }),
 
-    change: (dataset, plan) => turns.take(dataset, () => changeNow(dataset, plan)),
+    readDataset: (dataset) =>
+      run(() => {
+        const entry = datasets.read(dataset);
+        return entry === null ? null : summary(dataset, entry);
+      }),
 
-    counts,
-
-    shapes: (entry) => load(entry).shapes,
-
-    numberShapes(entry, texts) {
-      const { numbers } = load(entry);
-      const added = new Map<string, number>();
-      const numberOf = new Map<string, number>();
-      for (const text of texts) {
-        const number = numbers.get(text) ?? entry.shapes + added.size;
-        if (number >= entry.shapes) added.set(text, number);
-        numberOf.set(text, number);
-      }
-      return {
-        numberOf,
-        shapes: entry.shapes + added.size,
-        write: () => {
-          for (const [text, number] of added)
-            environment.shapes.put(shapeKey(entry, number), Buffer.from(text));
-        },
-      };
-    },
-
-    list(after, limit) {
-      environment.refresh();
-      // The least key after `after` is `after` and a zero byte.
-      const start = after === null ? undefined : Buffer.from(`${after}\0`, "utf8");
-      const range = datasets.getRange(start === undefined ? { limit } : { start, limit });
-      return [...range].map(({ key, value }) => ({
-        dataset: key.toString("utf8"),
-        entry: parseEntry(value),
-      }));
-    },
-  };
-}
-
-/** The entry of a dataset that has no samples yet. */
-export function newEntry(now: number): CountedEntry {
-  return {
-    incarnation: randomBytes(INCARNATION_BYTES),
-    samples: 0,
-    createdAtMs: now,
-    updatedAtMs: now,
-    shapes: 0,
-    counts: [],
-    snapshot: null,
-    snapshotVersionTaken: 0,
-  };
-}
-
-function shapeKey({ incarnation }: DatasetEntry, number: number): Buffer {
-  const key = Buffer.allocUnsafe(INCARNATION_BYTES + 4);
-  incarnation.copy(key);
-  key.writeUInt32BE(number, INCARNATION_BYTES);
-  return key;
-}
-
-/** The counts carry the time of the entry: a writer that does not know them moves the entry's time alone. */
-function formatEntry({ counts, ...entry }: DatasetEntry): Buffer {
-  const { incarnation, updatedAtMs } = entry;
-  return Buffer.from(
-    JSON.stringify({
-      ...entry,
-      incarnation: incarnation.toString("hex"),
-      ...(counts && { counts: { ofMs: updatedAtMs, byShape: counts } }),
-    }),
-  );
-}
-
-interface KeptEntry extends Omit<DatasetEntry, "incarnation" | "counts"> {
-  readonly incarnation: unknown;
-  readonly counts?: { readonly ofMs: number; readonly byShape: readonly number[] };
-}
-
-function parseEntry(bytes: Buffer): DatasetEntry {
-  const { counts, incarnation, ...entry } = JSON.parse(bytes.toString()) as KeptEntry;
-  if (
-    typeof incarnation !== "string" ||
-    !Number.isInteger(entry.samples) ||
-    !Number.isInteger(entry.shapes)
-  ) {
-    throw corrupt("the entry of a dataset is incomplete");
-  }
-  return {
-    ...entry,
-    incarnation: Buffer.from(incarnation, "hex"),
-    counts: counts?.ofMs === entry.updatedAtMs ? counts.byShape : null,
+    deleteDataset: (dataset) =>
+      run(async () => {
+        const deleted = await datasets.change(dataset, (entry) =>
+          entry === null
+            ? null
+            : { entry: null, write: () => doomed.put(entry.incarnation, Buffer.of(1)), result: true },
+        );
+        purge();
+        return deleted ?? false;
+      }),
   };
 }

@@ -2,22 +2,19 @@ import { randomBytes } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { corrupt } from "../codec/bytes.js";
+import { directionInfo } from "../codec/direction.js";
+import { parseObject } from "../codec/json.js";
 import { checked, inChunks, VECTOR_CHUNK_BYTES, type VectorFacts } from "../codec/vector.js";
-import { directionNotFound } from "../lifetime.js";
+import { directionNotFound, type Lifetime } from "../lifetime.js";
 import { nameOfCursor, pageByName } from "../page.js";
-import type { DirectionFacts, DirectionInfo, Page } from "../port.js";
+import type { DirectionFacts, DirectionInfo, DirectionStore, Page } from "../port.js";
 import { isUndecided } from "./commits.js";
 import { type Environment, freshVersion } from "./environment.js";
 
 /** A file that no direction names is a vector that is being written, or, after this time, one whose writer died. */
 const ABANDONED_MS = 3_600_000;
 
-export interface DirectionTable {
-  write(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo>;
-  read(name: string): DirectionInfo | null;
-  readVector(name: string, digest: string): AsyncGenerator<Buffer>;
-  list(cursor: string | null, limit: number): Page<DirectionInfo>;
-  delete(name: string): Promise<boolean>;
+export interface SweptDirections extends DirectionStore {
   /** Removes files that writers left behind when they died. */
   sweep(): Promise<void>;
 }
@@ -36,7 +33,8 @@ interface DirectionEntry {
 export async function openDirections(
   { directions, refresh, putIf }: Environment,
   directory: string,
-): Promise<DirectionTable> {
+  { run, runEach }: Lifetime,
+): Promise<SweptDirections> {
   const folder = join(directory, "directions");
   await mkdir(folder, { recursive: true });
   const pathOf = (file: string): string => join(folder, file);
@@ -91,52 +89,56 @@ export async function openDirections(
     }
   }
 
+  async function write(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo> {
+    const file = `${randomBytes(16).toString("hex")}.f32`;
+    let info: DirectionInfo;
+    let old: DirectionEntry | null;
+    try {
+      const written = await writeVector(pathOf(file), vector);
+      await syncFolder();
+      info = { ...facts, ...written, createdAtMs: Date.now() };
+      old = await replace(facts.name, { info, file });
+    } catch (error) {
+      // An entry that is still written later names the file. What stays for nothing is swept.
+      if (!isUndecided(error)) await rm(pathOf(file), { force: true });
+      throw error;
+    }
+    if (old !== null) await rm(pathOf(old.file), { force: true });
+    return info;
+  }
+
+  async function* readVector(name: string, digest: string): AsyncGenerator<Buffer> {
+    const { info, file } = await openVector(name, digest);
+    try {
+      yield* checked(info, fileChunks(file));
+    } finally {
+      await file.close();
+    }
+  }
+
+  function list(cursor: string | null, limit: number): Page<DirectionInfo> {
+    refresh();
+    // The least key after a name is the name and a zero byte.
+    const start = cursor === null ? {} : { start: Buffer.from(`${nameOfCursor(cursor)}\0`) };
+    const found = [...directions.getRange({ limit: limit + 1, ...start })];
+    return pageByName(
+      found.map(({ value }) => parseEntry(value).info),
+      limit,
+    );
+  }
+
   return {
-    async write(facts, vector) {
-      const file = `${randomBytes(16).toString("hex")}.f32`;
-      let info: DirectionInfo;
-      let old: DirectionEntry | null;
-      try {
-        const written = await writeVector(pathOf(file), vector);
-        await syncFolder();
-        info = { ...facts, ...written, createdAtMs: Date.now() };
-        old = await replace(facts.name, { info, file });
-      } catch (error) {
-        // An entry that is still written later names the file. What stays for nothing is swept.
-        if (!isUndecided(error)) await rm(pathOf(file), { force: true });
-        throw error;
-      }
-      if (old !== null) await rm(pathOf(old.file), { force: true });
-      return info;
-    },
+    writeDirection: (facts, vector) => run(() => write(facts, vector)),
+    readDirection: (name) => run(() => readEntry(name)?.info ?? null),
+    readDirectionVector: (name, digest) => runEach(readVector(name, digest)),
+    listDirections: (cursor, limit) => run(() => list(cursor, limit)),
 
-    read: (name) => readEntry(name)?.info ?? null,
-
-    async *readVector(name, digest) {
-      const { info, file } = await openVector(name, digest);
-      try {
-        yield* checked(info, fileChunks(file));
-      } finally {
-        await file.close();
-      }
-    },
-
-    list(cursor, limit) {
-      refresh();
-      // The least key after a name is the name and a zero byte.
-      const start = cursor === null ? {} : { start: Buffer.from(`${nameOfCursor(cursor)}\0`) };
-      const found = [...directions.getRange({ limit: limit + 1, ...start })];
-      return pageByName(
-        found.map(({ value }) => parseEntry(value).info),
-        limit,
-      );
-    },
-
-    async delete(name) {
-      const old = await replace(name, null);
-      if (old !== null) await rm(pathOf(old.file), { force: true });
-      return old !== null;
-    },
+    deleteDirection: (name) =>
+      run(async () => {
+        const old = await replace(name, null);
+        if (old !== null) await rm(pathOf(old.file), { force: true });
+        return old !== null;
+      }),
 
     async sweep() {
       refresh();
@@ -184,13 +186,11 @@ async function isAbandoned(path: string): Promise<boolean> {
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === "ENOENT";
+  return error instanceof Error && "code" in error && error.code === "ENOENT";
 }
 
 function parseEntry(bytes: Buffer): DirectionEntry {
-  const entry = JSON.parse(bytes.toString()) as Partial<DirectionEntry>;
-  if (typeof entry.file !== "string" || typeof entry.info?.digest !== "string") {
-    throw corrupt("the entry of a direction is incomplete");
-  }
-  return { info: entry.info, file: entry.file };
+  const { info, file } = parseObject(bytes.toString(), "the entry of a direction");
+  if (typeof file !== "string") throw corrupt("the entry of a direction is incomplete");
+  return { info: directionInfo(info), file };
 }

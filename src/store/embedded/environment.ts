@@ -76,7 +76,7 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
       root.openDB<Buffer, Buffer>(name, { keyEncoding: "binary", encoding: "binary", useVersions }),
     );
   const singletons = table("singletons", true);
-  const { commit, check, isIdle } = await openCommits(directory, timeoutMs, trialWrites(singletons));
+  const { commit, check, isIdle } = openCommits(directory, timeoutMs, trialWrites(singletons));
   const putIf: Environment["putIf"] = (to, key, version, action) =>
     commit(() => (version === null ? to.ifNoExists(key, action) : to.ifVersion(key, version, action)));
   const environment: Environment = {

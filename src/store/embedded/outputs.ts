@@ -1,6 +1,9 @@
 import { corrupt } from "../codec/bytes.js";
+import { parseObject } from "../codec/json.js";
 import { decodeOutputs, encodeOutputs } from "../codec/outputs.js";
-import type { OutputsKey, OutputsRecord } from "../port.js";
+import type { Lifetime } from "../lifetime.js";
+import type { OutputsLimits } from "../options.js";
+import type { OutputsKey, OutputsRecord, OutputsStore } from "../port.js";
 import { type Environment, freshVersion, type Table } from "./environment.js";
 
 const CLOCK_KEY = Buffer.from("outputs_clock");
@@ -10,14 +13,10 @@ const PAGE_SLACK = 1.5;
 /** Bytes are added to the clock in steps of this share of the limit, so that few writes touch it. */
 const REPORT_SHARE = 1 / 64;
 
-export interface OutputsLimits {
-  readonly outputsTtlMs: number;
-  readonly outputsBytesMax: number;
-}
-
-export interface OutputsTable {
-  read(keys: readonly OutputsKey[]): (OutputsRecord | null)[];
-  write(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
+/** An outputs record as it is kept. */
+interface PackedOutputs {
+  readonly key: OutputsKey;
+  readonly bytes: Buffer;
 }
 
 /** Which generation is being filled, since when, and about how many bytes it holds. */
@@ -34,9 +33,10 @@ interface Clock {
  */
 export function openOutputs(
   { singletons, outputs, refresh, putIf, batch }: Environment,
+  { run }: Lifetime,
   limits: OutputsLimits,
-): OutputsTable {
-  const tableOf = (generation: number): Table => outputs[generation % 2] as Table;
+): Omit<OutputsStore, "digestKey"> {
+  const tableOf = (generation: number): Table => outputs[generation % 2 === 0 ? 0 : 1];
   let bytesUnreported = 0;
   /** What this process is writing: it can be read before it is committed, as over a connection to Redis. */
   const writing = new Map<string, Buffer>();
@@ -80,7 +80,7 @@ export function openOutputs(
     return ageMs > limits.outputsTtlMs || bytes + bytesUnreported > limits.outputsBytesMax / 2;
   }
 
-  async function commit(packed: readonly { key: OutputsKey; bytes: Buffer }[]): Promise<void> {
+  async function commit(packed: readonly PackedOutputs[]): Promise<void> {
     const table = await tableToFill();
     for (const { key, bytes } of packed) {
       bytesUnreported += Math.ceil((key.length + bytes.length + NODE_BYTES) * PAGE_SLACK);
@@ -90,32 +90,38 @@ export function openOutputs(
     });
   }
 
-  return {
-    read(keys) {
-      const tables = readable();
-      return keys.map((key) => {
-        const unwritten = writing.size === 0 ? undefined : writing.get(nameOf(key));
-        if (unwritten !== undefined) return decodeOutputs(unwritten);
-        for (const table of tables) {
-          const bytes = table.getBinaryFast(key);
-          if (bytes !== undefined) return decodeOutputs(bytes);
-        }
-        return null;
-      });
-    },
-
-    async write(entries) {
-      if (entries.length === 0) return;
-      const packed = entries.map(({ key, record }) => ({ key, bytes: encodeOutputs(record) }));
-      for (const { key, bytes } of packed) writing.set(nameOf(key), bytes);
-      try {
-        await commit(packed);
-      } finally {
-        for (const { key, bytes } of packed) {
-          if (writing.get(nameOf(key)) === bytes) writing.delete(nameOf(key));
-        }
+  function read(keys: readonly OutputsKey[]): (OutputsRecord | null)[] {
+    const tables = readable();
+    return keys.map((key) => {
+      const unwritten = writing.size === 0 ? undefined : writing.get(nameOf(key));
+      if (unwritten !== undefined) return decodeOutputs(unwritten);
+      for (const table of tables) {
+        const bytes = table.getBinaryFast(key);
+        if (bytes !== undefined) return decodeOutputs(bytes);
       }
-    },
+      return null;
+    });
+  }
+
+  async function write(packed: readonly PackedOutputs[]): Promise<void> {
+    for (const { key, bytes } of packed) writing.set(nameOf(key), bytes);
+    try {
+      await commit(packed);
+    } finally {
+      for (const { key, bytes } of packed) {
+        if (writing.get(nameOf(key)) === bytes) writing.delete(nameOf(key));
+      }
+    }
+  }
+
+  return {
+    readOutputs: (keys) => run(() => read(keys)),
+
+    writeOutputs: (entries) =>
+      run(async () => {
+        if (entries.length === 0) return;
+        await write(entries.map(({ key, record }) => ({ key, bytes: encodeOutputs(record) })));
+      }),
   };
 }
 
@@ -124,7 +130,7 @@ function nameOf(key: OutputsKey): string {
 }
 
 function parseClock(value: Buffer): Clock {
-  const { generation, startedAtMs, bytes } = JSON.parse(value.toString()) as Partial<Clock>;
+  const { generation, startedAtMs, bytes } = parseObject(value.toString(), "the clock of the outputs");
   if (typeof generation !== "number" || typeof startedAtMs !== "number" || typeof bytes !== "number") {
     throw corrupt("the clock of the outputs is incomplete");
   }

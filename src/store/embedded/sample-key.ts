@@ -1,4 +1,4 @@
-import type { DatasetEntry } from "./datasets.js";
+import type { DatasetEntry } from "./dataset-entries.js";
 
 /** Key of a sample: incarnation and id. */
 export function sampleKey({ incarnation }: DatasetEntry, id: string): Buffer {

@@ -1,8 +1,8 @@
 import { LATER_MAX, weightScale, withWeight } from "../codec/stored.js";
-import { datasetNotFound } from "../lifetime.js";
-import type { Store } from "../port.js";
-import { weighingOvertaken } from "../weighings.js";
-import type { Change, CountedEntry, DatasetTable } from "./datasets.js";
+import { datasetNotFound, type Lifetime } from "../lifetime.js";
+import type { SnapshotStore } from "../port.js";
+import { openWeighings, weighingOvertaken } from "../weighings.js";
+import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
 import type { Environment } from "./environment.js";
 import { sampleKey } from "./sample-key.js";
 
@@ -12,9 +12,12 @@ const CHUNK = 1000;
 /** Writes a snapshot beside the newest one, chunk by chunk, and then puts it in its place. */
 export function openSnapshots(
   { samples }: Pick<Environment, "samples">,
-  datasets: DatasetTable,
-): Store["writeSnapshot"] {
-  return async (dataset, { ids, weights }, provenance) => {
+  datasets: DatasetEntries,
+  { run }: Lifetime,
+): SnapshotStore {
+  const inTurn = openWeighings();
+
+  const write: SnapshotStore["writeSnapshot"] = async (dataset, { ids, weights }, provenance) => {
     const taken = await datasets.change(dataset, (entry) => {
       if (entry === null) return null;
       const version = entry.snapshotVersionTaken + 1;
@@ -64,5 +67,10 @@ export function openSnapshots(
       const snapshot = { ...info, weightScale: weightScale(weights) };
       return { entry: newest ? { ...entry, snapshot } : entry, write: () => {}, result: info };
     });
+  };
+
+  return {
+    writeSnapshot: (dataset, weights, provenance) =>
+      run(() => inTurn(dataset, () => write(dataset, weights, provenance))),
   };
 }

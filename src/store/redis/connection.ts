@@ -4,24 +4,26 @@ import type { AssayError } from "../../errors.js";
 import { explain, isOfReplica, isTimeout, reasonOf, unavailable } from "./faults.js";
 import type { RedisLocation } from "./location.js";
 import { type PackedArguments, PackedCommand } from "./packed.js";
+import type { Reply } from "./reply.js";
 
 export type Argument = string | number | Buffer;
 
 /** A Lua script of one key; its digest is how Redis knows it again. */
-export interface Script {
+export interface Script<T> {
   readonly lua: string;
   readonly sha: string;
+  readonly reply: Reply<T>;
 }
 
-export function defineScript(lua: string): Script {
-  return { lua, sha: createHash("sha1").update(lua).digest("hex") };
+export function defineScript<T>(reply: Reply<T>, lua: string): Script<T> {
+  return { lua, sha: createHash("sha1").update(lua).digest("hex"), reply };
 }
 
-/** One connection to Redis. Replies are as Redis sends them: buffers, numbers, null and lists of these. */
+/** One connection to Redis. Redis answers with buffers, numbers, null and lists of these; each command says how to read its answer. */
 export interface Connection {
-  send(command: string, args: readonly Argument[]): Promise<unknown>;
-  run(script: Script, key: string, args: readonly Argument[]): Promise<unknown>;
-  runPacked(script: Script, key: string, args: PackedArguments): Promise<unknown>;
+  send<T>(command: string, args: readonly Argument[], reply: Reply<T>): Promise<T>;
+  run<T>(script: Script<T>, key: string, args: readonly Argument[]): Promise<T>;
+  runPacked<T>(script: Script<T>, key: string, args: PackedArguments): Promise<T>;
   /** How often it has been connected: what was learnt of an earlier Redis may not hold for this one. */
   connections(): number;
   /** Waits for the first try to connect, whatever comes of it. */
@@ -128,7 +130,7 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
     }
   }
 
-  async function answered<T>(call: () => Promise<T>): Promise<T> {
+  async function answered(call: () => unknown): Promise<unknown> {
     if (connections === 0) await firstTried;
     checkUsable();
     const sentAtMs = performance.now();
@@ -140,32 +142,30 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
     }
   }
 
-  const send: Connection["send"] = (command, args) =>
-    answered(() => redis.callBuffer(command, [...args]) as Promise<unknown>);
+  const call = (command: string, args: readonly Argument[]): Promise<unknown> =>
+    answered(() => redis.callBuffer(command, [...args]));
 
   /** Names the script by its digest first, and sends it where Redis does not know it. */
-  async function evaluate(
-    { sha, lua }: Script,
-    call: (command: string, script: string) => Promise<unknown>,
-  ): Promise<unknown> {
+  async function evaluate<T>(
+    { sha, lua, reply }: Script<T>,
+    evaluateBody: (command: string, body: string) => Promise<unknown>,
+  ): Promise<T> {
     try {
-      return await call("EVALSHA", sha);
+      return reply(await evaluateBody("EVALSHA", sha));
     } catch (error) {
       if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
-      return call("EVAL", lua);
+      return reply(await evaluateBody("EVAL", lua));
     }
   }
 
   return {
-    send,
+    send: async (command, args, reply) => reply(await call(command, args)),
 
-    run: (script, key, args) => evaluate(script, (command, body) => send(command, [body, 1, key, ...args])),
+    run: (script, key, args) => evaluate(script, (command, body) => call(command, [body, 1, key, ...args])),
 
     runPacked: (script, key, args) =>
       evaluate(script, (command, body) =>
-        answered(
-          () => redis.sendCommand(new PackedCommand(command, [body, "1", key], args)) as Promise<unknown>,
-        ),
+        answered(() => redis.sendCommand(new PackedCommand(command, [body, "1", key], args))),
       ),
 
     connections: () => connections,

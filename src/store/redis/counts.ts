@@ -20,18 +20,13 @@ export function openCounts(
   prefix: string,
 ): (state: RedisState) => Promise<readonly number[]> {
   async function count({ dataset, incarnation, updatedAtMs }: RedisState): Promise<readonly number[]> {
-    const used = (await connection.send("GET", [
-      incarnationKey(prefix, dataset, incarnation, "used"),
-    ])) as Buffer | null;
-    const buckets = used === null ? [] : usedBuckets(used);
+    const used = incarnationKey(prefix, dataset, incarnation, "used");
+    const buckets = await connection.send("GET", [used], usedBuckets);
     const counts: number[] = [];
     for (let first = 0; first < buckets.length; first += BUCKETS_PER_CHUNK) {
       const chunk = buckets.slice(first, first + BUCKETS_PER_CHUNK);
       const found = await connection.run(READ_BUCKETS, datasetKey(prefix, dataset), [incarnation, ...chunk]);
-      const [, ...parts] = found as [number, ...Buffer[]];
-      for (let index = 1; index < parts.length; index += 2) {
-        recount(counts, shapeNumber(parts[index] as Buffer), 1);
-      }
+      for (const [, stored] of found.samples) recount(counts, shapeNumber(stored), 1);
     }
     const args = [...counts.entries()].flatMap(([shape, samples]) => [shape, samples ?? 0]);
     // A Redis that takes no writes is asked again for the next state.
@@ -42,12 +37,4 @@ export function openCounts(
   }
 
   return countOnce(count).of;
-}
-
-/** Shapes and their samples by turns. */
-export function countsOf(flat: readonly Buffer[]): number[] {
-  const counts: number[] = [];
-  for (let index = 0; index + 1 < flat.length; index += 2)
-    counts[Number(flat[index]?.toString())] = Number(flat[index + 1]?.toString());
-  return counts;
 }

@@ -1,26 +1,21 @@
 import { randomBytes } from "node:crypto";
 import { AssayError } from "../../errors.js";
 import { corrupt } from "../codec/bytes.js";
+import { directionInfo } from "../codec/direction.js";
+import { parseObject } from "../codec/json.js";
 import { checked, inChunks, type VectorFacts } from "../codec/vector.js";
-import { directionNotFound } from "../lifetime.js";
+import { directionNotFound, type Lifetime } from "../lifetime.js";
 import { nameOfCursor, pageByName } from "../page.js";
-import type { DirectionFacts, DirectionInfo, Page } from "../port.js";
+import type { DirectionFacts, DirectionInfo, DirectionStore, Page } from "../port.js";
 import { type Connection, defineScript } from "./connection.js";
 import { directionsKey } from "./keys.js";
+import { bytes, ignored, listOf, number, orNull } from "./reply.js";
 import { unlinkAll } from "./unlink.js";
 
 /** Chunks of a vector that no entry names yet expire, so that a writer that died leaves nothing. */
 const UNPUBLISHED_MS = 3_600_000;
 /** Those of a replaced or deleted vector stay this long for who reads it. */
 const REPLACED_MS = 60_000;
-
-export interface DirectionKeys {
-  write(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo>;
-  read(name: string): Promise<DirectionInfo | null>;
-  readVector(name: string, digest: string): AsyncGenerator<Buffer>;
-  list(cursor: string | null, limit: number): Promise<Page<DirectionInfo>>;
-  delete(name: string): Promise<boolean>;
-}
 
 interface DirectionEntry {
   readonly info: DirectionInfo;
@@ -41,7 +36,9 @@ end
 `;
 
 /** ARGV: name, entry, its incarnation, number of its chunks, time for readers. False where a chunk is gone. */
-const PUBLISH = defineScript(`${EXPIRE_OLD}
+const PUBLISH = defineScript(
+  orNull(number),
+  `${EXPIRE_OLD}
 local base = KEYS[1] .. ":" .. ARGV[3] .. ":"
 for chunk = 0, ARGV[4] - 1 do
   if redis.call("EXISTS", base .. chunk) == 0 then return false end
@@ -50,32 +47,40 @@ for chunk = 0, ARGV[4] - 1 do redis.call("PERSIST", base .. chunk) end
 expireOld(redis.call("HGET", KEYS[1], ARGV[1]), ARGV[5])
 redis.call("HSET", KEYS[1], ARGV[1], ARGV[2])
 return 1
-`);
+`,
+);
 
 /** ARGV: name, time for readers. Answers whether there was one. */
-const DELETE = defineScript(`${EXPIRE_OLD}
+const DELETE = defineScript(
+  number,
+  `${EXPIRE_OLD}
 expireOld(redis.call("HGET", KEYS[1], ARGV[1]), ARGV[2])
 return redis.call("HDEL", KEYS[1], ARGV[1])
-`);
+`,
+);
 
 /**
  * The vector of a direction lies in strings of half a megabyte; the entry that names them is published when all are there.
  * Nothing needs to be cleaned up: chunks expire until they are published and from when they are replaced.
  */
-export function openDirections(connection: Connection, prefix: string): DirectionKeys {
+export function openDirections(
+  connection: Connection,
+  prefix: string,
+  { run, runEach }: Lifetime,
+): DirectionStore {
   const table = directionsKey(prefix);
   const chunkKey = (incarnation: string, chunk: number): string => `${table}:${incarnation}:${chunk}`;
 
   async function readEntry(name: string): Promise<DirectionEntry | null> {
-    const text = (await connection.send("HGET", [table, name])) as Buffer | null;
+    const text = await connection.send("HGET", [table, name], orNull(bytes));
     return text === null ? null : parseEntry(text);
   }
 
   async function* readChunks({ incarnation, chunks, info }: DirectionEntry): AsyncGenerator<Buffer> {
     for (let chunk = 0; chunk < chunks; chunk++) {
-      const bytes = (await connection.send("GET", [chunkKey(incarnation, chunk)])) as Buffer | null;
-      if (bytes !== null) {
-        yield bytes;
+      const part = await connection.send("GET", [chunkKey(incarnation, chunk)], orNull(bytes));
+      if (part !== null) {
+        yield part;
         continue;
       }
       const now = await readEntry(info.name);
@@ -84,58 +89,57 @@ export function openDirections(connection: Connection, prefix: string): Directio
     }
   }
 
-  return {
-    async write(facts, vector) {
-      const incarnation = randomBytes(12).toString("base64url");
-      let written: VectorFacts = { digest: "", bytes: 0 };
-      let chunks = 0;
-      try {
-        const parts = inChunks(vector, (found) => {
-          written = found;
-        });
-        for await (const part of parts) {
-          await connection.send("SET", [chunkKey(incarnation, chunks), part, "PX", UNPUBLISHED_MS]);
-          chunks++;
-        }
-        const info: DirectionInfo = { ...facts, ...written, createdAtMs: Date.now() };
-        const entry = JSON.stringify({ info, incarnation, chunks } satisfies DirectionEntry);
-        const args = [facts.name, entry, incarnation, chunks, REPLACED_MS];
-        if ((await connection.run(PUBLISH, table, args)) === null) throw lostMeanwhile(facts.name);
-        return info;
-      } catch (error) {
-        const keys = Array.from({ length: chunks }, (_, chunk) => chunkKey(incarnation, chunk));
-        await unlinkAll(connection, keys).catch(() => undefined); // they expire by themselves
-        throw error;
+  async function write(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo> {
+    const incarnation = randomBytes(12).toString("base64url");
+    let written: VectorFacts = { digest: "", bytes: 0 };
+    let chunks = 0;
+    try {
+      const parts = inChunks(vector, (found) => {
+        written = found;
+      });
+      for await (const part of parts) {
+        await connection.send("SET", [chunkKey(incarnation, chunks), part, "PX", UNPUBLISHED_MS], ignored);
+        chunks++;
       }
-    },
+      const info: DirectionInfo = { ...facts, ...written, createdAtMs: Date.now() };
+      const entry = JSON.stringify({ info, incarnation, chunks } satisfies DirectionEntry);
+      const args = [facts.name, entry, incarnation, chunks, REPLACED_MS];
+      if ((await connection.run(PUBLISH, table, args)) === null) throw lostMeanwhile(facts.name);
+      return info;
+    } catch (error) {
+      const keys = Array.from({ length: chunks }, (_, chunk) => chunkKey(incarnation, chunk));
+      await unlinkAll(connection, keys).catch(() => undefined); // they expire by themselves
+      throw error;
+    }
+  }
 
-    async read(name) {
-      return (await readEntry(name))?.info ?? null;
-    },
+  async function* readVector(name: string, digest: string): AsyncGenerator<Buffer> {
+    const entry = await readEntry(name);
+    if (entry?.info.digest !== digest) throw directionNotFound(name);
+    yield* checked(entry.info, readChunks(entry));
+  }
 
-    async *readVector(name, digest) {
-      const entry = await readEntry(name);
-      if (entry?.info.digest !== digest) throw directionNotFound(name);
-      yield* checked(entry.info, readChunks(entry));
-    },
+  async function list(cursor: string | null, limit: number): Promise<Page<DirectionInfo>> {
+    const texts = await connection.send("HVALS", [table], listOf(bytes));
+    const after = cursor === null ? null : Buffer.from(nameOfCursor(cursor));
+    const found = texts
+      .map((text) => {
+        const { info } = parseEntry(text);
+        return { info, key: Buffer.from(info.name) };
+      })
+      .filter(({ key }) => after === null || Buffer.compare(key, after) > 0)
+      .sort((a, b) => Buffer.compare(a.key, b.key))
+      .map(({ info }) => info);
+    return pageByName(found.slice(0, limit + 1), limit);
+  }
 
-    async list(cursor, limit) {
-      const texts = (await connection.send("HVALS", [table])) as Buffer[];
-      const after = cursor === null ? null : Buffer.from(nameOfCursor(cursor));
-      const found = texts
-        .map((text) => {
-          const { info } = parseEntry(text);
-          return { info, key: Buffer.from(info.name) };
-        })
-        .filter(({ key }) => after === null || Buffer.compare(key, after) > 0)
-        .sort((a, b) => Buffer.compare(a.key, b.key))
-        .map(({ info }) => info);
-      return pageByName(found.slice(0, limit + 1), limit);
-    },
-
-    async delete(name) {
-      return (await connection.run(DELETE, table, [name, REPLACED_MS])) === 1;
-    },
+  return {
+    writeDirection: (facts, vector) => run(() => write(facts, vector)),
+    readDirection: (name) => run(async () => (await readEntry(name))?.info ?? null),
+    readDirectionVector: (name, digest) => runEach(readVector(name, digest)),
+    listDirections: (cursor, limit) => run(() => list(cursor, limit)),
+    deleteDirection: (name) =>
+      run(async () => (await connection.run(DELETE, table, [name, REPLACED_MS])) === 1),
   };
 }
 
@@ -146,10 +150,9 @@ function lostMeanwhile(name: string): AssayError {
 }
 
 function parseEntry(text: Buffer): DirectionEntry {
-  const entry = JSON.parse(text.toString()) as Partial<DirectionEntry>;
-  const { info, incarnation, chunks } = entry;
-  if (typeof info?.digest !== "string" || typeof incarnation !== "string" || typeof chunks !== "number") {
+  const { info, incarnation, chunks } = parseObject(text.toString(), "the entry of a direction");
+  if (typeof incarnation !== "string" || typeof chunks !== "number") {
     throw corrupt("the entry of a direction is incomplete");
   }
-  return { info, incarnation, chunks };
+  return { info: directionInfo(info), incarnation, chunks };
 }

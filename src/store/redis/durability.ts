@@ -1,14 +1,18 @@
 import type { Connection } from "./connection.js";
+import { bytes, pairsOf, type Reply } from "./reply.js";
 
 /** Null: Redis does not tell (CONFIG is often forbidden on managed servers). */
 export type RedisSettings = ReadonlyMap<string, string> | null;
 
 const NAMES = ["appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy"] as const;
 
+/** The value of the one setting that was asked for; undefined where Redis does not know it. */
+const CONFIG_VALUE: Reply<string | undefined> = (answer) => pairsOf(bytes, bytes)(answer)[0]?.[1].toString();
+
 export async function readSettings({ send }: Connection): Promise<RedisSettings> {
   try {
-    const replies = await Promise.all(NAMES.map((name) => send("CONFIG", ["GET", name])));
-    return new Map(NAMES.map((name, index) => [name, String((replies[index] as Buffer[])[1] ?? "")]));
+    const replies = await Promise.all(NAMES.map((name) => send("CONFIG", ["GET", name], CONFIG_VALUE)));
+    return new Map(NAMES.map((name, index) => [name, replies[index] ?? ""]));
   } catch (error) {
     if (error instanceof Error && /^(NOPERM|ERR) /.test(error.message)) return null;
     throw error;

@@ -1,3 +1,5 @@
+import { bytes, orNull, type Reply } from "./reply.js";
+
 /**
  * Buckets of a dataset and of a generation of outputs. A bucket is a hash that Redis keeps as a listpack while it has at
  * most 128 entries of at most 64 bytes (its defaults), so up to some 8 million samples a dataset; beyond that it is
@@ -51,12 +53,11 @@ export function bucketOf(id: string): number {
   return ((hash >>> 16) ^ hash) & (BUCKETS - 1);
 }
 
-/** Numbers of the bits that are set in the bitmap `used`. */
-export function usedBuckets(bitmap: Buffer): number[] {
+/** Of GET of a bitmap `used`: the numbers of the bits that are set, none where there is no bitmap. */
+export const usedBuckets: Reply<number[]> = (answer) => {
   const buckets: number[] = [];
-  for (let byte = 0; byte < bitmap.length; byte++) {
-    const bits = bitmap[byte] as number;
+  for (const [byte, bits] of (orNull(bytes)(answer) ?? []).entries()) {
     for (let bit = 0; bit < 8; bit++) if (bits & (0x80 >> bit)) buckets.push(byte * 8 + bit);
   }
   return buckets;
-}
+};

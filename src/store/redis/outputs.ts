@@ -1,18 +1,11 @@
 import { decodeOutputs, encodeOutputs } from "../codec/outputs.js";
-import type { OutputsKey, OutputsRecord } from "../port.js";
+import type { Lifetime } from "../lifetime.js";
+import type { OutputsLimits } from "../options.js";
+import type { OutputsKey, OutputsStore } from "../port.js";
 import { type Argument, type Connection, defineScript } from "./connection.js";
 import { outputsKey, usedBuckets } from "./keys.js";
+import { bytes, listOf, number, orNull } from "./reply.js";
 import { unlinkAll } from "./unlink.js";
-
-export interface OutputsLimits {
-  readonly outputsTtlMs: number;
-  readonly outputsBytesMax: number;
-}
-
-export interface OutputsBuckets {
-  read(keys: readonly OutputsKey[]): Promise<(OutputsRecord | null)[]>;
-  write(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
-}
 
 // KEYS[1] is the clock: which generation is being filled, since when, and about how many bytes it holds.
 const CLOCK = `
@@ -25,7 +18,9 @@ local generation, started, bytes = tonumber(state[1]), tonumber(state[2]), tonum
 `;
 
 /** ARGV: time to live, bucket and key of each. */
-const READ = defineScript(`${CLOCK}
+const READ = defineScript(
+  listOf(orNull(bytes)),
+  `${CLOCK}
 local found = {}
 local current = generation and now <= started + 2 * ttl and clock .. ":" .. generation .. ":"
 local previous = current and now <= started + ttl and clock .. ":" .. generation - 1 .. ":"
@@ -35,14 +30,17 @@ for index = 2, #ARGV, 2 do
   found[#found + 1] = value or false
 end
 return found
-`);
+`,
+);
 
 /**
  * ARGV: time to live, bytes at most; then bucket, key and value of each. Answers the generation that is no longer read
  * when the clock moved on. The bytes are an estimate: an entry of a listpack, or of a hash table where a value has more than 64
  * bytes (the default of hash-max-listpack-value), and what Redis spends on a key.
  */
-const WRITE = defineScript(`${CLOCK}
+const WRITE = defineScript(
+  orNull(number),
+  `${CLOCK}
 local dropped = false
 if not generation then
   generation, started, bytes = 0, now, 0
@@ -69,7 +67,8 @@ end
 redis.call("PEXPIREAT", base .. "used", expiry)
 redis.call("HSET", clock, "generation", generation, "started_at_ms", started, "bytes", bytes)
 return dropped
-`);
+`,
+);
 
 /**
  * Outputs live in two generations of buckets, the one being filled and the one before, by Redis's clock. When the first
@@ -80,36 +79,39 @@ return dropped
 export function openOutputs(
   connection: Connection,
   prefix: string,
+  { run }: Lifetime,
   { outputsTtlMs, outputsBytesMax }: OutputsLimits,
-): OutputsBuckets {
+): Omit<OutputsStore, "digestKey"> {
   const clock = outputsKey(prefix);
 
   async function drop(generation: number): Promise<void> {
     const base = `${clock}:${generation}:`;
-    const used = (await connection.send("GET", [`${base}used`])) as Buffer | null;
-    if (used === null) return;
+    const buckets = await connection.send("GET", [`${base}used`], usedBuckets);
+    if (buckets.length === 0) return;
     await unlinkAll(
       connection,
-      [...usedBuckets(used), "used"].map((part) => base + part),
+      [...buckets, "used"].map((part) => base + part),
     );
   }
 
   return {
-    async read(keys) {
-      if (keys.length === 0) return [];
-      const args: Argument[] = [outputsTtlMs];
-      for (const key of keys) args.push(bucketOfKey(key), key);
-      const found = (await connection.run(READ, clock, args)) as (Buffer | null)[];
-      return found.map((bytes) => (bytes === null ? null : decodeOutputs(bytes)));
-    },
+    readOutputs: (keys) =>
+      run(async () => {
+        if (keys.length === 0) return [];
+        const args: Argument[] = [outputsTtlMs];
+        for (const key of keys) args.push(bucketOfKey(key), key);
+        const found = await connection.run(READ, clock, args);
+        return found.map((each) => each && decodeOutputs(each));
+      }),
 
-    async write(entries) {
-      if (entries.length === 0) return;
-      const args: Argument[] = [outputsTtlMs, outputsBytesMax];
-      for (const { key, record } of entries) args.push(bucketOfKey(key), key, encodeOutputs(record));
-      const dropped = (await connection.run(WRITE, clock, args)) as number | null;
-      if (dropped !== null) await drop(dropped);
-    },
+    writeOutputs: (entries) =>
+      run(async () => {
+        if (entries.length === 0) return;
+        const args: Argument[] = [outputsTtlMs, outputsBytesMax];
+        for (const { key, record } of entries) args.push(bucketOfKey(key), key, encodeOutputs(record));
+        const dropped = await connection.run(WRITE, clock, args);
+        if (dropped !== null) await drop(dropped);
+      }),
   };
 }
 

@@ -4,6 +4,7 @@ import { type Connection, defineScript } from "./connection.js";
 import { describeDurability, readSettings } from "./durability.js";
 import { notPermitted, unavailable } from "./faults.js";
 import { probeKey } from "./keys.js";
+import { bytes, listOf } from "./reply.js";
 
 /** Time for an answer to whether Redis is ready: whoever asks wants to know now. */
 const ANSWER_MS = 1500;
@@ -39,7 +40,9 @@ export const KEY_COMMANDS = [
  * ARGV: commands. Answers those that the user may not run on KEYS[1]; where there is none it fails as a write would, on a
  * replica or with the memory full, but writes nothing.
  */
-const PROBE = defineScript(`
+const PROBE = defineScript(
+  listOf(bytes),
+  `
 local refused = {}
 if redis.acl_check_cmd then
   for _, command in ipairs(ARGV) do
@@ -48,7 +51,8 @@ if redis.acl_check_cmd then
 end
 if #refused == 0 then redis.call("SETRANGE", KEYS[1], 0, "") end
 return refused
-`);
+`,
+);
 
 /**
  * Says what an acknowledged write promises, and throws while writes fail. However many ask, one question is under way: who may
@@ -64,7 +68,7 @@ export function openReadiness(
 
   async function ask(): Promise<StoreStatus> {
     const [refused, settings] = await Promise.all([
-      connection.run(PROBE, probeKey(prefix), KEY_COMMANDS) as Promise<Buffer[]>,
+      connection.run(PROBE, probeKey(prefix), KEY_COMMANDS),
       readSettings(connection),
     ]);
     if (refused.length > 0) throw notPermitted(refused.map(String), prefix);

@@ -1,5 +1,7 @@
 import { LATER_MAX, LAYOUT_VERSION, WEIGHTS_MAX } from "../codec/stored.js";
 import { defineScript } from "./connection.js";
+import { bytes, ignored, number, orNull } from "./reply.js";
+import { foundBuckets, foundDataset, foundSamples, takenVersion } from "./script-replies.js";
 
 // One script is one atomic step. KEYS[1] is the hash of a dataset; the keys of its buckets derive from it and share its
 // hash tag, so that a dataset lives in one slot. A script that refuses does so before it writes anything.
@@ -80,7 +82,9 @@ end
  * Writes samples. ARGV: an incarnation for the dataset if it is new; then for each shape its text, the number of its
  * samples, and for each of these bucket, id and body. Answers the dataset's incarnation.
  */
-export const WRITE_SAMPLES = defineScript(`${LAYOUT}
+export const WRITE_SAMPLES = defineScript(
+  bytes,
+  `${LAYOUT}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
 local published = tonumber(redis.call("HGET", meta, "snapshot_version") or 0)
@@ -121,13 +125,16 @@ for _, put in ipairs(puts) do
   if put[4] then redis.call("SETBIT", base .. "used", put[4], 1) end
 end
 return incarnation
-`);
+`,
+);
 
 /**
  * ARGV: bucket and id of each sample. Answers incarnation, number of shapes, newest snapshot (JSON) and the stored samples
  * as a packed list.
  */
-export const READ_SAMPLES = defineScript(`
+export const READ_SAMPLES = defineScript(
+  orNull(foundSamples),
+  `
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
@@ -137,20 +144,26 @@ for index = 1, #ARGV, 2 do
   stored[(index + 1) / 2] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
 end
 return { incarnation, redis.call("HLEN", base .. "shapes"), redis.call("HGET", meta, "snapshot"), cmsgpack.pack(stored) }
-`);
+`,
+);
 
 /** ARGV: incarnation, buckets. Answers ids and stored samples by turns, after the number of shapes. */
-export const READ_BUCKETS = defineScript(`
+export const READ_BUCKETS = defineScript(
+  foundBuckets,
+  `
 local base = KEYS[1] .. ":" .. ARGV[1] .. ":"
 local found = { redis.call("HLEN", base .. "shapes") }
 for index = 2, #ARGV do
   for _, part in ipairs(redis.call("HGETALL", base .. ARGV[index])) do found[#found + 1] = part end
 end
 return found
-`);
+`,
+);
 
 /** ARGV: bucket, id. Answers whether there was one. */
-export const DELETE_SAMPLE = defineScript(`${LAYOUT}
+export const DELETE_SAMPLE = defineScript(
+  number,
+  `${LAYOUT}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return 0 end
@@ -164,13 +177,16 @@ redis.call("HINCRBY", meta, "samples", -1)
 touch(meta, base, { [shape] = -1 })
 if redis.call("EXISTS", base .. ARGV[1]) == 0 then redis.call("SETBIT", base .. "used", ARGV[1], 0) end
 return 1
-`);
+`,
+);
 
 /**
  * Answers the fields of the dataset, its shapes with their numbers, and the samples of each shape, false where these were not
  * counted; all as flat lists.
  */
-export const READ_DATASET = defineScript(`${LAYOUT}
+export const READ_DATASET = defineScript(
+  orNull(foundDataset),
+  `${LAYOUT}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
@@ -180,10 +196,13 @@ return {
   redis.call("HGETALL", base .. "shapes"),
   isCounted(meta) and redis.call("HGETALL", base .. "counts"),
 }
-`);
+`,
+);
 
 /** ARGV: incarnation, time of the dataset; then shape and samples of each. Keeps them if nothing was changed since that time. */
-export const WRITE_COUNTS = defineScript(`
+export const WRITE_COUNTS = defineScript(
+  ignored,
+  `
 local meta = KEYS[1]
 if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return 0 end
 if redis.call("HGET", meta, "updated_at_ms") ~= ARGV[2] then return 0 end
@@ -192,24 +211,33 @@ redis.call("DEL", counts)
 for index = 3, #ARGV, 2 do redis.call("HSET", counts, ARGV[index], ARGV[index + 1]) end
 redis.call("HSET", meta, "counted_at_ms", ARGV[2])
 return 1
-`);
+`,
+);
 
 /** Makes the dataset vanish; its buckets are removed afterwards. Answers its incarnation. */
-export const DELETE_DATASET = defineScript(`
+export const DELETE_DATASET = defineScript(
+  orNull(bytes),
+  `
 local incarnation = redis.call("HGET", KEYS[1], "incarnation")
 redis.call("DEL", KEYS[1])
 return incarnation
-`);
+`,
+);
 
 /** Answers the incarnation and the next snapshot version. */
-export const TAKE_SNAPSHOT_VERSION = defineScript(`
+export const TAKE_SNAPSHOT_VERSION = defineScript(
+  orNull(takenVersion),
+  `
 local incarnation = redis.call("HGET", KEYS[1], "incarnation")
 if not incarnation then return false end
 return { incarnation, redis.call("HINCRBY", KEYS[1], "snapshot_version_taken", 1) }
-`);
+`,
+);
 
 /** ARGV: incarnation, snapshot version; then bucket, id and weight (float32) of each. Answers how many there were, -1 where it is overtaken. */
-export const WRITE_WEIGHTS = defineScript(`${LAYOUT}
+export const WRITE_WEIGHTS = defineScript(
+  orNull(number),
+  `${LAYOUT}
 local meta = KEYS[1]
 if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
 local version = tonumber(ARGV[2])
@@ -228,10 +256,13 @@ for index = 3, #ARGV, 3 do
 end
 for _, put in ipairs(puts) do redis.call("HSET", put[1], put[2], put[3]) end
 return #puts
-`);
+`,
+);
 
 /** ARGV: incarnation, snapshot version, the snapshot as JSON. An older version than the newest is dropped. Answers -1 where it is overtaken. */
-export const PUBLISH_SNAPSHOT = defineScript(`${LAYOUT}
+export const PUBLISH_SNAPSHOT = defineScript(
+  orNull(number),
+  `${LAYOUT}
 local meta = KEYS[1]
 if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
 if isOvertaken(meta, ARGV[2]) then return -1 end
@@ -240,4 +271,5 @@ if tonumber(ARGV[2]) > tonumber(redis.call("HGET", meta, "snapshot_version") or 
   touch(meta, meta .. ":" .. ARGV[1] .. ":", {})
 end
 return 1
-`);
+`,
+);

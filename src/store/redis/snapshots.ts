@@ -1,7 +1,7 @@
 import { weightScale } from "../codec/stored.js";
-import { datasetNotFound } from "../lifetime.js";
-import type { Store } from "../port.js";
-import { weighingOvertaken } from "../weighings.js";
+import { datasetNotFound, type Lifetime } from "../lifetime.js";
+import type { SnapshotStore } from "../port.js";
+import { openWeighings, weighingOvertaken } from "../weighings.js";
 import type { Argument, Connection } from "./connection.js";
 import { bucketOf, datasetKey } from "./keys.js";
 import { PUBLISH_SNAPSHOT, TAKE_SNAPSHOT_VERSION, WRITE_WEIGHTS } from "./scripts.js";
@@ -12,19 +12,21 @@ const CHUNK = 1000;
 const OVERTAKEN = -1;
 
 /** Writes a snapshot beside the newest one, chunk by chunk, and then puts it in its place. */
-export function openSnapshots(connection: Connection, prefix: string): Store["writeSnapshot"] {
-  return async (dataset, { ids, weights }, provenance) => {
+export function openSnapshots(connection: Connection, prefix: string, { run }: Lifetime): SnapshotStore {
+  const inTurn = openWeighings();
+
+  const write: SnapshotStore["writeSnapshot"] = async (dataset, { ids, weights }, provenance) => {
     const key = datasetKey(prefix, dataset);
     const taken = await connection.run(TAKE_SNAPSHOT_VERSION, key, []);
     if (taken === null) throw datasetNotFound(dataset);
-    const [incarnation, version] = taken as [Buffer, number];
+    const { incarnation, version } = taken;
     let samples = 0;
     for (let start = 0; start < ids.length; start += CHUNK) {
       const args: Argument[] = [incarnation, version];
       for (const [offset, id] of ids.slice(start, start + CHUNK).entries()) {
         args.push(bucketOf(id), id, float32(weights[start + offset] as number));
       }
-      const written = (await connection.run(WRITE_WEIGHTS, key, args)) as number | null;
+      const written = await connection.run(WRITE_WEIGHTS, key, args);
       if (written === null) throw datasetNotFound(dataset);
       if (written === OVERTAKEN) throw weighingOvertaken(dataset);
       samples += written;
@@ -35,6 +37,11 @@ export function openSnapshots(connection: Connection, prefix: string): Store["wr
     if (published === null) throw datasetNotFound(dataset);
     if (published === OVERTAKEN) throw weighingOvertaken(dataset);
     return info;
+  };
+
+  return {
+    writeSnapshot: (dataset, weights, provenance) =>
+      run(() => inTurn(dataset, () => write(dataset, weights, provenance))),
   };
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
-import type { DirectionFacts, Store } from "../../src/store/port.js";
+import type { DirectionFacts, Store } from "../../../src/store/port.js";
 
 /** What every store promises of directions; `store` is an empty one, `open` opens its place again. */
 export function describeDirections(store: () => Store, open: () => Promise<Store>): void {

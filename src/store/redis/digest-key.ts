@@ -1,0 +1,32 @@
+import { randomBytes } from "node:crypto";
+import { corrupt } from "../codec/bytes.js";
+import type { Lifetime } from "../lifetime.js";
+import { DIGEST_KEY_BYTES } from "../options.js";
+import type { OutputsStore } from "../port.js";
+import type { Connection } from "./connection.js";
+import { digestKeyKey } from "./keys.js";
+import { bytes, ignored, orNull } from "./reply.js";
+
+/** The key that is given, or else the one that Redis keeps: the first who asks makes it. */
+export function openDigestKey(
+  connection: Connection,
+  prefix: string,
+  { run }: Lifetime,
+  given: Buffer | undefined,
+): Pick<OutputsStore, "digestKey"> {
+  let known: { digestKey: Buffer; connections: number } | null = null;
+
+  /** Asks once a connection: a Redis that came back without its data is given the key that is known here. */
+  async function keptDigestKey(): Promise<Buffer> {
+    const connections = connection.connections();
+    if (known?.connections === connections) return known.digestKey;
+    const key = digestKeyKey(prefix);
+    await connection.send("SET", [key, known?.digestKey ?? randomBytes(DIGEST_KEY_BYTES), "NX"], ignored);
+    const kept = await connection.send("GET", [key], orNull(bytes));
+    if (kept?.length !== DIGEST_KEY_BYTES) throw corrupt("the digest key is not 32 bytes");
+    known = { digestKey: kept, connections };
+    return kept;
+  }
+
+  return { digestKey: () => run(() => given ?? keptDigestKey()) };
+}
