@@ -60,6 +60,9 @@ interface Scores {
   readonly directions: Set<string>;
 }
 
+/** Ids that a refusal names. */
+const LACKING_NAMED = 5;
+
 async function readScores(
   store: SampleStore,
   dataset: string,
@@ -77,6 +80,7 @@ async function readScores(
     false,
   ).has("tangent");
   const having = new Map<string, number>();
+  const lacking = new Map<SignalName, string[]>(weighed.map(({ signal }) => [signal, []]));
   let samples = 0;
   for await (const chunk of store.scanSamples(dataset)) {
     for (const { id, record } of chunk) {
@@ -85,6 +89,7 @@ async function readScores(
       for (const [signal, values] of scores.values) {
         const value = record.signals.get(signal);
         if (value !== undefined) values.push(value);
+        else if ((lacking.get(signal)?.length ?? 0) < LACKING_NAMED) lacking.get(signal)?.push(id);
       }
       scores.ids.push(id);
       scores.models.add(record.model);
@@ -99,9 +104,11 @@ async function readScores(
   throwFaults(
     "unsuitable_signal",
     weighed.flatMap(({ signal, path }): Fault[] => {
-      const lacking = samples - (having.get(signal) ?? 0);
-      if (lacking === 0) return [];
-      const message = `${lacking} of ${samples} samples were scored without ${signal}; all of them have: ${common}`;
+      const count = samples - (having.get(signal) ?? 0);
+      if (count === 0) return [];
+      const named = (lacking.get(signal) ?? []).map((id) => JSON.stringify(id)).join(", ");
+      const which = count > LACKING_NAMED ? `${named}, …` : named;
+      const message = `${count} of ${samples} samples were scored without ${signal} (${which}); all of them have: ${common}`;
       return [{ path, message }];
     }),
   );
