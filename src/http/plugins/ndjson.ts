@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
-import { type BodyShare, bodyShareOf } from "./body-share.js";
+import { type BodyQuota, bodyQuotaOf } from "./body-quota.js";
 import { bodyStream } from "./body-stream.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
@@ -51,8 +51,8 @@ export async function* readLines(
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
   const chunks = bodyStream(body[REQUEST], signal);
-  const share = bodyShareOf(body[REQUEST]);
-  for await (const { number, bytes } of splitLines(chunks, lineBytesMax, share)) {
+  const quota = bodyQuotaOf(body[REQUEST]);
+  for await (const { number, bytes } of splitLines(chunks, lineBytesMax, quota)) {
     if (!isUtf8(bytes)) throw atLine(number, "invalid_json", [{ path: "", message: "is not UTF-8" }]);
     const text = bytes.toString("utf8");
     if (text.trim() === "") continue;
@@ -84,7 +84,7 @@ export function atLine(number: number, code: ErrorCode, faults: readonly Fault[]
 async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   lineBytesMax: number,
-  share: BodyShare,
+  quota: BodyQuota,
 ): AsyncGenerator<{ number: number; bytes: Buffer }> {
   let number = 1;
   let parts: Uint8Array[] = [];
@@ -95,7 +95,7 @@ async function* splitLines(
     length += part.length;
     if (length > lineBytesMax)
       throw atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
-    share.take(part.length);
+    quota.take(part.length);
   }
 
   for await (const chunk of chunks) {
@@ -103,7 +103,7 @@ async function* splitLines(
     for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
       hold(chunk.subarray(start, end));
       yield { number, bytes: Buffer.concat(parts) };
-      share.give(length);
+      quota.give(length);
       number++;
       parts = [];
       length = 0;

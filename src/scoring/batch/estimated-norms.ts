@@ -47,7 +47,12 @@ export function estimateNorms(
 ): EstimatedNorms | null {
   if (exact.every((isExact) => isExact)) return allExact(proxies, known);
   const ofShare = Float64Array.from(share, (index) => known[index] as number);
-  const completer = completerOf({ proxies, features: featuresOf(batch, proxies), share, exact: ofShare });
+  const completer = completerOf({
+    proxies,
+    features: featuresOf(batch, proxies),
+    exactIndices: share,
+    exact: ofShare,
+  });
   if (completer === null) return null;
   const { estimates, relativeError } = completer.calibration;
   const proxiesOfShare = Float64Array.from(share, (index) => proxies[index] as number);
