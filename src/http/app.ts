@@ -6,7 +6,7 @@ import type { Limits } from "../scoring/requests/limits.js";
 import type { Store } from "../store/port.js";
 import { serveOpenApi } from "./openapi.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
-import { shareBodyBytes } from "./plugins/body-share.js";
+import { limitBodyBytes } from "./plugins/body-quota.js";
 import { closeKeptAlive } from "./plugins/close-kept-alive.js";
 import { readJsonBodies } from "./plugins/json-body.js";
 import { linger } from "./plugins/linger.js";
@@ -64,7 +64,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   sendSafeHeaders(app);
   requireLocalCallers(app, options.apiKeys);
   requireBearerKeys(app, options.apiKeys);
-  shareBodyBytes(app, limits.bodiesBytesMax);
+  limitBodyBytes(app, limits.bodiesBytesMax);
   closeKeptAlive(app);
   linger(app);
   boundUnreadAnswers(app);

@@ -5,9 +5,11 @@ import type { SignalName } from "../importance/types.js";
 import type { Weighting } from "../importance/weights.js";
 import type { EstimatedNorms } from "../scoring/batch/estimated-norms.js";
 import type { LookUp, RememberedSample } from "../scoring/datasets/remembered.js";
+import type { KnownDirection } from "../scoring/directions/known.js";
 import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
 import type { datasetSummarySchema, snapshotSchema } from "./schemas/dataset.js";
 import type { diagnosticsSchema } from "./schemas/diagnostics.js";
+import type { directionSchema } from "./schemas/direction.js";
 import type { fractionSchema } from "./schemas/score.js";
 
 /** Diagnostics as they are answered; every figure is null where nothing was weighed. */
@@ -91,6 +93,24 @@ interface RenderedSample extends Partial<Record<SignalName, number>> {
   id: string;
   weight: number | null;
   stale?: boolean;
+}
+
+/** A direction without its entries. */
+export function renderDirection(direction: KnownDirection): z.infer<typeof directionSchema> {
+  return {
+    name: direction.name,
+    kind: direction.kind,
+    model: { ...direction.model },
+    loss: direction.loss,
+    samples: direction.samples,
+    zero_gradients: direction.zeroGradients,
+    norm: direction.norm,
+    // Unit vectors have a mean within the unit ball; rounding of the sums may carry it past.
+    coherence: direction.kind === "mean_direction" ? Math.min(1, direction.norm) : null,
+    bytes: direction.bytes,
+    created_at: renderTime(direction.createdAtMs),
+    stale: direction.stale,
+  };
 }
 
 export function renderTime(timeMs: number): string {

@@ -5,7 +5,7 @@ import type { WeighOptions } from "./weigh-options.js";
 export interface Figures {
   /** 1/Σw² of the weights that sum to 1: N for equal ones, 1 where one sample has it all. */
   readonly effectiveSampleSize: number;
-  /** Largest weight, in the unit of the answer: a share of 1, or a multiple of the mean. */
+  /** Largest weight, in the unit of the answer: a part of 1, or a multiple of the mean. */
   readonly maxWeight: number;
   readonly pareto: ParetoTail;
   /** τ = √(N Σp²) ≥ 1, the gain in variance of drawing by the weights (Katharopoulos & Fleuret 2018, arXiv:1803.00942). */
@@ -14,23 +14,23 @@ export interface Figures {
   readonly allZero: boolean;
 }
 
-/** Under this share of N an effective sample size is worth a word. */
-const EFFECTIVE_SHARE_MIN = 0.1;
+/** Under this fraction of N an effective sample size is worth a word. */
+const EFFECTIVE_FRACTION_MIN = 0.1;
 /** A sample that carries more of the weight than this is worth a look. */
-const ONE_SAMPLE_SHARE_MAX = 0.5;
+const ONE_SAMPLE_FRACTION_MAX = 0.5;
 
 /**
  * Short sentences on some weights, the gravest first; none where there is nothing to say.
  *
- * @param shares (N) the weights, summing to 1
+ * @param weights (N) the weights, summing to 1
  */
-export function adviseOn(figures: Figures, shares: Float64Array, options: WeighOptions): string[] {
+export function adviseOn(figures: Figures, weights: Float64Array, options: WeighOptions): string[] {
   const all = [
     onZeros(figures, options),
     onTail(figures),
-    onEffectiveSampleSize(figures, shares),
-    onLargest(shares),
-    ...(options.role === "probability" ? [onNeverDrawn(shares), onDrawing(figures)] : []),
+    onEffectiveSampleSize(figures, weights),
+    onLargest(weights),
+    ...(options.role === "probability" ? [onNeverDrawn(weights), onDrawing(figures)] : []),
   ];
   return all.filter((sentence) => sentence !== null);
 }
@@ -47,21 +47,21 @@ function onTail({ pareto: { k, threshold } }: Figures): string | null {
   );
 }
 
-function onEffectiveSampleSize({ effectiveSampleSize }: Figures, shares: Float64Array): string | null {
-  if (effectiveSampleSize >= EFFECTIVE_SHARE_MIN * shares.length) return null;
+function onEffectiveSampleSize({ effectiveSampleSize }: Figures, weights: Float64Array): string | null {
+  if (effectiveSampleSize >= EFFECTIVE_FRACTION_MIN * weights.length) return null;
   const size = effectiveSampleSize.toPrecision(2);
-  return `The ${shares.length} weighted samples are worth ${size} equal ones. Raise smoothing or set a lower clip.`;
+  return `The ${weights.length} weighted samples are worth ${size} equal ones. Raise smoothing or set a lower clip.`;
 }
 
-function onLargest(shares: Float64Array): string | null {
-  const largest = shares.reduce((a, b) => Math.max(a, b));
+function onLargest(weights: Float64Array): string | null {
+  const largest = weights.reduce((a, b) => Math.max(a, b));
   // Of one or two samples, one always carries half.
-  if (shares.length <= 2 || largest <= ONE_SAMPLE_SHARE_MAX) return null;
+  if (weights.length <= 2 || largest <= ONE_SAMPLE_FRACTION_MAX) return null;
   return `One sample carries ${percent(largest)} of the weight. Check its label and its text.`;
 }
 
-function onNeverDrawn(shares: Float64Array): string | null {
-  const zeros = shares.reduce((count, p) => count + (p === 0 ? 1 : 0), 0);
+function onNeverDrawn(weights: Float64Array): string | null {
+  const zeros = weights.reduce((count, p) => count + (p === 0 ? 1 : 0), 0);
   if (zeros === 0) return null;
   const who = zeros === 1 ? "One sample has" : `${zeros} samples have`;
   return `${who} draw probability 0 and no multiplier: never drawn, whatever the loss. Set smoothing above 0.`;
@@ -72,16 +72,16 @@ function onNeverDrawn(shares: Float64Array): string | null {
  * cost of scoring in forwards: when b/B > c/(3(τ − 1)). Said for c = 1.
  */
 function onDrawing({ tau }: Figures): string {
-  const trainedShare = 1 / (3 * (tau - 1));
-  if (!(trainedShare < 1)) {
+  const trainedFraction = 1 / (3 * (tau - 1));
+  if (!(trainedFraction < 1)) {
     return `τ is ${tau.toFixed(2)}: drawing does not repay one forward a sample to score them, which takes τ above 1.33.`;
   }
   return (
-    `τ is ${tau.toFixed(2)}: drawing pays if you train on more than ${percent(trainedShare)} of the samples you ` +
+    `τ is ${tau.toFixed(2)}: drawing pays if you train on more than ${percent(trainedFraction)} of the samples you ` +
     "score, at one forward to score each."
   );
 }
 
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)}%`;
+function percent(fraction: number): string {
+  return `${(100 * fraction).toFixed(0)}%`;
 }

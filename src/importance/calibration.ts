@@ -8,21 +8,21 @@ export interface PartlyExact {
   /** (N, P) `featuresOf` them. */
   readonly features: Float64Array;
   /** (m) Indices of a simple random sample of the N, in random order. */
-  readonly share: Uint32Array;
-  /** (m) `grad_norm` of the share. */
+  readonly exactIndices: Uint32Array;
+  /** (m) `grad_norm` of the subset. */
   readonly exact: Float64Array;
 }
 
-/** Gradient norms of N samples as the share's exact ones let them be estimated. */
+/** Gradient norms of N samples, estimated with the help of the exact ones. */
 export interface Calibration {
-  /** (N) E[‖∇ℓ‖ | proxies], also of the share's own samples. */
+  /** (N) E[‖∇ℓ‖ | proxies], also of the subset's own samples. */
   readonly estimates: Float64Array;
   /** One standard error of an estimate, as a part of it. */
   readonly relativeError: number;
   readonly factors: Factors;
 }
 
-/** What a true norm over its estimate may be: the share's own quotients, each from a fit that has not seen its sample. */
+/** What a true norm over its estimate may be: the subset's own quotients, each from a fit that has not seen its sample. */
 export interface Factors {
   /** (n) Ascending, of mean 1 under the chances. */
   readonly values: Float64Array;
@@ -30,21 +30,21 @@ export interface Factors {
   readonly cumulative: Float64Array;
 }
 
-/** Without this many usable samples in a share there is nothing to calibrate with. */
+/** Without this many usable samples in a subset there is nothing to calibrate with. */
 export const USABLE_MIN = 5;
 
 /**
- * Calibrates a proxy on a random share. ln(‖∇ℓ‖ / proxy) is fitted on what a forward pass tells (`featuresOf`) by ridge
- * regression, and kept inside the range that the share shows, for a line runs away outside its data. The line's exponential is
- * a median; it becomes a mean by the factor Σ exact / Σ predictions over the share, each prediction from the fit without
+ * Calibrates a proxy on a random subset. ln(‖∇ℓ‖ / proxy) is fitted on what a forward pass tells (`featuresOf`) by ridge
+ * regression, and kept inside the range that the subset shows, because a line runs away outside its data. The line's exponential is
+ * a median; it becomes a mean by the factor Σ exact / Σ predictions over the subset, each prediction from the fit without
  * its sample (the smearing estimate of Duan 1983, JASA 78(383), weighted by magnitude). So the sum of the estimates is the
  * ratio estimate of the true sum (Cochran 1977, "Sampling Techniques", chapter 6).
  *
- * A proxy of 0 means ‖r‖ = 0, and so a norm of 0. Null where fewer than `USABLE_MIN` samples of the share have another.
+ * A proxy of 0 means ‖r‖ = 0, and so a norm of 0. Null where fewer than `USABLE_MIN` samples of the subset have another.
  */
-export function calibrate({ proxies, features, share, exact }: PartlyExact): Calibration | null {
-  const usable = [...share.keys()].filter(
-    (s) => (exact[s] as number) > 0 && (proxies[share[s] as number] as number) > 0,
+export function calibrate({ proxies, features, exactIndices, exact }: PartlyExact): Calibration | null {
+  const usable = [...exactIndices.keys()].filter(
+    (s) => (exact[s] as number) > 0 && (proxies[exactIndices[s] as number] as number) > 0,
   );
   if (usable.length < USABLE_MIN) return null;
   const width = features.length / proxies.length;
@@ -52,7 +52,7 @@ export function calibrate({ proxies, features, share, exact }: PartlyExact): Cal
   const norms = new Float64Array(usable.length);
   const ratios = norms.map((_, u) => {
     const s = usable[u] as number;
-    const index = share[s] as number;
+    const index = exactIndices[s] as number;
     learned.set(features.subarray(index * width, (index + 1) * width), u * width);
     norms[u] = exact[s] as number;
     return Math.log((exact[s] as number) / (proxies[index] as number));

@@ -11,18 +11,18 @@ export interface Diagnostics extends Figures {
 
 /**
  * @param scores (N) that the weights were made from
- * @param shares (N) the weights, summing to 1
+ * @param weights (N) the weights, summing to 1
  */
-export function diagnose(scores: Float64Array, shares: Float64Array, options: WeighOptions): Diagnostics {
-  const count = shares.length;
-  const largest = shares.reduce((a, b) => Math.max(a, b));
-  const effectiveSampleSize = 1 / sum(shares.map((w) => w * w));
+export function diagnose(scores: Float64Array, weights: Float64Array, options: WeighOptions): Diagnostics {
+  const count = weights.length;
+  const largest = weights.reduce((a, b) => Math.max(a, b));
+  const effectiveSampleSize = 1 / sum(weights.map((w) => w * w));
   const figures = {
     effectiveSampleSize,
     maxWeight: options.normalise === "mean" ? largest * count : largest,
-    pareto: paretoTail(shares),
+    pareto: paretoTail(weights),
     tau: Math.sqrt(count / effectiveSampleSize),
     allZero: scores.every((s) => s === 0),
   };
-  return { ...figures, advice: adviseOn(figures, shares, options) };
+  return { ...figures, advice: adviseOn(figures, weights, options) };
 }

@@ -3,7 +3,7 @@ import type { Completer } from "./completion.js";
 import { diagnose } from "./diagnostics.js";
 import { sum } from "./sum.js";
 import type { WeighOptions } from "./weigh-options.js";
-import { sharesOf, type Weighting, weigh } from "./weights.js";
+import { normalisedWeights, type Weighting, weigh } from "./weights.js";
 
 /** Weights by gradient norms of which most are estimates. */
 export interface EstimatedWeighting extends Weighting {
@@ -13,7 +13,7 @@ export interface EstimatedWeighting extends Weighting {
 
 /**
  * `weigh` with diagnostics that estimates do not flatter: the effective sample size, τ and Pareto k̂ are those that the
- * weights would have if every norm were exact, estimated from the share that is. `maxWeight` is of the weights given.
+ * weights would have if every norm were exact, estimated from the exact subset. `maxWeight` is of the weights given.
  *
  * @param norms (N) exact where they are known, estimates elsewhere
  * @param scoresOf makes the weighting's scores (N) of norms (N)
@@ -26,15 +26,15 @@ export function weighEstimated(
   options: WeighOptions,
 ): EstimatedWeighting {
   const weighting = weigh(scoresOf(norms), options);
-  const completedShares = (batch: Float64Array): Float64Array => sharesOf(scoresOf(batch), options);
-  const size = completer.estimate((batch) => 1 / sum(completedShares(batch).map((w) => w * w)));
+  const completedWeights = (batch: Float64Array): Float64Array => normalisedWeights(scoresOf(batch), options);
+  const size = completer.estimate((batch) => 1 / sum(completedWeights(batch).map((w) => w * w)));
   const figures = {
-    ...diagnose(scoresOf(completer.example), completedShares(completer.example), options),
+    ...diagnose(scoresOf(completer.example), completedWeights(completer.example), options),
     effectiveSampleSize: size.value,
     tau: Math.sqrt(norms.length / size.value),
     maxWeight: weighting.diagnostics.maxWeight,
   };
-  const given = sharesOf(scoresOf(norms), options);
+  const given = normalisedWeights(scoresOf(norms), options);
   return {
     ...weighting,
     diagnostics: { ...figures, advice: adviseOn(figures, given, options) },

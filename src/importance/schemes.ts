@@ -1,20 +1,14 @@
 import { ranksOf } from "./ranks.js";
 import type { SignalName } from "./types.js";
+import type { OptionValues } from "./weigh-options.js";
 
 /** Ways from scores to weights. */
 export const SCHEMES = ["proportional", "softmax", "rank", "inverse", "uniform", "unit_gradient"] as const;
 export type SchemeName = (typeof SCHEMES)[number];
 
-export interface SchemeParameters {
-  /** Exponent of `proportional`, at least 0. */
-  readonly alpha: number;
-  /** Of `softmax`, in the unit of the scores, above 0. */
-  readonly temperature: number;
-  /** Added to each score by `inverse`, the least divisor of `unit_gradient`; in the unit of the scores, above 0. */
-  readonly epsilon: number;
-  /** Of `unit_gradient`, in the unit of the scores, at least 0. */
-  readonly lambda: number;
-}
+/** The options that some schemes read and others do not. */
+export const SCHEME_PARAMETERS = ["alpha", "temperature", "epsilon", "lambda"] as const;
+export type SchemeParameters = Pick<OptionValues, (typeof SCHEME_PARAMETERS)[number]>;
 
 export interface SchemeRule {
   /** The parameters that the scheme reads. */

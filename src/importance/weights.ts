@@ -1,4 +1,4 @@
-import { capShares } from "./clip.js";
+import { capWeights } from "./clip.js";
 import { type Diagnostics, diagnose } from "./diagnostics.js";
 import { rawWeights, SCHEME_RULES, type SchemeName } from "./schemes.js";
 import { sum } from "./sum.js";
@@ -23,23 +23,23 @@ export interface Weighting {
 export function weigh(scores: Float64Array, options: WeighOptions): Weighting {
   checkScores(scores, options.scheme);
   checkOptions(options);
-  const shares = sharesOf(scores, options);
+  const normalised = normalisedWeights(scores, options);
   const asProbability = options.role === "probability";
   return {
-    weights: options.normalise === "mean" ? shares.map((w) => w * shares.length) : shares,
-    multipliers: asProbability ? Array.from(shares, (p) => multiplierOf(p, shares.length)) : null,
-    diagnostics: diagnose(scores, shares, options),
+    weights: options.normalise === "mean" ? normalised.map((w) => w * normalised.length) : normalised,
+    multipliers: asProbability ? Array.from(normalised, (p) => multiplierOf(p, normalised.length)) : null,
+    diagnostics: diagnose(scores, normalised, options),
   };
 }
 
 /** (N) Weights that sum to 1, of scores that `weigh` takes. Every step keeps the sum to within a few roundings, so only the first divides by it. */
-export function sharesOf(scores: Float64Array, options: WeighOptions): Float64Array {
+export function normalisedWeights(scores: Float64Array, options: WeighOptions): Float64Array {
   const count = scores.length;
   const { smoothing, clip } = options;
   const raw = rawWeights(scores, options.scheme, options);
   const total = sum(raw);
   const smoothed = raw.map((w) => (1 - smoothing) * (w / total) + smoothing / count);
-  return clip === null ? smoothed : capShares(smoothed, clip);
+  return clip === null ? smoothed : capWeights(smoothed, clip);
 }
 
 /** 1/(N p); null where p is 0 or so small that the quotient is no double. */

@@ -261,13 +261,49 @@ describe("a weighting", () => {
     expect(answer.json().snapshot.provenance.weighting).toMatchObject({ scheme: "proportional", alpha: 1 });
   });
 
-  it("needs a signal or a mix, and not both", async () => {
+  it("without a signal weighs by the scheme's own, or by grad_norm_last, as on the command line", async () => {
+    expect(await weights({})).toEqual(await weights({ signal: "grad_norm_last", scheme: "proportional" }));
+    expect(await weights({ scheme: "inverse" })).toEqual(
+      await weights({ signal: "grad_norm_last", scheme: "inverse" }),
+    );
+    const byNorm = await weights({ signal: "grad_norm", scheme: "unit_gradient" });
+    expect(await weights({ scheme: "unit_gradient" })).toEqual(byNorm);
+    expect(byNorm).not.toEqual(await weights({ scheme: "inverse" }));
+  });
+
+  it("without a signal computes the one it weighs by, and needs its label", async () => {
+    const answer = await score({ samples, signals: ["margin"], weighting: { scheme: "rank" } });
+    expect(answer.results[0].grad_norm_last).toEqual(expect.any(Number));
+    const unlabelled = [{ ...sample, label: null }];
+    expect(await score({ samples: unlabelled, weighting: { scheme: "rank" } })).toMatchObject({
+      status: 422,
+      code: "missing_label",
+    });
+  });
+
+  it("of a dataset without a signal keeps the one it weighed by", async () => {
+    const app = await testApp();
+    const post = (url: string, payload: object) => app.inject({ method: "POST", url, payload });
+    await post("/v1/score", { dataset: "d", samples });
+    const answer = await post("/v1/datasets/d/weights", { weighting: { scheme: "rank" } });
+    expect(answer.json().snapshot.provenance.weighting).toMatchObject({
+      signal: "grad_norm_last",
+      scheme: "rank",
+    });
+    await post("/v1/score", { dataset: "without", samples, signals: ["loss"], weighting: null });
+    const refused = await post("/v1/datasets/without/weights", { weighting: {} });
+    expect(refused.json()).toMatchObject({
+      code: "unsuitable_signal",
+      faults: [{ path: "/weighting/signal", message: expect.stringContaining("all of them have: ") }],
+    });
+  });
+
+  it("takes a signal or a mix, not both", async () => {
     const mix = [{ signal: "loss", share: 1 }];
-    for (const weighting of [{}, { scheme: "rank" }, { mix, signal: "loss" }])
-      expect(await weights(weighting)).toMatchObject({
-        status: 400,
-        detail: "/weighting needs either signal or mix",
-      });
+    expect(await weights({ mix, signal: "loss" })).toMatchObject({
+      status: 400,
+      detail: "/weighting takes a signal or a mix, not both",
+    });
   });
 });
 

@@ -43,8 +43,13 @@ function batchOf(count: number, noise: number, seed: number): Batch {
 }
 
 function partly({ features, proxies, norms }: Batch, size: number, seed: number): PartlyExact {
-  const share = shuffled(norms.length, randomOf(seed)).slice(0, size);
-  return { features, proxies, share, exact: Float64Array.from(share, (index) => norms[index] as number) };
+  const exactIndices = shuffled(norms.length, randomOf(seed)).slice(0, size);
+  return {
+    features,
+    proxies,
+    exactIndices,
+    exact: Float64Array.from(exactIndices, (index) => norms[index] as number),
+  };
 }
 
 function completerFor(batch: Batch, size: number, seed: number): Completer {
@@ -60,7 +65,7 @@ describe("a calibration", () => {
       const { estimates, relativeError } = calibrate(known) as NonNullable<ReturnType<typeof calibrate>>;
       // A lognormal of deviation σ varies by √(e^{σ²} − 1) of its mean.
       expect(relativeError).toBeGreaterThan(0.8 * Math.sqrt(Math.expm1(0.25 ** 2)));
-      const unseen = [...batch.norms.keys()].filter((index) => !known.share.includes(index));
+      const unseen = [...batch.norms.keys()].filter((index) => !known.exactIndices.includes(index));
       const errors = unseen.map((i) => {
         const estimate = estimates[i] as number;
         return ((batch.norms[i] as number) - estimate) / (relativeError * estimate);
@@ -93,10 +98,12 @@ describe("a calibration", () => {
   test("does not run away from what the share shows", () => {
     const known = partly(batch, 100, 0);
     const features = new Float64Array(known.features);
-    const stranger = [...batch.norms.keys()].find((index) => !known.share.includes(index)) as number;
+    const stranger = [...batch.norms.keys()].find((index) => !known.exactIndices.includes(index)) as number;
     features.set([1e3, 1e6], 4 * stranger);
     const calibration = calibrate({ ...known, features });
-    const ratios = [...known.share].map((i) => (batch.norms[i] as number) / (batch.proxies[i] as number));
+    const ratios = [...known.exactIndices].map(
+      (i) => (batch.norms[i] as number) / (batch.proxies[i] as number),
+    );
     const ratio = (calibration?.estimates[stranger] as number) / (batch.proxies[stranger] as number);
     expect(ratio).toBeGreaterThanOrEqual(0.9 * Math.min(...ratios));
     expect(ratio).toBeLessThanOrEqual(1.1 * Math.max(...ratios));
@@ -149,7 +156,7 @@ describe("on real texts, by PyTorch's gradients", () => {
     const known = partly(batch, 60, seed);
     const completer = completerOf(known) as Completer;
     const { estimates, relativeError } = completer.calibration;
-    const unseen = [...norms.keys()].filter((index) => !known.share.includes(index));
+    const unseen = [...norms.keys()].filter((index) => !known.exactIndices.includes(index));
     return {
       errors: unseen.map((i) => ((norms[i] as number) / (estimates[i] as number) - 1) / relativeError),
       pearson: pearson(estimates, norms) as number,
@@ -231,7 +238,7 @@ describe("a completed batch", () => {
   test("keeps what the share knows", () => {
     const known = partly(batch, 120, 0);
     const { example } = completerOf(known) as Completer;
-    expect(Float64Array.from(known.share, (index) => example[index] as number)).toEqual(known.exact);
+    expect(Float64Array.from(known.exactIndices, (index) => example[index] as number)).toEqual(known.exact);
   });
 
   test("has an error that shrinks with the share, to 0 where it is everything", () => {

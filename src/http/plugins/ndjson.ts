@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { splitLines } from "../../text/lines.js";
-import { bodyShareOf } from "./body-share.js";
+import { bodyQuotaOf } from "./body-quota.js";
 import { bodyStream } from "./body-stream.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
@@ -54,7 +54,7 @@ export async function* readLines(
   const chunks = bodyStream(body[REQUEST], signal);
   const tooLong = (number: number): AssayError =>
     atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
-  const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyShareOf(body[REQUEST]) };
+  const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyQuotaOf(body[REQUEST]) };
   for await (const { number, bytes } of splitLines(chunks, rules)) {
     if (!isUtf8(bytes)) throw atLine(number, "invalid_json", [{ path: "", message: "is not UTF-8" }]);
     const text = bytes.toString("utf8");

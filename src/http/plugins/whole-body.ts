@@ -1,6 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import { AssayError } from "../../errors.js";
-import { bodyShareOf } from "./body-share.js";
+import { bodyQuotaOf } from "./body-quota.js";
 import { IDLE_MS, silentBody } from "./body-stream.js";
 
 /** A body that is held in memory comes within this time: 16 MiB at half a megabit per second. */
@@ -12,7 +12,7 @@ const TOTAL_MS = 300_000;
  */
 export function readWholeBody(request: FastifyRequest, bytesMax: number): Promise<Buffer> {
   const { raw, headers } = request;
-  const share = bodyShareOf(request);
+  const quota = bodyQuotaOf(request);
   const parts: Buffer[] = [];
   let length = 0;
   return new Promise((resolve, reject) => {
@@ -31,7 +31,7 @@ export function readWholeBody(request: FastifyRequest, bytesMax: number): Promis
         return;
       }
       try {
-        share.take(part.length);
+        quota.take(part.length);
       } catch (error) {
         refuse(error);
         return;

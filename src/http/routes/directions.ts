@@ -1,12 +1,7 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
 import { AssayError, faultsError } from "../../errors.js";
-import {
-  deleteDirection,
-  type KnownDirection,
-  listDirections,
-  readDirection,
-} from "../../scoring/directions/known.js";
+import { deleteDirection, listDirections, readDirection } from "../../scoring/directions/known.js";
 import { type DirectionRequest, makeDirection } from "../../scoring/directions/make.js";
 import type { Ports } from "../../scoring/ports.js";
 import type { Limits } from "../../scoring/requests/limits.js";
@@ -25,7 +20,7 @@ import {
 } from "../plugins/ndjson.js";
 import { answerInLines } from "../plugins/progress-lines.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { renderTime } from "../render.js";
+import { renderDirection } from "../render.js";
 import { pageQuerySchema } from "../schemas/dataset.js";
 import {
   directionBodySchema,
@@ -205,20 +200,3 @@ function refuseQuery(query: Query): void {
 }
 
 type Query = z.infer<typeof directionQuerySchema>;
-
-function renderDirection(direction: KnownDirection): z.infer<typeof directionSchema> {
-  return {
-    name: direction.name,
-    kind: direction.kind,
-    model: { ...direction.model },
-    loss: direction.loss,
-    samples: direction.samples,
-    zero_gradients: direction.zeroGradients,
-    norm: direction.norm,
-    // Unit vectors have a mean within the unit ball; rounding of the sums may carry it past.
-    coherence: direction.kind === "mean_direction" ? Math.min(1, direction.norm) : null,
-    bytes: direction.bytes,
-    created_at: renderTime(direction.createdAtMs),
-    stale: direction.stale,
-  };
-}

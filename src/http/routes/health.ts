@@ -6,16 +6,8 @@ import type { Rankers } from "../../ranker/port.js";
 import type { Ports } from "../../scoring/ports.js";
 import type { Store } from "../../store/port.js";
 import { withoutPlaces } from "../places.js";
+import { aliveSchema, type partSchema, readinessSchema } from "../schemas/health.js";
 import { openProblems, problems } from "../schemas/problem.js";
-
-const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
-const readinessSchema = z
-  .object({
-    ready: z.boolean(),
-    model: partSchema.describe("The default model"),
-    store: partSchema.describe("With what an acknowledged write promises"),
-  })
-  .describe("What is ready, and why not");
 
 export function healthRoutes(
   { rankers, store }: Ports,
@@ -31,7 +23,7 @@ export function healthRoutes(
           tags: ["operation"],
           security: [],
           response: {
-            200: z.object({ status: z.literal("alive") }).describe("The process answers"),
+            200: aliveSchema,
             ...openProblems(),
           },
         },

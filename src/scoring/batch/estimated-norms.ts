@@ -50,7 +50,7 @@ export function estimateNorms(
   const completer = completerOf({
     proxies,
     features: featuresOf(batch, proxies),
-    share: indices,
+    exactIndices: indices,
     exact: ofDrawn,
   });
   if (completer === null) return null;

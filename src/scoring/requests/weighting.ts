@@ -1,32 +1,21 @@
 import { type Fault, faultsError } from "../../errors.js";
 import { type MixPart, mixRanks } from "../../importance/mix.js";
-import { SCHEME_RULES, type SchemeName } from "../../importance/schemes.js";
+import { SCHEME_PARAMETERS, SCHEME_RULES, type SchemeName } from "../../importance/schemes.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { SignalName } from "../../importance/types.js";
-import {
-  type Normalisation,
-  type Role,
-  WEIGH_DEFAULTS,
-  type WeighOptions,
-} from "../../importance/weigh-options.js";
+import { type OptionValues, WEIGH_DEFAULTS, type WeighOptions } from "../../importance/weigh-options.js";
 
 /** How a request wants its weights; what it leaves out is `WEIGH_DEFAULTS`. */
-export type WeightingRequest = WeightingParameters &
-  (
+export type WeightingRequest = Partial<OptionValues> & { readonly scheme: SchemeName } & (
     | { readonly signal: SignalName; readonly mix?: undefined }
     | { readonly signal?: undefined; readonly mix: readonly MixedSignal[] }
   );
 
-interface WeightingParameters {
+/** A weighting as it was posted: it may leave out what it weighs by. */
+export interface PostedWeighting extends Partial<OptionValues> {
   readonly scheme: SchemeName;
-  readonly role?: Role | undefined;
-  readonly alpha?: number | undefined;
-  readonly temperature?: number | undefined;
-  readonly epsilon?: number | undefined;
-  readonly lambda?: number | undefined;
-  readonly smoothing?: number | undefined;
-  readonly clip?: number | null | undefined;
-  readonly normalise?: Normalisation | undefined;
+  readonly signal?: SignalName | undefined;
+  readonly mix?: readonly MixedSignal[] | undefined;
 }
 
 /** One signal of a mix, and how much its order counts. */
@@ -42,6 +31,15 @@ export const DEFAULT_WEIGHTING = {
   scheme: "proportional",
   smoothing: 0.1,
 } as const satisfies WeightingRequest;
+
+/** The weighting by its signal or mix; where it names neither, by the one signal of its scheme, or else by that of the default. */
+export function byNamedSignals({ signal, mix, ...options }: PostedWeighting): WeightingRequest {
+  if (mix !== undefined) return { ...options, mix };
+  return {
+    ...options,
+    signal: signal ?? SCHEME_RULES[options.scheme].signal ?? DEFAULT_WEIGHTING.signal,
+  };
+}
 
 /** The signals that the weighting reads, with the path of each in its request. */
 export function weighedSignals({
@@ -80,17 +78,8 @@ export function weighOptions(request: WeightingRequest): WeighOptions {
     });
   }
   if (faults.length > 0) throw faultsError("unsuitable_weighting", faults);
-  return {
-    scheme: request.scheme,
-    alpha: request.alpha ?? WEIGH_DEFAULTS.alpha,
-    temperature: request.temperature ?? WEIGH_DEFAULTS.temperature,
-    epsilon: request.epsilon ?? WEIGH_DEFAULTS.epsilon,
-    lambda: request.lambda ?? WEIGH_DEFAULTS.lambda,
-    role: request.role ?? WEIGH_DEFAULTS.role,
-    smoothing: request.smoothing ?? WEIGH_DEFAULTS.smoothing,
-    clip: request.clip ?? WEIGH_DEFAULTS.clip,
-    normalise: request.normalise ?? WEIGH_DEFAULTS.normalise,
-  };
+  const { signal, mix, ...options } = request;
+  return { ...WEIGH_DEFAULTS, ...options };
 }
 
 function schemeFaults({ scheme, signal, mix }: WeightingRequest): Fault[] {
@@ -107,12 +96,12 @@ function schemeFaults({ scheme, signal, mix }: WeightingRequest): Fault[] {
 function parameterFaults(request: WeightingRequest): Fault[] {
   const { parameters } = SCHEME_RULES[request.scheme];
   const reads = parameters.length === 0 ? "no parameter" : parameters.join(" and ");
-  return (["alpha", "temperature", "epsilon", "lambda"] as const)
-    .filter((name) => request[name] !== undefined && !parameters.includes(name))
-    .map((name) => ({
+  return SCHEME_PARAMETERS.filter((name) => request[name] !== undefined && !parameters.includes(name)).map(
+    (name) => ({
       path: `/weighting/${name}`,
       message: `is not read by the scheme ${request.scheme}, which reads ${reads}`,
-    }));
+    }),
+  );
 }
 
 function mixFaults({ mix = [] }: WeightingRequest): Fault[] {

@@ -2,16 +2,16 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AssayError } from "../../errors.js";
 
 /** What a request holds of the memory for bodies; the rest is given back when it has been answered. */
-export interface BodyShare {
+export interface BodyQuota {
   /** Throws `overloaded` where all bodies together would be too large. */
   take(bytes: number): void;
   give(bytes: number): void;
 }
 
-const shares = new WeakMap<FastifyRequest, BodyShare>();
+const quotas = new WeakMap<FastifyRequest, BodyQuota>();
 
-export function bodyShareOf(request: FastifyRequest): BodyShare {
-  return shares.get(request) as BodyShare;
+export function bodyQuotaOf(request: FastifyRequest): BodyQuota {
+  return quotas.get(request) as BodyQuota;
 }
 
 /**
@@ -19,12 +19,12 @@ export function bodyShareOf(request: FastifyRequest): BodyShare {
  * nobody is kept out by who announces much and sends nothing; and as long as the request lasts, because what was parsed of them
  * does. A body has its way where it is alone.
  */
-export function shareBodyBytes(app: FastifyInstance, bytesMax: number): void {
+export function limitBodyBytes(app: FastifyInstance, bytesMax: number): void {
   let total = 0;
   app.addHook("preParsing", (request, reply, payload, done) => {
     let own = 0;
     let ended = false;
-    const share: BodyShare = {
+    const quota: BodyQuota = {
       take(bytes) {
         if (ended) return;
         if (total + bytes > bytesMax && total > own) throw tooMany(bytesMax);
@@ -37,9 +37,9 @@ export function shareBodyBytes(app: FastifyInstance, bytesMax: number): void {
         total -= bytes;
       },
     };
-    shares.set(request, share);
+    quotas.set(request, quota);
     reply.raw.once("close", () => {
-      share.give(own);
+      quota.give(own);
       ended = true;
     });
     done(null, payload);
