@@ -15,7 +15,10 @@ const program = new Command("assay")
 
 const serveCommand = program.command("serve").description("Serve over HTTP");
 for (const [name, { help, preset }] of Object.entries(SETTINGS)) {
-  serveCommand.option(`--${flagOf(name)} <value>`, `${help} (${name}${preset ? `, default ${preset}` : ""})`);
+  serveCommand.option(
+    `--${flagOf(name)} <value>`,
+    `${plainText(help)} (${name}${preset ? `, default ${preset}` : ""})`,
+  );
 }
 // Here and below: what a command does is loaded when it runs, which takes a second that no other command has to wait.
 serveCommand.action(async (_options, command: Command) => {
@@ -44,6 +47,11 @@ try {
   if (!(error instanceof AssayError || error instanceof EarlyEnd)) throw error;
   if (error.message !== "") process.stderr.write(`assay: ${error.message}\n`);
   process.exitCode = error instanceof EarlyEnd ? error.exitCode : 1;
+}
+
+/** A help text of the settings' page without its Markdown. */
+function plainText(markdown: string): string {
+  return markdown.replace(/\[([^\]]+)\]\(([^)]+)\)/g, "docs/$2").replaceAll("`", "");
 }
 
 /** The flags that were given, under the names that `readConfig` knows. */

@@ -176,13 +176,25 @@ function possibleSignals({ options, weighting, ports: { rankers } }: Run): Reado
 /** Fields of a row that hold a number beside its signals. */
 const NUMBERS = ["logit", "probability"];
 const WEIGHTS = ["weight", "multiplier"];
+/** What `--with` adds and holds a number. */
+const CARRIED_NUMBERS = ["line", "label"] as const;
 
-function checkSort({ options: { sort }, weighting }: Run, signals: ReadonlySet<SignalName>): void {
-  const sortable = [...new Set([...signals, ...NUMBERS, ...(weighting === null ? [] : WEIGHTS)])];
-  if (sort === undefined || sortable.some((name) => name === sort.field)) return;
-  const isSignal = SIGNALS.some((name) => name === sort.field);
-  const advice = isSignal ? `name it in --signals to sort by it` : `there are ${sortable.join(", ")}`;
-  throw new AssayError("input_invalid", { detail: `--sort: rows have no ${sort.field}; ${advice}` });
+function checkSort({ options, weighting }: Run, signals: ReadonlySet<SignalName>): void {
+  const carried = CARRIED_NUMBERS.filter((name) => options.with.includes(name));
+  const sortable: string[] = [...signals, ...NUMBERS, ...carried, ...(weighting === null ? [] : WEIGHTS)];
+  const unknown = options.sort?.find(({ field }) => !sortable.includes(field))?.field;
+  if (unknown === undefined) return;
+  const advice = sortAdvice(unknown) ?? `there are ${[...new Set(sortable)].join(", ")}`;
+  throw new AssayError("input_invalid", { detail: `--sort: rows have no ${unknown}; ${advice}` });
+}
+
+/** What would give rows the field; null where nothing does. */
+function sortAdvice(field: string): string | null {
+  const among = (names: readonly string[]): boolean => names.includes(field);
+  if (among(SIGNALS)) return "name it in --signals to sort by it";
+  if (among(CARRIED_NUMBERS)) return "name it in --with to sort by it";
+  if (among(WEIGHTS)) return "weigh with --weigh-by or --scheme to sort by it";
+  return null;
 }
 
 /** The weighting is in the request for the signals that it reads; the weights are the whole file's, of `weighRows`. */

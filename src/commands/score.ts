@@ -42,12 +42,15 @@ export function addScoreCommand(program: Command): void {
     )
     .option(
       "--sort <field>",
-      "order of the rows: a signal, logit, weight …; -loss has the largest first",
+      "order of the rows: signals, logit, weight, label …; -loss has the largest first, -label,-loss sorts by both",
       sortingOf,
     )
     .option("--top <n>", "with --sort: the first n rows alone, or a share of them such as 5%", topOf)
     .option("--model <name>", "model folder; the default model where absent")
-    .option("--dataset <name>", "remember the samples in the store under this name")
+    .option(
+      "--dataset <name>",
+      "remember the samples under this name, in the store of ASSAY_DATA_DIR or ASSAY_REDIS_URL",
+    )
     .option("--signals <names>", `comma-separated: ${SIGNALS.join(", ")}`, oneOf(SIGNALS))
     .addOption(new Option("--loss <name>", "the loss of the model's task where absent").choices(LOSSES))
     .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
@@ -66,7 +69,11 @@ function oneOf<T extends string>(names: readonly T[]): (text: string) => T[] {
     text.split(",").map((part) => {
       const found = names.find((name) => name === part.trim());
       if (found === undefined)
-        throw new InvalidArgumentError(`${JSON.stringify(part)} is none of ${names.join(", ")}.`);
+        throw new InvalidArgumentError(
+          part === ""
+            ? "A name is missing: separate names by commas, without blanks."
+            : `${JSON.stringify(part)} is none of ${names.join(", ")}.`,
+        );
       return found;
     });
 }

@@ -263,6 +263,8 @@ describe("assay score", () => {
   it.each([
     ["--top", "5", /--top needs --sort/],
     ["--sort", "grad_norm", /rows have no grad_norm; name it in --signals/],
+    ["--sort", "loss,label", /rows have no label; name it in --with/],
+    ["--sort", "weight", /rows have no weight; weigh with --weigh-by or --scheme/],
     ["--sort", "size", /rows have no size; there are loss, /],
     ["--with", "texts", /"texts" is none of line, label/],
     ["--batch", "0x10", /It must be a whole number, 1 or more/],

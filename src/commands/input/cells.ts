@@ -99,7 +99,12 @@ function columnsOf(header: readonly string[], fields: FieldMap, at: string): Col
   });
   const missing = fields.sources.find((source) => !header.includes(source));
   if (missing === undefined) return columns;
-  throw invalid(`${at}: the header has no column ${JSON.stringify(missing)}, which --map names`);
+  const found = header.map((name) => JSON.stringify(name)).join(", ");
+  const hint =
+    header.length === 1 && found.includes(";") ? ". Cells between semicolons are not read: use commas" : "";
+  throw invalid(
+    `${at}: the header has no column ${JSON.stringify(missing)}, which --map names; it has ${found}${hint}`,
+  );
 }
 
 function sampleOf(record: readonly string[], columns: readonly Column[], at: string): unknown {

@@ -48,8 +48,13 @@ export function createCollector(writer: RowWriter, { weigh, sort, top, total }: 
       const ordered = sort === undefined || holdsTop ? rows : sortRows(rows, sort);
       await write(top === undefined ? ordered : ordered.slice(0, rowsOf(top, seen)));
     },
-    leave: () => write(held.sorted()),
+    leave: () => write(weigh === null ? held.sorted() : held.sorted().map(unweighed)),
   };
+}
+
+/** A batch was weighed among itself, which says nothing of the file. */
+function unweighed({ multiplier: _, ...row }: OutputRow): OutputRow {
+  return { ...row, weight: null };
 }
 
 function boundOf(top: Top, total: number | null): number {

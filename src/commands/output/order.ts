@@ -2,18 +2,21 @@ import { InvalidArgumentError } from "commander";
 import { decimalOf } from "../option-values.js";
 import type { OutputRow } from "./rows.js";
 
-/** Rows by a field that holds numbers; those without one come last, equal ones in the order of the file. */
-export interface Sorting {
+/** A field that holds numbers, and the way it runs. */
+export interface SortKey {
   readonly field: string;
   readonly descending: boolean;
 }
 
+/** Rows by the first key, equal ones by the next. Rows without a number come last, equal ones in the order of the file. */
+export type Sorting = readonly SortKey[];
+
 /** The first rows alone: so many, or a share of all. */
 export type Top = { readonly rows: number } | { readonly share: number };
 
-/** `loss` or `-loss`. */
+/** `loss` or `-loss`, or several: `-label,-loss`. */
 export function sortingOf(text: string): Sorting {
-  return { field: text.replace(/^-/, ""), descending: text.startsWith("-") };
+  return text.split(",").map((key) => ({ field: key.replace(/^-/, ""), descending: key.startsWith("-") }));
 }
 
 /** `100` or `5%`. */
@@ -54,12 +57,21 @@ export function createSorter(sorting: Sorting | null, limit: number): Sorter {
   };
 }
 
-export function sortRows(rows: readonly OutputRow[], { field, descending }: Sorting): OutputRow[] {
-  const sign = descending ? -1 : 1;
-  const keyed = rows.map((row) => {
-    const value: unknown = Reflect.get(row, field);
-    return { row, key: typeof value === "number" ? sign * value : Number.POSITIVE_INFINITY };
+export function sortRows(rows: readonly OutputRow[], sorting: Sorting): OutputRow[] {
+  const keyed = rows.map((row) => ({ row, keys: sorting.map((key) => numberAt(row, key)) }));
+  keyed.sort((a, b) => {
+    for (const [index, key] of a.keys.entries()) {
+      const other = b.keys[index] ?? key;
+      if (key !== other) return key < other ? -1 : 1;
+    }
+    return 0;
   });
-  keyed.sort((a, b) => (a.key === b.key ? 0 : a.key - b.key));
   return keyed.map(({ row }) => row);
+}
+
+/** Ascending in the order that is asked for. */
+function numberAt(row: OutputRow, { field, descending }: SortKey): number {
+  const value: unknown = Reflect.get(row, field);
+  if (typeof value !== "number") return Number.POSITIVE_INFINITY;
+  return descending ? -value : value;
 }

@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { parse } from "csv-parse/sync";
 import { describe, expect, it } from "vitest";
 import { createCollector } from "../../../src/commands/output/collector.js";
-import { sortingOf, topOf } from "../../../src/commands/output/order.js";
+import { sortingOf, sortRows, topOf } from "../../../src/commands/output/order.js";
 import { openOutput } from "../../../src/commands/output/output-file.js";
 import { createRowWriter } from "../../../src/commands/output/row-writer.js";
 import type { OutputRow } from "../../../src/commands/output/rows.js";
@@ -152,6 +152,28 @@ describe("the order of rows", () => {
   ])("by %s, of which the top is %s, is %s", async (sort, top, ids) => {
     expect(await idsOf(sort, top, rows.length)).toBe(ids);
     expect(await idsOf(sort, top, null)).toBe(ids);
+  });
+
+  it("is by the next key where the first is equal", () => {
+    const pairs = [
+      row("a", { label: 0, loss: 3 }),
+      row("b", { label: 1, loss: 1 }),
+      row("c", { label: 1, loss: 2 }),
+    ];
+    expect(sortRows(pairs, sortingOf("-label,-loss")).map(({ id }) => id)).toEqual(["c", "b", "a"]);
+    expect(sortRows(pairs, sortingOf("label,loss")).map(({ id }) => id)).toEqual(["a", "b", "c"]);
+  });
+
+  it("has no weights where it ends before the last row: those of a batch say nothing of the file", async () => {
+    const written: OutputRow[] = [];
+    const collector = createCollector(
+      { write: async (batch) => void written.push(...batch) },
+      { weigh: (all) => [...all], sort: undefined, top: undefined, total: null },
+    );
+    await collector.add([{ ...row("a"), weight: 1, multiplier: 1 }]);
+    await collector.leave();
+    expect(written).toEqual([expect.objectContaining({ id: "a", weight: null })]);
+    expect(written[0]).not.toHaveProperty("multiplier");
   });
 
   it.each(["0", "-1", "1.5", "0%", "101%", "x", "", "5 %", "0x5"])("has no top of %j", (text) => {
