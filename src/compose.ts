@@ -4,11 +4,9 @@ import { AssayError } from "./errors.js";
 import { buildApp } from "./http/app.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
-import type { Device } from "./ranker/engine/protocol.js";
-import { type ImportOptions, type ImportReport, importFolder } from "./ranker/import/import-folder.js";
+import { observeRankers, observeReplacements } from "./observe/rankers.js";
 import type { Rankers } from "./ranker/port.js";
-import type { RankerObserver } from "./ranker/ranker.js";
-import { openRankers, type RankersOptions } from "./ranker/rankers.js";
+import { openRankers } from "./ranker/rankers.js";
 import { openEmbeddedStore } from "./store/embedded/store.js";
 import type { Store } from "./store/port.js";
 import { openRedisStore } from "./store/redis/store.js";
@@ -80,11 +78,6 @@ export function composeApp(
   });
 }
 
-/** Makes a model folder of a stock ONNX export; see `importFolder`. */
-export function importModel(source: string, options: ImportOptions): Promise<ImportReport> {
-  return importFolder(source, options);
-}
-
 async function openStore({ redisUrl, dataDir, ...options }: Config, logger: Logger): Promise<Store> {
   const { digestKey, outputsTtlMs, outputsBytesMax } = options;
   if (redisUrl === undefined)
@@ -106,49 +99,4 @@ async function openStore({ redisUrl, dataDir, ...options }: Config, logger: Logg
     throw error;
   }
   return store;
-}
-
-function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {
-  return {
-    batch(model, { rows, tokens, paddedTokens, inferMs }) {
-      metrics.batches.inc({ model });
-      metrics.batchRows.observe({ model }, rows);
-      metrics.batchSeconds.observe({ model }, inferMs / 1000);
-      metrics.tokens.inc({ model, kind: "text" }, tokens);
-      metrics.tokens.inc({ model, kind: "padding" }, paddedTokens - tokens);
-    },
-    state(model, state) {
-      metrics.modelReady.set({ model }, state.status === "ready" ? 1 : 0);
-      if (state.status === "failed") metrics.engineFailures.inc({ model });
-      if (state.status === "failed") logger.error({ model, reason: state.reason }, "model failed");
-      else logger.info({ model, status: state.status }, "model state");
-    },
-    queued(model, tokens) {
-      metrics.queueTokens.set({ model }, tokens);
-    },
-    fault(model, reason) {
-      logger.error({ model, reason }, "engine fault");
-    },
-    death(model, reason) {
-      metrics.engineDeaths.inc({ model });
-      logger.error({ model, reason }, "engine process ended");
-    },
-    device(model, device, missing) {
-      metrics.engineDevice.set({ model, device: deviceName(device) }, 1);
-      if (missing === null) logger.info({ model, device: deviceName(device) }, "engine device");
-      else logger.info({ model, device: deviceName(device), missing }, "no CUDA device: running on the CPU");
-    },
-  };
-}
-
-function deviceName(device: Device): string {
-  return device.kind === "cpu" ? "cpu" : `cuda:${device.index}`;
-}
-
-function observeReplacements(metrics: Metrics, logger: Logger): RankersOptions["onReplacement"] {
-  return (model, facts) => {
-    metrics.modelReloads.inc({ model, outcome: facts.outcome });
-    if (facts.outcome === "swapped") logger.info({ model, ...facts }, "model replaced");
-    else logger.warn({ model, ...facts }, "model not replaced");
-  };
 }

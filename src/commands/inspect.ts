@@ -1,7 +1,7 @@
 import { basename, join, resolve } from "node:path";
 import { type Command, Option } from "commander";
-import { importModel } from "../compose.js";
 import { readConfig } from "../config.js";
+import { importFolder } from "../ranker/import/import-folder.js";
 import { renderImport } from "./import-report.js";
 import { wholeNumber } from "./option-values.js";
 
@@ -45,7 +45,7 @@ async function inspectFolder(folder: string, options: InspectOptions): Promise<v
   const { task, maxTokens, graph, logits, replace = false, dryRun = false } = options;
   const name = options.name ?? basename(resolve(options.output ?? folder));
   const output = options.output ?? join(readConfig(process.env).modelsDir, name);
-  const report = await importModel(folder, {
+  const report = await importFolder(folder, {
     name,
     output: dryRun ? null : output,
     replace,

@@ -19,7 +19,6 @@ export type Progress = Extract<
  */
 export interface Runs {
   size(): number;
-  has(run: number): boolean;
   /** Tokens that wait or run, of one priority or of both. */
   tokens(priority?: Priority): number;
   add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
@@ -119,7 +118,6 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
 
   return {
     size: () => runs.size,
-    has: (run) => runs.has(run),
     tokens: (priority) => (priority === undefined ? tokens.interactive + tokens.bulk : tokens[priority]),
     add(request) {
       const id = nextRun++;
