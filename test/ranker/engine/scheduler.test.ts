@@ -6,12 +6,12 @@ import {
   pendingRow,
   type Scheduler,
 } from "../../../src/ranker/engine/process/scheduler.js";
-import type { SessionThread } from "../../../src/ranker/engine/process/session-threads.js";
+import type { SessionHandle } from "../../../src/ranker/engine/process/session-handle.js";
 import type { BatchPartOutputs } from "../../../src/ranker/engine/protocol.js";
 import type { PaddedBatch } from "../../../src/ranker/engine/session/padding.js";
 
 /** A session that works until the test says that it is done; each row's logit is its first token id. */
-interface FakeThread extends SessionThread {
+interface FakeThread extends SessionHandle {
   /** Rows of the batch at work, by their first token id; null when idle. */
   at: number[] | null;
   finish(): Promise<void>;

@@ -1,16 +1,16 @@
 import { AssayError, asAssayError } from "../../../errors.js";
+import type { Priority } from "../../batch-planner.js";
 import { parameterCount } from "../../parameters.js";
-import type { Priority } from "../../plan.js";
 import type { DirectionVector, Outputs, RankerState } from "../../port.js";
 import type { BatchFacts, Device, EngineSetup, RunPart, ToEngine } from "../protocol.js";
 import { abortReason } from "./abort.js";
 import { type Death, type EngineMessage, startChild } from "./child.js";
 import { createDirections } from "./directions.js";
 import type { FatalTexts } from "./fatal-texts.js";
+import { createOpenRuns } from "./open-runs.js";
+import { accumulationLost, createOpenSums } from "./open-sums.js";
 import { startWithRestarts } from "./restarts.js";
-import type { RunRequest } from "./run.js";
-import { createRuns } from "./runs.js";
-import { accumulationLost, createAccumulations } from "./sums.js";
+import type { RunRequest } from "./run-progress.js";
 import { createTreesJobs } from "./trees.js";
 import { withoutPaths } from "./without-paths.js";
 
@@ -71,8 +71,8 @@ export interface HostSums {
 
 export function startEngineHost(options: EngineHostOptions): EngineHost {
   const { setup } = options;
-  const runs = createRuns(options);
-  const accumulations = createAccumulations(tell);
+  const runs = createOpenRuns(options);
+  const openSums = createOpenSums(tell);
   const directions = createDirections(
     () => engine.child(),
     parameterCount(setup.folder.manifest) * Float32Array.BYTES_PER_ELEMENT,
@@ -119,7 +119,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
         engine.invalid(message.reason);
         return;
       case "answer":
-        accumulations.receive(message);
+        openSums.receive(message);
         return;
       case "finished":
         engine.worked();
@@ -150,7 +150,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       const { graph, operand } = part.work;
       if (graph === "tangent") void sendAlong(part, vectors.get(part.run) as DirectionVector);
       else {
-        if (graph === "accumulate") accumulations.begin(operand as string);
+        if (graph === "accumulate") openSums.begin(operand as string);
         sendPart(part);
       }
     }
@@ -175,7 +175,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   }
 
   function loseSums(reason: string): void {
-    for (const name of accumulations.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
+    for (const name of openSums.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
   }
 
   /** The refusal of a run says what may help where another start would not; that of a new model does not. */
@@ -213,7 +213,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     async run(request, signal) {
       refuseIfOver(signal);
       options.fatalTexts.check(request.texts);
-      if (request.work.graph === "accumulate") accumulations.check(request.work.operand as string);
+      if (request.work.graph === "accumulate") openSums.check(request.work.operand as string);
       const { run, outputs } = runs.add(request);
       if (request.direction !== null) vectors.set(run, request.direction);
       const abort = (): void => {
@@ -231,16 +231,16 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       }
     },
     openSums() {
-      const name = accumulations.open();
+      const name = openSums.open();
       return {
         name,
-        check: () => accumulations.check(name),
-        norm: () => accumulations.norm(name),
-        read: (at, length, scale) => accumulations.read(name, at, length, scale),
+        check: () => openSums.check(name),
+        norm: () => openSums.norm(name),
+        read: (at, length, scale) => openSums.read(name, at, length, scale),
         close(why) {
           const adding = runs.rejectOperand(name, accumulationLost(why));
           for (const run of adding) tell({ type: "cancel", run });
-          accumulations.close(name, why);
+          openSums.close(name, why);
           settleDrain();
         },
       };

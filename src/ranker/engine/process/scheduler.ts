@@ -1,10 +1,16 @@
+import {
+  type PlannedBatch,
+  PRIORITIES,
+  type Priority,
+  planNextBatch,
+  type WaitingRow,
+} from "../../batch-planner.js";
 import { COST, type Graph, kindOf, type Work } from "../../graphs.js";
-import { type PlannedBatch, PRIORITIES, type Priority, planNextBatch, type WaitingRow } from "../../plan.js";
 import type { TokenisedText } from "../../tokeniser.js";
 import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "../protocol.js";
 import { gatherRows } from "../rows.js";
 import type { PaddedBatch } from "../session/padding.js";
-import { GraphFault, type SessionThread } from "./session-threads.js";
+import { GraphFault, type SessionHandle } from "./session-handle.js";
 
 /**
  * Budget of a batch by graph. int8 products want more rows than fp32's to fill a core. To the sums of `accumulate` each batch
@@ -37,12 +43,12 @@ export function pendingRow(row: Omit<PendingRow, "kind" | "tokens" | "batchScale
 }
 
 export interface WideSession {
-  readonly thread: SessionThread;
+  readonly thread: SessionHandle;
   readonly graph: Graph;
 }
 
 export interface SchedulerOptions {
-  readonly threads: readonly SessionThread[];
+  readonly threads: readonly SessionHandle[];
   /** A session over the cores of all `threads`, for lonely batches of its graph. */
   readonly wide: WideSession | null;
   /** Padded tokens of one batch, at most. */
@@ -97,11 +103,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 
   /** One row alone, or a few where there are more sessions, would leave the others idle: the wide session shares out its products. */
-  function takeThread({ rows }: ReadyBatch): SessionThread {
+  function takeThread({ rows }: ReadyBatch): SessionHandle {
     const waiting = pending.interactive.length + pending.bulk.length;
     const isLonely = idle.length === options.threads.length && waiting === 0 && rows.length < idle.length;
     if (wide === null || wideIsBusy || !isLonely || (rows[0] as PendingRow).work.graph !== wide.graph)
-      return idle.pop() as SessionThread;
+      return idle.pop() as SessionHandle;
     wideIsBusy = true;
     return wide.thread;
   }
@@ -130,7 +136,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return { priority: planned.priority, rows, padded: options.pad(rows.map(({ text }) => text)) };
   }
 
-  async function run(thread: SessionThread, { rows, padded }: ReadyBatch): Promise<void> {
+  async function run(thread: SessionHandle, { rows, padded }: ReadyBatch): Promise<void> {
     const batch = nextBatch++;
     const parts = partsOf(rows);
     options.onStarted(

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planBatches, planNextBatch, type WaitingRow } from "../../src/ranker/plan.js";
+import { planBatches, planNextBatch, type WaitingRow } from "../../src/ranker/batch-planner.js";
 
 const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { maxLength: 200 });
 
