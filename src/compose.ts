@@ -5,12 +5,15 @@ import { buildApp } from "./http/app.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
 import { observeRankers, observeReplacements } from "./observe/rankers.js";
+import { availableCores, shareCores } from "./ranker/cores.js";
 import type { Rankers } from "./ranker/port.js";
 import { openRankers } from "./ranker/rankers.js";
 import { openEmbeddedStore } from "./store/embedded/store.js";
 import type { Store } from "./store/port.js";
 import { openRedisStore } from "./store/redis/store.js";
 import { packageVersion } from "./version.js";
+
+const DAY_MS = 86_400_000;
 
 /** The ports of the service, opened from the configuration; `close` drains and lets go of them. */
 export interface Ports {
@@ -33,9 +36,8 @@ export async function openPorts(config: Config): Promise<Ports> {
     weightsBytesMax: config.weightsBytesMax,
     ranker: {
       precision: config.precision,
-      devices: config.devices,
-      sessions: config.sessions,
-      threads: config.threadsPerSession,
+      devices: config.device,
+      ...shareCores(availableCores(), config.sessions, config.threadsPerSession),
       queueTokensMax: config.queueTokensMax,
       observer: observeRankers(metrics, logger),
     },
@@ -54,7 +56,7 @@ export async function openPorts(config: Config): Promise<Ports> {
 }
 
 /** A device that the configuration names is a condition of the start: throws `config_invalid` with what is missing. */
-async function requireDevices({ devices }: Config, rankers: Rankers): Promise<void> {
+async function requireDevices({ device: devices }: Config, rankers: Rankers): Promise<void> {
   if (devices.every(({ device, fallback }) => fallback || device.kind === "cpu")) return;
   const state = await rankers.get(rankers.defaultName).settled();
   if (state.status !== "ready") {
@@ -73,20 +75,18 @@ export function composeApp(
     metrics,
     logger,
     apiKeys: config.apiKeys,
-    limits: config.limits,
+    limits: config,
     version: packageVersion(),
   });
 }
 
-async function openStore({ redisUrl, dataDir, ...options }: Config, logger: Logger): Promise<Store> {
-  const { digestKey, outputsTtlMs, outputsBytesMax } = options;
-  if (redisUrl === undefined)
-    return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs, outputsBytesMax });
+async function openStore(config: Config, logger: Logger): Promise<Store> {
+  const { redisUrl, dataDir, digestKey, outputsDays, outputsBytesMax } = config;
+  const kept = { digestKey, outputsTtlMs: outputsDays * DAY_MS, outputsBytesMax };
+  if (redisUrl === undefined) return openEmbeddedStore({ directory: dataDir, ...kept });
   const store = openRedisStore({
     url: redisUrl,
-    digestKey,
-    outputsTtlMs,
-    outputsBytesMax,
+    ...kept,
     onChange(lost) {
       if (lost === null) logger.info("connected to Redis");
       else logger.warn({ reason: lost }, "no use of Redis");
