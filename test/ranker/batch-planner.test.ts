@@ -63,7 +63,7 @@ describe("planNextBatch", () => {
     );
   });
 
-  it("always takes the oldest row of its priority, rows of one kind, and a suspect by itself", () => {
+  it("always takes the first row of its priority, rows of one kind, and a suspect by itself", () => {
     fc.assert(
       fc.property(queues, (waiting) => {
         const planned = planNextBatch(waiting, options);

@@ -25,6 +25,13 @@ const BATCH_SCALE: Readonly<Record<Graph, number>> = {
   accumulate: 3,
 };
 
+/**
+ * Whether the runs of a priority take turns: the run whose oldest row led a batch goes behind the others, so none waits for
+ * all of a longer one. Bulk is served in the order it came, for which deadlines are admitted: of runs as large as each other
+ * that took turns, all would end late.
+ */
+const TAKES_TURNS: Readonly<Record<Priority, boolean>> = { interactive: true, bulk: false };
+
 /** A tokenised row that waits for a session. */
 export interface PendingRow extends WaitingRow {
   readonly run: number;
@@ -80,6 +87,7 @@ interface ReadyBatch {
  * batch is planned and padded; rows that come or go in the meantime change it.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
+  /** In the order in which rows lead a batch. */
   const pending: Record<Priority, PendingRow[]> = { interactive: [], bulk: [] };
   const idle = [...options.threads];
   const { wide } = options;
@@ -94,12 +102,21 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const batch = ready ?? plan(idle.length);
       if (batch === null) return;
       ready = null;
-      const taken = new Set(batch.rows);
-      pending[batch.priority] = pending[batch.priority].filter((row) => !taken.has(row));
+      take(batch);
       if (batch.priority === "bulk") bulkStartedAtMs = performance.now();
       void run(takeThread(batch), batch);
     }
     prepare();
+  }
+
+  /** Removes the rows of a batch, and ends the turn of the run that led it. */
+  function take({ priority, rows }: ReadyBatch): void {
+    const taken = new Set(rows);
+    const leader = pending[priority][0]?.run;
+    const left = pending[priority].filter((row) => !taken.has(row));
+    pending[priority] = TAKES_TURNS[priority]
+      ? [...left.filter(({ run }) => run !== leader), ...left.filter(({ run }) => run === leader)]
+      : left;
   }
 
   /** One row alone, or a few where there are more sessions, would leave the others idle: the wide session shares out its products. */
