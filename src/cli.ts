@@ -3,7 +3,8 @@ import { Command } from "commander";
 import { EarlyEnd, outliveReaders } from "./commands/endings.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addScoreCommand } from "./commands/score.js";
-import { configPage, flagOf, readConfig, SETTINGS } from "./config.js";
+import { flagOf, readConfig, SETTINGS, type Setting } from "./config.js";
+import { configPage } from "./config-page.js";
 import { AssayError } from "./errors.js";
 import { packageVersion } from "./version.js";
 
@@ -14,7 +15,7 @@ const program = new Command("assay")
   .version(packageVersion());
 
 const serveCommand = program.command("serve").description("Serve over HTTP");
-for (const [name, { help, preset }] of Object.entries(SETTINGS)) {
+for (const [name, { help, preset }] of Object.entries<Setting>(SETTINGS)) {
   serveCommand.option(
     `--${flagOf(name)} <value>`,
     `${plainText(help)} (${name}${preset ? `, default ${preset}` : ""})`,

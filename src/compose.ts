@@ -3,13 +3,14 @@ import type { Config } from "./config.js";
 import { AssayError } from "./errors.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
-import type { Device } from "./ranker/engine/protocol.js";
-import type { ImportOptions, ImportReport } from "./ranker/import/import-folder.js";
+import { observeRankers, observeReplacements } from "./observe/rankers.js";
+import { availableCores, shareCores } from "./ranker/cores.js";
 import type { Rankers } from "./ranker/port.js";
-import type { RankerObserver } from "./ranker/ranker.js";
-import { openRankers, type RankersOptions } from "./ranker/rankers.js";
+import { openRankers } from "./ranker/rankers.js";
 import type { Store } from "./store/port.js";
 import { packageVersion } from "./version.js";
+
+const DAY_MS = 86_400_000;
 
 /** The ports of the service, opened from the configuration; `close` drains and lets go of them. */
 export interface Ports {
@@ -32,9 +33,8 @@ export async function openPorts(config: Config): Promise<Ports> {
     weightsBytesMax: config.weightsBytesMax,
     ranker: {
       precision: config.precision,
-      devices: config.devices,
-      sessions: config.sessions,
-      threads: config.threadsPerSession,
+      devices: config.device,
+      ...shareCores(availableCores(), config.sessions, config.threadsPerSession),
       queueTokensMax: config.queueTokensMax,
       observer: observeRankers(metrics, logger),
     },
@@ -53,7 +53,7 @@ export async function openPorts(config: Config): Promise<Ports> {
 }
 
 /** A device that the configuration names is a condition of the start: throws `config_invalid` with what is missing. */
-async function requireDevices({ devices }: Config, rankers: Rankers): Promise<void> {
+async function requireDevices({ device: devices }: Config, rankers: Rankers): Promise<void> {
   if (devices.every(({ device, fallback }) => fallback || device.kind === "cpu")) return;
   const state = await rankers.get(rankers.defaultName).settled();
   if (state.status !== "ready") {
@@ -73,30 +73,23 @@ export async function composeApp(
     metrics,
     logger,
     apiKeys: config.apiKeys,
-    limits: config.limits,
+    limits: config,
     version: packageVersion(),
   });
 }
 
-/** Makes a model folder of a stock ONNX export; see `importFolder`. */
-export async function importModel(source: string, options: ImportOptions): Promise<ImportReport> {
-  const { importFolder } = await import("./ranker/import/import-folder.js");
-  return importFolder(source, options);
-}
-
-/** Loads the adapter that is used alone: a second of start for the command line. */
-async function openStore({ redisUrl, dataDir, ...options }: Config, logger: Logger): Promise<Store> {
-  const { digestKey, outputsTtlMs, outputsBytesMax } = options;
+/** Loads the adapter that is used alone: the other takes a tenth of a second. */
+async function openStore(config: Config, logger: Logger): Promise<Store> {
+  const { redisUrl, dataDir, digestKey, outputsDays, outputsBytesMax } = config;
+  const kept = { digestKey, outputsTtlMs: outputsDays * DAY_MS, outputsBytesMax };
   if (redisUrl === undefined) {
     const { openEmbeddedStore } = await import("./store/embedded/store.js");
-    return openEmbeddedStore({ directory: dataDir, digestKey, outputsTtlMs, outputsBytesMax });
+    return openEmbeddedStore({ directory: dataDir, ...kept });
   }
   const { openRedisStore } = await import("./store/redis/store.js");
   const store = openRedisStore({
     url: redisUrl,
-    digestKey,
-    outputsTtlMs,
-    outputsBytesMax,
+    ...kept,
     onChange(lost) {
       if (lost === null) logger.info("connected to Redis");
       else logger.warn({ reason: lost }, "no use of Redis");
@@ -109,49 +102,4 @@ async function openStore({ redisUrl, dataDir, ...options }: Config, logger: Logg
     throw error;
   }
   return store;
-}
-
-function observeRankers(metrics: Metrics, logger: Logger): RankerObserver {
-  return {
-    batch(model, { rows, tokens, paddedTokens, inferMs }) {
-      metrics.batches.inc({ model });
-      metrics.batchRows.observe({ model }, rows);
-      metrics.batchSeconds.observe({ model }, inferMs / 1000);
-      metrics.tokens.inc({ model, kind: "text" }, tokens);
-      metrics.tokens.inc({ model, kind: "padding" }, paddedTokens - tokens);
-    },
-    state(model, state) {
-      metrics.modelReady.set({ model }, state.status === "ready" ? 1 : 0);
-      if (state.status === "failed") metrics.engineFailures.inc({ model });
-      if (state.status === "failed") logger.error({ model, reason: state.reason }, "model failed");
-      else logger.info({ model, status: state.status }, "model state");
-    },
-    queued(model, tokens) {
-      metrics.queueTokens.set({ model }, tokens);
-    },
-    fault(model, reason) {
-      logger.error({ model, reason }, "engine fault");
-    },
-    death(model, reason) {
-      metrics.engineDeaths.inc({ model });
-      logger.error({ model, reason }, "engine process ended");
-    },
-    device(model, device, missing) {
-      metrics.engineDevice.set({ model, device: deviceName(device) }, 1);
-      if (missing === null) logger.info({ model, device: deviceName(device) }, "engine device");
-      else logger.info({ model, device: deviceName(device), missing }, "no CUDA device: running on the CPU");
-    },
-  };
-}
-
-function deviceName(device: Device): string {
-  return device.kind === "cpu" ? "cpu" : `cuda:${device.index}`;
-}
-
-function observeReplacements(metrics: Metrics, logger: Logger): RankersOptions["onReplacement"] {
-  return (model, facts) => {
-    metrics.modelReloads.inc({ model, outcome: facts.outcome });
-    if (facts.outcome === "swapped") logger.info({ model, ...facts }, "model replaced");
-    else logger.warn({ model, ...facts }, "model not replaced");
-  };
 }

@@ -1,5 +1,4 @@
 import type { AddressInfo } from "node:net";
-import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { composeApp, openPorts, type Ports } from "./compose.js";
 import { type Config, checkBind } from "./config.js";
@@ -65,10 +64,10 @@ async function listen(app: FastifyInstance, { host, port }: Config): Promise<str
   return `http://${reached.includes(":") ? `[${reached}]` : reached}:${bound}`;
 }
 
-/** Says how to score a first sample, once that works. */
+/** Says how to score a first sample, once that works; the log says why it does not. */
 async function announceReady({ rankers }: Ports, url: string, needsKey: boolean): Promise<void> {
   const ranker = rankers.get(rankers.defaultName);
-  while (ranker.state().status !== "ready") await delay(50);
+  if ((await ranker.settled()).status !== "ready") return;
   const key = needsKey ? ` -H "authorization: Bearer $KEY"` : "";
   const sample = `{"id":"q1:p9","query":"usb c cable","document":"USB-C charging cable, 2 m","label":1}`;
   process.stdout.write(

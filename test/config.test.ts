@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { checkBind, configPage, readConfig } from "../src/config.js";
+import { checkBind, readConfig } from "../src/config.js";
+import { configPage } from "../src/config-page.js";
 import { shareCores } from "../src/ranker/cores.js";
 
 const key = "a-key-of-16-chars";
@@ -49,7 +50,7 @@ describe("the configuration", () => {
       ],
     ],
   ])("reads ASSAY_DEVICE=%s", (text, devices) => {
-    expect(readConfig({ ASSAY_DEVICE: text }).devices).toEqual(devices);
+    expect(readConfig({ ASSAY_DEVICE: text }).device).toEqual(devices);
   });
 
   it.each([
@@ -64,7 +65,7 @@ describe("the configuration", () => {
     { cores: 2, given: [3, 5], sessions: 3, threads: 5 },
   ])("shares $cores cores, of sessions and threads given $given, as $sessions × $threads", (row) => {
     const { cores, given, sessions, threads } = row;
-    expect(shareCores(cores, given[0], given[1])).toEqual({ sessions, threadsPerSession: threads });
+    expect(shareCores(cores, given[0], given[1])).toEqual({ sessions, threads });
   });
 
   it("names every fault at once", () => {

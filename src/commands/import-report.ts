@@ -1,9 +1,7 @@
-import type { importModel } from "../compose.js";
 import { suitableSignals } from "../importance/signals/suitability.js";
 import { SIGNAL_TABLE } from "../importance/signals/table.js";
 import type { LossName } from "../importance/types.js";
-
-type ImportReport = Awaited<ReturnType<typeof importModel>>;
+import type { ImportReport } from "../ranker/import/import-folder.js";
 
 /** What an import found, what is served of it and what is not, in lines for a person. `output` null: nothing was written. */
 export function renderImport(report: ImportReport, output: string | null): string {

@@ -41,11 +41,11 @@ export function addInspectCommand(program: Command): void {
 }
 
 async function inspectFolder(folder: string, options: InspectOptions): Promise<void> {
-  const { importModel } = await import("../compose.js");
+  const { importFolder } = await import("../ranker/import/import-folder.js");
   const { task, maxTokens, graph, logits, replace = false, dryRun = false } = options;
   const name = options.name ?? basename(resolve(options.output ?? folder));
   const output = options.output ?? join(readConfig(process.env).modelsDir, name);
-  const report = await importModel(folder, {
+  const report = await importFolder(folder, {
     name,
     output: dryRun ? null : output,
     replace,

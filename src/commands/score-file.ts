@@ -103,7 +103,7 @@ export async function scoreFile(path: string, options: ScoreOptions): Promise<vo
 function batchReader(
   { path }: Input,
   options: ScoreOptions,
-  { limits }: Config,
+  limits: Config,
 ): (signal: AbortSignal) => AsyncIterable<FiledSample[]> {
   const fields = createFieldMap(options);
   const byGroup = options.loss !== undefined && isGroupLoss(options.loss);

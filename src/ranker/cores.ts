@@ -38,10 +38,10 @@ export function shareCores(
   cores: number,
   sessions: number | undefined,
   threads: number | undefined,
-): { sessions: number; threadsPerSession: number } {
+): { sessions: number; threads: number } {
   const threadsFitting = threads ?? Math.ceil(cores / SESSIONS_MAX);
   const chosen = sessions ?? Math.max(1, Math.floor(cores / threadsFitting));
-  return { sessions: chosen, threadsPerSession: threads ?? Math.max(1, Math.floor(cores / chosen)) };
+  return { sessions: chosen, threads: threads ?? Math.max(1, Math.floor(cores / chosen)) };
 }
 
 /** Cores' worth of time that the cgroups of this process grant, fractions included; infinite without a quota. */

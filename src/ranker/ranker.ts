@@ -1,12 +1,12 @@
 import { AssayError } from "../errors.js";
 import { createAccumulation } from "./accumulation.js";
+import type { Priority } from "./batch-planner.js";
 import { createFatalTexts } from "./engine/host/fatal-texts.js";
 import { type EngineHost, startEngineHost } from "./engine/host/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
 import { COST, graphFile, type Work, workOf } from "./graphs.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
 import { parameterCount } from "./parameters.js";
-import type { Priority } from "./plan.js";
 import type { Caller, Precision, Ranker, RankerState, Text } from "./port.js";
 import { createThroughput } from "./throughput.js";
 import { createTokenEstimate } from "./token-estimate.js";

@@ -302,14 +302,16 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     const lines = padded.flatMap((sample) => ["", JSON.stringify(sample), " "]).join("\r\n");
     const payload = lines.repeat(3);
     expect(payload.length).toBeGreaterThan(TEST_LIMITS.bodyBytesMax);
+    const startedAtMs = performance.now();
     const response = await putLines(app, "lines?kind=mean_direction", payload);
+    const elapsedS = (performance.now() - startedAtMs) / 1000;
     expect(response.statusCode).toBe(200);
     expect(response.headers["content-type"]).toBe("application/x-ndjson");
     const [first, ...rest] = linesOf(response.body);
     // The last batch has 16 samples, and may be done before one that began earlier.
     expect([0, 3600 % 256]).toContain(first.samples % 256);
     expect(first.samples).toBeGreaterThan(0);
-    expect(rest.length, "one line a second").toBeLessThanOrEqual(2);
+    expect(rest.length, "one line a second").toBeLessThanOrEqual(Math.floor(elapsedS));
     expect(rest.at(-1)).toMatchObject({ name: "lines", kind: "mean_direction", samples: 3600 });
     expectClose(await vectorOf(store, "lines"), await vectorOf(store, "json"));
   });
@@ -382,11 +384,18 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     const lines = [...samplesOf(1300), { text: "unlabelled" }];
     const response = await putLines(app, "v?kind=loss_gradient", lines);
     expect(response.statusCode).toBe(200);
-    expect(linesOf(response.body)).toMatchObject([
-      { samples: 512 },
-      { samples: 1024 },
-      { code: "missing_label", status: 422, faults: [{ path: "line 1301/label" }] },
-    ]);
+    const answered = linesOf(response.body);
+    expect(answered.at(-1)).toMatchObject({
+      code: "missing_label",
+      status: 422,
+      faults: [{ path: "line 1301/label" }],
+    });
+    // A line a second: a slow machine repeats one, or passes one by.
+    const progress = answered.slice(0, -1).map(({ samples }) => samples);
+    expect(progress.length).toBeGreaterThan(0);
+    expect(progress).toEqual(
+      progress.filter((samples) => [512, 1024].includes(samples)).sort((x, y) => x - y),
+    );
     expect(await store.readDirection("v")).toEqual(before);
   });
 
@@ -536,7 +545,7 @@ describe("group losses", () => {
     expect((await putLines(app, "v?kind=loss_gradient&loss=listwise", scattered)).json()).toMatchObject({
       status: 422,
       code: "invalid_sample",
-      faults: [{ path: "line 3/group", message: expect.stringContaining("together") }],
+      faults: [{ path: "line 3/group", message: expect.stringContaining("follow one another") }],
     });
   });
 

@@ -1,6 +1,6 @@
+import type { Priority } from "../batch-planner.js";
 import type { Work } from "../graphs.js";
 import type { ModelFolder } from "../model-folder.js";
-import type { Priority } from "../plan.js";
 import type { Precision, Text } from "../port.js";
 
 /** Where an engine process runs its sessions. */

@@ -70,7 +70,8 @@ function groupBeginnings({
     if (group === undefined) throw fault(located, "is required: the loss compares the samples of a group");
     const begins = group !== current;
     if (begins) {
-      if (begun.has(group)) throw fault(located, "ended before: the samples of a group must follow one another");
+      if (begun.has(group))
+        throw fault(located, "ended before: the samples of a group must follow one another");
       begun.add(group);
       current = group;
       samples = 0;

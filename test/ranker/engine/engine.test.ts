@@ -15,6 +15,7 @@ import type { Graph } from "../../../src/ranker/graphs.js";
 import type { Outputs, RankerState, Text } from "../../../src/ranker/port.js";
 import { readManifest, SHIPPED } from "../../support/model.js";
 import { expand, type OracleText, readOracle } from "../../support/oracle.js";
+import { childPids } from "../../support/processes.js";
 
 const never = new AbortController().signal;
 
@@ -233,7 +234,7 @@ describe("an engine process in trouble", () => {
     expect(refused.message).toMatch(/does not match its digest/);
     expect(refused.message).not.toContain(folder);
     expect((await run(engine, [text])).logits).toHaveLength(1);
-    process.kill(engine.pid() as number, "SIGKILL");
+    for (const pid of childPids()) process.kill(pid, "SIGKILL");
     while (engine.state().status !== "failed") await delay(10);
     expect(deaths).toHaveLength(1);
     expect(engine.state()).toMatchObject({ reason: expect.stringMatching(/does not match its digest/) });
@@ -264,7 +265,7 @@ describe("an engine process in trouble", () => {
     rows = 0;
     const outputs = run(engine, texts);
     while (rows < 20) await delay(1);
-    process.kill(engine.pid() as number, "SIGKILL");
+    for (const pid of childPids()) process.kill(pid, "SIGKILL");
     // The engine is away; what comes now waits for the next one.
     while (states.at(-1) === "ready") await delay(1);
     const meanwhile = run(engine, texts.slice(0, 1));

@@ -1,17 +1,18 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import type { Priority } from "../../../src/ranker/batch-planner.js";
 import {
   createScheduler,
   type PendingRow,
   pendingRow,
   type Scheduler,
 } from "../../../src/ranker/engine/process/scheduler.js";
-import type { SessionThread } from "../../../src/ranker/engine/process/session-threads.js";
+import type { SessionHandle } from "../../../src/ranker/engine/process/session-handle.js";
 import type { BatchPartOutputs } from "../../../src/ranker/engine/protocol.js";
 import type { PaddedBatch } from "../../../src/ranker/engine/session/padding.js";
 
 /** A session that works until the test says that it is done; each row's logit is its first token id. */
-interface FakeThread extends SessionThread {
+interface FakeThread extends SessionHandle {
   /** Rows of the batch at work, by their first token id; null when idle. */
   at: number[] | null;
   finish(): Promise<void>;
@@ -87,13 +88,17 @@ function setUp(sessions = 1, wide: FakeThread | null = null): Setup {
   return { scheduler, threads, started, finished, failed, padded };
 }
 
-/** Rows of ten tokens, of which a batch holds four; the first token id of each is `100 * run + row`. */
-function rows(run: number, count: number): PendingRow[] {
+/** Rows of ten tokens, of which a batch holds four, or of other lengths; the first token id of each is `100 * run + row`. */
+function rows(run: number, count: number, tokens = 10): PendingRow[] {
   return Array.from({ length: count }, (_, row) =>
     pendingRow({
       run,
       row,
-      text: { ids: new Int32Array(10).fill(100 * run + row), typeIds: new Uint8Array(10), truncated: false },
+      text: {
+        ids: new Int32Array(tokens).fill(100 * run + row),
+        typeIds: new Uint8Array(tokens),
+        truncated: false,
+      },
       work: { graph: "forward", features: false, operand: null },
       coefficients: null,
       alone: false,
@@ -207,5 +212,63 @@ describe("the scheduler", () => {
     expect(thread.at).toEqual([104]);
     await thread.finish();
     expect(finished.map(({ run }) => run)).toEqual([1]);
+  });
+
+  it("gives a short interactive run the next batch but one, however much of another waits", async () => {
+    const { scheduler, threads } = setUp();
+    const [thread] = threads as [FakeThread];
+    scheduler.add("interactive", rows(1, 150, 40));
+    scheduler.add("interactive", rows(2, 1));
+    await thread.finish();
+    await thread.finish();
+    expect(thread.at).toEqual([200]);
+    await thread.finish();
+    expect(thread.at).toEqual([102]);
+  });
+
+  it("lets interactive runs take turns, and starves none while others keep coming", async () => {
+    const { scheduler, threads } = setUp();
+    const [thread] = threads as [FakeThread];
+    const order: number[] = [];
+    scheduler.add("interactive", rows(1, 3, 40));
+    scheduler.add("interactive", rows(2, 3, 40));
+    for (let next = 3; next < 9; next++) {
+      order.push(...(thread.at ?? []));
+      scheduler.add("interactive", rows(next, 1, 40));
+      await thread.finish();
+    }
+    while (thread.at !== null) {
+      order.push(...thread.at);
+      await thread.finish();
+    }
+    expect(order).toEqual([100, 101, 200, 300, 102, 400, 201, 500, 600, 700, 800, 202]);
+  });
+
+  it("runs a lonely interactive run in the batches of a bulk one", async () => {
+    async function batchesOf(priority: Priority): Promise<number[][]> {
+      const { scheduler, threads } = setUp();
+      const [thread] = threads as [FakeThread];
+      const batches: number[][] = [];
+      scheduler.add(priority, [...rows(1, 9, 10), ...rows(1, 5, 17)]);
+      while (thread.at !== null) {
+        batches.push(thread.at);
+        await thread.finish();
+      }
+      return batches;
+    }
+    expect(await batchesOf("interactive")).toEqual(await batchesOf("bulk"));
+  });
+
+  it("runs bulk in the order it came", async () => {
+    const { scheduler, threads } = setUp();
+    const [thread] = threads as [FakeThread];
+    scheduler.add("bulk", rows(1, 3, 40));
+    scheduler.add("bulk", rows(2, 1, 40));
+    const order: number[] = [];
+    while (thread.at !== null) {
+      order.push(...thread.at);
+      await thread.finish();
+    }
+    expect(order).toEqual([100, 101, 102, 200]);
   });
 });

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect, it, vi } from "vitest";
+import type { Priority } from "../../../src/ranker/batch-planner.js";
 import { createTokenising } from "../../../src/ranker/engine/process/tokenising.js";
 import type { RunPart } from "../../../src/ranker/engine/protocol.js";
-import type { Priority } from "../../../src/ranker/plan.js";
 
 function part(run: number, count: number, priority: Priority = "bulk", characters = 1): RunPart {
   return {

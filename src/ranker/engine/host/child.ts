@@ -34,7 +34,6 @@ export interface Death {
 
 /** A running engine process. */
 export interface EngineChild {
-  readonly pid: number | undefined;
   /** A message to a process that has just died is lost. */
   tell(message: ToEngine): void;
   /** The same; resolves when the channel has taken it, so that a long stream of them does not pile up. */
@@ -119,7 +118,6 @@ export function startChild(
   tell({ type: "load", ...setup });
 
   return {
-    pid: child.pid,
     tell,
     push,
     async end() {

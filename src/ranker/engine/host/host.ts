@@ -1,24 +1,18 @@
 import { AssayError, asAssayError } from "../../../errors.js";
+import type { Priority } from "../../batch-planner.js";
 import { parameterCount } from "../../parameters.js";
-import type { Priority } from "../../plan.js";
 import type { DirectionVector, Outputs, RankerState } from "../../port.js";
-import type { BatchFacts, Device, EngineSetup, RunPart } from "../protocol.js";
+import type { BatchFacts, Device, EngineSetup, RunPart, ToEngine } from "../protocol.js";
 import { abortReason } from "./abort.js";
 import { type Death, type EngineMessage, startChild } from "./child.js";
 import { createDirections } from "./directions.js";
 import type { FatalTexts } from "./fatal-texts.js";
-import type { RunRequest } from "./run.js";
-import { createRuns } from "./runs.js";
-import { accumulationLost, createAccumulations } from "./sums.js";
+import { createOpenRuns } from "./open-runs.js";
+import { accumulationLost, createOpenSums } from "./open-sums.js";
+import { startWithRestarts } from "./restarts.js";
+import type { RunRequest } from "./run-progress.js";
 import { createTreesJobs } from "./trees.js";
 import { withoutPaths } from "./without-paths.js";
-
-/** Waiting time before the n-th restart in a row: none, then doubling from here to a minute. */
-const RESTART_DELAY_MS = 500;
-const RESTART_DELAY_MAX_MS = 60_000;
-
-/** Restarts in a row after which waiting runs are given up. */
-const RESTARTS_MAX = 3;
 
 export interface HostRequest extends RunRequest {
   /** The vector of `tangent`; null for the other graphs. */
@@ -43,13 +37,11 @@ export interface EngineHostOptions {
   readonly onQueue: () => void;
 }
 
-/** The service's end of an engine process: starts it, speaks to it, starts it again when it dies. */
+/** The service's end of an engine process: gives it work, and what is left of it to the next one when it dies. */
 export interface EngineHost {
   state(): RankerState;
   /** The first state that is not `loading`. */
   settled(): Promise<RankerState>;
-  /** Process id of the engine, undefined while none runs. */
-  pid(): number | undefined;
   /** Tokens that wait or run, of one priority or of both. */
   tokens(priority?: Priority): number;
   /**
@@ -79,33 +71,33 @@ export interface HostSums {
 
 export function startEngineHost(options: EngineHostOptions): EngineHost {
   const { setup } = options;
-  const runs = createRuns(options);
-  const accumulations = createAccumulations((message) => child.tell(message));
+  const runs = createOpenRuns(options);
+  const openSums = createOpenSums(tell);
   const directions = createDirections(
-    () => child,
+    () => engine.child(),
     parameterCount(setup.folder.manifest) * Float32Array.BYTES_PER_ELEMENT,
   );
   /** The vectors of the runs along a direction. */
   const vectors = new Map<number, DirectionVector>();
   const treesJobs = createTreesJobs((job) => {
-    if (state.status === "ready") child.tell(job);
+    if (isReady()) tell(job);
   }, settleDrain);
-  let state: RankerState = { status: "loading", reason: "the model is loading" };
-  let settle: (state: RankerState) => void = () => undefined;
-  const settled = new Promise<RankerState>((resolve) => {
-    settle = resolve;
-  });
-  let deathsInARow = 0;
   let closing = false;
-  let invalid = false;
-  let restart: NodeJS.Timeout | undefined;
   let drained: (() => void) | null = null;
-  let child = startChild(setup, receive, died);
+  const engine = startWithRestarts({
+    start: (onDeath) => startChild(setup, receive, onDeath),
+    onState: options.onState,
+    onDeath: died,
+    onGivenUp: giveUp,
+    isNeeded: () => !(closing && isIdle()),
+  });
 
-  function setState(next: RankerState): void {
-    state = next;
-    options.onState(next);
-    if (next.status !== "loading") settle(next);
+  function tell(message: ToEngine): void {
+    engine.child().tell(message);
+  }
+
+  function isReady(): boolean {
+    return engine.state().status === "ready";
   }
 
   function receive(told: EngineMessage): void {
@@ -113,7 +105,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     switch (message.type) {
       case "ready":
         options.onDevice(message.device, message.missing);
-        setState({ status: "ready" });
+        engine.ready();
         sendParts(runs.left());
         treesJobs.sendLeft();
         return;
@@ -123,19 +115,14 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       case "trees_failed":
         treesJobs.failed(message.job, message.reason);
         return;
-      case "failed": {
-        // Another start would fail like this one: a reload is what may help.
-        invalid = true;
-        void child.end();
-        setState({ status: "failed", reason: message.reason });
-        giveUp(message.reason);
+      case "failed":
+        engine.invalid(message.reason);
         return;
-      }
       case "answer":
-        accumulations.receive(message);
+        openSums.receive(message);
         return;
       case "finished":
-        deathsInARow = 0;
+        engine.worked();
         options.onBatch(message.facts);
     }
     sendParts(runs.receive(message));
@@ -163,7 +150,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       const { graph, operand } = part.work;
       if (graph === "tangent") void sendAlong(part, vectors.get(part.run) as DirectionVector);
       else {
-        if (graph === "accumulate") accumulations.begin(operand as string);
+        if (graph === "accumulate") openSums.begin(operand as string);
         sendPart(part);
       }
     }
@@ -171,29 +158,29 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
 
   function sendPart(part: RunPart): void {
     runs.sent(part.run);
-    child.tell({ type: "run", ...part });
+    tell({ type: "run", ...part });
   }
 
   /** Sends a part once the process has its direction. */
   async function sendAlong(part: RunPart, direction: DirectionVector): Promise<void> {
-    const to = child;
+    const to = engine.child();
     try {
       // After a death meanwhile the next process gets all that is left.
-      if ((await directions.hold(part.run, direction)) && to === child) sendPart(part);
+      if ((await directions.hold(part.run, direction)) && to === engine.child()) sendPart(part);
     } catch (error) {
-      if (to !== child) return;
+      if (to !== engine.child()) return;
       runs.reject(part.run, asAssayError(error));
       settleDrain();
     }
   }
 
   function loseSums(reason: string): void {
-    for (const name of accumulations.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
+    for (const name of openSums.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
   }
 
   /** The refusal of a run says what may help where another start would not; that of a new model does not. */
   function notReady(reason: string): AssayError {
-    const help = invalid ? "; a reload of the model tries again" : "";
+    const help = engine.isInvalid() ? "; a reload of the model tries again" : "";
     return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}${help}` });
   }
 
@@ -203,58 +190,40 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     drained?.();
   }
 
-  function died({ reason, killed }: Death): void {
-    if (invalid || (closing && isIdle())) return;
+  function died({ reason, killed }: Death, wasReady: boolean): void {
     options.onDeath(reason);
     directions.lost();
     loseSums(reason);
-    if (state.status === "ready") {
-      runs.crashed({ killed });
-      treesJobs.crashed();
-    }
-    deathsInARow += 1;
-    if (deathsInARow > RESTARTS_MAX) giveUp(reason);
-    const delayMs =
-      deathsInARow === 1 ? 0 : Math.min(RESTART_DELAY_MAX_MS, RESTART_DELAY_MS * 2 ** (deathsInARow - 2));
-    setState(stateAfter(reason, delayMs));
-    restart = setTimeout(() => {
-      restart = undefined;
-      if (closing && isIdle()) return;
-      setState({ status: "loading", reason: `${reason}; the model is loading again` });
-      child = startChild(setup, receive, died);
-    }, delayMs);
-  }
-
-  function stateAfter(reason: string, delayMs: number): RankerState {
-    if (deathsInARow <= RESTARTS_MAX) return { status: "loading", reason: `${reason}; it starts again` };
-    return { status: "failed", reason: `${reason}; it starts again in ${delayMs / 1000} s` };
+    if (!wasReady) return;
+    runs.crashed({ killed });
+    treesJobs.crashed();
   }
 
   function refuseIfOver(signal: AbortSignal): void {
     if (signal.aborted) throw abortReason(signal);
     if (closing) throw new AssayError("shutting_down");
+    const state = engine.state();
     if (state.status === "failed") throw notReady(state.reason);
   }
 
   return {
-    state: () => state,
-    settled: () => settled,
-    pid: () => child.pid,
+    state: engine.state,
+    settled: engine.settled,
     tokens: runs.tokens,
     async run(request, signal) {
       refuseIfOver(signal);
       options.fatalTexts.check(request.texts);
-      if (request.work.graph === "accumulate") accumulations.check(request.work.operand as string);
+      if (request.work.graph === "accumulate") openSums.check(request.work.operand as string);
       const { run, outputs } = runs.add(request);
       if (request.direction !== null) vectors.set(run, request.direction);
       const abort = (): void => {
-        child.tell({ type: "cancel", run });
+        tell({ type: "cancel", run });
         runs.reject(run, abortReason(signal));
         settleDrain();
       };
       signal.addEventListener("abort", abort, { once: true });
       try {
-        if (state.status === "ready") sendParts(runs.left(run));
+        if (isReady()) sendParts(runs.left(run));
         return await outputs;
       } finally {
         signal.removeEventListener("abort", abort);
@@ -262,16 +231,16 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
       }
     },
     openSums() {
-      const name = accumulations.open();
+      const name = openSums.open();
       return {
         name,
-        check: () => accumulations.check(name),
-        norm: () => accumulations.norm(name),
-        read: (at, length, scale) => accumulations.read(name, at, length, scale),
+        check: () => openSums.check(name),
+        norm: () => openSums.norm(name),
+        read: (at, length, scale) => openSums.read(name, at, length, scale),
         close(why) {
           const adding = runs.rejectOperand(name, accumulationLost(why));
-          for (const run of adding) child.tell({ type: "cancel", run });
-          accumulations.close(name, why);
+          for (const run of adding) tell({ type: "cancel", run });
+          openSums.close(name, why);
           settleDrain();
         },
       };
@@ -287,9 +256,8 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
           drained = resolve;
         });
       }
-      clearTimeout(restart);
       loseSums("the model is closing");
-      await child.end();
+      await engine.end();
     },
   };
 }

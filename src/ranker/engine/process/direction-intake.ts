@@ -1,5 +1,5 @@
 import type { DirectionChunk } from "../protocol.js";
-import type { SessionThread } from "./session-threads.js";
+import type { SessionHandle } from "./session-handle.js";
 
 /** Puts vectors together from chunks and hands them to the session threads, which keep them until they are forgotten. */
 export interface DirectionIntake {
@@ -8,7 +8,7 @@ export interface DirectionIntake {
 }
 
 /** `count`: entries of a vector. */
-export function createDirectionIntake(threads: readonly SessionThread[], count: number): DirectionIntake {
+export function createDirectionIntake(threads: readonly SessionHandle[], count: number): DirectionIntake {
   const arriving = new Map<string, Float32Array<ArrayBuffer>>();
   return {
     add({ digest, at, bytes }) {

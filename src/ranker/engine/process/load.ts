@@ -7,12 +7,12 @@ import { checkSelfTest, type SelfTestBatch, selfTestBatches, selfTestTexts } fro
 import { batchTokensMax } from "./batch-budget.js";
 import { cudaFailure } from "./cuda.js";
 import type { WideSession } from "./scheduler.js";
-import { type SessionThread, startSessionThread } from "./session-threads.js";
+import { type SessionHandle, startSession } from "./session-handle.js";
 
 /** A model whose files match their digests and whose sessions have passed the self-test. */
 export interface LoadedModel {
   readonly tokenise: Tokeniser;
-  readonly threads: readonly SessionThread[];
+  readonly threads: readonly SessionHandle[];
   readonly wide: WideSession | null;
   readonly device: Device;
   /** Why the device that was asked for could not be had; null where it is the one in use. */
@@ -32,7 +32,7 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const brief: Brief = (device) => batchesOn(device, true);
   const { threads, device, missing } = await openThreads(setup, brief);
   for (const { batch, samples } of batchesOn(device, false)) {
-    const { outputs } = await (threads[0] as SessionThread).run(firstWork(setup), batch, null);
+    const { outputs } = await (threads[0] as SessionHandle).run(firstWork(setup), batch, null);
     checkSelfTest(folder, samples, outputs.logits as Float32Array, {
       exact: setup.precision === "fp32" && device.kind === "cpu",
     });
@@ -45,7 +45,7 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
 async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promise<WideSession | null> {
   const { folder, sessions, threads } = setup;
   if (device.kind !== "cpu" || sessions === 1) return null;
-  const thread = startSessionThread({
+  const thread = startSession({
     folder,
     device,
     threads: sessions * threads,
@@ -84,10 +84,10 @@ async function openThreads(
   }
 }
 
-async function openOn(device: Device, setup: EngineSetup, brief: Brief): Promise<SessionThread[]> {
+async function openOn(device: Device, setup: EngineSetup, brief: Brief): Promise<SessionHandle[]> {
   const { folder, sessions, threads } = setup;
   const opened = Array.from({ length: device.kind === "cpu" ? sessions : 1 }, () =>
-    startSessionThread({ folder, device, threads, selfTest: brief(device) }),
+    startSession({ folder, device, threads, selfTest: brief(device) }),
   );
   try {
     await Promise.all(opened.map((thread) => thread.open(firstWork(setup))));

@@ -12,7 +12,7 @@ import { batchTokensMax } from "./batch-budget.js";
 import { createDirectionIntake, type DirectionIntake } from "./direction-intake.js";
 import { loadModel } from "./load.js";
 import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
-import { createSums, type Sums } from "./sums.js";
+import { createSumsMemory, type SumsMemory } from "./sums-memory.js";
 import { createTokenising, type Tokenising } from "./tokenising.js";
 import { createTrees, type Trees } from "./trees.js";
 
@@ -23,7 +23,7 @@ interface Engine {
   readonly tokenising: Tokenising;
   readonly scheduler: Scheduler;
   readonly directions: DirectionIntake;
-  readonly sums: Sums;
+  readonly sums: SumsMemory;
   readonly trees: Trees;
 }
 
@@ -67,7 +67,7 @@ async function load(setup: EngineSetup): Promise<void> {
     tokenising,
     scheduler,
     directions: createDirectionIntake(threads, count),
-    sums: createSums(threads, count),
+    sums: createSumsMemory(threads, count),
     trees: createTrees(setup.folder, send),
   };
   send({ type: "ready", device, missing });

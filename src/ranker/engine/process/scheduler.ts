@@ -1,10 +1,16 @@
+import {
+  type PlannedBatch,
+  PRIORITIES,
+  type Priority,
+  planNextBatch,
+  type WaitingRow,
+} from "../../batch-planner.js";
 import { COST, type Graph, kindOf, type Work } from "../../graphs.js";
-import { type PlannedBatch, PRIORITIES, type Priority, planNextBatch, type WaitingRow } from "../../plan.js";
 import type { TokenisedText } from "../../tokeniser.js";
 import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "../protocol.js";
 import { gatherRows } from "../rows.js";
 import type { PaddedBatch } from "../session/padding.js";
-import { GraphFault, type SessionThread } from "./session-threads.js";
+import { GraphFault, type SessionHandle } from "./session-handle.js";
 
 /**
  * Budget of a batch by graph. int8 products want more rows than fp32's to fill a core. To the sums of `accumulate` each batch
@@ -18,6 +24,13 @@ const BATCH_SCALE: Readonly<Record<Graph, number>> = {
   tangent: 1,
   accumulate: 3,
 };
+
+/**
+ * Whether the runs of a priority take turns: the run whose oldest row led a batch goes behind the others, so none waits for
+ * all of a longer one. Bulk is served in the order it came, for which deadlines are admitted: of runs as large as each other
+ * that took turns, all would end late.
+ */
+const TAKES_TURNS: Readonly<Record<Priority, boolean>> = { interactive: true, bulk: false };
 
 /** A tokenised row that waits for a session. */
 export interface PendingRow extends WaitingRow {
@@ -37,12 +50,12 @@ export function pendingRow(row: Omit<PendingRow, "kind" | "tokens" | "batchScale
 }
 
 export interface WideSession {
-  readonly thread: SessionThread;
+  readonly thread: SessionHandle;
   readonly graph: Graph;
 }
 
 export interface SchedulerOptions {
-  readonly threads: readonly SessionThread[];
+  readonly threads: readonly SessionHandle[];
   /** A session over the cores of all `threads`, for lonely batches of its graph. */
   readonly wide: WideSession | null;
   /** Padded tokens of one batch, at most. */
@@ -74,6 +87,7 @@ interface ReadyBatch {
  * batch is planned and padded; rows that come or go in the meantime change it.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
+  /** In the order in which rows lead a batch. */
   const pending: Record<Priority, PendingRow[]> = { interactive: [], bulk: [] };
   const idle = [...options.threads];
   const { wide } = options;
@@ -88,20 +102,29 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       const batch = ready ?? plan(idle.length);
       if (batch === null) return;
       ready = null;
-      const taken = new Set(batch.rows);
-      pending[batch.priority] = pending[batch.priority].filter((row) => !taken.has(row));
+      take(batch);
       if (batch.priority === "bulk") bulkStartedAtMs = performance.now();
       void run(takeThread(batch), batch);
     }
     prepare();
   }
 
+  /** Removes the rows of a batch, and ends the turn of the run that led it. */
+  function take({ priority, rows }: ReadyBatch): void {
+    const taken = new Set(rows);
+    const leader = pending[priority][0]?.run;
+    const left = pending[priority].filter((row) => !taken.has(row));
+    pending[priority] = TAKES_TURNS[priority]
+      ? [...left.filter(({ run }) => run !== leader), ...left.filter(({ run }) => run === leader)]
+      : left;
+  }
+
   /** One row alone, or a few where there are more sessions, would leave the others idle: the wide session shares out its products. */
-  function takeThread({ rows }: ReadyBatch): SessionThread {
+  function takeThread({ rows }: ReadyBatch): SessionHandle {
     const waiting = pending.interactive.length + pending.bulk.length;
     const isLonely = idle.length === options.threads.length && waiting === 0 && rows.length < idle.length;
     if (wide === null || wideIsBusy || !isLonely || (rows[0] as PendingRow).work.graph !== wide.graph)
-      return idle.pop() as SessionThread;
+      return idle.pop() as SessionHandle;
     wideIsBusy = true;
     return wide.thread;
   }
@@ -130,7 +153,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return { priority: planned.priority, rows, padded: options.pad(rows.map(({ text }) => text)) };
   }
 
-  async function run(thread: SessionThread, { rows, padded }: ReadyBatch): Promise<void> {
+  async function run(thread: SessionHandle, { rows, padded }: ReadyBatch): Promise<void> {
     const batch = nextBatch++;
     const parts = partsOf(rows);
     options.onStarted(

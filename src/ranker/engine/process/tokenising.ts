@@ -1,4 +1,4 @@
-import type { Priority } from "../../plan.js";
+import type { Priority } from "../../batch-planner.js";
 import type { Text } from "../../port.js";
 import { charactersOf } from "../../token-estimate.js";
 import type { TokenisedText, Tokeniser } from "../../tokeniser.js";

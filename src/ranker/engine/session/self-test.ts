@@ -1,6 +1,6 @@
 import { AssayError } from "../../../errors.js";
+import { planBatches } from "../../batch-planner.js";
 import type { ModelFolder } from "../../model-folder.js";
-import { planBatches } from "../../plan.js";
 import type { Text } from "../../port.js";
 import type { TokenisedText } from "../../tokeniser.js";
 import type { Device } from "../protocol.js";

@@ -5,7 +5,7 @@ import type { ToEngine } from "../protocol.js";
 const OPEN_MAX = 2;
 
 /** The service's end of the sums of an engine process. */
-export interface Accumulations {
+export interface OpenSums {
   /** A name for new sums; throws `overloaded` while too many are open. The process hears of them when they are first added to. */
   open(): string;
   /** Throws where the sums are gone. */
@@ -28,7 +28,7 @@ interface Ask {
   readonly reject: (error: AssayError) => void;
 }
 
-export function createAccumulations(tell: (message: ToEngine) => void): Accumulations {
+export function createOpenSums(tell: (message: ToEngine) => void): OpenSums {
   /** The sums that are open, and whether the process has them. */
   const open = new Map<string, { begun: boolean }>();
   const gone = new Map<string, string>();

@@ -14,7 +14,7 @@ export interface WaitingRow {
 export const PRIORITIES = ["interactive", "bulk"] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
-/** Rows in the order they came, by priority. */
+/** Rows in the order in which they lead a batch, by priority. */
 export type WaitingRows = Readonly<Record<Priority, readonly WaitingRow[]>>;
 
 export interface PlanOptions {
@@ -33,28 +33,28 @@ export interface PlannedBatch {
   readonly rows: readonly number[];
 }
 
-/** Rows from the oldest on that a plan looks at: enough to group like lengths, and few enough to sort for every batch. */
+/** Rows from the first on that a plan looks at: enough to group like lengths, and few enough to sort for every batch. */
 const HORIZON = 1024;
 
 /**
- * The next batch to run: interactive rows before bulk, but for the batch that bulk gets after each pause. It holds the oldest
+ * The next batch to run: interactive rows before bulk, but for the batch that bulk gets after each pause. It holds the first
  * row of its priority, so nothing waits for ever, and rows of its kind and about its length. Null where nothing waits.
  */
 export function planNextBatch(waiting: WaitingRows, options: PlanOptions): PlannedBatch | null {
   const bulkIsDue = waiting.bulk.length > 0 && options.bulkPauseMs > options.bulkPauseMsMax;
   const priority = waiting.interactive.length > 0 && !bulkIsDue ? "interactive" : "bulk";
-  const oldest = waiting[priority][0];
-  if (oldest === undefined) return null;
-  if (oldest.alone) return { priority, rows: [0] };
+  const first = waiting[priority][0];
+  if (first === undefined) return null;
+  if (first.alone) return { priority, rows: [0] };
   const candidates: number[] = [];
   const last = Math.min(waiting[priority].length, HORIZON);
   for (let row = 0; row < last; row++) {
     const { alone, kind } = waiting[priority][row] as WaitingRow;
-    if (!alone && kind === oldest.kind) candidates.push(row);
+    if (!alone && kind === first.kind) candidates.push(row);
   }
   const lengths = candidates.map((row) => (waiting[priority][row] as WaitingRow).tokens);
   const share = Math.ceil((lengths.length * Math.max(...lengths)) / options.sessionsIdle);
-  const batches = planBatches(lengths, Math.min(options.tokensMax * oldest.batchScale, share));
+  const batches = planBatches(lengths, Math.min(options.tokensMax * first.batchScale, share));
   const batch = batches.find((indices) => indices.includes(0)) as number[];
   return { priority, rows: batch.map((index) => candidates[index] as number) };
 }

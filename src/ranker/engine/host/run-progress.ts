@@ -1,6 +1,6 @@
 import type { AssayError } from "../../../errors.js";
+import type { Priority } from "../../batch-planner.js";
 import type { Work } from "../../graphs.js";
-import type { Priority } from "../../plan.js";
 import type { Outputs, Text } from "../../port.js";
 import type { Matrices, RunPart } from "../protocol.js";
 import { gatherRows, scatterRows } from "../rows.js";

@@ -8,7 +8,7 @@ import type { SharedSums } from "../session/shared-sums.js";
 const THREAD_MODULE = new URL("../session/session-thread.js", import.meta.url);
 
 /** The main thread's end of one session thread; it takes one job at a time. */
-export interface SessionThread {
+export interface SessionHandle {
   /** Opens the session of a graph, so that its first batch does not wait. Rejects where it cannot be opened. */
   open(work: Work): Promise<void>;
   /** Runs a batch, whose inputs move to the thread. Rejects with what the session threw, or `GraphFault`. */
@@ -29,7 +29,7 @@ export interface SessionThread {
 /** The graph itself cannot run, whatever the batch. */
 export class GraphFault extends Error {}
 
-export function startSessionThread(data: SessionThreadData): SessionThread {
+export function startSession(data: SessionThreadData): SessionHandle {
   const worker = new Worker(THREAD_MODULE, { workerData: data });
   // A thread that ends has failed in a way that no batch answers for: the process ends, and the service starts another.
   worker.on("error", (error) => {

@@ -1,11 +1,11 @@
 import { AssayError } from "../../../errors.js";
+import type { Priority } from "../../batch-planner.js";
 import { COST, type Work } from "../../graphs.js";
-import type { Priority } from "../../plan.js";
 import type { Outputs, Text } from "../../port.js";
 import { charactersOf } from "../../token-estimate.js";
 import type { BatchPart, FromEngine, RunPart } from "../protocol.js";
 import { type FatalTexts, textRefused } from "./fatal-texts.js";
-import { newRun, outputsOf, partsOf, type Run, type RunRequest, State, scatter } from "./run.js";
+import { newRun, outputsOf, partsOf, type Run, type RunRequest, State, scatter } from "./run-progress.js";
 
 /** A message about a run or a batch. */
 export type Progress = Extract<
@@ -17,9 +17,8 @@ export type Progress = Extract<
  * The runs of one engine process: what is left of each, and its outputs so far. It outlives the process, so that the next one
  * does only what the last one did not.
  */
-export interface Runs {
+export interface OpenRuns {
   size(): number;
-  has(run: number): boolean;
   /** Tokens that wait or run, of one priority or of both. */
   tokens(priority?: Priority): number;
   add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
@@ -42,7 +41,7 @@ export interface Runs {
 /** A crash under a text that runs alone is as much as two kills. */
 const STRIKES_MAX = 2;
 
-export interface RunsOptions {
+export interface OpenRunsOptions {
   readonly fatalTexts: FatalTexts;
   /** Characters and tokens of texts that the tokenizer has counted and not cut. */
   readonly onTokenised: (characters: number, tokens: number) => void;
@@ -50,7 +49,7 @@ export interface RunsOptions {
   readonly onQueue: () => void;
 }
 
-export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): Runs {
+export function createOpenRuns({ fatalTexts, onTokenised, onQueue }: OpenRunsOptions): OpenRuns {
   const runs = new Map<number, Run>();
   const batches = new Map<number, readonly BatchPart[]>();
   let nextRun = 1;
@@ -119,7 +118,6 @@ export function createRuns({ fatalTexts, onTokenised, onQueue }: RunsOptions): R
 
   return {
     size: () => runs.size,
-    has: (run) => runs.has(run),
     tokens: (priority) => (priority === undefined ? tokens.interactive + tokens.bulk : tokens[priority]),
     add(request) {
       const id = nextRun++;

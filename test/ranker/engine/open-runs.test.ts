@@ -1,12 +1,12 @@
 import { describe, expect, it } from "vitest";
 import { createFatalTexts, type FatalTexts } from "../../../src/ranker/engine/host/fatal-texts.js";
-import { createRuns, type Runs } from "../../../src/ranker/engine/host/runs.js";
+import { createOpenRuns, type OpenRuns } from "../../../src/ranker/engine/host/open-runs.js";
 import type { BatchPart } from "../../../src/ranker/engine/protocol.js";
 import type { Outputs, Text } from "../../../src/ranker/port.js";
 
 const texts: readonly Text[] = Array.from({ length: 4 }, (_, i) => ({ first: `text ${i}`, second: null }));
 
-function add(runs: Runs, of: readonly Text[] = texts): { run: number; outputs: Promise<Outputs> } {
+function add(runs: OpenRuns, of: readonly Text[] = texts): { run: number; outputs: Promise<Outputs> } {
   return runs.add({
     texts: of,
     work: { graph: "forward", features: false, operand: null },
@@ -16,11 +16,11 @@ function add(runs: Runs, of: readonly Text[] = texts): { run: number; outputs: P
   });
 }
 
-function newRuns(fatalTexts: FatalTexts = createFatalTexts()): Runs {
-  return createRuns({ fatalTexts, onTokenised: () => undefined, onQueue: () => undefined });
+function newRuns(fatalTexts: FatalTexts = createFatalTexts()): OpenRuns {
+  return createOpenRuns({ fatalTexts, onTokenised: () => undefined, onQueue: () => undefined });
 }
 
-function tokenise(runs: Runs, run: number, rows: readonly number[], tokens = 10): void {
+function tokenise(runs: OpenRuns, run: number, rows: readonly number[], tokens = 10): void {
   const count = rows.length;
   runs.receive({
     type: "tokenised",
@@ -31,12 +31,12 @@ function tokenise(runs: Runs, run: number, rows: readonly number[], tokens = 10)
   });
 }
 
-function start(runs: Runs, batch: number, ...parts: readonly BatchPart[]): void {
+function start(runs: OpenRuns, batch: number, ...parts: readonly BatchPart[]): void {
   runs.receive({ type: "started", batch, parts });
 }
 
 /** Finishes a batch; each row's logit is its number. */
-function finish(runs: Runs, batch: number, ...parts: readonly BatchPart[]): void {
+function finish(runs: OpenRuns, batch: number, ...parts: readonly BatchPart[]): void {
   runs.receive({
     type: "finished",
     batch,

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { planBatches, planNextBatch, type WaitingRow } from "../../src/ranker/plan.js";
+import { planBatches, planNextBatch, type WaitingRow } from "../../src/ranker/batch-planner.js";
 
 const lengths = fc.array(fc.integer({ min: 2, max: 512 }), { maxLength: 200 });
 
@@ -63,7 +63,7 @@ describe("planNextBatch", () => {
     );
   });
 
-  it("always takes the oldest row of its priority, rows of one kind, and a suspect by itself", () => {
+  it("always takes the first row of its priority, rows of one kind, and a suspect by itself", () => {
     fc.assert(
       fc.property(queues, (waiting) => {
         const planned = planNextBatch(waiting, options);

@@ -1,12 +1,12 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { closeSharedSums, openSharedSums, type SharedSums } from "../session/shared-sums.js";
-import type { SessionThread } from "./session-threads.js";
+import type { SessionHandle } from "./session-handle.js";
 
 /** Entries that are added up before the main thread looks after its messages: a millisecond. */
 const SLICE = 2 ** 20;
 
 /** The main thread's end of the sums that the session threads add to. */
-export interface Sums {
+export interface SumsMemory {
   open(name: string): void;
   /** ‖sums‖. */
   norm(name: string): Promise<number>;
@@ -16,7 +16,7 @@ export interface Sums {
 }
 
 /** `count`: entries of a vector over all parameters. */
-export function createSums(threads: readonly SessionThread[], count: number): Sums {
+export function createSumsMemory(threads: readonly SessionHandle[], count: number): SumsMemory {
   const open = new Map<string, SharedSums>();
   /** Memory of closed sums, as much as was ever open at once: left to the collectors of all threads it would pile up. */
   const free: Float64Array<SharedArrayBuffer>[] = [];

@@ -1,0 +1,87 @@
+import type { Logger } from "./log.js";
+import type { Metrics } from "./metrics.js";
+
+/** One batch that a session ran. */
+interface Batch {
+  readonly rows: number;
+  /** Tokens that carry text. */
+  readonly tokens: number;
+  /** Rows × columns of the batch as it ran. */
+  readonly paddedTokens: number;
+  readonly inferMs: number;
+}
+
+/** Whether a model answers, and where it does not, why. */
+interface State {
+  readonly status: string;
+  readonly reason?: string;
+}
+
+interface Device {
+  readonly kind: string;
+  readonly index?: number;
+}
+
+/** What the metrics and the log are told of rankers at work. */
+export interface ObservedRankers {
+  batch(model: string, batch: Batch): void;
+  state(model: string, state: State): void;
+  /** Tokens that wait for the model or run in it. */
+  queued(model: string, tokens: number): void;
+  fault(model: string, reason: string): void;
+  death(model: string, reason: string): void;
+  /** `missing` says why the device is not the one that was asked for. */
+  device(model: string, device: Device, missing: string | null): void;
+}
+
+export function observeRankers(metrics: Metrics, logger: Logger): ObservedRankers {
+  return {
+    batch(model, { rows, tokens, paddedTokens, inferMs }) {
+      metrics.batches.inc({ model });
+      metrics.batchRows.observe({ model }, rows);
+      metrics.batchSeconds.observe({ model }, inferMs / 1000);
+      metrics.tokens.inc({ model, kind: "text" }, tokens);
+      metrics.tokens.inc({ model, kind: "padding" }, paddedTokens - tokens);
+    },
+    state(model, { status, reason }) {
+      metrics.modelReady.set({ model }, status === "ready" ? 1 : 0);
+      if (status === "failed") {
+        metrics.engineFailures.inc({ model });
+        logger.error({ model, reason }, "model failed");
+      } else logger.info({ model, status }, "model state");
+    },
+    queued(model, tokens) {
+      metrics.queueTokens.set({ model }, tokens);
+    },
+    fault(model, reason) {
+      logger.error({ model, reason }, "engine fault");
+    },
+    death(model, reason) {
+      metrics.engineDeaths.inc({ model });
+      logger.error({ model, reason }, "engine process ended");
+    },
+    device(model, { kind, index }, missing) {
+      const device = index === undefined ? kind : `${kind}:${index}`;
+      metrics.engineDevice.set({ model, device }, 1);
+      if (missing === null) logger.info({ model, device }, "engine device");
+      else logger.info({ model, device, missing }, "no CUDA device: running on the CPU");
+    },
+  };
+}
+
+/** An attempt to replace a model. */
+interface Replacement {
+  readonly outcome: "swapped" | "refused";
+}
+
+/** Answers what each attempt is told to; all of its facts are logged. */
+export function observeReplacements(
+  metrics: Metrics,
+  logger: Logger,
+): (model: string, facts: Replacement) => void {
+  return (model, facts) => {
+    metrics.modelReloads.inc({ model, outcome: facts.outcome });
+    if (facts.outcome === "swapped") logger.info({ model, ...facts }, "model replaced");
+    else logger.warn({ model, ...facts }, "model not replaced");
+  };
+}
