@@ -5,6 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from "vitest";
 import type { Caller } from "../../src/ranker/port.js";
 import { TEST_LIMITS, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postScore } from "../support/inject.js";
 import { codeOf, exchange, listeningPort, openSocket } from "../support/raw.js";
 
 const sample = { query: "usb c cable", document: "USB-C charging cable", label: 1 };
@@ -75,7 +76,7 @@ describe("the bytes of all bodies", () => {
     const payload = { samples: [{ ...sample, document: "long ".repeat(1500) }] };
     const lines = `${JSON.stringify(sample)}\n`.repeat(2000);
     for (let i = 0; i < 150; i++) {
-      expect((await app.inject({ method: "POST", url: "/v1/score", payload })).statusCode).toBe(200);
+      expect((await postScore(app, payload)).statusCode).toBe(200);
     }
     for (let i = 0; i < 8; i++) {
       const response = await app.inject({
@@ -91,7 +92,7 @@ describe("the bytes of all bodies", () => {
   it("leave a way for one that is larger than all may be together", async () => {
     const app = await testApp({ limits: { ...TEST_LIMITS, bodiesBytesMax: 1024 } });
     const payload = { samples: [{ ...sample, document: "long ".repeat(1000) }] };
-    expect((await app.inject({ method: "POST", url: "/v1/score", payload })).statusCode).toBe(200);
+    expect((await postScore(app, payload)).statusCode).toBe(200);
   });
 });
 

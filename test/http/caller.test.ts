@@ -5,11 +5,12 @@ import { AssayError } from "../../src/errors.js";
 import type { Store } from "../../src/store/port.js";
 import { temporaryStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postScore } from "../support/inject.js";
 
 const samples = ["a", "b", "a", "c"].map((text) => ({ text, label: 1 }));
 
 function post(app: Awaited<ReturnType<typeof testApp>>, headers: Record<string, string> = {}) {
-  return app.inject({ method: "POST", url: "/v1/score", payload: { samples }, headers });
+  return postScore(app, { samples }, headers);
 }
 
 describe("a caller's deadline", () => {

@@ -11,6 +11,7 @@ import type { Store } from "../../src/store/port.js";
 import { openRedisStore } from "../../src/store/redis/store.js";
 import { testApp as buildTestApp, temporaryStore } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postScore } from "../support/inject.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 
 const samples = Array.from({ length: 10 }, (_, index) => ({
@@ -22,7 +23,7 @@ const samples = Array.from({ length: 10 }, (_, index) => ({
 }));
 
 async function score(app: FastifyInstance, payload: object): Promise<Record<string, never>[]> {
-  const response = await app.inject({ method: "POST", url: "/v1/score", payload });
+  const response = await postScore(app, payload);
   expect(response.statusCode).toBe(200);
   return response.json().results;
 }

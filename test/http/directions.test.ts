@@ -390,12 +390,11 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
       status: 422,
       faults: [{ path: "line 1301/label" }],
     });
-    // A line a second: a slow machine repeats one, or passes one by.
+    // A line a second, after whole batches: a slow machine repeats one, or passes one by.
     const progress = answered.slice(0, -1).map(({ samples }) => samples);
     expect(progress.length).toBeGreaterThan(0);
-    expect(progress).toEqual(
-      progress.filter((samples) => [512, 1024].includes(samples)).sort((x, y) => x - y),
-    );
+    expect(progress).toEqual(progress.filter((samples) => samples % 256 === 0).sort((x, y) => x - y));
+    expect(progress.at(-1)).toBeLessThanOrEqual(1300);
     expect(await store.readDirection("v")).toEqual(before);
   });
 

@@ -5,6 +5,7 @@ import { spearman } from "../../src/importance/correlation.js";
 import { drawSamples } from "../../src/scoring/batch/fraction-outputs.js";
 import { brokenStore, TEST_LIMITS, testApp } from "../support/app.js";
 import { type FakeRanker, fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postLookup, postScore } from "../support/inject.js";
 
 const limits = { ...TEST_LIMITS, samplesMax: 512 };
 const samples = Array.from({ length: 240 }, (_, n) => ({
@@ -18,7 +19,7 @@ type Row = Record<string, number> & { id: string; estimated?: boolean };
 
 /** Posts and answers the parsed body beside its status. */
 async function score(app: FastifyInstance, payload: object) {
-  const response = await app.inject({ method: "POST", url: "/v1/score", payload });
+  const response = await postScore(app, payload);
   return { status: response.statusCode, ...response.json() };
 }
 
@@ -199,7 +200,7 @@ describe("POST /v1/score with exact_fraction", () => {
     expect(diagnostics.advice).toContainEqual(expect.stringMatching(/not remembered: d has the exact/));
     const drawn = new Set(share(results));
     const ids = samples.slice(0, 100).map(({ id }) => id);
-    const found = await app.inject({ method: "POST", url: "/v1/datasets/d/lookup", payload: { ids } });
+    const found = await postLookup(app, "d", ids);
     for (const row of found.json().results) {
       expect(row.loss).toBeGreaterThan(0);
       expect(row.grad_norm !== undefined).toBe(drawn.has(row.id));

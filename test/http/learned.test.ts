@@ -5,6 +5,7 @@ import type { LearnedDescription } from "../../src/ranker/port.js";
 import { openRankers } from "../../src/ranker/rankers.js";
 import { testApp } from "../support/app.js";
 import { type FakeModel, fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postScore } from "../support/inject.js";
 import { addLearned, readLearnedOracle } from "../support/learned.js";
 import { chunksOf, copiesOfShipped, shiftedWeights, uploadOf } from "../support/model.js";
 import { rankerOptions } from "../support/ranker.js";
@@ -13,7 +14,7 @@ const { cases } = readLearnedOracle();
 const samples = cases.map(({ learned: _, ...sample }) => sample);
 
 async function score(app: FastifyInstance, body: object) {
-  const response = await app.inject({ method: "POST", url: "/v1/score", payload: body });
+  const response = await postScore(app, body);
   return { status: response.statusCode, ...response.json() };
 }
 

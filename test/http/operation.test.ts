@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { brokenStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postScore } from "../support/inject.js";
 
 const sample = { query: "usb c cable", document: "USB-C charging cable", label: 1 };
 
@@ -40,8 +41,7 @@ describe("health", () => {
 describe("metrics", () => {
   it("count requests by route and status, samples and cache hits", async () => {
     const app = await testApp();
-    for (let i = 0; i < 2; i++)
-      await app.inject({ method: "POST", url: "/v1/score", payload: { samples: [sample] } });
+    for (let i = 0; i < 2; i++) await postScore(app, { samples: [sample] });
     await app.inject("/v1/datasets/nobody");
     const text = (await app.inject("/metrics")).body;
     expect(text).toContain('assay_requests_total{method="POST",route="/v1/score",status="200"} 2');

@@ -5,6 +5,7 @@ import { AssayError, ERRORS } from "../../src/errors.js";
 import { STATUS } from "../../src/http/problems.js";
 import { TEST_LIMITS, temporaryStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postScore } from "../support/inject.js";
 import { exchange, listeningPort } from "../support/raw.js";
 
 const sample = { id: "a", query: "usb c cable", document: "USB-C charging cable", label: 1 };
@@ -337,7 +338,7 @@ describe("a problem", () => {
     const ranker = fakeRanker();
     ranker.failWith(new AssayError(code));
     const app = await testApp({ rankers: fakeRankers(ranker) });
-    const response = await app.inject({ method: "POST", url: "/v1/score", payload: { samples: [sample] } });
+    const response = await postScore(app, { samples: [sample] });
     expect(response.statusCode).toBe(status);
     expect(Number(response.headers["retry-after"])).toBeGreaterThan(0);
   });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { scoreAnswerSchema } from "../../src/http/schemas/score.js";
 import { brokenStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
+import { postScore } from "../support/inject.js";
 
 const samples = [
   { id: "a", query: "usb c cable", document: "USB-C charging cable, 2 m", label: 1 },
@@ -12,7 +13,7 @@ const samples = [
 describe("POST /v1/score", () => {
   it("answers 200 with loss, grad_norm_last and a weight for each sample, in their order", async () => {
     const app = await testApp();
-    const response = await app.inject({ method: "POST", url: "/v1/score", payload: { samples } });
+    const response = await postScore(app, { samples });
     expect(response.statusCode).toBe(200);
     const answer = scoreAnswerSchema.parse(response.json());
     expect(answer.model).toEqual({ name: "default", version: "0123456789abcdef" });
@@ -29,7 +30,7 @@ describe("POST /v1/score", () => {
 
   it("answers the stages of the work in Server-Timing", async () => {
     const app = await testApp();
-    const { headers } = await app.inject({ method: "POST", url: "/v1/score", payload: { samples } });
+    const { headers } = await postScore(app, { samples });
     expect(headers["server-timing"]).toMatch(
       /^receive;dur=[\d.]+, parse;.*validate;.*cache;.*tokenise;.*queue;.*infer;.*ipc;.*signals;.*weigh;.*serialise;.*total;/,
     );
@@ -39,10 +40,10 @@ describe("POST /v1/score", () => {
     const ranker = fakeRanker();
     const app = await testApp({ rankers: fakeRankers(ranker) });
     const twice = [...samples, { ...samples[0], id: "a again", label: 0 }];
-    const first = await app.inject({ method: "POST", url: "/v1/score", payload: { samples: twice } });
+    const first = await postScore(app, { samples: twice });
     expect(ranker.ran).toHaveLength(3);
     expect(first.json().diagnostics.cache_hits).toBe(0);
-    const again = await app.inject({ method: "POST", url: "/v1/score", payload: { samples: twice } });
+    const again = await postScore(app, { samples: twice });
     expect(ranker.ran).toHaveLength(3);
     expect(again.json().results.every(({ cached }: { cached: boolean }) => cached)).toBe(true);
     expect(again.json().diagnostics.cache_hits).toBe(4);
@@ -51,9 +52,9 @@ describe("POST /v1/score", () => {
   it("runs no model when only the label changes", async () => {
     const ranker = fakeRanker();
     const app = await testApp({ rankers: fakeRankers(ranker) });
-    await app.inject({ method: "POST", url: "/v1/score", payload: { samples } });
+    await postScore(app, { samples });
     const relabelled = samples.map((sample) => ({ ...sample, label: 1 - sample.label }));
-    const answer = await app.inject({ method: "POST", url: "/v1/score", payload: { samples: relabelled } });
+    const answer = await postScore(app, { samples: relabelled });
     expect(ranker.ran).toHaveLength(3);
     expect(answer.json().results[0].loss).toBeCloseTo(-Math.log(1 - answer.json().results[0].probability), 6);
   });
@@ -67,14 +68,14 @@ describe("POST /v1/score", () => {
       { text: "abc" },
       { query: "abc", document: "" },
     ];
-    await app.inject({ method: "POST", url: "/v1/score", payload: { samples: alike } });
+    await postScore(app, { samples: alike });
     expect(ranker.ran).toHaveLength(4);
   });
 
   it("gives unlabelled samples what needs no label, and no weights", async () => {
     const app = await testApp();
     const payload = { samples: samples.map(({ label: _, ...sample }) => sample) };
-    const { results, diagnostics } = (await app.inject({ method: "POST", url: "/v1/score", payload })).json();
+    const { results, diagnostics } = (await postScore(app, payload)).json();
     expect(Object.keys(results[0])).toEqual([
       "id",
       "logit",
@@ -91,7 +92,7 @@ describe("POST /v1/score", () => {
   it("gives each sample of a mixed batch what its label allows", async () => {
     const app = await testApp();
     const payload = { samples: [samples[0], { id: "d", query: "usb c cable", document: "USB hub" }] };
-    const { results } = (await app.inject({ method: "POST", url: "/v1/score", payload })).json();
+    const { results } = (await postScore(app, payload)).json();
     expect(results[0]).toHaveProperty("loss");
     expect(results[1]).not.toHaveProperty("loss");
     expect(results[1]).toHaveProperty("entropy");
@@ -105,11 +106,11 @@ describe("POST /v1/score", () => {
     ] as const) {
       const samples = [{ text: "usb cable", group: "q" }];
       const body = { loss, samples };
-      const { diagnostics } = (await app.inject({ method: "POST", url: "/v1/score", payload: body })).json();
+      const { diagnostics } = (await postScore(app, body)).json();
       expect(diagnostics.advice[0]).toContain(`such as ${signal}.`);
       const weighting = { signal, scheme: "proportional" };
       const payload = { ...body, weighting };
-      expect((await app.inject({ method: "POST", url: "/v1/score", payload })).statusCode).toBe(200);
+      expect((await postScore(app, payload)).statusCode).toBe(200);
     }
   });
 
@@ -119,7 +120,7 @@ describe("POST /v1/score", () => {
       samples: samples.map(({ label: _, ...sample }) => sample),
       weighting: { signal: "entropy", scheme: "softmax", temperature: 0.5, normalise: "mean" },
     };
-    const { results } = (await app.inject({ method: "POST", url: "/v1/score", payload })).json();
+    const { results } = (await postScore(app, payload)).json();
     const total = results.reduce((sum: number, { weight }: { weight: number }) => sum + weight, 0);
     expect(total / results.length).toBeCloseTo(1, 12);
   });
@@ -127,17 +128,13 @@ describe("POST /v1/score", () => {
   it("answers draw probabilities with their multipliers 1/(N p)", async () => {
     const app = await testApp();
     const weighting = { signal: "loss", scheme: "proportional", role: "probability" };
-    const { results } = (
-      await app.inject({ method: "POST", url: "/v1/score", payload: { samples, weighting } })
-    ).json();
+    const { results } = (await postScore(app, { samples, weighting })).json();
     for (const { weight, multiplier } of results) expect(multiplier).toBeCloseTo(1 / (3 * weight), 9);
   });
 
   it("answers no weight where the weighting is null", async () => {
     const app = await testApp();
-    const answer = (
-      await app.inject({ method: "POST", url: "/v1/score", payload: { samples, weighting: null } })
-    ).json();
+    const answer = (await postScore(app, { samples, weighting: null })).json();
     expect(answer.results[0].weight).toBeNull();
     expect(answer.diagnostics.tau).toBeNull();
   });
@@ -151,9 +148,7 @@ describe("POST /v1/score", () => {
       ],
       signals: ["loss", "el2n", "confidence"],
     };
-    const { results } = scoreAnswerSchema.parse(
-      (await app.inject({ method: "POST", url: "/v1/score", payload })).json(),
-    );
+    const { results } = scoreAnswerSchema.parse((await postScore(app, payload)).json());
     const [{ logits, probabilities = [], confidence } = {}] = results;
     expect(logits).toHaveLength(3);
     expect(probabilities.reduce((a, b) => a + b)).toBeCloseTo(1, 12);
@@ -163,7 +158,7 @@ describe("POST /v1/score", () => {
 
   it("scores without a dataset while the store is down, uncached, and says so", async () => {
     const app = await testApp({ store: brokenStore() });
-    const response = await app.inject({ method: "POST", url: "/v1/score", payload: { samples } });
+    const response = await postScore(app, { samples });
     expect(response.statusCode).toBe(200);
     expect(response.json().diagnostics.advice.join()).toMatch(/store does not answer/);
   });
