@@ -17,6 +17,7 @@ import {
   WEIGHTS_FILE,
 } from "./manifest.js";
 import { GRADIENT_GRAPHS, type ModelDescription, type Precision } from "./port.js";
+import { isSystemError, messageOf } from "./thrown.js";
 
 /** A model folder whose manifest has been read; its large files have not been looked at yet. */
 export interface ModelFolder {
@@ -79,8 +80,7 @@ const MANIFEST_BYTES_MAX = 32 * 2 ** 20;
 
 /** What the file system refuses, without the path. */
 export function fileFault(cause: unknown): string {
-  const { code, syscall, message } = cause as NodeJS.ErrnoException;
-  return syscall === undefined ? message : `${syscall} fails with ${code}`;
+  return isSystemError(cause) ? `${cause.syscall} fails with ${cause.code}` : messageOf(cause);
 }
 
 /** Files that the manifest names and the folder lacks. */
@@ -121,8 +121,9 @@ export async function checkDigest({ directory, manifest }: ModelFolder, name: st
 export async function digestOfFile(path: string, onChunk?: (chunk: Uint8Array) => void): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) {
-    hash.update(chunk as Buffer);
-    onChunk?.(chunk as Buffer);
+    const bytes: Buffer = chunk;
+    hash.update(bytes);
+    onChunk?.(bytes);
   }
   return hash.digest("hex");
 }
