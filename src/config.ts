@@ -66,7 +66,7 @@ export const SETTINGS = {
   ASSAY_HOST: {
     type: z.string().min(1),
     preset: "127.0.0.1",
-    help: "Address to listen on. Anything but loopback needs `ASSAY_API_KEYS`.",
+    help: "Address to listen on; of a name such as `localhost`, the first address that it resolves to. Anything but loopback needs `ASSAY_API_KEYS`.",
   },
   ASSAY_PORT: {
     type: integer(0, 65535),

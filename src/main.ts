@@ -1,4 +1,3 @@
-import type { AddressInfo } from "node:net";
 import type { FastifyInstance } from "fastify";
 import { composeApp, openPorts, type Ports } from "./compose.js";
 import { type Config, checkBind } from "./config.js";
@@ -55,11 +54,12 @@ async function listen(app: FastifyInstance, { host, port }: Config): Promise<str
     await app.listen({ host, port });
   } catch (cause) {
     throw new AssayError("config_invalid", {
-      detail: `Cannot listen on ${host}, port ${port}: ${(cause as Error).message}`,
+      detail: `Cannot listen on ${host}, port ${port}: ${cause instanceof Error ? cause.message : cause}`,
       cause,
     });
   }
-  const bound = (app.server.address() as AddressInfo).port;
+  const [address] = app.addresses();
+  const bound = typeof address === "object" ? address.port : port;
   const reached = { "0.0.0.0": "127.0.0.1", "::": "::1" }[host] ?? host;
   return `http://${reached.includes(":") ? `[${reached}]` : reached}:${bound}`;
 }

@@ -47,12 +47,12 @@ export function planNextBatch(waiting: WaitingRows, options: PlanOptions): Plann
   if (first === undefined) return null;
   if (first.alone) return { priority, rows: [0] };
   const candidates: number[] = [];
-  const last = Math.min(waiting[priority].length, HORIZON);
-  for (let row = 0; row < last; row++) {
-    const { alone, kind } = waiting[priority][row] as WaitingRow;
-    if (!alone && kind === first.kind) candidates.push(row);
+  const lengths: number[] = [];
+  for (const [row, { alone, kind, tokens }] of waiting[priority].slice(0, HORIZON).entries()) {
+    if (alone || kind !== first.kind) continue;
+    candidates.push(row);
+    lengths.push(tokens);
   }
-  const lengths = candidates.map((row) => (waiting[priority][row] as WaitingRow).tokens);
   const share = Math.ceil((lengths.length * Math.max(...lengths)) / options.sessionsIdle);
   const batches = planBatches(lengths, Math.min(options.tokensMax * first.batchScale, share));
   const batch = batches.find((indices) => indices.includes(0)) as number[];

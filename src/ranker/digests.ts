@@ -3,8 +3,8 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { AssayError } from "../errors.js";
 import { createLocations } from "./external-data.js";
-import { fileFault } from "./file-fault.js";
 import type { ModelFolder } from "./model-folder.js";
+import { fileFault } from "./thrown.js";
 
 /** Compares every file that is read with its digest in the manifest; throws `model_invalid` naming the first that differs or has none. */
 export async function checkDigests(folder: ModelFolder): Promise<void> {
@@ -39,8 +39,9 @@ export async function checkDigest({ directory, manifest }: ModelFolder, name: st
 export async function digestOfFile(path: string, onChunk?: (chunk: Uint8Array) => void): Promise<string> {
   const hash = createHash("sha256");
   for await (const chunk of createReadStream(path)) {
-    hash.update(chunk as Buffer);
-    onChunk?.(chunk as Buffer);
+    const bytes: Buffer = chunk;
+    hash.update(bytes);
+    onChunk?.(bytes);
   }
   return hash.digest("hex");
 }

@@ -5,7 +5,6 @@ import { basename, join, resolve } from "node:path";
 import { z } from "zod";
 import { AssayError } from "../errors.js";
 import { shortened } from "./bounded.js";
-import { fileFault } from "./file-fault.js";
 import { JsonFault, parseJson } from "./json.js";
 import { describeLearned } from "./learned-part.js";
 import {
@@ -17,6 +16,7 @@ import {
   WEIGHTS_FILE,
 } from "./manifest.js";
 import { GRADIENT_GRAPHS, type ModelDescription, type Precision } from "./port.js";
+import { fileFault } from "./thrown.js";
 
 /** A model folder whose manifest has been read; its large files have not been looked at yet. */
 export interface ModelFolder {

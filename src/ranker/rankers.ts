@@ -8,6 +8,7 @@ import type { ModelDescription, Ranker, Rankers } from "./port.js";
 import type { RankerOptions } from "./ranker.js";
 import { commitStaging, createStaging, removeStaging, settleFolder } from "./staging.js";
 import { openSwappable, type Swappable } from "./swap.js";
+import { messageOf } from "./thrown.js";
 import { receiveWeights } from "./weights-upload.js";
 
 /** How an attempt to replace a model ended, for the log and the metrics. */
@@ -119,7 +120,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
       tell("swapped");
       return find(name).inspect().model;
     } catch (error) {
-      tell("refused", (error as Error).message);
+      tell("refused", messageOf(error));
       throw error;
     } finally {
       busy.delete(name);
@@ -257,7 +258,7 @@ async function listAtStart(modelsDirectory: string): Promise<string[]> {
     return await listModelFolders(modelsDirectory);
   } catch (cause) {
     throw new AssayError("model_invalid", {
-      detail: `${(cause as Error).message} (${modelsDirectory})`,
+      detail: `${messageOf(cause)} (${modelsDirectory})`,
       cause,
     });
   }

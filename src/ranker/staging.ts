@@ -16,9 +16,9 @@ import { hostname } from "node:os";
 import { join } from "node:path";
 import { AssayError } from "../errors.js";
 import { digestOfFile } from "./digests.js";
-import { fileFault } from "./file-fault.js";
 import { type Manifest, WEIGHTS_FILE } from "./manifest.js";
 import { type ModelFolder, readModelFolder } from "./model-folder.js";
+import { fileFault, isSystemError } from "./thrown.js";
 
 const MANIFEST_FILE = "model.json";
 /** What is about to take the place of the file of that name. */
@@ -181,7 +181,7 @@ function isAlive(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
+    return isSystemError(error) && error.code === "EPERM";
   }
 }
 
@@ -190,7 +190,7 @@ async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
   } catch (error) {
-    if (!NO_LINKS.has((error as NodeJS.ErrnoException).code ?? "")) throw error;
+    if (!isSystemError(error) || !NO_LINKS.has(error.code ?? "")) throw error;
     await copyFile(from, to, constants.COPYFILE_FICLONE);
     await syncFile(await open(to, "r"));
   }
@@ -216,7 +216,7 @@ export async function writing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    if (!isSystemError(cause)) throw cause;
     throw new AssayError("model_read_only", {
       detail: `The model's folder cannot be written: ${fileFault(cause)}`,
       cause,

@@ -4,6 +4,7 @@ import { Tokenizer } from "tokenizers";
 import { AssayError } from "../errors.js";
 import { type Component, type Components, type Cut, flatten, readCut } from "./cuts.js";
 import { TOKENISER_FILE } from "./manifest.js";
+import { messageOf } from "./thrown.js";
 
 /** A `tokenizer.json` as Hugging Face's library runs it. */
 export interface TokenizerFile {
@@ -46,9 +47,10 @@ export async function readTokenizerFile(directory: string): Promise<TokenizerFil
 
 function parse(source: string): TokenizerJson {
   try {
-    return (JSON.parse(source) ?? {}) as TokenizerJson;
+    const json: TokenizerJson | null = JSON.parse(source);
+    return json ?? {};
   } catch (cause) {
-    throw refused(`it is no JSON: ${(cause as Error).message}`, cause);
+    throw refused(`it is no JSON: ${messageOf(cause)}`, cause);
   }
 }
 
@@ -60,7 +62,7 @@ function open(source: string, json: TokenizerJson): Tokenizer {
       ...unknownOf("normalizer", json.normalizer),
       ...unknownOf("pre_tokenizer", json.pre_tokenizer),
     ];
-    const why = unknown.length > 0 ? `it has the ${unknown.join(" and the ")}` : (cause as Error).message;
+    const why = unknown.length > 0 ? `it has the ${unknown.join(" and the ")}` : messageOf(cause);
     throw refused(`Hugging Face's tokenizers does not load it: ${why}`, cause);
   }
 }

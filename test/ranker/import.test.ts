@@ -49,7 +49,8 @@ async function answersOf(folder: string, texts: readonly Expected[]) {
   for (const text of texts) {
     const [row] = (await tokenise([text])) as [TokenisedText];
     const batch = padBatch([row], manifest, { kind: "cpu" });
-    answers.push({ ids: [...row.ids], ...(await session.run(batch, ["logits", "features"])) });
+    const answer = await session.run(batch, ["logits", "features"]);
+    answers.push({ ids: [...row.ids], logits: answer("logits"), features: answer("features") });
   }
   await session.close();
   return answers;

@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open, stat, writeFile } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
 import { AssayError } from "../../errors.js";
+import { messageOf } from "../thrown.js";
 import { type GraphProto, makeEntry, type TensorProto } from "./onnx.js";
 
 /** `data_location` of a tensor whose data lie in another file. */
@@ -29,13 +30,14 @@ export async function gatherExternalWeights(
 ): Promise<boolean> {
   const tensors = [...tensorsOf(graph)].filter(({ dataLocation }) => dataLocation === EXTERNAL);
   if (tensors.length === 0) return false;
-  const extents = await Promise.all(tensors.map((tensor) => locate(tensor, directory)));
+  const located = await Promise.all(
+    tensors.map(async (tensor) => ({ tensor, extent: await locate(tensor, directory) })),
+  );
   const file = await open(target, "wx");
   try {
     let end = 0;
     const placed = new Map<string, number>();
-    for (const [t, tensor] of tensors.entries()) {
-      const extent = extents[t] as Extent;
+    for (const { tensor, extent } of located) {
       const key = JSON.stringify(extent);
       let offset = placed.get(key);
       if (offset === undefined) {
@@ -91,10 +93,7 @@ async function sizeOf(path: string, location: string): Promise<number> {
   try {
     return (await stat(path)).size;
   } catch (cause) {
-    throw refused(
-      `${location}, which holds the graph's weights, cannot be read: ${(cause as Error).message}`,
-      cause,
-    );
+    throw refused(`${location}, which holds the graph's weights, cannot be read: ${messageOf(cause)}`, cause);
   }
 }
 

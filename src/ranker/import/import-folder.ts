@@ -5,6 +5,7 @@ import { basename, dirname, join, relative, resolve } from "node:path";
 import { AssayError } from "../../errors.js";
 import { digestOfFile } from "../digests.js";
 import { type Manifest, manifestSchema, WEIGHTS_FILE } from "../manifest.js";
+import { messageOf } from "../thrown.js";
 import { loadTokeniser } from "../tokeniser.js";
 import {
   type CheckpointChoices,
@@ -162,7 +163,7 @@ async function makeHolder(output: string | null): Promise<string> {
     return await mkdtemp(join(dirname(target), `.${basename(target)}.`));
   } catch (cause) {
     throw new AssayError("output_invalid", {
-      detail: `${output} cannot be written: ${(cause as Error).message}`,
+      detail: `${output} cannot be written: ${messageOf(cause)}`,
       cause,
     });
   }

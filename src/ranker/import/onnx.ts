@@ -1,18 +1,12 @@
-import {
-  create,
-  createFileRegistry,
-  type DescMessage,
-  fromBinary,
-  type Message,
-  type MessageInitShape,
-  toBinary,
-} from "@bufbuild/protobuf";
+import { create, createFileRegistry, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
+import type { GenMessage } from "@bufbuild/protobuf/codegenv2";
 import {
   FileDescriptorProtoSchema,
   FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
 import { AssayError } from "../../errors.js";
+import { messageOf } from "../thrown.js";
 
 /** The messages of `onnx.proto` (onnx 1.23, ONNX IR) with the fields that an import reads or writes; the others are kept. */
 export interface ModelProto extends Message {
@@ -65,7 +59,25 @@ export interface Entry extends Message {
 
 export interface ValueInfoProto extends Message {
   name: string;
-  type?: { tensorType?: { elemType: number; shape?: { dim: { dimValue: bigint; dimParam: string }[] } } };
+  type?: TypeProto;
+}
+
+export interface TypeProto extends Message {
+  tensorType?: TensorTypeProto;
+}
+
+export interface TensorTypeProto extends Message {
+  elemType: number;
+  shape?: TensorShapeProto;
+}
+
+export interface TensorShapeProto extends Message {
+  dim: DimensionProto[];
+}
+
+export interface DimensionProto extends Message {
+  dimValue: bigint;
+  dimParam: string;
 }
 
 /** Element types of tensors. */
@@ -140,17 +152,19 @@ const registry = createFileRegistry(
 export function decodeModel(bytes: Uint8Array): ModelProto & { graph: GraphProto } {
   let model: ModelProto;
   try {
-    model = fromBinary(schema("ModelProto"), bytes) as ModelProto;
+    model = fromBinary(schema("ModelProto"), bytes);
   } catch (cause) {
     throw new AssayError("model_invalid", {
-      detail: `is not an ONNX model: ${(cause as Error).message}`,
+      detail: `is not an ONNX model: ${messageOf(cause)}`,
       cause,
     });
   }
-  if (model.graph === undefined || model.graph.node.length === 0) {
-    throw new AssayError("model_invalid", { detail: "is not an ONNX model: it holds no graph" });
-  }
-  return model as ModelProto & { graph: GraphProto };
+  if (holdsGraph(model)) return model;
+  throw new AssayError("model_invalid", { detail: "is not an ONNX model: it holds no graph" });
+}
+
+function holdsGraph(model: ModelProto): model is ModelProto & { graph: GraphProto } {
+  return model.graph !== undefined && model.graph.node.length > 0;
 }
 
 /** The bytes of a model, fields that this schema does not name included. */
@@ -161,28 +175,35 @@ export function encodeModel(model: ModelProto): Uint8Array {
 export function makeNode(
   init: Pick<NodeProto, "input" | "output" | "opType"> & Partial<Pick<NodeProto, "attribute">>,
 ): NodeProto {
-  return make("NodeProto", init) as NodeProto;
+  return create(schema("NodeProto"), init);
 }
 
 export function makeEntry(key: string, value: string): Entry {
-  return make("StringStringEntryProto", { key, value }) as Entry;
+  return create(schema("StringStringEntryProto"), { key, value });
 }
 
 /** A value for the list of a graph's outputs, of which nothing is said but its name. */
 export function makeValueInfo(name: string): ValueInfoProto {
-  return make("ValueInfoProto", { name }) as ValueInfoProto;
+  return create(schema("ValueInfoProto"), { name });
 }
 
 /** A float32 value of (rows, columns) for the list of a graph's outputs; rows by name, for their number is free. */
 export function makeMatrixInfo(name: string, rows: string, columns: number): ValueInfoProto {
   const shape = { dim: [{ dimParam: rows }, { dimValue: BigInt(columns) }] };
-  return make("ValueInfoProto", { name, type: { tensorType: { elemType: FLOAT, shape } } }) as ValueInfoProto;
+  return create(schema("ValueInfoProto"), { name, type: { tensorType: { elemType: FLOAT, shape } } });
 }
 
-function make(name: keyof typeof FIELDS, init: object): Message {
-  return create(schema(name), init as MessageInitShape<DescMessage>);
+/** The messages that are decoded or made here, by name. */
+interface Messages {
+  readonly ModelProto: ModelProto;
+  readonly NodeProto: NodeProto;
+  readonly StringStringEntryProto: Entry;
+  readonly ValueInfoProto: ValueInfoProto;
 }
 
-function schema(name: keyof typeof FIELDS): DescMessage {
-  return registry.getMessage(`onnx.${name}`) as DescMessage;
+function schema<Name extends keyof Messages>(name: Name): GenMessage<Messages[Name]> {
+  const found = registry.getMessage(`onnx.${name}`);
+  if (found === undefined) throw new Error(`no message is named ${name}`);
+  // The interfaces above say what `FIELDS` does; the library would derive them only from generated code.
+  return found as GenMessage<Messages[Name]>;
 }

@@ -2,6 +2,7 @@ import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { AssayError } from "../../errors.js";
 import type { PaddedBatch } from "../engine/session/padding.js";
 import { RUNTIME_ENVIRONMENT } from "../runtime-environment.js";
+import { messageOf } from "../thrown.js";
 
 Object.assign(process.env, RUNTIME_ENVIRONMENT);
 
@@ -14,13 +15,13 @@ export interface Value {
   readonly data: Float32Array;
 }
 
+/** The value of a name that was asked for. */
+export type Answer = (name: string) => Value;
+
 /** A graph of which any output can be asked. */
 export interface ProbeSession {
-  /** The values of these names; throws `model_invalid` where the graph fails, or one is not float32. */
-  run<Name extends string>(
-    batch: Pick<PaddedBatch, "shape" | "inputs">,
-    names: readonly Name[],
-  ): Promise<Record<Name, Value>>;
+  /** The values of these names; throws `model_invalid` where the graph fails, lacks one, or one is not float32. */
+  run(batch: Pick<PaddedBatch, "shape" | "inputs">, names: readonly string[]): Promise<Answer>;
   close(): Promise<void>;
 }
 
@@ -34,17 +35,21 @@ export async function openProbeSession(path: string): Promise<ProbeSession> {
       const feeds: Record<string, Tensor> = {};
       for (const [name, data] of Object.entries(inputs)) feeds[name] = new Tensor("int64", data, [...shape]);
       const answer = await explained("ONNX Runtime does not run the graph", () => session.run(feeds, names));
-      return Object.fromEntries(names.map((name) => [name, toValue(name, answer[name] as Tensor)])) as Record<
-        (typeof names)[number],
-        Value
-      >;
+      const values = new Map(names.map((name) => [name, toValue(name, answer[name])]));
+      return (name) => {
+        const value = values.get(name);
+        if (value === undefined) throw new AssayError("internal", { detail: `${name} was not asked for` });
+        return value;
+      };
     },
     close: () => session.release(),
   };
 }
 
-function toValue(name: string, { type, dims, data }: Tensor): Value {
-  if (type === "float32") return { dims, data: Float32Array.from(data as Float32Array) };
+function toValue(name: string, tensor: Tensor | undefined): Value {
+  if (tensor === undefined) throw new AssayError("model_invalid", { detail: `the graph answers no ${name}` });
+  const { dims, data, type } = tensor;
+  if (data instanceof Float32Array) return { dims, data: data.slice() };
   throw new AssayError("model_invalid", {
     detail: `the graph's ${name} are of ${type}; Assay takes float32: import the float32 export`,
   });
@@ -54,6 +59,6 @@ async function explained<T>(what: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    throw new AssayError("model_invalid", { detail: `${what}: ${(cause as Error).message}`, cause });
+    throw new AssayError("model_invalid", { detail: `${what}: ${messageOf(cause)}`, cause });
   }
 }

@@ -2,10 +2,11 @@ import { AssayError } from "../../errors.js";
 import { padBatch } from "../engine/session/padding.js";
 import type { Manifest } from "../manifest.js";
 import type { Text } from "../port.js";
+import { messageOf } from "../thrown.js";
 import type { TokenisedText, Tokeniser } from "../tokeniser.js";
 import type { ExposedModel } from "./features.js";
 import type { LastLayer } from "./last-layer.js";
-import type { ProbeSession, Value } from "./probe-session.js";
+import type { Answer, ProbeSession, Value } from "./probe-session.js";
 
 /** What the checks found; errors relative to the largest value, at least 1. */
 export interface ProbeFindings {
@@ -63,9 +64,9 @@ export async function measureHead(
     "features",
     weight,
   ]);
-  const { logits, features } = answer as Record<"logits" | "features", Value>;
+  const [logits, features] = [answer("logits"), answer("features")];
   const shapes = `logits (${logits.dims.join(", ")}) and features (${features.dims.join(", ")})`;
-  const [tall, wide] = (answer[weight] as Value).dims as [number, number];
+  const [tall, wide] = answer(weight).dims as [number, number];
   const [sizeH, sizeK] = transposed ? [wide, tall] : [tall, wide];
   if (
     features.dims.length === 2 &&
@@ -94,40 +95,34 @@ export async function probe(
   tokenise: Tokeniser,
 ): Promise<ProbeFindings> {
   const rows = await tokenise(TEXTS);
-  const run = (texts: readonly TokenisedText[], ...names: string[]): Promise<Record<string, Value>> =>
+  const run = (texts: readonly TokenisedText[], ...names: string[]): Promise<Answer> =>
     session.run(padBatch(texts, manifest, { kind: "cpu" }), ["logits", "features", ...names]);
 
   const extras = [model.weight, ...(model.bias === null ? [] : [model.bias]), model.stock];
   const together = await run(rows, ...new Set(extras));
-  const { logits, features } = together as { logits: Value; features: Value };
+  const [logits, features] = [together("logits"), together("features")];
   const product = multiply(
     features,
-    together[model.weight] as Value,
+    together(model.weight),
     layer.transposed,
-    together[model.bias ?? ""],
+    model.bias === null ? undefined : together(model.bias),
   );
   const lastLayerError = largestError(logits.data, product);
   hold(lastLayerError, "its logits are not features · weight + bias");
-  const stockError = largestError((together[model.stock] as Value).data, activate(logits, layer.activation));
+  const stockError = largestError(together(model.stock).data, activate(logits, layer.activation));
   hold(stockError, "the logits before its last layer's activation are not those of its own output");
 
-  const alone: Record<string, Value>[] = [];
+  const alone: Answer[] = [];
   for (const row of rows) alone.push(await run([row]));
   const batchError = Math.max(
     ...(["logits", "features"] as const).map((name) =>
-      largestError(
-        Float32Array.from(alone.flatMap((answer) => [...(answer[name] as Value).data])),
-        (together[name] as Value).data,
-      ),
+      largestError(Float32Array.from(alone.flatMap((answer) => [...answer(name).data])), together(name).data),
     ),
   );
   hold(batchError, "its answer to a text depends on the texts beside it, so that it cannot be remembered");
 
   await runLongest(rows[0] as TokenisedText, manifest.max_tokens, run);
-  const samples = TEXTS.map((text, t) => ({
-    text,
-    logits: [...((alone[t] as Record<string, Value>).logits as Value).data],
-  }));
+  const samples = alone.map((answer, t) => ({ text: TEXTS[t] as Text, logits: [...answer("logits").data] }));
   return { lastLayerError, batchError, samples };
 }
 
@@ -140,14 +135,14 @@ function hold(error: number, otherwise: string): void {
 async function runLongest(
   { ids }: TokenisedText,
   tokensMax: number,
-  run: (texts: readonly TokenisedText[]) => Promise<Record<string, Value>>,
+  run: (texts: readonly TokenisedText[]) => Promise<Answer>,
 ): Promise<void> {
   const longest = Int32Array.from({ length: tokensMax }, (_, t) => ids[t % ids.length] as number);
   try {
     await run([{ ids: longest, typeIds: new Uint8Array(tokensMax), truncated: false }]);
   } catch (cause) {
     throw new AssayError("model_invalid", {
-      detail: `a text of ${tokensMax} tokens does not run, pass a smaller --max-tokens: ${(cause as Error).message}`,
+      detail: `a text of ${tokensMax} tokens does not run, pass a smaller --max-tokens: ${messageOf(cause)}`,
       cause,
     });
   }

@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
 import { AssayError } from "../../errors.js";
 import { readJson } from "../model-folder.js";
+import { messageOf } from "../thrown.js";
 import type { CheckpointFiles } from "./checkpoint.js";
 
 /** A folder as Optimum or sentence-transformers writes it. */
@@ -44,9 +45,7 @@ export async function readGraph(path: string): Promise<Uint8Array> {
     }
     return await readFile(path);
   } catch (cause) {
-    throw cause instanceof AssayError
-      ? cause
-      : refused(`${path} cannot be read: ${(cause as Error).message}`, cause);
+    throw cause instanceof AssayError ? cause : refused(`${path} cannot be read: ${messageOf(cause)}`, cause);
   }
 }
 

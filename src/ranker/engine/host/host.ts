@@ -148,7 +148,8 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   function sendParts(parts: readonly RunPart[]): void {
     for (const part of parts) {
       const { graph, operand } = part.work;
-      if (graph === "tangent") void sendAlong(part, vectors.get(part.run) as DirectionVector);
+      const direction = vectors.get(part.run);
+      if (direction !== undefined) void sendAlong(part, direction);
       else {
         if (graph === "accumulate") openSums.begin(operand as string);
         sendPart(part);

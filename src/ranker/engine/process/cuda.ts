@@ -1,6 +1,7 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
+import { messageOf } from "../../thrown.js";
 
 /** What is missing, in words, for the message with which opening a session on a CUDA device failed. */
 export function cudaFailure(message: string): string {
@@ -18,7 +19,7 @@ function missingLibrary(): string {
   try {
     process.dlopen({ exports: {} }, provider, constants.dlopen.RTLD_LAZY);
   } catch (error) {
-    const library = /^([^:]+): cannot open shared object file/.exec((error as Error).message)?.[1];
+    const library = /^([^:]+): cannot open shared object file/.exec(messageOf(error))?.[1];
     if (library === "libcuda.so.1") return "no NVIDIA driver: the library libcuda.so.1 is missing";
     if (library !== undefined && library !== provider) return `the CUDA library ${library} is missing`;
   }

@@ -1,6 +1,7 @@
 import { AssayError } from "../../../errors.js";
 import { checkDigests } from "../../digests.js";
 import { forwardGraph, type Work } from "../../graphs.js";
+import { messageOf } from "../../thrown.js";
 import { loadTokeniser, type Tokeniser } from "../../tokeniser.js";
 import type { Device, EngineSetup } from "../protocol.js";
 import { checkSelfTest, type SelfTestBatch, selfTestBatches, selfTestTexts } from "../session/self-test.js";
@@ -33,7 +34,7 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const { threads, device, missing } = await openThreads(setup, brief);
   for (const { batch, samples } of batchesOn(device, false)) {
     const { outputs } = await (threads[0] as SessionHandle).run(firstWork(setup), batch, null);
-    checkSelfTest(folder, samples, outputs.logits as Float32Array, {
+    checkSelfTest(folder, samples, outputs.logits, {
       exact: setup.precision === "fp32" && device.kind === "cpu",
     });
   }
@@ -71,7 +72,7 @@ async function openThreads(
   try {
     return { threads: await openOn(device, setup, brief), device, missing: null };
   } catch (error) {
-    const { message } = error as Error;
+    const message = messageOf(error);
     if (device.kind === "cpu") throw new AssayError("model_invalid", { detail: message, cause: error });
     const reason = cudaFailure(message);
     if (!setup.fallback) {

@@ -79,6 +79,8 @@ export interface Scheduler {
 interface ReadyBatch {
   readonly priority: Priority;
   readonly rows: readonly PendingRow[];
+  /** Of all rows. */
+  readonly work: Work;
   readonly padded: PaddedBatch;
 }
 
@@ -120,10 +122,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 
   /** One row alone, or a few where there are more sessions, would leave the others idle: the wide session shares out its products. */
-  function takeThread({ rows }: ReadyBatch): SessionHandle {
+  function takeThread({ rows, work }: ReadyBatch): SessionHandle {
     const waiting = pending.interactive.length + pending.bulk.length;
     const isLonely = idle.length === options.threads.length && waiting === 0 && rows.length < idle.length;
-    if (wide === null || wideIsBusy || !isLonely || (rows[0] as PendingRow).work.graph !== wide.graph)
+    if (wide === null || wideIsBusy || !isLonely || work.graph !== wide.graph)
       return idle.pop() as SessionHandle;
     wideIsBusy = true;
     return wide.thread;
@@ -150,17 +152,17 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     });
     if (planned === null) return null;
     const rows = planned.rows.map((index) => pending[planned.priority][index] as PendingRow);
-    return { priority: planned.priority, rows, padded: options.pad(rows.map(({ text }) => text)) };
+    const { work } = rows[0] as PendingRow;
+    return { priority: planned.priority, rows, work, padded: options.pad(rows.map(({ text }) => text)) };
   }
 
-  async function run(thread: SessionHandle, { rows, padded }: ReadyBatch): Promise<void> {
+  async function run(thread: SessionHandle, { rows, work, padded }: ReadyBatch): Promise<void> {
     const batch = nextBatch++;
     const parts = partsOf(rows);
     options.onStarted(
       batch,
       parts.map(({ run, rows }) => ({ run, rows })),
     );
-    const { work } = rows[0] as PendingRow;
     const facts = {
       rows: rows.length,
       cost: rows.reduce((sum, { tokens }) => sum + tokens, 0) * COST[work.graph],

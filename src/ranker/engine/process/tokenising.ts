@@ -1,5 +1,6 @@
 import type { Priority } from "../../batch-planner.js";
 import type { Text } from "../../port.js";
+import { messageOf } from "../../thrown.js";
 import { charactersOf } from "../../token-estimate.js";
 import type { TokenisedText, Tokeniser } from "../../tokeniser.js";
 import type { RunPart } from "../protocol.js";
@@ -76,7 +77,7 @@ function createLane({ tokenise, onTokenised, onFailed }: TokenisingOptions): Tok
       texts.push(...tokenised);
     } catch (error) {
       // A text that the tokenizer cannot take costs its own run, not the process that others wait for.
-      if (waiting.includes(progress)) onFailed(part.run, `tokenising failed: ${(error as Error).message}`);
+      if (waiting.includes(progress)) onFailed(part.run, `tokenising failed: ${messageOf(error)}`);
       return true;
     }
     if (!isFull(progress)) return false;
@@ -110,8 +111,7 @@ function sliceOf(texts: readonly Text[], from: number, count: number): Text[] {
   const last = Math.min(texts.length, from + Math.min(count, SLICE_TEXTS));
   const slice: Text[] = [];
   let characters = 0;
-  for (let t = from; t < last; t++) {
-    const text = texts[t] as Text;
+  for (const text of texts.slice(from, last)) {
     characters += charactersOf(text);
     if (slice.length > 0 && characters > SLICE_CHARACTERS) break;
     slice.push(text);

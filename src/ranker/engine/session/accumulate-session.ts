@@ -1,7 +1,7 @@
 import type { ModelFolder } from "../../model-folder.js";
 import { operandsOf, parameterCount, placesOf } from "../../parameters.js";
 import { type PaddedBatch, textInputs } from "./padding.js";
-import { openSession, type SessionOptions } from "./session.js";
+import { openSession, outputNamed, type SessionOptions } from "./session.js";
 import { addTo, type SharedSums } from "./shared-sums.js";
 
 /** The accumulate graph; it keeps one vector over all parameters, in which the runtime leaves each batch's gradient. */
@@ -25,10 +25,10 @@ export async function openAccumulateSession(
     async run(batch, coefficients, sums) {
       const [height] = batch.shape;
       const coefficient = { data: coefficients, shape: [height, coefficients.length / height] };
-      const { logits } = await session.run({ ...textInputs(batch), coefficient }, into);
+      const answer = await session.run({ ...textInputs(batch), coefficient }, into);
       if (sums !== null)
         addTo(sums, gradient, places, new Set(Array.from(batch.inputs.input_ids ?? [], Number)));
-      return (logits as Float32Array).slice();
+      return outputNamed(answer, "logits").slice();
     },
   };
 }

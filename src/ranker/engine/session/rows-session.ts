@@ -3,7 +3,7 @@ import type { ModelFolder } from "../../model-folder.js";
 import type { Matrices } from "../protocol.js";
 import { checkedGrams } from "./grams.js";
 import { type PaddedBatch, textInputs } from "./padding.js";
-import { type Operands, openSession, type SessionOptions } from "./session.js";
+import { type Operands, openSession, outputNamed, type SessionOptions } from "./session.js";
 
 /** A graph that answers each row of a batch: forward, norms, tangent. */
 export interface RowsSession {
@@ -31,7 +31,7 @@ export async function openRowsSession(folder: ModelFolder, options: SessionOptio
         rows,
         shape: [height],
       } = batch;
-      const hidden = answer.features as Float32Array;
+      const hidden = outputNamed(answer, "features");
       const outputs: Record<string, Float32Array> = {
         featureNormsSquared: rowNormsSquared(hidden, hidden.length / height, rows),
         ...(features && { features: firstRows(hidden, height, rows) }),

@@ -7,6 +7,7 @@ import { checkDigests } from "../../digests.js";
 import type { Graph, Work } from "../../graphs.js";
 import type { ModelFolder } from "../../model-folder.js";
 import { operandsOf } from "../../parameters.js";
+import { messageOf } from "../../thrown.js";
 import type { Device, Matrices } from "../protocol.js";
 import { openAccumulateSession } from "./accumulate-session.js";
 import type { PaddedBatch } from "./padding.js";
@@ -49,7 +50,7 @@ type RunBatch = (batch: PaddedBatch, work: Work, coefficients: Float32Array | nu
 
 const port = parentPort;
 if (port === null) throw new Error("session-thread.js runs as a worker thread");
-const { folder, device, threads, selfTest } = workerData as SessionThreadData;
+const { folder, device, threads, selfTest }: SessionThreadData = workerData;
 const opened = new Map<Graph, Promise<RunBatch>>();
 const directions = new Map<string, Operands>();
 const sums = new Map<string, SharedSums>();
@@ -71,7 +72,7 @@ async function open(graph: Graph): Promise<RunBatch> {
 /** A session, and the logits alone of a batch of the self-test. */
 interface OpenedGraph {
   readonly run: RunBatch;
-  readonly logits: (batch: PaddedBatch) => Promise<Float32Array>;
+  readonly logits: (batch: PaddedBatch) => Promise<Float32Array | undefined>;
 }
 
 /** A graph that answers each row. */
@@ -82,7 +83,7 @@ async function openRows(graph: Graph): Promise<OpenedGraph> {
       session.run(batch, features, operand === null ? {} : found(directions, operand)),
     async logits(batch) {
       const anywhere = graph === "tangent" ? found(directions, [...directions.keys()][0] ?? "") : {};
-      return (await session.run(batch, false, anywhere)).logits as Float32Array;
+      return (await session.run(batch, false, anywhere)).logits;
     },
   };
 }
@@ -115,14 +116,14 @@ async function answer({ work, batch, coefficients }: ThreadJob): Promise<ThreadA
     }
     run = await opening;
   } catch (error) {
-    return { error: (error as Error).message, of: "graph" };
+    return { error: messageOf(error), of: "graph" };
   }
   try {
     const startedAtMs = performance.now();
     const outputs = batch === null ? null : await run(batch, work, coefficients);
     return { outputs, inferMs: performance.now() - startedAtMs };
   } catch (error) {
-    return { error: (error as Error).message, of: "rows" };
+    return { error: messageOf(error), of: "rows" };
   }
 }
 

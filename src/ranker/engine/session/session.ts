@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
+import { AssayError } from "../../../errors.js";
 import { type Graph, graphFile } from "../../graphs.js";
 import type { ModelFolder } from "../../model-folder.js";
 import type { Device } from "../protocol.js";
@@ -56,10 +57,21 @@ export async function openSession(
       const wanted = Object.fromEntries(session.outputNames.map((name) => [name, null]));
       const answer = await session.run(tensorsOf(inputs), { ...wanted, ...tensorsOf(into) });
       return Object.fromEntries(
-        Object.entries(answer).map(([name, { data }]) => [name, data as Float32Array]),
+        Object.entries(answer).map(([name, { data, type }]) => {
+          if (data instanceof Float32Array) return [name, data];
+          throw new AssayError("model_invalid", { detail: `${graph}: ${name} is of ${type}, not float32` });
+        }),
       );
     },
   };
+}
+
+/** An output by its name; throws `model_invalid` where the graph has none of that name. */
+export function outputNamed(answer: Readonly<Record<string, Float32Array>>, name: string): Float32Array {
+  const output = answer[name];
+  if (output === undefined)
+    throw new AssayError("model_invalid", { detail: `a graph has no output ${name}` });
+  return output;
 }
 
 function tensorsOf(operands: Operands): Record<string, Tensor> {

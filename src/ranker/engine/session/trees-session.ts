@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { AssayError } from "../../../errors.js";
 import { checkDigest } from "../../digests.js";
-import { type LearnedPart, widthOf } from "../../learned-part.js";
+import { widthOf } from "../../learned-part.js";
 import type { ModelFolder } from "../../model-folder.js";
 
 env.logLevel = "fatal";
@@ -15,7 +15,9 @@ export interface TreesSession {
 
 /** Loads the trees on the CPU, after another look at the file: it may have been replaced since the folder was loaded. */
 export async function openTrees(folder: ModelFolder): Promise<TreesSession> {
-  const { file, inputs } = folder.manifest.learned as LearnedPart;
+  const { learned } = folder.manifest;
+  if (learned === undefined) throw new AssayError("internal", { detail: "The folder has no trees" });
+  const { file, inputs } = learned;
   await checkDigest(folder, file);
   const session = await InferenceSession.create(join(folder.directory, file), {
     executionProviders: ["cpu"],
