@@ -18,7 +18,7 @@ from assay.export.versions import SUPPORTED
 from assay.export.weights import Weights
 from checkpoints import SIZES, make_checkpoint, word_pieces
 
-OPTIONS = Options("tiny")
+OPTIONS = Options("tiny", gradient_graphs=False)
 
 
 def refused(source: Path, out: Path, options: Options = OPTIONS) -> str:
@@ -109,7 +109,7 @@ def test_replace_keeps_the_old_folder_until_the_new_one_is_checked(
     source = make_checkpoint(tmp_path / "checkpoint", "bert")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "old").touch()
-    options = Options("tiny", replace=True)
+    options = Options("tiny", gradient_graphs=False, replace=True)
     with monkeypatch.context() as patch:
         patch.setattr("assay.export.folder.unpack_weights", lambda weights: 1 / 0)
         with pytest.raises(ZeroDivisionError):

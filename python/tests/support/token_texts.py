@@ -225,6 +225,19 @@ def every_character(size: int) -> list[str]:
     ]
 
 
+def variants() -> list[str]:
+    """Each line of known words as it is, in every case, and in every normal form."""
+    return [
+        text
+        for line in TEXT.strip().splitlines()
+        for text in (
+            line,
+            *(change(line) for change in CASES),
+            *(unicodedata.normalize(form, line) for form in FORMS),
+        )
+    ]
+
+
 def changed(random: Random, word: str) -> str:
     if random.random() < 0.3:
         word = random.choice(CASES)(word)
