@@ -15,20 +15,20 @@ import torch
 from torch import Tensor, nn
 
 from assay.export.errors import ExportError
+from assay.export.external_weights import externalise_weights
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.folder import Options, export_folder
-from assay.export.gradients.check import measure_gradients
-from assay.export.gradients.layers import activate
-from assay.export.gradients.network import find_network, why_unsupported
-from assay.export.gradients.trace import (
+from assay.export.gradients.kinds import (
     GRADIENT_TRACES,
     direction_name,
     gradient_name,
     trace_norms,
 )
+from assay.export.gradients.layers import activate
+from assay.export.gradients.measure import measure_gradients
+from assay.export.gradients.network import find_network, why_unsupported
 from assay.export.regraph import renew_graphs
 from assay.export.restore import restore_folder
-from assay.export.share import share_weights
 from assay.export.texts import Text, builtin_pairs
 from assay.export.trace import example_inputs
 from assay.export.upload import UploadOptions, export_weights
@@ -198,7 +198,7 @@ def test_tied_parameters_have_their_cross_terms(tmp_path: Path) -> None:
         ]
     )
     weights = pack_weights(checkpoint.model, "fp32", checkpoint.family.head)
-    model = share_weights(trace_norms(checkpoint), weights)
+    model = externalise_weights(trace_norms(checkpoint), weights)
     (tmp_path / "weights.bin").write_bytes(weights.content)
     (tmp_path / "norms.onnx").write_bytes(model.SerializeToString())
     feeds = {name: value.numpy() for name, value in inputs.items()}

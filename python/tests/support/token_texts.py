@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from random import Random
 from typing import Literal
 
 Make = Callable[[Random], str]
+LONG = os.environ.get("ASSAY_TEST_LONG") is not None
 
 TEXT = """
 usb c cable wireless mouse monitor 4k laptop 16gb ram noise cancelling headphones running

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +12,9 @@ import pytest
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from token_families import FAMILIES
 from token_service import Pair, Rows, TokenService
-from token_texts import every_character, make_text, variants
+from token_texts import LONG, every_character, make_text, variants
 from tokens import inputs, spelled
 
-LONG = os.environ.get("ASSAY_TEST_LONG") is not None
 STRINGS = 100_000 if LONG else 1_600  # drawn for each family
 BATCH = 400
 # Tokens: an odd and an even rest for the texts of a pair, and one that cuts few.
