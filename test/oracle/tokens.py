@@ -78,9 +78,9 @@ def make_tokens(model: Path) -> Case:
     """
     tokenizer = load_tokenizer(model)
     cases = []
-    for about, first, second, tokens_max in _inputs():
-        query = _spelled(first)
-        text = Text(query) if second is None else Text(query, _spelled(second))
+    for about, first, second, tokens_max in inputs():
+        query = spelled(first)
+        text = Text(query) if second is None else Text(query, spelled(second))
         ids, type_ids = tokenizer.encode(text, tokens_max)
         words = {"text": first} if second is None else {"query": first, "document": second}
         cases.append(
@@ -90,7 +90,7 @@ def make_tokens(model: Path) -> Case:
     return {"tokenizer_sha256": digest, "cases": cases}
 
 
-def _inputs() -> list[tuple[str, Any, Any, int]]:
+def inputs() -> list[tuple[str, Any, Any, int]]:
     """Name, first text, second text or None, and most tokens of each case."""
     repeated = {name: {"repeat": part, "times": n} for name, (part, n) in REPEATED.items()}
     every = {**TEXTS, **repeated}
@@ -127,5 +127,6 @@ def _words(count: int) -> dict[str, Any]:
     return {"repeat": "cable ", "times": count}
 
 
-def _spelled(text: Any) -> str:
+def spelled(text: Any) -> str:
+    """A text that may be written as a part and how often it is repeated."""
     return text if isinstance(text, str) else str(text["repeat"]) * int(text["times"])

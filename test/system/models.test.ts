@@ -225,7 +225,7 @@ describe("python -m assay.export weights", () => {
     { timeout: 240_000 },
     async () => {
       const folder = temporaryFolder();
-      const fixture = join(ROOT, "python", "tests", "export", "trained_further.py");
+      const fixture = join(ROOT, "python", "tests", "support", "trained_further.py");
       await run(PYTHON, [fixture, folder]);
       const models = join(folder, "models");
       const env = { ASSAY_MODELS_DIR: models, ASSAY_DEFAULT_MODEL: "tiny" };

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from assay.export.folder import Options, export_folder
 from checkpoints import Export, Exported, make_checkpoint
-
-torch.set_num_threads(1)  # the models are tiny: more threads only wait for each other
 
 
 @pytest.fixture(scope="session")

@@ -15,49 +15,32 @@ import torch
 from torch import Tensor, nn
 
 from assay.export.errors import ExportError
+from assay.export.external_weights import externalise_weights
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.folder import Options, export_folder
-from assay.export.gradients.check import measure_gradients
-from assay.export.gradients.layers import activate
-from assay.export.gradients.network import find_network, why_unsupported
-from assay.export.gradients.trace import (
+from assay.export.gradients.kinds import (
     GRADIENT_TRACES,
     direction_name,
     gradient_name,
     trace_norms,
 )
+from assay.export.gradients.layers import activate
+from assay.export.gradients.measure import measure_gradients
+from assay.export.gradients.network import find_network, why_unsupported
 from assay.export.regraph import renew_graphs
 from assay.export.restore import restore_folder
-from assay.export.share import share_weights
 from assay.export.texts import Text, builtin_pairs
 from assay.export.trace import example_inputs
 from assay.export.upload import UploadOptions, export_weights
 from assay.export.weights import pack_weights
 from checkpoints import FAMILIES, make_checkpoint
 
-Folders = dict[tuple[str, int], Path]
 TEXTS = [
     Text("usb c cable", "usb usb usb cable cable"),
     Text("a", "b " * 99),
     Text("mouse [PAD] <pad>", ""),
     Text("a single text"),
 ]
-
-
-@pytest.fixture(scope="module")
-def with_gradients(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Makes and exports a checkpoint, with its gradient graphs, once a family and K."""
-    made: Folders = {}
-
-    def export(family: str, classes: int) -> Path:
-        if (family, classes) not in made:
-            folder = tmp_path_factory.mktemp(f"{family}-{classes}")
-            source = make_checkpoint(folder / "checkpoint", family, classes)
-            export_folder(source, folder / "model", Options("tiny", weights="int8"))
-            made[family, classes] = folder / "model"
-        return made[family, classes]
-
-    return export
 
 
 def session(graph: Path) -> Any:
@@ -149,7 +132,9 @@ def test_an_export_has_the_graphs_on_its_one_weights_file_and_their_errors(
 
 def test_eight_logits_get_a_gram_and_nine_get_no_graphs(tmp_path: Path) -> None:
     kept = export_folder(
-        make_checkpoint(tmp_path / "eight", "bert", 8), tmp_path / "a", Options("tiny")
+        make_checkpoint(tmp_path / "eight", "bert", 8, num_hidden_layers=1),
+        tmp_path / "a",
+        Options("tiny"),
     )
     assert kept["precision"]["gradients"]["norms_error_max"] <= 1e-5
     refused = export_folder(
@@ -213,7 +198,7 @@ def test_tied_parameters_have_their_cross_terms(tmp_path: Path) -> None:
         ]
     )
     weights = pack_weights(checkpoint.model, "fp32", checkpoint.family.head)
-    model = share_weights(trace_norms(checkpoint), weights)
+    model = externalise_weights(trace_norms(checkpoint), weights)
     (tmp_path / "weights.bin").write_bytes(weights.content)
     (tmp_path / "norms.onnx").write_bytes(model.SerializeToString())
     feeds = {name: value.numpy() for name, value in inputs.items()}

@@ -13,8 +13,9 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from assay.export.external_weights import INLINE_BYTES_MAX
+from assay.export.folder import Options, export_folder
 from assay.export.restore import restore_folder
-from assay.export.share import INLINE_BYTES_MAX
 from assay.export.texts import Text, check_texts
 from checkpoints import FAMILIES, Export, make_checkpoint
 from products import needs_exact_products
@@ -105,12 +106,9 @@ def test_the_int8_graph_ranks_as_the_float_graph_does(exported: Export, family: 
 
 @needs_exact_products
 def test_another_activation_than_gelu_has_its_rows_quantised_too(tmp_path: Path) -> None:
-    from assay.export.folder import Options, export_folder
-
     source = make_checkpoint(tmp_path / "checkpoint", "bert", hidden_act="silu")
-    manifest = export_folder(
-        source, tmp_path / "model", Options("tiny", weights="int8", int8_graph=True)
-    )
+    options = Options("tiny", weights="int8", int8_graph=True, gradient_graphs=False)
+    manifest = export_folder(source, tmp_path / "model", options)
     assert manifest["precision"]["int8"]["spearman"] > 0.97
 
 
@@ -180,9 +178,7 @@ def test_the_last_layer_makes_no_keys_and_values(exported: Export, family: str) 
 
 
 def test_graphs_depend_on_the_architecture_and_not_on_the_weights(tmp_path: Path) -> None:
-    from assay.export.folder import Options, export_folder
-
-    options = Options("tiny", weights="int8", int8_graph=True)
+    options = Options("tiny", weights="int8", int8_graph=True, gradient_graphs=False)
     files = []
     for seed in (1, 2):
         source = make_checkpoint(tmp_path / f"checkpoint-{seed}", "bert", seed=seed)
@@ -194,15 +190,13 @@ def test_graphs_depend_on_the_architecture_and_not_on_the_weights(tmp_path: Path
 
 def test_equal_parameters_keep_their_own_places(tmp_path: Path) -> None:
     """An untrained LayerNorm equals the next one; the graph must still tell the two apart."""
-    from assay.export.folder import Options, export_folder
-
     source = make_checkpoint(tmp_path / "checkpoint", "bert")
     model = AutoModelForSequenceClassification.from_pretrained(source)
     for name, parameter in model.named_parameters():
         if "LayerNorm" in name:
             parameter.data.fill_(1.0)
     model.save_pretrained(source)
-    export_folder(source, tmp_path / "model", Options("tiny"))
+    export_folder(source, tmp_path / "model", Options("tiny", gradient_graphs=False))
     found = externals(tmp_path / "model" / "forward.onnx")
     offsets = [entry["offset"] for entry in found.values()]
     assert len(set(offsets)) == len(offsets)

@@ -11,14 +11,14 @@ import pytest
 import transformers
 
 from assay.export.errors import ExportError
+from assay.export.external_weights import externalise_weights
 from assay.export.folder import Options, export_folder
-from assay.export.share import share_weights
 from assay.export.trace import Trace
 from assay.export.versions import SUPPORTED
 from assay.export.weights import Weights
 from checkpoints import SIZES, make_checkpoint, word_pieces
 
-OPTIONS = Options("tiny")
+OPTIONS = Options("tiny", gradient_graphs=False)
 
 
 def refused(source: Path, out: Path, options: Options = OPTIONS) -> str:
@@ -71,7 +71,7 @@ def test_swapped_weights_are_an_error_that_names_the_largest_difference(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def swapped(trace: Trace, weights: Weights) -> onnx.ModelProto:
-        model = share_weights(trace, weights)
+        model = externalise_weights(trace, weights)
         layers = [f"bert.encoder.layer.{k}.output.dense.weight" for k in (0, 1)]
         one, two = (t for t in model.graph.initializer if t.name in layers)
         offset = one.external_data[1].value
@@ -79,7 +79,7 @@ def test_swapped_weights_are_an_error_that_names_the_largest_difference(
         two.external_data[1].value = offset
         return model
 
-    monkeypatch.setattr("assay.export.graphs.share_weights", swapped)
+    monkeypatch.setattr("assay.export.graphs.externalise_weights", swapped)
     source = make_checkpoint(tmp_path / "checkpoint", "bert")
     message = refused(source, tmp_path / "model")
     assert "differs from PyTorch: largest difference " in message
@@ -109,7 +109,7 @@ def test_replace_keeps_the_old_folder_until_the_new_one_is_checked(
     source = make_checkpoint(tmp_path / "checkpoint", "bert")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "old").touch()
-    options = Options("tiny", replace=True)
+    options = Options("tiny", gradient_graphs=False, replace=True)
     with monkeypatch.context() as patch:
         patch.setattr("assay.export.folder.unpack_weights", lambda weights: 1 / 0)
         with pytest.raises(ZeroDivisionError):

@@ -18,7 +18,7 @@ SHIPPED = Path(__file__).parents[3] / "models" / "default"
         "read_features(read_folder(Path(sys.argv[1])), [Text('usb cable')])",
         "from assay.export.check import onnxruntime;"
         "onnxruntime.InferenceSession(f'{sys.argv[1]}/forward.onnx')",
-        "from assay.export.gradients.check import onnxruntime;"
+        "from assay.export.gradients.measure import onnxruntime;"
         "onnxruntime.InferenceSession(f'{sys.argv[1]}/norms.onnx')",
     ],
 )

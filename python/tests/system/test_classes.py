@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,8 @@ import torch
 import torch.nn.functional as functional
 from torch import Tensor
 
-from assay.export.folder import Options, export_folder
 from assay.export.restore import Restored, restore_folder
 from assay.export.texts import Text
-from checkpoints import make_checkpoint
 from service import Row, Service, Start
 
 CLASSES = 3
@@ -30,11 +29,8 @@ SAMPLES: list[Row] = [
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("three-classes")
-    source = make_checkpoint(made / "checkpoint", "bert", CLASSES)
-    export_folder(source, made / "models" / "tiny", Options("tiny", weights="int8"))
-    return made / "models" / "tiny"
+def folder(with_gradients: Callable[[str, int], Path]) -> Path:
+    return with_gradients("bert", CLASSES)
 
 
 @pytest.fixture(scope="module")

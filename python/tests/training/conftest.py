@@ -46,12 +46,6 @@ def judgements() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> None:
-    """Tiny matrices: threads would only wait for each other."""
-    torch.set_num_threads(1)
-
-
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder of the layout the recipe reads."""

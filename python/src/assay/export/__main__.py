@@ -15,10 +15,10 @@ from typing import Any
 from assay.export.errors import ExportError
 from assay.export.families import FAMILIES
 from assay.export.folder import Options, export_folder
-from assay.export.gradients.trace import GRADIENT_TRACES
+from assay.export.gradients.kinds import GRADIENT_TRACES
 from assay.export.manifest import Provenance
 from assay.export.regraph import renew_graphs
-from assay.export.texts import BUILTIN_PAIRS, builtin_pairs, read_texts
+from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, read_texts
 from assay.export.upload import UploadOptions, export_weights
 
 
@@ -72,7 +72,7 @@ def _add_folder(commands: Any) -> None:
     add("--class-names", nargs="+", default=[], help="default: the checkpoint's id2label")
     add("--licence", default="NOASSERTION", help="SPDX identifier of the folder's licence")
     add("--notice", action="append", default=[], help="a notice that must travel with the weights")
-    _add_common(folder)
+    _add_shared(folder)
 
 
 def _add_weights(commands: Any) -> None:
@@ -95,7 +95,7 @@ def _add_weights(commands: Any) -> None:
         "many texts, against PyTorch (full), or forward.onnx on the self-test (fast, for a loop "
         "that refreshes a service; default: full)",
     )
-    _add_common(weights)
+    _add_shared(weights)
 
 
 def _add_graphs(commands: Any) -> None:
@@ -119,7 +119,7 @@ def _add_gradients(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_common(parser: argparse.ArgumentParser) -> None:
+def _add_shared(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--metrics", type=Path, action="append", default=[], help="JSON to keep in the manifest")
     _add_precision_texts(parser)
@@ -137,6 +137,7 @@ def _add_precision_texts(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
+    texts, texts_name = _precision_texts(given)
     options = Options(
         name=given.name or given.out.resolve().name,
         weights=given.weights,
@@ -147,7 +148,11 @@ def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
         class_names=given.class_names,
         licence=given.licence,
         notices=given.notice,
-        **_common(given, words, [given.out]),
+        provenance=_provenance(given, words, [given.out]),
+        metrics=_metrics(given.metrics),
+        precision_texts=texts,
+        precision_on=texts_name,
+        replace=given.replace,
     )
     manifest = export_folder(given.checkpoint, given.out, options)
     size = sum(file["bytes"] for file in manifest["files"].values())
@@ -159,8 +164,15 @@ def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
 
 
 def _run_weights(given: argparse.Namespace, words: list[str]) -> str:
-    common = _common(given, words, [given.folder, given.out])
-    options = UploadOptions(check=given.check, **common)
+    texts, texts_name = _precision_texts(given)
+    options = UploadOptions(
+        check=given.check,
+        provenance=_provenance(given, words, [given.folder, given.out]),
+        metrics=_metrics(given.metrics),
+        precision_texts=texts,
+        precision_on=texts_name,
+        replace=given.replace,
+    )
     header = export_weights(given.checkpoint, given.folder, given.out, options)
     first = f"{given.out}: weights of {header['weights']['bytes'] / 1e6:.1f} MB"
     left = ["not run: the other graphs (--check full)"] if given.check == "fast" else []
@@ -168,35 +180,30 @@ def _run_weights(given: argparse.Namespace, words: list[str]) -> str:
 
 
 def _run_graphs(given: argparse.Namespace, _: list[str]) -> str:
-    own = given.precision_texts is None
-    texts = builtin_pairs() if own else read_texts(given.precision_texts)
-    named = BUILTIN_PAIRS if own else given.precision_texts.name
-    manifest = renew_graphs(given.folder, texts, named, gradient_graphs=given.gradient_graphs)
+    texts, texts_name = _precision_texts(given)
+    manifest = renew_graphs(given.folder, texts, texts_name, gradient_graphs=given.gradient_graphs)
     return "\n".join([f"{given.folder}: graphs renewed", *_precision(manifest["precision"])])
 
 
-def _common(given: argparse.Namespace, words: list[str], paths: list[Path]) -> dict[str, Any]:
-    """The options that both commands have, by their names in `Options` and `UploadOptions`."""
-    texts: dict[str, Any] = {}
-    if given.precision_texts is not None:
-        texts["precision_texts"] = read_texts(given.precision_texts)
-        texts["precision_on"] = given.precision_texts.name
-    return {
-        "provenance": Provenance(
-            base_model=given.base_model,
-            recipe=given.recipe,
-            command=_command(given, words, paths),
-            data=[_source(entry) for entry in given.data],
-            seed=given.seed,
-        ),
-        "metrics": _metrics(given.metrics),
-        "replace": given.replace,
-        **texts,
-    }
+def _precision_texts(given: argparse.Namespace) -> tuple[list[Text], str]:
+    """The texts that the int8 graph is measured on, and what the manifest calls them."""
+    if given.precision_texts is None:
+        return builtin_pairs(), BUILTIN_PAIRS
+    return read_texts(given.precision_texts), given.precision_texts.name
+
+
+def _provenance(given: argparse.Namespace, words: list[str], paths: list[Path]) -> Provenance:
+    return Provenance(
+        base_model=given.base_model,
+        recipe=given.recipe,
+        command=_command(given, words, paths),
+        data=[_source(entry) for entry in given.data],
+        seed=given.seed,
+    )
 
 
 def _command(given: argparse.Namespace, words: list[str], paths: list[Path]) -> str:
-    """The command, with the last part of each path: a manifest must not tell of its machine."""
+    """The command with the last part of each path: the manifest holds no path of this machine."""
     paths = [given.checkpoint, *paths, *given.metrics]
     paths += [given.precision_texts] if given.precision_texts is not None else []
     short = {str(path): path.name for path in paths}

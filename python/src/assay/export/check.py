@@ -12,8 +12,6 @@ import numpy as np
 import onnxruntime
 import torch
 from numpy.typing import NDArray
-from scipy.special import softmax
-from scipy.stats import spearmanr
 from torch import Tensor, nn
 
 from assay.export.errors import ExportError
@@ -41,7 +39,10 @@ def torch_outputs(
     texts: Sequence[Text],
     tokens_max: int,
 ) -> Outputs:
-    """The outputs of the checkpoint with the weights as stored, by the model's own forward."""
+    """Logits (N, K) and features (N, H) of texts by the model's own forward.
+
+    `stored` holds the weights as stored, by name; texts are cut to `tokens_max` tokens.
+    """
     model = copy.deepcopy(checkpoint.model)
     model.load_state_dict(stored, strict=False)
     head = model.get_submodule(checkpoint.family.head)
@@ -62,7 +63,7 @@ def graph_outputs(
     texts: Sequence[Text],
     tokens_max: int,
 ) -> Outputs:
-    """The outputs of an exported graph in ONNX Runtime on the CPU."""
+    """Logits (N, K) and features (N, H) of texts by a graph, in ONNX Runtime on the CPU."""
     session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
     rows = []
     for batch in _batches(checkpoint, tokenizer, texts, tokens_max):
@@ -109,6 +110,8 @@ def int8_precision(task: str, fp32: Array, int8: Array, on: str) -> dict[str, An
 
     Logits are (N, K). A regression has no probabilities, and its shifts are null.
     """
+    from scipy.stats import spearmanr  # slow to import, and the fast check runs no int8 graph
+
     ranks = [float(spearmanr(a, b).statistic) for a, b in zip(fp32.T, int8.T, strict=True)]
     precision: dict[str, Any] = {"spearman": _significant(min(ranks))}
     if task == "regression":
@@ -124,6 +127,8 @@ def int8_precision(task: str, fp32: Array, int8: Array, on: str) -> dict[str, An
 
 def _probabilities(logits: Array) -> NDArray[np.float64]:
     """Of each class (N, K), or of the classes 0 and 1 (N, 2) for one logit."""
+    from scipy.special import softmax
+
     z = logits.astype(np.float64)
     if z.shape[1] == 1:
         z = np.concatenate([np.zeros_like(z), z], axis=1)

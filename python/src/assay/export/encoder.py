@@ -2,8 +2,8 @@
 
 Hidden states are one row a token, (B·T, H), so that products and norms need no reshaping between
 them. Every head of the known families reads the first token only: in the last layer the other
-tokens are there to be attended to, and their own attention and feed-forward outputs are read by
-nobody. Leaving those out is exact, and of six layers it saves nearly one.
+tokens serve as keys and values alone, and nothing reads their own attention and feed-forward
+outputs. The graphs leave those out: the result is exact, and of six layers nearly one is saved.
 """
 
 from __future__ import annotations
@@ -55,8 +55,8 @@ def _attend(layer: EncoderLayer, rows: Tensor, bias: Tensor) -> Tensor:
         for part in (layer.query(rows), layer.key(rows), layer.value(rows))
     )
     scores = torch.matmul(queries.transpose(1, 2), keys.permute(0, 2, 3, 1))
-    shares = torch.softmax(scores * layer.head_size**-0.5 + bias, dim=-1)
-    context = torch.matmul(shares, values.transpose(1, 2))
+    attention = torch.softmax(scores * layer.head_size**-0.5 + bias, dim=-1)
+    context = torch.matmul(attention, values.transpose(1, 2))
     return context.transpose(1, 2).reshape(-1, layer.heads * layer.head_size)
 
 
@@ -71,8 +71,8 @@ def _attend_at_first(layer: EncoderLayer, reading: Tensor, samples: Tensor, bias
     queries = layer.query(reading).reshape(-1, *shape[:2]).transpose(0, 1)  # (heads, B, size)
     directions = torch.matmul(queries, layer.key.weight.reshape(shape))  # (heads, B, H)
     scores = torch.matmul(directions.transpose(0, 1), samples.transpose(1, 2))  # (B, heads, T)
-    shares = torch.softmax(scores * layer.head_size**-0.5 + bias[:, 0], dim=-1)
-    means = torch.matmul(shares, samples).transpose(0, 1)  # (heads, B, H)
+    attention = torch.softmax(scores * layer.head_size**-0.5 + bias[:, 0], dim=-1)
+    means = torch.matmul(attention, samples).transpose(0, 1)  # (heads, B, H)
     values = layer.value.weight.reshape(shape).transpose(1, 2)
     context = torch.matmul(means, values).transpose(0, 1)  # (B, heads, size)
     return context.reshape(-1, layer.heads * layer.head_size) + layer.value.bias

@@ -21,7 +21,7 @@ from assay.export.manifest import (
     describe_bytes,
     write_manifest,
 )
-from assay.export.precision import Model, measure_precision
+from assay.export.precision import Model, measure_precision, self_test_samples
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
 from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
 from assay.export.versions import check_versions
@@ -145,7 +145,7 @@ def _describe(
         files={file.name: describe_bytes(file.read_bytes()) for file in sorted(folder.iterdir())},
         graphs=graphs,
         precision=precision,
-        self_test=model.self_test(samples),
+        self_test=self_test_samples(samples, model.outputs(samples)),
         provenance=options.provenance,
         metrics=options.metrics,
         licence={"spdx": options.licence, "notices": options.notices},

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import onnx
 
+from assay.export.external_weights import LOCATION, externalise_weights
 from assay.export.families import Checkpoint
+from assay.export.gradients.kinds import GRADIENT_TRACES
 from assay.export.gradients.network import why_unsupported
-from assay.export.gradients.trace import GRADIENT_TRACES
 from assay.export.int8 import quantise_products
-from assay.export.share import LOCATION, share_weights
 from assay.export.trace import trace_forward
 from assay.export.weights import Weights
 
@@ -28,13 +28,13 @@ def write_graphs(
     A checkpoint that the gradient graphs do not support gets none of them.
     """
     (folder / LOCATION).write_bytes(weights.content)
-    forward = share_weights(trace_forward(checkpoint), weights)
+    forward = externalise_weights(trace_forward(checkpoint), weights)
     models = {"forward": forward}
     if int8_graph:
         models["forward.int8"] = quantise_products(forward, weights, checkpoint.family.layers)
     if gradient_graphs and why_unsupported(checkpoint) is None:
         for kind, trace in GRADIENT_TRACES.items():
-            models[kind] = share_weights(trace(checkpoint), weights)
+            models[kind] = externalise_weights(trace(checkpoint), weights)
     for kind, model in models.items():
         path = folder / f"{kind}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))

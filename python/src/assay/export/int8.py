@@ -16,7 +16,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-from assay.export.share import quantised_names
+from assay.export.external_weights import quantised_names
 from assay.export.weights import Parameter, Weights
 
 MICROSOFT = "com.microsoft"  # ONNX Runtime's own operators

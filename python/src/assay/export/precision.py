@@ -9,11 +9,17 @@ from typing import Any
 
 from torch import Tensor
 
-from assay.export.check import compare_outputs, graph_outputs, int8_precision, torch_outputs
+from assay.export.check import (
+    Outputs,
+    compare_outputs,
+    graph_outputs,
+    int8_precision,
+    torch_outputs,
+)
 from assay.export.families import Checkpoint
-from assay.export.gradients.check import measure_gradients
+from assay.export.gradients.kinds import GRADIENT_TRACES
+from assay.export.gradients.measure import measure_gradients
 from assay.export.gradients.network import why_unsupported
-from assay.export.gradients.trace import GRADIENT_TRACES
 from assay.export.texts import Text, check_texts
 from assay.export.tokenizer import TextTokenizer
 
@@ -27,15 +33,17 @@ class Model:
     tokenizer: TextTokenizer
     tokens_max: int
 
-    def self_test(self, texts: Sequence[Text]) -> list[dict[str, Any]]:
-        """Texts with PyTorch's logits (K), as the manifest writes them."""
-        outputs = torch_outputs(
-            self.checkpoint, self.stored, self.tokenizer, texts, self.tokens_max
-        )
-        return [
-            {**text.entry(), "logits": row.tolist()}
-            for text, row in zip(texts, outputs.logits, strict=True)
-        ]
+    def outputs(self, texts: Sequence[Text]) -> Outputs:
+        """Logits (N, K) and features (N, H) of texts, by PyTorch on the weights as stored."""
+        return torch_outputs(self.checkpoint, self.stored, self.tokenizer, texts, self.tokens_max)
+
+
+def self_test_samples(texts: Sequence[Text], outputs: Outputs) -> list[dict[str, Any]]:
+    """Texts with their logits (K), as the manifest writes them."""
+    return [
+        {**text.entry(), "logits": row.tolist()}
+        for text, row in zip(texts, outputs.logits, strict=True)
+    ]
 
 
 def measure_precision(
@@ -53,7 +61,8 @@ def measure_precision(
         ExportError: forward.onnx or a gradient graph differs from PyTorch.
     """
     inputs = (model.checkpoint, model.tokenizer)
-    precision = measure_forward(folder, graphs, model, check_texts(model.tokens_max))
+    texts = check_texts(model.tokens_max)
+    precision = measure_forward(folder, graphs, model, texts, model.outputs(texts))
     if "forward.int8" in graphs:
         fp32, int8 = (
             graph_outputs(folder / graphs[kind], *inputs, int8_texts, model.tokens_max)
@@ -74,16 +83,21 @@ def measure_precision(
 
 
 def measure_forward(
-    folder: Path, graphs: Mapping[str, str], model: Model, texts: Sequence[Text]
+    folder: Path,
+    graphs: Mapping[str, str],
+    model: Model,
+    texts: Sequence[Text],
+    expected: Outputs,
 ) -> dict[str, Any]:
     """The part of `precision` that forward.onnx alone tells, and why there are no gradient graphs.
+
+    `expected` are PyTorch's outputs of `texts`.
 
     Raises:
         ExportError: forward.onnx differs from PyTorch.
     """
-    inputs = (model.tokenizer, texts, model.tokens_max)
-    expected = torch_outputs(model.checkpoint, model.stored, *inputs)
-    actual = graph_outputs(folder / graphs["forward"], model.checkpoint, *inputs)
+    inputs = (model.checkpoint, model.tokenizer, texts, model.tokens_max)
+    actual = graph_outputs(folder / graphs["forward"], *inputs)
     precision = {"fp32": compare_outputs(expected, actual, texts)}
     missing = why_unsupported(model.checkpoint)
     if missing is not None:

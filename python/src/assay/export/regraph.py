@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from assay.export.external_weights import LOCATION
 from assay.export.graphs import write_graphs
 from assay.export.manifest import describe_bytes
 from assay.export.precision import Model, measure_precision
 from assay.export.restore import restore_folder
-from assay.export.share import LOCATION
 from assay.export.texts import Text, check_texts
 from assay.export.versions import check_versions, used_versions
 from assay.export.weights import Parameter, Weights, unpack_weights

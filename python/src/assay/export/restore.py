@@ -11,8 +11,8 @@ import torch
 
 from assay.export.check import Outputs, torch_outputs
 from assay.export.errors import ExportError
+from assay.export.external_weights import LOCATION
 from assay.export.families import FAMILIES, Checkpoint
-from assay.export.share import LOCATION
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from assay.export.weights import Parameter, Weights, unpack_weights

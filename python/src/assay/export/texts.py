@@ -111,8 +111,9 @@ def self_test_texts(tokens_max: int) -> list[Text]:
 
 
 def _long_text(tokens_max: int) -> str:
-    """A text that is longer than `tokens_max` in any vocabulary, and not by much: for what it cuts
-    off of a pair, the tokenizers library builds an encoding of every combination of the pieces.
+    """A text a little longer than `tokens_max` in any vocabulary.
+
+    Not much longer: the tokenizers library encodes every combination of the pieces it cuts off.
     """
     return LONG_WORDS * (tokens_max // LONG_WORDS_TOKENS + 1)
 

@@ -35,7 +35,7 @@ _DYNAMIC_AXES = {
 
 @dataclass(frozen=True)
 class Trace:
-    """A graph with its stamps: parameter name to the random value that stands for it."""
+    """A graph with its stamps: parameter name to the random value that marks it."""
 
     graph: onnx.ModelProto
     stamps: dict[str, Tensor]
@@ -92,7 +92,7 @@ def stamp_checkpoint(checkpoint: Checkpoint) -> Checkpoint:
 
 
 def example_inputs(checkpoint: Checkpoint) -> tuple[Tensor, ...]:
-    """Three rows of nine tokens, one padded: the trace must see neither shape as a constant."""
+    """Ids, mask and types, int64 (3, 9), one row padded: the trace takes neither as a constant."""
     random = torch.Generator().manual_seed(0)
     ids = torch.randint(0, int(checkpoint.config.vocab_size), (3, 9), generator=random)
     mask = torch.ones_like(ids)

@@ -7,15 +7,17 @@ bytes of weights.bin.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from assay.export.errors import ExportError
+from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.manifest import (
     SELF_TEST_TOLERANCE,
@@ -24,8 +26,12 @@ from assay.export.manifest import (
     describe_bytes,
     describe_provenance,
 )
-from assay.export.precision import Model, measure_forward, measure_precision
-from assay.export.share import LOCATION
+from assay.export.precision import (
+    Model,
+    measure_forward,
+    measure_precision,
+    self_test_samples,
+)
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from assay.export.versions import check_versions
@@ -75,14 +81,31 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
     size = int(manifest["files"][LOCATION]["bytes"])
     weights = pack_weights_as(checkpoint.model, parameters, size)
     model = Model(checkpoint, unpack_weights(weights), tokenizer, tokens_max)
+    samples = _texts(manifest["self_test"]["samples"])
+    outputs = model.outputs(samples)
+    with _with_weights(folder, manifest, weights) as beside:
+        graphs = manifest["graphs"]
+        precision = (
+            measure_forward(beside, graphs, model, samples, outputs)
+            if options.check == "fast"
+            else measure_precision(
+                beside,
+                graphs,
+                model,
+                manifest["task"],
+                options.precision_texts,
+                options.precision_on,
+                samples,
+            )
+        )
     header = {
         "format": FORMAT,
         "weights": describe_bytes(weights.content),
         "parameters": manifest["parameters"],
-        "precision": _measure(folder, manifest, weights, model, options),
+        "precision": precision,
         "self_test": {
             "tolerance": SELF_TEST_TOLERANCE,
-            "samples": model.self_test(_texts(manifest["self_test"]["samples"])),
+            "samples": self_test_samples(samples, outputs),
         },
         "provenance": describe_provenance(options.provenance),
         "metrics": options.metrics,
@@ -144,31 +167,15 @@ def _check_same_tokens(source: Path, tokenizer: TextTokenizer, tokens_max: int) 
             )
 
 
-def _measure(
-    folder: Path,
-    manifest: dict[str, Any],
-    weights: Weights,
-    model: Model,
-    options: UploadOptions,
-) -> dict[str, Any]:
-    """Precision of the folder's graphs on the new weights, in a folder that holds both."""
+@contextlib.contextmanager
+def _with_weights(folder: Path, manifest: dict[str, Any], weights: Weights) -> Iterator[Path]:
+    """A temporary folder that holds the folder's graphs beside the new weights."""
     with tempfile.TemporaryDirectory(prefix="assay-weights-") as name:
         beside = Path(name)
         (beside / LOCATION).write_bytes(weights.content)
         for graph in manifest["graphs"].values():
             shutil.copyfile(folder / graph, beside / graph)
-        texts = _texts(manifest["self_test"]["samples"])
-        if options.check == "fast":
-            return measure_forward(beside, manifest["graphs"], model, texts)
-        return measure_precision(
-            beside,
-            manifest["graphs"],
-            model,
-            manifest["task"],
-            options.precision_texts,
-            options.precision_on,
-            texts,
-        )
+        yield beside
 
 
 def _texts(samples: Sequence[dict[str, Any]]) -> list[Text]:

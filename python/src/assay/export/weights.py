@@ -77,7 +77,7 @@ class Weights:
     content: bytes
 
     def array(self, extent: Extent, dtype: str) -> NDArray[Any]:
-        """The flat array at an extent."""
+        """The values at an extent (n), of a NumPy dtype."""
         stop = extent.offset + extent.length
         return np.frombuffer(self.content[extent.offset : stop], dtype=dtype)
 
@@ -118,7 +118,7 @@ def pack_weights_as(model: nn.Module, parameters: list[Parameter], size: int) ->
 
 
 def unpack_weights(weights: Weights) -> dict[str, Tensor]:
-    """The parameters as stored, dequantised, in the checkpoint's names and shapes."""
+    """The parameters as stored, dequantised to float32, in the checkpoint's names and shapes."""
     state = {}
     for parameter in weights.parameters:
         stored = parameter.shape[::-1] if parameter.transposed else parameter.shape

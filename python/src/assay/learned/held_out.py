@@ -16,7 +16,7 @@ RESAMPLES = 300
 
 
 def spearman(target: Floats, scores: Floats) -> float:
-    """Rank correlation, ties at their mean rank; NaN where either is constant."""
+    """Rank correlation of two (N), ties at their mean rank; NaN where one is constant."""
     if np.ptp(target) == 0 or np.ptp(scores) == 0:
         return float("nan")
     return float(np.corrcoef(rankdata(target), rankdata(scores))[0, 1])
@@ -40,7 +40,7 @@ def ndcg_of_top(target: Floats, scores: Floats) -> float:
 def compare(
     target: Floats, scores: Mapping[str, Floats], groups: Sequence[str], seed: int
 ) -> dict[str, Any]:
-    """Spearman and nDCG of each score, with 95% intervals over groups drawn again.
+    """Spearman and nDCG of each score (N), with 95% intervals over groups drawn again.
 
     All scores meet the same resamples. `gain` of a score is how much the first score's Spearman is
     above its own, with the interval of that difference: what tells whether the first is better.

@@ -28,7 +28,7 @@ class Service:
 @dataclass(frozen=True)
 class Scores:
     """Rows (N) in the order of the samples, the loss of their signals, and the version of the model
-    that made them, None where nobody said."""
+    that made them, None where it is not known."""
 
     rows: list[dict[str, Any]]
     loss: str
@@ -38,7 +38,7 @@ class Scores:
 def score_samples(service: Service, samples: Sequence[Sample], options: dict[str, Any]) -> Scores:
     """Scores samples. `options` are further fields of the request: signals, loss, direction.
 
-    Samples of one group go in one request, for a loss may read the whole group.
+    Samples of one group go in one request, because a loss may read the whole group.
 
     Raises:
         LearnedError: the service does not answer, or refuses the samples; with its reason.

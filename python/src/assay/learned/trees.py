@@ -61,7 +61,7 @@ def write_trees(booster: lightgbm.Booster, features: int) -> bytes:
 
 
 def round_features(features: Matrix) -> Matrix:
-    """To the nearest float16, ties to even; what is too large becomes the largest."""
+    """Features (N, H) to the nearest float16, ties to even; larger values become the largest."""
     return np.clip(features, -FLOAT16_MAX, FLOAT16_MAX).astype(np.float16).astype(np.float32)
 
 
@@ -73,7 +73,8 @@ def run_trees(content: bytes, matrix: Matrix) -> Matrix:
 
 
 def check_trees(content: bytes, booster: lightgbm.Booster, matrix: Matrix) -> float:
-    """The largest error of the graph against LightGBM, as a share of the largest prediction.
+    """The largest error of the graph against LightGBM over a matrix (N, F), relative to the largest
+    prediction.
 
     Raises:
         LearnedError: it is above ERROR_MAX.

@@ -33,7 +33,7 @@ class Pairs:
     relevant: npt.NDArray[np.bool_]
 
     def take(self, rows: npt.NDArray[np.intp]) -> "Pairs":
-        """The pairs at `rows`."""
+        """The pairs at `rows` (n)."""
         return Pairs(
             [self.groups[row] for row in rows],
             [self.queries[row] for row in rows],
@@ -111,13 +111,13 @@ def choose_mix(pairs: Pairs, scores: Mapping[float, Floats], quality: Quality) -
 
 
 def search_quality(held: Pairs, scores: Floats) -> float:
-    """The mean of AUC over all pairs and nDCG@10 by query."""
+    """The mean of AUC over all pairs (N) and nDCG@10 by query."""
     ndcgs = list(ndcg_by_query(held.groups, held.grades, scores).values())
     return (auc(held.relevant, scores) + float(np.mean(ndcgs))) / 2
 
 
 def best_f1(held: Pairs, scores: Floats) -> float:
-    """F1 at the threshold that suits `held` best."""
+    """F1 at the threshold that suits `held` best, from scores (N)."""
     return f1(held.relevant, scores >= threshold_of_best_f1(held.relevant, scores))
 
 

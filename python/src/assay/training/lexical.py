@@ -78,8 +78,9 @@ def known_words(corpus: Corpus, documents: Iterable[str]) -> sparse.csr_matrix:
 
 
 def coverage(corpus: Corpus, queries: Sequence[str], documents: Sequence[str]) -> Floats:
-    """Row by row, the share of the query's idf that the document covers or of the document's that
-    the query covers, whichever is larger: two offers of one product differ in length either way."""
+    """(N), 0 to 1: row by row, the share of the query's idf that the document covers or of the
+    document's that the query covers, whichever is larger. Of two offers of one product, either may
+    be the longer."""
     return np.maximum(
         _row_dot(coverage_weights(corpus, queries), known_words(corpus, documents)),
         _row_dot(coverage_weights(corpus, documents), known_words(corpus, queries)),

@@ -36,7 +36,7 @@ class Scored:
 def measure(
     groups: Sequence[str], ratings: Floats, scored: Scored, seed: int
 ) -> dict[str, Estimate]:
-    """auc, f1 and ndcg of `scored`; relevant means a rating of RELEVANT_FROM or more."""
+    """auc, f1 and ndcg of `scored` pairs (N); relevant means a rating of RELEVANT_FROM or more."""
     return _estimates(groups, ratings, [scored], lambda values: values[0], seed)
 
 

@@ -11,7 +11,7 @@ Bools = npt.NDArray[np.bool_]
 
 
 def auc(relevant: Bools, scores: Floats) -> float:
-    """Area under the ROC curve over all pairs, queries pooled; NaN where one class is missing.
+    """Area under the ROC curve over all pairs (N), queries pooled; NaN where one class is missing.
 
     Mann and Whitney's U over its maximum: the chance that a relevant pair scores above another,
     a tie counting half. scikit-learn's function gives the same in 20 times the time, and a
@@ -32,7 +32,7 @@ def f1(relevant: Bools, predicted: Bools) -> float:
 
 
 def threshold_of_best_f1(relevant: Bools, scores: Floats) -> float:
-    """The score t for which "score ≥ t" has the highest F1; the highest such t on a tie."""
+    """The t for which "score ≥ t" has the highest F1 over pairs (N); on a tie the highest t."""
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(relevant[order])
     f1s = 2 * hits / (np.arange(1, len(scores) + 1) + relevant.sum())
@@ -59,7 +59,7 @@ def ndcg(ratings: Floats, scores: Floats, depth: int = 10) -> float:
 
 
 def ndcg_by_query(groups: Sequence[str], ratings: Floats, scores: Floats) -> dict[str, float]:
-    """nDCG@10 of each query; queries whose ratings are all 0 have none and are left out."""
+    """nDCG@10 of each query, from pairs (N); a query whose ratings are all 0 is left out."""
     members: dict[str, list[int]] = {}
     for row, group in enumerate(groups):
         members.setdefault(group, []).append(row)

@@ -42,6 +42,6 @@ def own(items: Iterable[Item]) -> Iterator[Item]:
 
 
 def add_up(tensor: torch.Tensor) -> None:
-    """Replace `tensor` by its sum over all processes."""
+    """Replace `tensor`, of any shape, by its sum over all processes."""
     if distributed.is_initialized():
         distributed.all_reduce(tensor)

@@ -40,6 +40,9 @@ def ship(
     Fine-tuned models are surer of queries they know than of new ones, so the head is scaled to fit
     the out-of-fold scores. The metrics are those of `validation`, the calibration, and AUC on the
     test splits of ZERO_SHOT, which no step before this one reads.
+
+    Raises:
+        ValueError: `validation` holds scores of other judgements than `data`.
     """
     started = time.monotonic()
     validated = json.loads((validation / "crossval.json").read_text(encoding="utf-8"))

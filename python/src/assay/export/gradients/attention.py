@@ -34,20 +34,20 @@ def attend(layer: EncoderLayer, rows: Tensor, bias: Tensor) -> Attended:
     values, pull_value = multiply(layer.value, rows)
     queries, keys, values = split(queries), split(keys), split(values)
     scores = torch.matmul(queries, keys.transpose(2, 3)) * scale
-    shares = torch.softmax(scores + bias, dim=-1)
+    attention = torch.softmax(scores + bias, dim=-1)
 
     def pull_back(gradients: Tensor, places: Places, onto: Tensor) -> Tensor:
         at_context = split(gradients)
-        at_shares = torch.matmul(at_context, values.transpose(2, 3))
-        at_scores = _pull_softmax(shares, at_shares)
+        at_attention = torch.matmul(at_context, values.transpose(2, 3))
+        at_scores = _pull_softmax(attention, at_attention)
         at_queries = torch.matmul(at_scores, keys) * scale
         at_keys = torch.matmul(at_scores.transpose(2, 3), queries) * scale
-        at_values = torch.matmul(shares.transpose(2, 3), at_context)
+        at_values = torch.matmul(attention.transpose(2, 3), at_context)
         onto = pull_query(join(at_queries), places, onto)
         onto = pull_key(join(at_keys), places, onto)
         return pull_value(join(at_values), places, onto)
 
-    return join(torch.matmul(shares, values)), pull_back
+    return join(torch.matmul(attention, values)), pull_back
 
 
 def attend_at_first(layer: EncoderLayer, samples: Tensor, bias: Tensor) -> Attended:
@@ -72,38 +72,40 @@ def attend_at_first(layer: EncoderLayer, samples: Tensor, bias: Tensor) -> Atten
     queries = split(query)
     directions = torch.matmul(queries, key).transpose(0, 1)  # (B, heads, H)
     scores = torch.matmul(directions, samples.transpose(1, 2)) * scale  # (B, heads, T)
-    shares = torch.softmax(scores + bias[:, 0], dim=-1)
-    means = torch.matmul(shares, samples)  # (B, heads, H)
+    attention = torch.softmax(scores + bias[:, 0], dim=-1)
+    means = torch.matmul(attention, samples)  # (B, heads, H)
     context = torch.matmul(means.transpose(0, 1), value.transpose(1, 2))
 
     def pull_back(gradients: Tensor, places: Places, onto: Tensor) -> Tensor:
         at_context = split(gradients)  # (heads, B, size)
         answers = torch.matmul(at_context, value).transpose(0, 1)  # (B, heads, H)
-        at_shares = torch.matmul(answers, samples.transpose(1, 2))
-        at_scores = _pull_softmax(shares, at_shares) * scale
+        at_attention = torch.matmul(answers, samples.transpose(1, 2))
+        at_scores = _pull_softmax(attention, at_attention) * scale
         pulls = torch.matmul(at_scores, samples)  # (B, heads, H)
         at_queries = torch.matmul(pulls.transpose(0, 1), key.transpose(1, 2))
         for linear, mixes, tokens, at_outputs in (
-            (layer.value, means, shares, at_context),
+            (layer.value, means, attention, at_context),
             (layer.key, pulls, at_scores, queries),
         ):
             sums = tokens.sum(-1, keepdim=True)
             places.append(HeadProduct(linear, mixes, sums, at_outputs.transpose(0, 1)))
         at_first = pull_query(join(at_queries), places, onto)
         # one product for all three ways into a token, the last into the first token alone
-        factors = torch.cat([at_scores, shares, _is_first(shares)], dim=1).transpose(1, 2)
+        factors = torch.cat([at_scores, attention, _is_first(attention)], dim=1).transpose(1, 2)
         ways = torch.cat([directions, answers, at_first.unsqueeze(1)], dim=1)
         return torch.matmul(factors, ways).reshape(-1, width)
 
     return join(context) + layer.value.bias, pull_back
 
 
-def _is_first(shares: Tensor) -> Tensor:
+def _is_first(attention: Tensor) -> Tensor:
     """(B, heads, T) to (B, 1, T): 1 at the first token."""
-    return torch.cat([torch.ones_like(shares[:, :1, :1]), torch.zeros_like(shares[:, :1, 1:])], 2)
+    return torch.cat(
+        [torch.ones_like(attention[:, :1, :1]), torch.zeros_like(attention[:, :1, 1:])], 2
+    )
 
 
-def _pull_softmax(shares: Tensor, gradients: Tensor) -> Tensor:
+def _pull_softmax(attention: Tensor, gradients: Tensor) -> Tensor:
     """∇s = p ∘ (g − Σ p ∘ g) over the last axis."""
-    products = shares * gradients
-    return products - shares * products.sum(-1, keepdim=True)
+    products = attention * gradients
+    return products - attention * products.sum(-1, keepdim=True)

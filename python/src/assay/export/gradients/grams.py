@@ -1,6 +1,6 @@
 """The gram of the logits' gradients, Γ_kl = ⟨∇z_k, ∇z_l⟩ over all parameters, for every sample.
 
-Each formula takes one place as the K logits see it and gives its share of Γ, (B, K, K). As squared
+Each formula takes one place as the K logits see it and gives its term of Γ, (B, K, K). As squared
 norms they are Goodfellow's (arXiv:1510.01799) for one row a sample and ghost norms (Li et al.,
 arXiv:2110.05679) for many; inner products follow alike.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import assert_never
 
 import torch
 from torch import Tensor
@@ -25,41 +26,44 @@ from assay.export.gradients.places import (
 from assay.export.gradients.samples import sample_gradients
 
 
-def gram_shares(views: Sequence[Places], batch: int) -> list[Tensor | None]:
+def gram_terms(views: Sequence[Places], batch: int) -> list[Tensor | None]:
     """What each place adds to Γ, (B, K·K), from the places as each of the K logits sees them.
 
     `batch` is B. A parameter that enters at several places has the sum of their gradients, whose
     gram has cross terms: there, and only there, the gradients of each sample are formed. The last
-    of these places has the share of all, the others have none.
+    of these places has the term of all, the others have none.
     """
     uses = Counter(id(p) for place in views[0] for p in parameters_of(place))
     seen_by_all = list(zip(*views, strict=True))
     tied = [any(uses[id(p)] > 1 for p in parameters_of(seen[0])) for seen in seen_by_all]
     left = sum(tied)
-    shares: list[Tensor | None] = []
+    terms: list[Tensor | None] = []
     for seen, is_tied in zip(seen_by_all, tied, strict=True):
         left -= is_tied
         if not is_tied:
-            shares.append(_share(seen, batch).reshape(-1, len(views) ** 2))
+            terms.append(_term(seen, batch).reshape(-1, len(views) ** 2))
         elif left > 0:
-            shares.append(None)
+            terms.append(None)
         else:
             together = [s for s, with_others in zip(seen_by_all, tied, strict=True) if with_others]
-            shares.append(_tied(together, batch).reshape(-1, len(views) ** 2))
-    return shares
+            terms.append(_tied(together, batch).reshape(-1, len(views) ** 2))
+    return terms
 
 
-def _share(seen: Sequence[Place], batch: int) -> Tensor:
-    first = seen[0]
+def _term(seen: Sequence[Place], batch: int) -> Tensor:
     gradients = [place.gradients for place in seen]
-    if isinstance(first, Product):
-        return _product(_by_sample(first.inputs, batch), _all_by_sample(gradients, batch))
-    if isinstance(first, HeadProduct):
-        return _head_product([place for place in seen if isinstance(place, HeadProduct)])
-    if isinstance(first, Scaling):
-        products = [place.products for place in seen if isinstance(place, Scaling)]
-        return _scaling(_all_by_sample(products, batch), _all_by_sample(gradients, batch))
-    return _look_up(first, _all_by_sample(gradients, batch))
+    match seen[0]:
+        case Product(inputs=inputs):
+            return _product(_by_sample(inputs, batch), _all_by_sample(gradients, batch))
+        case HeadProduct():
+            return _head_product([place for place in seen if isinstance(place, HeadProduct)])
+        case Scaling():
+            products = [place.products for place in seen if isinstance(place, Scaling)]
+            return _scaling(_all_by_sample(products, batch), _all_by_sample(gradients, batch))
+        case LookUp() as place:
+            return _look_up(place, _all_by_sample(gradients, batch))
+        case unknown:
+            assert_never(unknown)
 
 
 def _product(inputs: Tensor, gradients: Sequence[Tensor]) -> Tensor:

@@ -40,13 +40,13 @@ def normalise(layer: nn.LayerNorm, inputs: Tensor) -> tuple[Tensor, PullBack]:
     run: Callable[..., tuple[Tensor, Tensor, Tensor]] = _LayerNorm.apply
     outputs, mean, reciprocal = run(inputs, layer.weight, layer.bias, layer.eps)
     normed = (inputs - mean) * reciprocal
-    share = layer.weight.unsqueeze(1) / layer.normalized_shape[0]
+    averaging = layer.weight.unsqueeze(1) / layer.normalized_shape[0]
 
     def pull_back(gradients: Tensor, places: Places) -> Tensor:
         products = normed * gradients
         places.append(Scaling(layer, products, gradients))
-        centred = gradients * layer.weight - torch.mm(gradients, share)
-        return (centred - normed * torch.mm(products, share)) * reciprocal
+        centred = gradients * layer.weight - torch.mm(gradients, averaging)
+        return (centred - normed * torch.mm(products, averaging)) * reciprocal
 
     return outputs, pull_back
 

@@ -8,6 +8,7 @@ Rows are (B·T) tokens in the samples' order, or (B) where one token of a sample
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from torch import Tensor, nn
 
@@ -62,7 +63,11 @@ Places = list[Place]
 
 
 def parameters_of(place: Place) -> list[Tensor]:
-    """The parameters that enter at a place: a table, or weight and bias."""
-    if isinstance(place, LookUp):
-        return [place.table.weight]
-    return [place.layer.weight, place.layer.bias]
+    """A table (rows, d), a Linear's weight (out, in) and bias (out), or a norm's (d) and (d)."""
+    match place:
+        case Product(layer=layer) | HeadProduct(layer=layer) | Scaling(layer=layer):
+            return [layer.weight, layer.bias]
+        case LookUp(table=table):
+            return [table.weight]
+        case unknown:
+            assert_never(unknown)

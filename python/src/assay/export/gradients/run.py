@@ -63,7 +63,7 @@ def run_network(network: Network, inputs: Inputs) -> Run:
 
 
 def _embed(network: Network, inputs: Inputs) -> tuple[Tensor, PullBack]:
-    """(B, T) to rows (B·T, H). The pull-back ends here: what it returns is read by nobody."""
+    """(B, T) to rows (B·T, H). The pull-back ends here: nothing reads what it returns."""
     look_ups = [(network.words, inputs.ids), (network.positions, inputs.positions)]
     if network.types is not None:
         look_ups.append((network.types, inputs.types))

@@ -1,27 +1,36 @@
-"""The gradients of each sample, formed: dear, and only for parameters that enter several times."""
+"""The gradients of each sample, formed: costly, and needed only by tied parameters."""
 
 from __future__ import annotations
+
+from typing import assert_never
 
 import torch
 from torch import Tensor
 
-from assay.export.gradients.places import HeadProduct, LookUp, Place, Product
+from assay.export.gradients.places import HeadProduct, LookUp, Place, Product, Scaling
 
 
 def sample_gradients(place: Place, batch: int) -> list[Tensor]:
     """One gradient (B, *shape) for each of `parameters_of(place)`; `batch` is B."""
-    if isinstance(place, HeadProduct):
-        weight = torch.matmul(place.gradients.unsqueeze(3), place.inputs.unsqueeze(2))
-        return [weight.flatten(1, 2), (place.gradients * place.sums).flatten(1)]
-    gradients = place.gradients.reshape(batch, -1, place.gradients.shape[1])
-    if isinstance(place, Product):
-        inputs = place.inputs.reshape(batch, -1, place.inputs.shape[1])
-        return [torch.matmul(gradients.transpose(1, 2), inputs), gradients.sum(1)]
-    if isinstance(place, LookUp):
-        rows = torch.arange(place.table.weight.shape[0])
-        chosen = place.ids.unsqueeze(1) == rows.unsqueeze(1)  # (B, rows, T)
-        if place.table.padding_idx is not None:
-            chosen = chosen & (place.ids != place.table.padding_idx).unsqueeze(1)
-        return [torch.matmul(chosen.to(gradients.dtype), gradients)]
-    products = place.products.reshape(batch, -1, place.products.shape[1])
-    return [products.sum(1), gradients.sum(1)]
+
+    def by_sample(rows: Tensor) -> Tensor:  # (B·T, n) to (B, T, n)
+        return rows.reshape(batch, -1, rows.shape[1])
+
+    match place:
+        case Product(_, inputs, gradients):
+            at_outputs = by_sample(gradients)
+            weight = torch.matmul(at_outputs.transpose(1, 2), by_sample(inputs))
+            return [weight, at_outputs.sum(1)]
+        case HeadProduct(_, inputs, sums, gradients):
+            weight = torch.matmul(gradients.unsqueeze(3), inputs.unsqueeze(2))
+            return [weight.flatten(1, 2), (gradients * sums).flatten(1)]
+        case Scaling(_, products, gradients):
+            return [by_sample(products).sum(1), by_sample(gradients).sum(1)]
+        case LookUp(table, ids, gradients):
+            chosen = ids.unsqueeze(1) == torch.arange(table.weight.shape[0]).unsqueeze(1)
+            if table.padding_idx is not None:
+                chosen = chosen & (ids != table.padding_idx).unsqueeze(1)
+            # (B, rows of the table, T) by (B, T, d)
+            return [torch.matmul(chosen.to(gradients.dtype), by_sample(gradients))]
+        case unknown:
+            assert_never(unknown)

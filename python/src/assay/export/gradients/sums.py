@@ -6,29 +6,46 @@ the places of the whole sum, whatever K is.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import torch
 from torch import Tensor
 
-from assay.export.gradients.places import HeadProduct, LookUp, Places, Product, parameters_of
+from assay.export.gradients.places import (
+    HeadProduct,
+    LookUp,
+    Place,
+    Places,
+    Product,
+    Scaling,
+    parameters_of,
+)
 
 
 def summed_gradients(places: Places) -> dict[int, Tensor]:
-    """By the id of each parameter its gradient, in the parameter's shape."""
+    """By the id of each parameter its gradient, summed over the batch, in its shape."""
     found: dict[int, Tensor] = {}
-    # The outputs written last are computed first, and so let go of what they read (see shares.py).
+    # The outputs written last are computed first, and so let go of what they read (see terms.py).
     for place in reversed(places):
-        if isinstance(place, Product):
-            parts = [torch.mm(place.gradients.t(), place.inputs), place.gradients.sum(0)]
-        elif isinstance(place, HeadProduct):
-            parts = _head_product(place)
-        elif isinstance(place, LookUp):
-            parts = [_look_up(place)]
-        else:
-            parts = [place.products.sum(0), place.gradients.sum(0)]
-        for parameter, part in zip(parameters_of(place), parts, strict=True):
+        for parameter, part in zip(parameters_of(place), _sums(place), strict=True):
             known = found.get(id(parameter))
             found[id(parameter)] = part if known is None else known + part
     return found
+
+
+def _sums(place: Place) -> list[Tensor]:
+    """One gradient, summed over the batch, for each of `parameters_of(place)`."""
+    match place:
+        case Product(_, inputs, gradients):
+            return [torch.mm(gradients.t(), inputs), gradients.sum(0)]
+        case HeadProduct():
+            return _head_product(place)
+        case Scaling(_, products, gradients):
+            return [products.sum(0), gradients.sum(0)]
+        case LookUp():
+            return [_look_up(place)]
+        case unknown:
+            assert_never(unknown)
 
 
 def _head_product(place: HeadProduct) -> list[Tensor]:

@@ -1,13 +1,14 @@
 """The inner product of a logit's gradient with a direction v in parameter space, for every sample.
 
 Each formula takes one place as one logit sees it and the direction's part for it, and gives its
-share of ⟨∇z, v⟩, (B). No gradient is formed: Σ_t G_t·(V A_t + v_b), where V A_t + v_b is how the
+term of ⟨∇z, v⟩, (B). No gradient is formed: Σ_t G_t·(V A_t + v_b), where V A_t + v_b is how the
 place's output would move along v.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import assert_never
 
 import torch
 from torch import Tensor, nn
@@ -17,31 +18,33 @@ from assay.export.gradients.places import HeadProduct, LookUp, Place, Places, Pr
 Direction = Callable[[Tensor], Tensor]  # of a parameter's shape
 
 
-def tangent_shares(views: Sequence[Places], direction: Direction, batch: int) -> list[Tensor]:
+def tangent_terms(views: Sequence[Places], direction: Direction, batch: int) -> list[Tensor]:
     """What each place adds to ⟨∇z_k, v⟩, (B, K), from the places as each of the K logits sees them.
 
     `batch` is B.
     """
     return [
-        torch.stack([_share(place, direction, batch) for place in seen], dim=1)
+        torch.stack([_term(place, direction, batch) for place in seen], dim=1)
         for seen in zip(*views, strict=True)
     ]
 
 
-def _share(place: Place, direction: Direction, batch: int) -> Tensor:
-    if isinstance(place, Product):
-        moved = nn.functional.linear(
-            place.inputs, direction(place.layer.weight), direction(place.layer.bias)
-        )
-        return _inner(moved, place.gradients, batch)
-    if isinstance(place, HeadProduct):
-        return _head_product(place, direction)
-    if isinstance(place, Scaling):
-        weight, bias = direction(place.layer.weight), direction(place.layer.bias)
-        moved = torch.mm(place.products, weight.unsqueeze(1))
-        moved = torch.addmm(moved, place.gradients, bias.unsqueeze(1))
-        return moved.reshape(batch, -1).sum(1)
-    return _look_up(place, direction, batch)
+def _term(place: Place, direction: Direction, batch: int) -> Tensor:
+    match place:
+        case Product(layer, inputs, gradients):
+            moved = nn.functional.linear(inputs, direction(layer.weight), direction(layer.bias))
+            return _inner(moved, gradients, batch)
+        case HeadProduct():
+            return _head_product(place, direction)
+        case Scaling(layer, products, gradients):
+            weight, bias = direction(layer.weight), direction(layer.bias)
+            moved = torch.mm(products, weight.unsqueeze(1))
+            moved = torch.addmm(moved, gradients, bias.unsqueeze(1))
+            return moved.reshape(batch, -1).sum(1)
+        case LookUp():
+            return _look_up(place, direction, batch)
+        case unknown:
+            assert_never(unknown)
 
 
 def _head_product(place: HeadProduct, direction: Direction) -> Tensor:

@@ -18,7 +18,7 @@ from torch import Tensor
 from assay.export.check import BATCH
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint
-from assay.export.gradients.trace import direction_name, gradient_name
+from assay.export.gradients.kinds import direction_name, gradient_name
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer
 

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from assay.export.families import Checkpoint, token_positions
-from assay.export.gradients.grams import gram_shares
+from assay.export.gradients.grams import gram_terms
 from assay.export.gradients.network import find_network
 from assay.export.gradients.places import Places
 from assay.export.gradients.run import Inputs, Run, run_network
-from assay.export.gradients.shares import total
 from assay.export.gradients.sums import summed_gradients
-from assay.export.gradients.tangents import tangent_shares
+from assay.export.gradients.tangents import tangent_terms
+from assay.export.gradients.terms import total
 from assay.export.merge import merge_equal_nodes
 from assay.export.trace import Trace, example_inputs, stamp_checkpoint, trace_module
 
@@ -112,8 +112,8 @@ class _Norms(_Gradients):
     def forward(self, *texts: Tensor) -> Any:
         run = self.run(texts)
         views = self.views(run)
-        shares = gram_shares(views, texts[0].shape[0])
-        gram = total([share for share in shares if share is not None])
+        terms = gram_terms(views, texts[0].shape[0])
+        gram = total([term for term in terms if term is not None])
         return run.logits, run.features, gram.reshape(-1, len(views), len(views))
 
 
@@ -124,8 +124,8 @@ class _Tangent(_Gradients):
         run = self.run(texts)
         views = self.views(run)
         batch, classes = texts[0].shape[0], len(views)
-        grams = gram_shares(views, batch)
-        moved = tangent_shares(views, lambda parameter: parts[id(parameter)], batch)
+        grams = gram_terms(views, batch)
+        moved = tangent_terms(views, lambda parameter: parts[id(parameter)], batch)
         # in one sum, so that a place is read for both at once
         both = total([_join(pair) for pair in zip(grams, moved, strict=True)])
         gram = both[:, classes:].reshape(-1, classes, classes)
@@ -133,7 +133,7 @@ class _Tangent(_Gradients):
 
 
 def _join(pair: tuple[Tensor | None, Tensor]) -> Tensor:
-    """A place's share of the gram (B, K·K), or none, after its share of the tangent (B, K)."""
+    """A place's term of the gram (B, K·K), or none, after its term of the tangent (B, K)."""
     gram, tangent = pair
     if gram is None:
         gram = torch.zeros_like(tangent).repeat(1, tangent.shape[1])

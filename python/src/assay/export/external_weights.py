@@ -20,7 +20,7 @@ LOCATION = "weights.bin"
 INLINE_BYTES_MAX = 1024
 
 
-def share_weights(trace: Trace, weights: Weights) -> onnx.ModelProto:
+def externalise_weights(trace: Trace, weights: Weights) -> onnx.ModelProto:
     """The traced graph with its parameters as external data of weights.bin.
 
     Raises:
@@ -74,9 +74,9 @@ def _find_parameters(trace: Trace, weights: Weights) -> dict[str, tuple[Paramete
 
 
 def _turn(node: NodeProto, index: int, parameter: Parameter, transposed: bool) -> bool:
-    """Whether a Transpose must stand between the stored parameter and the node.
+    """Whether the node needs a Transpose of the stored parameter.
 
-    A Gemm's flag does it for nothing; elsewhere ONNX Runtime folds the Transpose when it loads.
+    A Gemm's flag does it at no cost; elsewhere ONNX Runtime folds the Transpose when it loads.
     """
     differs = transposed != parameter.transposed
     if node.op_type != "Gemm" or index != 1:
@@ -147,7 +147,7 @@ def quantised_names(name: str) -> tuple[str, str]:
 
 
 def external_tensor(name: str, shape: Iterable[int], kind: int, extent: Extent) -> TensorProto:
-    """An initialiser whose bytes are an extent of weights.bin."""
+    """An initialiser of a TensorProto kind whose bytes are an extent of weights.bin."""
     tensor = TensorProto(name=name, data_type=kind, dims=list(shape))
     tensor.data_location = TensorProto.EXTERNAL
     entries = {"location": LOCATION, "offset": extent.offset, "length": extent.length}

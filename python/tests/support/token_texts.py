@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from random import Random
 from typing import Literal
 
 Make = Callable[[Random], str]
+LONG = os.environ.get("ASSAY_TEST_LONG") is not None
 
 TEXT = """
 usb c cable wireless mouse monitor 4k laptop 16gb ram noise cancelling headphones running
@@ -222,6 +224,19 @@ def every_character(size: int) -> list[str]:
     return [
         " ".join(f"a{chr(code)}b" for code in codes[at : at + size])
         for at in range(0, len(codes), size)
+    ]
+
+
+def variants() -> list[str]:
+    """Each line of known words as it is, in every case, and in every normal form."""
+    return [
+        text
+        for line in TEXT.strip().splitlines()
+        for text in (
+            line,
+            *(change(line) for change in CASES),
+            *(unicodedata.normalize(form, line) for form in FORMS),
+        )
     ]
 
 

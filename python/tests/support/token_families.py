@@ -1,6 +1,6 @@
 """Checkpoint folders with the tokeniser of each family: small vocabularies, the family's own parts.
 
-Every assigned character has a token of its own where the family's model allows it, so that a
+Every character of `characters` has a token of its own where the family's model allows it, so that a
 difference in one character is one in the ids, and not one unknown token for another.
 """
 
@@ -31,8 +31,9 @@ from tokenizers import (
 from tokenizers.trainers import BpeTrainer
 from transformers import PreTrainedTokenizerFast
 
-from token_texts import WORDS
+from token_texts import LONG, WORDS
 
+LARGE_SCRIPTS = ("CJK", "HANGUL SYLLABLE", "TANGUT")
 BERT_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 ANGLE_TOKENS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
@@ -40,11 +41,23 @@ GPT2_PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s
 
 @functools.cache
 def characters() -> list[str]:
-    """Every assigned character."""
-    return [
+    """Every assigned character; of the large scripts, unless ASSAY_TEST_LONG is set, one in eight.
+
+    Vocabularies of every ideograph take longer to build and load than the texts take.
+    """
+    known = set("".join(unicodedata.normalize("NFKC", word) + word for word in WORDS))
+    assigned = [
         chr(code)
         for code in range(sys.maxunicode + 1)
         if unicodedata.category(chr(code)) not in ("Cn", "Cs", "Co")
+    ]
+    return [
+        character
+        for number, character in enumerate(assigned)
+        if LONG
+        or number % 8 == 0
+        or character in known
+        or not unicodedata.name(character, "").startswith(LARGE_SCRIPTS)
     ]
 
 
