@@ -51,6 +51,20 @@ describe("a body that falls silent", () => {
   });
 });
 
+describe("a body that is too large by its own word", () => {
+  it("is answered 413 once nothing comes of it for five seconds, also where its connection ends with that", async () => {
+    const port = await listeningPort(await testApp());
+    const socket = await openSocket(port);
+    const head = headOf("POST", "/v1/score", "application/json", 99_999_999_999);
+    socket.write(`${head.slice(0, -2)}connection: close\r\n\r\n{`);
+    const startedAtMs = performance.now();
+    const [answer] = await once(socket.setEncoding("latin1"), "data");
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+    // Not half a minute, which the rest of a body may take that comes.
+    expect(performance.now() - startedAtMs).toBeLessThan(20_000);
+  });
+});
+
 describe("the bytes of all bodies", () => {
   const limits = { ...TEST_LIMITS, bodiesBytesMax: 2 ** 20 };
 

@@ -36,6 +36,16 @@ describe("without keys", () => {
     }
   });
 
+  it("two Host headers are refused: what stands before the service may have read the other one", async () => {
+    const port = await listeningPort(await testApp());
+    const answer = await exchange(
+      port,
+      "GET /v1/models HTTP/1.1\r\nhost: localhost\r\nhost: evil.example\r\nconnection: close\r\n\r\n",
+    );
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(codeOf(answer)).toBe("invalid_request");
+  });
+
   it("a target that names another host is refused, whatever the Host header says", async () => {
     const port = await listeningPort(await testApp());
     const head = (target: string) => `GET ${target} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`;

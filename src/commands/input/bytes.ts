@@ -21,7 +21,7 @@ export async function* readBytes(path: string, signal: AbortSignal): AsyncGenera
   addAbortSignal(signal, stream);
   try {
     const { head, chunks } = await peek(stream, (bytes) => bytes.length >= GZIP.length);
-    yield* head.subarray(0, GZIP.length).equals(GZIP) ? unpacked(chunks) : chunks;
+    yield* head.subarray(0, GZIP.length).equals(GZIP) ? unpacked(chunks, signal) : chunks;
   } catch (cause) {
     signal.throwIfAborted();
     throw new AssayError("input_invalid", {
@@ -54,8 +54,9 @@ export async function peek(
   return { head, chunks: chunks() };
 }
 
-async function* unpacked(packed: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  const gunzip = createGunzip();
+async function* unpacked(packed: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  // A small file may be read to its end while most of what it holds is still to be unpacked.
+  const gunzip = addAbortSignal(signal, createGunzip());
   // A failure destroys `gunzip` with its error, which the loop below throws.
   const fed = pipeline(Readable.from(packed), gunzip).catch(() => undefined);
   yield* gunzip;

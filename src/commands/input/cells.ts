@@ -89,9 +89,10 @@ function lineEndsIn(record: readonly string[]): number {
 }
 
 function columnsOf(header: readonly string[], fields: FieldMap, at: string): Column[] {
+  const named = new Set<string>();
   const columns = header.map((name, index) => {
     const place = `${at}, column ${index + 1}`;
-    if (header.indexOf(name) !== index)
+    if (named.size === named.add(name).size)
       throw invalid(`${place}: the header names the column ${JSON.stringify(name)} twice`);
     const targets = fields.targetsOf(name);
     if ("fault" in targets) throw invalid(`${place}: the header's ${targets.fault}`);

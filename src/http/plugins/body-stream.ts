@@ -7,6 +7,8 @@ import { refuseEncoding } from "./media-types.js";
 export const IDLE_MS = 30_000;
 /** How long the rest of a body is read of which nothing is wanted any more; as long as nginx's `lingering_time`. */
 const LINGER_MS = 30_000;
+/** And how long while nothing comes of it; as nginx's `lingering_timeout`. */
+const LINGER_IDLE_MS = 5000;
 /** And how much of it. */
 const LINGER_BYTES = 2 ** 30;
 
@@ -46,13 +48,16 @@ export function restOf(request: IncomingMessage): Promise<void> {
   if (request.readableEnded || request.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
     const late = setTimeout(settle, LINGER_MS);
+    const idle = setTimeout(settle, LINGER_IDLE_MS);
     let length = 0;
     function count(part: Uint8Array): void {
+      idle.refresh();
       length += part.length;
       if (length > LINGER_BYTES) settle();
     }
     function settle(): void {
       clearTimeout(late);
+      clearTimeout(idle);
       request.off("data", count).off("end", settle).off("close", settle);
       resolve();
     }
