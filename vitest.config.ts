@@ -2,7 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** What measures time under load: one file after another, with nothing beside them. */
 const ALONE = [
-  "test/system/{overload,timing,hung-store}.test.ts",
+  "test/system/{attacks,overload,timing,hung-store}.test.ts",
   "test/http/timing.test.ts",
   "test/bench/**/*.test.ts",
 ];

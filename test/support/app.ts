@@ -18,11 +18,25 @@ export function temporaryFolder(): string {
   return folder;
 }
 
-/** An embedded store of its own, closed after the test. */
+/** An embedded store of its own, closed after the test, that reads no outputs before those given to it are written. */
 export async function temporaryStore(): Promise<Store> {
   const store = await openEmbeddedStore({ directory: temporaryFolder() });
   onTestFinished(() => store.close());
-  return store;
+  const writing = new Set<Promise<void>>();
+  return {
+    ...store,
+    // A request without a dataset is answered before its outputs are kept, and the next one of a test might miss them.
+    writeOutputs(entries) {
+      const written = store.writeOutputs(entries);
+      writing.add(written);
+      return written;
+    },
+    async readOutputs(keys) {
+      await Promise.allSettled(writing);
+      writing.clear();
+      return store.readOutputs(keys);
+    },
+  };
 }
 
 /** A store that does not answer, as a Redis that is down. */
