@@ -32,8 +32,9 @@ export async function temporaryStore(): Promise<Store> {
       return written;
     },
     async readOutputs(keys) {
-      await Promise.allSettled(writing);
-      writing.clear();
+      const given = [...writing];
+      await Promise.allSettled(given);
+      for (const written of given) writing.delete(written);
       return store.readOutputs(keys);
     },
   };
