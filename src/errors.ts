@@ -27,7 +27,7 @@ export interface Fault {
   readonly sharedWith?: SamplePlace;
 }
 
-/** A sample among those of a call, from 0; or where it stands in what was sent, in words: `line 17`. */
+/** The index of a sample in the call, from 0; or its place in the input, in words: `line 17`. */
 export type SamplePlace = number | string;
 
 /**
@@ -169,4 +169,9 @@ export function throwFaults(code: ErrorCode, faults: readonly Fault[]): void {
 /** What was thrown as an error of the catalogue: `internal` with its cause where it is none. */
 export function asAssayError(error: unknown): AssayError {
   return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
+}
+
+/** The message of what was thrown, whatever it is. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
 }

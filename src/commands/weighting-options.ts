@@ -71,7 +71,7 @@ export function weightingOf(options: WeightingOptions): WeightingRequest | null 
   try {
     weighOptions(weighting);
   } catch (error) {
-    throw error instanceof AssayError ? inWordsOfOptions(error) : error;
+    throw inWordsOfOptions(error);
   }
   return weighting;
 }

@@ -1,14 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import { AssayError, type ErrorCode } from "../errors.js";
+import { AssayError, type ErrorCode, messageOf } from "../errors.js";
 import { watchFolders } from "./folder-watch.js";
 import { absentFiles, listModelFolders, type ModelFolder, readModelFolder } from "./model-folder.js";
 import type { ModelDescription, Ranker, Rankers } from "./port.js";
 import type { RankerOptions } from "./ranker.js";
 import { commitStaging, createStaging, removeStaging, settleFolder } from "./staging.js";
 import { openSwappable, type Swappable } from "./swap.js";
-import { messageOf } from "./thrown.js";
 import { receiveWeights } from "./weights-upload.js";
 
 /** How an attempt to replace a model ended, for the log and the metrics. */

@@ -1,7 +1,4 @@
-/** What was thrown, in words. */
-export function messageOf(thrown: unknown): string {
-  return thrown instanceof Error ? thrown.message : String(thrown);
-}
+import { messageOf } from "../errors.js";
 
 /** Whether the system refused a call, which the error names as `syscall`. */
 export function isSystemError(thrown: unknown): thrown is NodeJS.ErrnoException {

@@ -1,10 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Tokenizer } from "tokenizers";
-import { AssayError } from "../errors.js";
+import { AssayError, messageOf } from "../errors.js";
 import { type Component, type Components, type Cut, flatten, readCut } from "./cuts.js";
 import { TOKENISER_FILE } from "./manifest.js";
-import { messageOf } from "./thrown.js";
 
 /** A `tokenizer.json` as Hugging Face's library runs it. */
 export interface TokenizerFile {

@@ -2,7 +2,7 @@ import { createReadStream } from "node:fs";
 import { addAbortSignal, Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { AssayError } from "../../errors.js";
+import { AssayError, messageOf } from "../../errors.js";
 
 /** What the command line calls standard input. */
 export const STANDARD_INPUT = "-";
@@ -25,7 +25,7 @@ export async function* readBytes(path: string, signal: AbortSignal): AsyncGenera
   } catch (cause) {
     signal.throwIfAborted();
     throw new AssayError("input_invalid", {
-      detail: `${nameOf(path)}: ${cause instanceof Error ? cause.message : String(cause)}`,
+      detail: `${nameOf(path)}: ${messageOf(cause)}`,
       cause,
     });
   } finally {

@@ -1,8 +1,7 @@
 import { createReadStream } from "node:fs";
 import { type FileHandle, open, stat, writeFile } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
-import { AssayError } from "../../errors.js";
-import { messageOf } from "../thrown.js";
+import { AssayError, messageOf } from "../../errors.js";
 import { type GraphProto, makeEntry, type TensorProto } from "./onnx.js";
 
 /** `data_location` of a tensor whose data lie in another file. */

@@ -2,10 +2,9 @@ import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, dirname, join, relative, resolve } from "node:path";
-import { AssayError } from "../../errors.js";
+import { AssayError, messageOf } from "../../errors.js";
 import { digestOfFile } from "../digests.js";
 import { type Manifest, manifestSchema, WEIGHTS_FILE } from "../manifest.js";
-import { messageOf } from "../thrown.js";
 import { loadTokeniser } from "../tokeniser.js";
 import {
   type CheckpointChoices,

@@ -5,8 +5,7 @@ import {
   FieldDescriptorProto_Label as Label,
   FieldDescriptorProto_Type as Type,
 } from "@bufbuild/protobuf/wkt";
-import { AssayError } from "../../errors.js";
-import { messageOf } from "../thrown.js";
+import { AssayError, messageOf } from "../../errors.js";
 
 /** The messages of `onnx.proto` (onnx 1.23, ONNX IR) with the fields that an import reads or writes; the others are kept. */
 export interface ModelProto extends Message {

@@ -1,8 +1,7 @@
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
-import { AssayError } from "../../errors.js";
+import { AssayError, messageOf } from "../../errors.js";
 import type { PaddedBatch } from "../engine/session/padding.js";
 import { RUNTIME_ENVIRONMENT } from "../runtime-environment.js";
-import { messageOf } from "../thrown.js";
 
 Object.assign(process.env, RUNTIME_ENVIRONMENT);
 

@@ -1,8 +1,7 @@
-import { AssayError } from "../../errors.js";
+import { AssayError, messageOf } from "../../errors.js";
 import { padBatch } from "../engine/session/padding.js";
 import type { Manifest } from "../manifest.js";
 import type { Text } from "../port.js";
-import { messageOf } from "../thrown.js";
 import type { TokenisedText, Tokeniser } from "../tokeniser.js";
 import type { ExposedModel } from "./features.js";
 import type { LastLayer } from "./last-layer.js";

@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { readdir, readFile, stat } from "node:fs/promises";
 import { dirname, extname, join } from "node:path";
-import { AssayError } from "../../errors.js";
+import { AssayError, messageOf } from "../../errors.js";
 import { readJson } from "../model-folder.js";
-import { messageOf } from "../thrown.js";
 import type { CheckpointFiles } from "./checkpoint.js";
 
 /** A folder as Optimum or sentence-transformers writes it. */

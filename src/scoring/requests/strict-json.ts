@@ -1,5 +1,5 @@
 import { parse } from "secure-json-parse";
-import { type AssayError, faultsError } from "../../errors.js";
+import { type AssayError, faultsError, messageOf } from "../../errors.js";
 import { pointerOf, type StructureFault, structureFault } from "../../text/json-structure.js";
 
 /** Names in one object: more than any request has, few enough that the faults of all of them can be told. */
@@ -29,7 +29,7 @@ export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown
 
 /** V8's reason without the part of the text that it quotes. */
 function reasonOf(cause: unknown): string {
-  const message = cause instanceof Error ? cause.message : String(cause);
+  const message = messageOf(cause);
   const [, reason = message] = /^(.*?),? ?(?:\.{3})?".*"(?:\.{3})? is not valid JSON$/s.exec(message) ?? [];
   return reason || "There is no JSON value";
 }

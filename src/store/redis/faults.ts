@@ -1,4 +1,4 @@
-import { AssayError } from "../../errors.js";
+import { AssayError, messageOf } from "../../errors.js";
 
 /** What Redis answers where it does not do as it is asked, by the first word of its reply, in words without its address. */
 const REPLIES: Readonly<Record<string, string>> = {
@@ -80,7 +80,7 @@ export function unavailable(detail: string): AssayError {
 export function reasonOf(error: unknown): string {
   // One of several addresses that were all tried: the whole has no message.
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return message.replace(/\bUser \S+ has no permissions/i, "this user has no permissions");
 }
 

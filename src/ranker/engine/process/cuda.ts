@@ -1,7 +1,7 @@
 import { createRequire } from "node:module";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
-import { messageOf } from "../../thrown.js";
+import { messageOf } from "../../../errors.js";
 
 /** What is missing, in words, for the message with which opening a session on a CUDA device failed. */
 export function cudaFailure(message: string): string {

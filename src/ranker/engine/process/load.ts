@@ -1,7 +1,6 @@
-import { AssayError } from "../../../errors.js";
+import { AssayError, messageOf } from "../../../errors.js";
 import { checkDigests } from "../../digests.js";
 import { forwardGraph, type Work } from "../../graphs.js";
-import { messageOf } from "../../thrown.js";
 import { loadTokeniser, type Tokeniser } from "../../tokeniser.js";
 import type { Device, EngineSetup } from "../protocol.js";
 import { checkSelfTest, type SelfTestBatch, selfTestBatches, selfTestTexts } from "../session/self-test.js";

@@ -26,9 +26,9 @@ const BATCH_SCALE: Readonly<Record<Graph, number>> = {
 };
 
 /**
- * Whether the runs of a priority take turns: the run whose oldest row led a batch goes behind the others, so none waits for
- * all of a longer one. Bulk is served in the order it came, for which deadlines are admitted: of runs as large as each other
- * that took turns, all would end late.
+ * Whether the runs of a priority take turns: the run whose oldest row led a batch goes behind the others, so no run waits until a
+ * longer one has ended. Bulk runs do not: they are served in the order in which they came, and admission counts on that order to keep
+ * deadlines. If bulk runs of equal size took turns, all of them would end late.
  */
 const TAKES_TURNS: Readonly<Record<Priority, boolean>> = { interactive: true, bulk: false };
 

@@ -1,6 +1,6 @@
+import { messageOf } from "../../../errors.js";
 import type { Priority } from "../../batch-planner.js";
 import type { Text } from "../../port.js";
-import { messageOf } from "../../thrown.js";
 import { charactersOf } from "../../token-estimate.js";
 import type { TokenisedText, Tokeniser } from "../../tokeniser.js";
 import type { RunPart } from "../protocol.js";

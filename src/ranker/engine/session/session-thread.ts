@@ -3,11 +3,11 @@
  * batch at a time, so that the process's main thread tokenises and plans meanwhile.
  */
 import { parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "../../../errors.js";
 import { checkDigests } from "../../digests.js";
 import type { Graph, Work } from "../../graphs.js";
 import type { ModelFolder } from "../../model-folder.js";
 import { operandsOf } from "../../parameters.js";
-import { messageOf } from "../../thrown.js";
 import type { Device, Matrices } from "../protocol.js";
 import { openAccumulateSession } from "./accumulate-session.js";
 import type { PaddedBatch } from "./padding.js";

@@ -1,7 +1,7 @@
 /** A worker thread of the engine process that opens the folder's trees with its first job, and answers each in turn. */
 import { parentPort, workerData } from "node:worker_threads";
+import { messageOf } from "../../../errors.js";
 import type { ModelFolder } from "../../model-folder.js";
-import { messageOf } from "../../thrown.js";
 import type { TreesAnswer, TreesJob } from "../protocol.js";
 import { openTrees, type TreesSession } from "./trees-session.js";
 
