@@ -108,9 +108,6 @@ function instantRankers() {
     run: async (texts) => ({
       logits: Float32Array.from(texts, ({ second }) => (second.length % 7) - 3),
       featureNormsSquared: Float32Array.from(texts, ({ second }) => second.length % 11),
-      grams: null,
-      tangents: null,
-      features: null,
       truncated: new Uint8Array(texts.length),
       timings: { tokeniseMs: 0, queueMs: 0, inferMs: 0 },
     }),

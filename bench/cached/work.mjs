@@ -89,9 +89,6 @@ export async function scoreWork(place) {
             logits: Float32Array.of(logit),
             featureNormSquared,
             truncated: false,
-            gram: null,
-            tangent: null,
-            features: null,
           };
           entries.push({ key: keyOf(batches[batch][index]), record });
         }

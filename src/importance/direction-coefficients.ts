@@ -13,7 +13,7 @@ export interface DirectionCoefficients {
  * What each logit's gradient counts in a direction: for `loss_gradient` c = r, so that the sum is Σ ∇ℓ_i; for
  * `mean_direction` c = r/‖∇ℓ‖, so that it is Σ I_i with I = ∇ℓ/‖∇ℓ‖, and I = 0 where ∇ℓ = 0.
  *
- * @param batch with grams for `mean_direction`
+ * @param batch with `gram` for `mean_direction`
  * @param labels (N) each passed by `labelFault`, none null
  * @param groups (N) read by group losses only; each group whole
  */
@@ -24,12 +24,12 @@ export function directionCoefficients(
   loss: LossName,
   groups: readonly (string | null)[],
 ): DirectionCoefficients {
-  const { classes, grams } = batch;
+  const { classes, gram } = batch;
   const coefficients = new Float64Array(labels.length * classes);
   let zeroGradients = 0;
   for (const [index, atLogits] of lossGradients(batch, labels, loss, groups).entries()) {
     if (atLogits === null) throw new RangeError(`sample ${index} has no label`);
-    const norm = kind === "loss_gradient" ? 1 : normAt(index, atLogits.gradient, grams, classes);
+    const norm = kind === "loss_gradient" ? 1 : normAt(index, atLogits.gradient, gram, classes);
     if (norm === 0 || atLogits.gradient.every((r) => r === 0)) {
       zeroGradients += 1;
       continue;
@@ -42,10 +42,10 @@ export function directionCoefficients(
 function normAt(
   index: number,
   gradient: readonly number[],
-  grams: LogitBatch["grams"],
+  gram: LogitBatch["gram"],
   classes: number,
 ): number {
-  if (!grams) throw new RangeError("mean_direction reads grams");
+  if (gram === undefined) throw new RangeError("mean_direction reads the gram");
   const entries = classes * classes;
-  return gradNorm(gradient, grams.subarray(index * entries, (index + 1) * entries));
+  return gradNorm(gradient, gram.subarray(index * entries, (index + 1) * entries));
 }

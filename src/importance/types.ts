@@ -44,16 +44,27 @@ export type SignalColumn = readonly (number | null)[];
 /** Signals of N samples, one column each. */
 export type SignalColumns = ReadonlyMap<SignalName, SignalColumn>;
 
-/** What the model said of N texts, without their labels. */
-export interface LogitBatch {
+/**
+ * What a batch may have beside logits and ‖h‖², with the entries of a sample of K logits: `gram` (K, K) Γ = ⟨∇z_k, ∇z_l⟩ over all
+ * parameters, for one logit ‖∇z‖²; `tangent` (K) ⟨∇z_k, v⟩ along a direction v.
+ */
+export const MATRIX_ENTRIES = {
+  gram: (classes: number) => classes * classes,
+  tangent: (classes: number) => classes,
+} as const;
+export type BatchMatrix = keyof typeof MATRIX_ENTRIES;
+export const BATCH_MATRICES = Object.keys(MATRIX_ENTRIES) as readonly BatchMatrix[];
+
+/** One sample's row of each matrix. */
+export type MatrixRows = Readonly<Record<BatchMatrix, ArrayLike<number>>>;
+export const NO_ROWS: MatrixRows = { gram: [], tangent: [] };
+
+/** What the model said of N texts, without their labels. A matrix (N, …) is absent where no graph gave it. */
+export interface LogitBatch extends Readonly<Partial<Record<BatchMatrix, Float32Array | Float64Array>>> {
   /** (N, K) row-major. */
   readonly logits: Float32Array | Float64Array;
   /** (N) ‖h‖² of the last layer's input. */
   readonly featureNormsSquared: Float32Array | Float64Array;
-  /** (N, K, K) Γ: ⟨∇z_k, ∇z_l⟩ over all parameters; for one logit ‖∇z‖². Absent or null where no gradient ran. */
-  readonly grams?: Float32Array | Float64Array | null;
-  /** (N, K) ⟨∇z_k, v⟩ along a direction v; absent or null without one. */
-  readonly tangents?: Float32Array | Float64Array | null;
   /** K ≥ 1. */
   readonly classes: number;
 }

@@ -1,6 +1,6 @@
 import { AssayError } from "../errors.js";
 import type { Manifest } from "./manifest.js";
-import type { Precision, Wanted } from "./port.js";
+import type { AskedMatrix, Precision, Wanted } from "./port.js";
 
 /** Graphs of a model folder, as its manifest names them. */
 export type Graph = "forward" | "forward.int8" | "norms" | "tangent" | "accumulate";
@@ -8,8 +8,8 @@ export type Graph = "forward" | "forward.int8" | "norms" | "tangent" | "accumula
 /** What a row is run for; the rows of one batch share all of it. */
 export interface Work {
   readonly graph: Graph;
-  /** The last layer's input is an output too. */
-  readonly features: boolean;
+  /** What the rows answer too, because it was asked for. */
+  readonly asked: readonly AskedMatrix[];
   /** Digest of the direction of `tangent`, name of the sums of `accumulate`; null for the others. */
   readonly operand: string | null;
 }
@@ -27,14 +27,14 @@ export const COST: Readonly<Record<Graph, number>> = {
 };
 
 export function workOf(wanted: Wanted): Work {
-  const features = wanted.features === true;
+  const { asked = [] } = wanted;
   switch (wanted.graph) {
     case "forward":
-      return { graph: forwardGraph(wanted.precision), features, operand: null };
+      return { graph: forwardGraph(wanted.precision), asked, operand: null };
     case "norms":
-      return { graph: "norms", features, operand: null };
+      return { graph: "norms", asked, operand: null };
     case "tangent":
-      return { graph: "tangent", features, operand: wanted.direction.digest };
+      return { graph: "tangent", asked, operand: wanted.direction.digest };
   }
 }
 
@@ -43,8 +43,8 @@ export function forwardGraph(precision: Precision): Graph {
 }
 
 /** Equal for rows that may share a batch. */
-export function kindOf({ graph, features, operand }: Work): string {
-  return `${graph} ${features ? "features" : ""} ${operand ?? ""}`;
+export function kindOf({ graph, asked, operand }: Work): string {
+  return `${graph} ${asked.join()} ${operand ?? ""}`;
 }
 
 /** File of a graph; throws `unsuitable_graph` where the folder has none. */

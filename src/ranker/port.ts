@@ -12,13 +12,42 @@ export type Precision = (typeof PRECISIONS)[number];
 export const GRADIENT_GRAPHS = ["norms", "tangent", "accumulate"] as const;
 export type GradientGraph = (typeof GRADIENT_GRAPHS)[number];
 
-/** What a run computes of each text; `features` asks for the input of the last layer too. */
-export type Wanted =
-  | { readonly graph: "forward"; readonly precision: Precision; readonly features?: boolean }
-  /** + grams. */
-  | { readonly graph: "norms"; readonly features?: boolean }
-  /** + grams and tangents along a direction. */
-  | { readonly graph: "tangent"; readonly direction: DirectionVector; readonly features?: boolean };
+/**
+ * What outputs may have beside logits and ‖h‖², by the name that the graphs give it: for each row of K logits and H features,
+ * `gram` (K, K) ⟨∇z_k, ∇z_l⟩ over all parameters, `tangent` (K) ⟨∇z_k, v⟩ along a direction v, `features` (H) h. This decides
+ * where each comes from: `asked` from every graph, for whoever asks; the others from the graphs that are named, always.
+ */
+export const MATRICES = {
+  gram: ["norms", "tangent"],
+  tangent: ["tangent"],
+  features: "asked",
+} as const satisfies Record<string, "asked" | readonly GradientGraph[]>;
+export type MatrixName = keyof typeof MATRICES;
+export const MATRIX_NAMES = Object.keys(MATRICES) as readonly MatrixName[];
+export type AskedMatrix = { [M in MatrixName]: (typeof MATRICES)[M] extends "asked" ? M : never }[MatrixName];
+export const ASKED_MATRICES = MATRIX_NAMES.filter(
+  (name) => MATRICES[name] === "asked",
+) as readonly AskedMatrix[];
+
+/** Graphs that answer each text, those that give less first. */
+export const ANSWERING_GRAPHS = ["forward", "norms", "tangent"] as const;
+export type AnsweringGraph = (typeof ANSWERING_GRAPHS)[number];
+
+/** What a run computes of each text. */
+export type Wanted = { readonly asked?: readonly AskedMatrix[] } & (
+  | { readonly graph: "forward"; readonly precision: Precision }
+  | { readonly graph: "norms" }
+  | { readonly graph: "tangent"; readonly direction: DirectionVector }
+);
+
+/** A run of the graph that is asked for this gives the matrix. */
+export function gives(
+  { graph, asked = [] }: { readonly graph: AnsweringGraph; readonly asked?: readonly MatrixName[] },
+  matrix: MatrixName,
+): boolean {
+  const from: "asked" | readonly string[] = MATRICES[matrix];
+  return from === "asked" ? asked.includes(matrix) : from.includes(graph);
+}
 
 /** A vector in parameter space, bound to the weights that it was made at. */
 export interface DirectionVector {
@@ -28,18 +57,12 @@ export interface DirectionVector {
   read(): AsyncIterable<Uint8Array>;
 }
 
-/** What the model says of N texts, in the order they were given. K logits, H features, ∇ over all parameters. */
-export interface Outputs {
+/** What the model says of N texts, in the order they were given: (N, …) each; the run gives the matrices that `gives` names. */
+export interface Outputs extends Readonly<Partial<Record<MatrixName, Float32Array>>> {
   /** (N, K) row-major. */
   readonly logits: Float32Array;
   /** (N) ‖h‖², h the input of the last layer. */
   readonly featureNormsSquared: Float32Array;
-  /** (N, K, K) ⟨∇z_k, ∇z_l⟩, of norms and tangent. */
-  readonly grams: Float32Array | null;
-  /** (N, K) ⟨∇z_k, v⟩, of tangent. */
-  readonly tangents: Float32Array | null;
-  /** (N, H) h, where it was asked for. */
-  readonly features: Float32Array | null;
   /** (N) 1 where the text was longer than the model takes and was cut. */
   readonly truncated: Uint8Array;
   readonly timings: RunTimings;

@@ -148,7 +148,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       graphFile(folder.manifest, "accumulate");
       const host = pickHost();
       const sums = host.openSums();
-      const work: Work = { graph: "accumulate", features: false, operand: sums.name };
+      const work: Work = { graph: "accumulate", asked: [], operand: sums.name };
       return createAccumulation({
         sums,
         count: parameterCount(folder.manifest),

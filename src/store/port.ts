@@ -2,20 +2,21 @@
 export type OutputsKey = Buffer;
 
 /**
- * What the model said of one text, without its label; each record comes from one graph. Evictable. A record with more parts
- * may take the place of one with fewer.
+ * Parts that an outputs record may have, of K logits and H features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩, `tangent` (K) ⟨∇z_k, v⟩ along the
+ * direction that the key is bound to, `features` (H) the last layer's input h, kept as float16.
  */
-export interface OutputsRecord {
+export const OUTPUTS_PARTS = ["gram", "tangent", "features"] as const;
+export type OutputsPart = (typeof OUTPUTS_PARTS)[number];
+
+/**
+ * What the model said of one text, without its label; each record comes from one graph and lacks the parts that this did not
+ * give. Evictable. A record with more parts may take the place of one with fewer.
+ */
+export interface OutputsRecord extends Readonly<Partial<Record<OutputsPart, Float32Array>>> {
   /** (K) logits. */
   readonly logits: Float32Array;
   /** ‖h‖² of the last layer's input. */
   readonly featureNormSquared: number;
-  /** (K, K) ⟨∇z_k, ∇z_l⟩, null where the graph does not say. */
-  readonly gram: Float32Array | null;
-  /** (K) ⟨∇z_k, v⟩ along the direction that the key is bound to. */
-  readonly tangent: Float32Array | null;
-  /** (H) the last layer's input h, kept as float16; null where nobody asked for it. */
-  readonly features: Float32Array | null;
   /** The text was longer than the model takes and was cut. */
   readonly truncated: boolean;
 }

@@ -182,7 +182,7 @@ describe("PUT /v1/directions/{direction}", () => {
     await put(app, "v", { kind: "mean_direction", samples });
     const relabelled = samples.map((sample) => ({ ...sample, label: 0.5 }));
     await put(app, "v", { kind: "mean_direction", samples: relabelled });
-    expect(ranker.wanted).toEqual([{ graph: "norms", features: false }]);
+    expect(ranker.wanted).toEqual([{ graph: "norms", asked: [] }]);
   });
 
   it("refuses a list with a fault before anything runs, and names each sample", async () => {

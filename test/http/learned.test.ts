@@ -102,7 +102,7 @@ describe("learned of a request", () => {
     const bare = { ...sample, document: "mouse", extras: { price: 5 } };
     const asked = { samples: [sample, bare], signals: ["learned", "loss", "grad_norm"], weighting: null };
     const { results } = await score(app, asked);
-    expect(ranker.wanted).toEqual([{ graph: "norms", features: true }]);
+    expect(ranker.wanted).toEqual([{ graph: "norms", asked: ["features"] }]);
     const [matrix] = ranker.matrices;
     for (const [row, extras] of [
       [0, [2, 3]],
@@ -132,7 +132,7 @@ describe("learned of a request", () => {
     const { status, results } = await score(app, { samples: [unlabelled], signals: ["learned"] });
     expect(status).toBe(200);
     expect(results[0].learned).toBeTypeOf("number");
-    expect(ranker.wanted).toEqual([{ graph: "forward", precision: "fp32", features: false }]);
+    expect(ranker.wanted).toEqual([{ graph: "forward", precision: "fp32", asked: [] }]);
   });
 
   it("weighs a batch by rank and is remembered with a dataset", async () => {

@@ -143,7 +143,7 @@ describe("on real texts, by PyTorch's gradients", () => {
   const outputs = {
     logits: read("logit"),
     featureNormsSquared: read("features_squared"),
-    grams: read("gram"),
+    gram: read("gram"),
     classes: 1,
   };
   const labels = cases.map(({ label }) => label);

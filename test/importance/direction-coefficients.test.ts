@@ -1,10 +1,10 @@
 import { expect, it } from "vitest";
 import { directionCoefficients } from "../../src/importance/direction-coefficients.js";
 
-const batch = (logits: number[], grams: number[], classes: number) => ({
+const batch = (logits: number[], gram: number[], classes: number) => ({
   logits: Float64Array.from(logits),
   featureNormsSquared: new Float64Array(logits.length / classes),
-  grams: Float64Array.from(grams),
+  gram: Float64Array.from(gram),
   classes,
 });
 
@@ -35,7 +35,7 @@ it("counts a gradient of 0 though r is none: classes that move as one", () => {
 });
 
 it("is r itself for a loss gradient, which needs no gram", () => {
-  const { grams: _, ...forward } = batch([0, 0], [], 2);
+  const { gram: _, ...forward } = batch([0, 0], [], 2);
   const { coefficients } = directionCoefficients(
     "loss_gradient",
     forward,

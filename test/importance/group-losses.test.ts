@@ -96,7 +96,7 @@ test("a sample's gradient norm is its share of the group's, |∂L/∂z|·‖∇z
   const outputs = {
     logits: Float64Array.of(1, -1, 0.5),
     featureNormsSquared: Float64Array.of(0, 0, 0),
-    grams: Float64Array.of(4, 9, 16),
+    gram: Float64Array.of(4, 9, 16),
     classes: 1,
   };
   const groups = ["q", "q", "q"];

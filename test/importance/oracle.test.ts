@@ -64,8 +64,8 @@ describe("signals agree with PyTorch to a relative 1e-6", () => {
       const batch = {
         logits: Float64Array.from(logits),
         featureNormsSquared: Float64Array.of(one.features_squared),
-        grams: Float64Array.from(one.gram),
-        tangents: Float64Array.from(one.tangent),
+        gram: Float64Array.from(one.gram),
+        tangent: Float64Array.from(one.tangent),
         classes: logits.length,
       };
       const columns = computeSignals(batch, [label], loss, names, {
@@ -89,8 +89,8 @@ describe("signals of groups agree with PyTorch to a relative 1e-6", () => {
     const batch = {
       logits: Float64Array.from(one.logits),
       featureNormsSquared: Float64Array.from(one.features_squared),
-      grams: Float64Array.from(one.gram),
-      tangents: Float64Array.from(one.tangent),
+      gram: Float64Array.from(one.gram),
+      tangent: Float64Array.from(one.tangent),
       classes: 1,
     };
     const columns = computeSignals(batch, one.labels, one.loss, names, {

@@ -34,11 +34,12 @@ describe("gradients of the shipped model, against PyTorch's autograd in float64"
   });
 
   it("have ‖∇z‖² and ‖∇z‖ within 1e-5 of each text's, and the logits of forward", async () => {
-    const { logits, featureNormsSquared, grams, truncated } = await ranker.run(
-      oracle.cases.map(textOf),
-      { graph: "norms" },
-      patient,
-    );
+    const {
+      logits,
+      featureNormsSquared,
+      gram: grams,
+      truncated,
+    } = await ranker.run(oracle.cases.map(textOf), { graph: "norms" }, patient);
     const errors = oracle.cases.map(({ id, logit, gram, features_squared }, index) => ({
       id,
       logit: Math.abs((logits[index] as number) - logit),

@@ -69,13 +69,13 @@ describe("the gradient graphs of the shipped model", () => {
   afterAll(() => ranker.close());
 
   it("agree with one another: along a text's own gradient the tangent is its gram, and so is the norm squared", async () => {
-    const { grams } = await ranker.run(texts, { graph: "norms" }, caller);
+    const norms = await ranker.run(texts, { graph: "norms" }, caller);
     for (const index of [0, 3]) {
       const own = await gradientOf(ranker, [texts[index] as Text], [1]);
-      const gram = grams?.[index] as number;
+      const gram = norms.gram?.[index] as number;
       expect(own.norm ** 2 / gram).toBeCloseTo(1, 5);
-      const { tangents, grams: again, logits, featureNormsSquared } = await along(ranker, own);
-      expect((tangents?.[index] as number) / gram).toBeCloseTo(1, 5);
+      const { tangent, gram: again, logits, featureNormsSquared } = await along(ranker, own);
+      expect((tangent?.[index] as number) / gram).toBeCloseTo(1, 5);
       expect((again?.[index] as number) / gram).toBeCloseTo(1, 5);
       const forward = await ranker.run(texts, FP32, caller);
       texts.forEach((_, row) => {
@@ -98,8 +98,8 @@ describe("the gradient graphs of the shipped model", () => {
     expect(apart.norm / once.norm).toBeCloseTo(3, 5);
     const [a, b] = await Promise.all([along(ranker, once), along(ranker, apart)]);
     texts.forEach((_, row) => {
-      const difference = (b.tangents?.[row] as number) + 3 * (a.tangents?.[row] as number);
-      const scale = once.norm * Math.sqrt(a.grams?.[row] as number);
+      const difference = (b.tangent?.[row] as number) + 3 * (a.tangent?.[row] as number);
+      const scale = once.norm * Math.sqrt(a.gram?.[row] as number);
       expect(Math.abs(difference) / scale).toBeLessThan(1e-5);
     });
   });
@@ -111,12 +111,12 @@ describe("the gradient graphs of the shipped model", () => {
     const [one, two, three] = [1, 2, 3].map((value) =>
       vector(Buffer.from(new Float32Array(bytes / 4).fill(value).buffer)),
     ) as [Vector, Vector, Vector];
-    const first = (await along(ranker, one, texts.slice(0, 1))).tangents?.[0] as number;
+    const first = (await along(ranker, one, texts.slice(0, 1))).tangent?.[0] as number;
     const answers = await Promise.all(
       [one, two, three, one].map((direction) => along(ranker, direction, texts.slice(0, 1))),
     );
-    answers.forEach(({ tangents }, index) => {
-      expect((tangents?.[0] as number) / first).toBeCloseTo([1, 2, 3, 1][index] as number, 3);
+    answers.forEach(({ tangent }, index) => {
+      expect((tangent?.[0] as number) / first).toBeCloseTo([1, 2, 3, 1][index] as number, 3);
     });
     await along(ranker, three, texts.slice(0, 1));
     expect([two.reads, three.reads]).toEqual([1, 1]);
@@ -172,8 +172,8 @@ describe("an engine process that dies", () => {
     await new Promise((resolve) => setTimeout(resolve, 300));
     for (const pid of childPids()) if (!others.includes(pid)) process.kill(pid, "SIGKILL");
     await expect(pending[0]).rejects.toMatchObject({ code: "accumulation_lost" });
-    const { tangents, grams } = await pending[1];
-    expect((tangents?.[19] as number) / (grams?.[19] as number)).toBeCloseTo(1, 4);
+    const { tangent, gram } = await pending[1];
+    expect((tangent?.[19] as number) / (gram?.[19] as number)).toBeCloseTo(1, 4);
     expect(own.reads).toBe(2);
     await expect(lost.finish(1)).rejects.toMatchObject({ code: "accumulation_lost" });
     await untouched.add(texts, Float32Array.of(1, 0, 0, 0), caller);

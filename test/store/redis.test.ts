@@ -5,7 +5,6 @@ import type { OutputsRecord, Store } from "../../src/store/port.js";
 import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
 import { LONG } from "../support/load.js";
-import { NO_PARTS } from "../support/outputs.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 import { until } from "../support/until.js";
 import { sample } from "./conformance/records.js";
@@ -188,7 +187,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
 
     it("counts the bytes of outputs that take the place of smaller ones", async () => {
       const store = open({ url: `redis://127.0.0.1:${server.port}?prefix=grown` });
-      const plain = { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false, ...NO_PARTS };
+      const plain = { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false };
       const bytesAfter = async (record: OutputsRecord): Promise<number> => {
         await store.writeOutputs([{ key: Buffer.alloc(16), record }]);
         const [clock] = (await admin.keys("grown*outputs*")).sort((a, b) => a.length - b.length);
@@ -207,7 +206,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       await one.writeOutputs([
         {
           key: Buffer.alloc(16),
-          record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false, ...NO_PARTS },
+          record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false },
         },
       ]);
       expect(await other.readSamples("d", ["a"])).toEqual([null]);
@@ -249,7 +248,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       const store = open({ outputsTtlMs: 60_000 });
       const key = Buffer.alloc(16, 7);
       await store.writeOutputs([
-        { key, record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false, ...NO_PARTS } },
+        { key, record: { logits: Float32Array.of(1), featureNormSquared: 1, truncated: false } },
       ]);
       const buckets = await admin.keys("assay:outputs:*:0:*");
       expect(buckets).toHaveLength(2);

@@ -1,16 +1,17 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { AssayError } from "../../src/errors.js";
-import type {
-  DirectionVector,
-  GradientGraph,
-  LearnedDescription,
-  ModelDescription,
-  Outputs,
-  Ranker,
-  RankerState,
-  Rankers,
-  Text,
-  Wanted,
+import {
+  type DirectionVector,
+  type GradientGraph,
+  gives,
+  type LearnedDescription,
+  type ModelDescription,
+  type Outputs,
+  type Ranker,
+  type RankerState,
+  type Rankers,
+  type Text,
+  type Wanted,
 } from "../../src/ranker/port.js";
 import { fakeAccumulation } from "./fake-accumulation.js";
 import { digestOf, fakeGradients, PARAMETERS } from "./fake-gradients.js";
@@ -161,16 +162,17 @@ async function fakeOutputs(texts: readonly Text[], classes: number, wanted: Want
       digests.flatMap((digest) => Array.from({ length: classes }, (_, k) => (digest[k] as number) / 32 - 4)),
     ),
     featureNormsSquared,
-    grams:
-      wanted.graph === "forward"
-        ? null
-        : Float32Array.from(gradients.flatMap((all) => all.flatMap((a) => all.map((b) => dot(a, b))))),
-    tangents: vector && Float32Array.from(gradients.flatMap((all) => all.map((a) => dot(a, vector)))),
-    features: wanted.features
-      ? Float32Array.from(
-          [...featureNormsSquared].flatMap((norm) => Array(FEATURES).fill(Math.sqrt(norm) / 2)),
-        )
-      : null,
+    ...(gives(wanted, "gram") && {
+      gram: Float32Array.from(gradients.flatMap((all) => all.flatMap((a) => all.map((b) => dot(a, b))))),
+    }),
+    ...(vector && {
+      tangent: Float32Array.from(gradients.flatMap((all) => all.map((a) => dot(a, vector)))),
+    }),
+    ...(gives(wanted, "features") && {
+      features: Float32Array.from(
+        [...featureNormsSquared].flatMap((norm) => Array(FEATURES).fill(Math.sqrt(norm) / 2)),
+      ),
+    }),
     truncated: Uint8Array.from(texts, ({ first }) => (first.length > 1000 ? 1 : 0)),
     timings: { tokeniseMs: 0.1, queueMs: 0.2, inferMs: 0.3 },
   };

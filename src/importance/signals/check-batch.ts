@@ -1,5 +1,13 @@
 import { labelFault } from "../labels.js";
-import { isGroupLoss, type Label, type LogitBatch, type LossName, type SignalName } from "../types.js";
+import {
+  BATCH_MATRICES,
+  isGroupLoss,
+  type Label,
+  type LogitBatch,
+  type LossName,
+  MATRIX_ENTRIES,
+  type SignalName,
+} from "../types.js";
 import type { SignalContext } from "./context.js";
 import type { Reading } from "./signal.js";
 import { suitableLosses, suitableSignals } from "./suitability.js";
@@ -30,30 +38,26 @@ export function checkBatch(
   }
 }
 
-function checkShapes(
-  { logits, featureNormsSquared, grams, tangents, classes }: LogitBatch,
-  count: number,
-): void {
+function checkShapes(batch: LogitBatch, count: number): void {
+  const { logits, featureNormsSquared, classes } = batch;
   if (logits.length !== count * classes || featureNormsSquared.length !== count) {
     throw new RangeError(
       `${count} labels, ${logits.length} logits of ${classes} classes, ${featureNormsSquared.length} feature norms`,
     );
   }
-  if (grams && grams.length !== count * classes * classes) {
-    throw new RangeError(`${grams.length} entries of grams for ${count} samples of ${classes} classes`);
+  for (const name of BATCH_MATRICES) {
+    const entries = batch[name]?.length ?? 0;
+    if (batch[name] !== undefined && entries !== count * MATRIX_ENTRIES[name](classes)) {
+      throw new RangeError(`${entries} entries of ${name} for ${count} samples of ${classes} classes`);
+    }
   }
-  if (tangents && tangents.length !== count * classes) {
-    throw new RangeError(`${tangents.length} tangents for ${count} samples of ${classes} classes`);
-  }
-  const parts = {
-    logit: logits,
-    "feature norm": featureNormsSquared,
-    "gram's entry": grams,
-    tangent: tangents,
-  };
-  for (const [what, values] of Object.entries(parts)) {
-    if (values && !values.every(Number.isFinite)) throw new RangeError(`a ${what} is not finite`);
-  }
+  checkFinite("logit", logits);
+  checkFinite("feature norm", featureNormsSquared);
+  for (const name of BATCH_MATRICES) checkFinite(`${name}'s entry`, batch[name] ?? []);
+}
+
+function checkFinite(what: string, values: Float32Array | Float64Array | readonly number[]): void {
+  if (!values.every(Number.isFinite)) throw new RangeError(`a ${what} is not finite`);
 }
 
 function checkGroups(groups: SignalContext["groups"], count: number, loss: LossName): void {
@@ -62,15 +66,13 @@ function checkGroups(groups: SignalContext["groups"], count: number, loss: LossN
   }
 }
 
-function isThere(reading: Reading, { grams, tangents }: LogitBatch, context: SignalContext): boolean {
+function isThere(reading: Reading, batch: LogitBatch, context: SignalContext): boolean {
   switch (reading) {
-    case "gram":
-      return Boolean(grams);
-    case "tangent":
-      return Boolean(tangents);
     case "reference":
       return context.referenceLosses !== undefined;
     case "learned":
       return false; // it has no formula
+    default:
+      return batch[reading] !== undefined;
   }
 }

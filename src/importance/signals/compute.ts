@@ -2,7 +2,17 @@ import { distributionOf } from "../distribution.js";
 import { targetOf } from "../labels.js";
 import { lossGradients, rowOf } from "../loss-gradients.js";
 import type { LossAtLogits } from "../losses.js";
-import type { Label, LogitBatch, LossName, SignalColumn, SignalName } from "../types.js";
+import {
+  BATCH_MATRICES,
+  type Label,
+  type LogitBatch,
+  type LossName,
+  MATRIX_ENTRIES,
+  type MatrixRows,
+  NO_ROWS,
+  type SignalColumn,
+  type SignalName,
+} from "../types.js";
 import { checkBatch } from "./check-batch.js";
 import type { SignalContext } from "./context.js";
 import type { Figures, Signal } from "./signal.js";
@@ -54,10 +64,11 @@ interface Labelled {
 }
 
 function readFigures(
-  { logits, featureNormsSquared, grams, tangents, classes }: LogitBatch,
+  batch: LogitBatch,
   { index, label, atLogits, readsProbabilities }: Labelled,
   { directionNorm = 0, referenceLosses }: SignalContext,
 ): Figures {
+  const { logits, featureNormsSquared, classes } = batch;
   const own = rowOf(logits, index, classes);
   return {
     logits: own,
@@ -66,9 +77,18 @@ function readFigures(
     distribution: readsProbabilities ? distributionOf(own) : null,
     target: readsProbabilities && label !== null ? targetOf(label, classes) : null,
     atLogits,
-    gram: grams ? rowOf(grams, index, classes * classes) : [],
-    tangent: tangents ? rowOf(tangents, index, classes) : [],
+    rows: rowsOf(batch, index),
     directionNorm,
     referenceLoss: referenceLosses?.[index] ?? null,
   };
+}
+
+function rowsOf(batch: LogitBatch, index: number): MatrixRows {
+  if (BATCH_MATRICES.every((name) => batch[name] === undefined)) return NO_ROWS;
+  const rows: { -readonly [M in keyof MatrixRows]: MatrixRows[M] } = { ...NO_ROWS };
+  for (const name of BATCH_MATRICES) {
+    const matrix = batch[name];
+    if (matrix !== undefined) rows[name] = rowOf(matrix, index, MATRIX_ENTRIES[name](batch.classes));
+  }
+  return rows;
 }

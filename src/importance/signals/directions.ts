@@ -1,4 +1,5 @@
 import { isHard } from "../labels.js";
+import type { MatrixRows } from "../types.js";
 import { gradNorm, peakOf } from "./gradients.js";
 import { type Figures, OF_ANY_LABEL, OF_ONE_CLASS, SIGNED, type Signal } from "./signal.js";
 
@@ -8,14 +9,14 @@ export const DIRECTION_SIGNALS = {
     ...OF_ANY_LABEL,
     ...SIGNED,
     reads: ["tangent"],
-    formula: ({ atLogits, tangent }) => atLogits && influenceOf(atLogits.gradient, tangent),
+    formula: ({ atLogits, rows }) => atLogits && influenceOf(atLogits.gradient, rows.tangent),
   },
   alignment: {
     ...OF_ANY_LABEL,
     ...SIGNED,
     reads: ["gram", "tangent"],
-    formula: ({ atLogits, gram, tangent, directionNorm }) =>
-      atLogits && alignmentOf(atLogits.gradient, gram, tangent, directionNorm),
+    formula: ({ atLogits, rows, directionNorm }) =>
+      atLogits && alignmentOf(atLogits.gradient, rows, directionNorm),
   },
   tangent: { ...OF_ONE_CLASS, ...SIGNED, reads: ["tangent"], formula: tangentOf },
 } as const satisfies Record<string, Signal>;
@@ -35,14 +36,12 @@ export function influenceOf(gradient: readonly number[], tangent: ArrayLike<numb
  * Cosine of ∇ℓ with v, in [−1, 1]; 0 where ∇ℓ or v is 0.
  *
  * @param gradient (K) r
- * @param gram (K, K)
- * @param tangent (K) ⟨∇z_k, v⟩
+ * @param rows gram (K, K), tangent (K) ⟨∇z_k, v⟩
  * @param directionNorm ‖v‖
  */
 export function alignmentOf(
   gradient: readonly number[],
-  gram: ArrayLike<number>,
-  tangent: ArrayLike<number>,
+  { gram, tangent }: MatrixRows,
   directionNorm: number,
 ): number {
   const peak = peakOf(gradient);
@@ -57,7 +56,7 @@ export function alignmentOf(
  * ⟨∇z, v⟩: how the model's answer moves along v, per unit of it. Several logits: that of the hard label's class, and null for
  * a soft or missing label, as for `probability`.
  */
-function tangentOf({ logits, label, tangent }: Figures): number | null {
+function tangentOf({ logits, label, rows: { tangent } }: Figures): number | null {
   if (logits.length === 1) return tangent[0] as number;
   return isHard(label, logits.length) ? (tangent[label] as number) : null;
 }

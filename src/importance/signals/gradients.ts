@@ -16,21 +16,21 @@ export const GRADIENT_SIGNALS = {
     ...OF_ANY_LABEL,
     ...NON_NEGATIVE,
     reads: ["gram"],
-    formula: ({ atLogits, gram }) => atLogits && gradNorm(atLogits.gradient, gram),
+    formula: ({ atLogits, rows }) => atLogits && gradNorm(atLogits.gradient, rows.gram),
   },
   sensitivity: {
     ...OF_NO_LABEL,
     ...NON_NEGATIVE,
     reads: ["gram"],
-    formula: ({ logits, gram }) => sensitivityOf(gram, logits.length),
+    formula: ({ logits, rows }) => sensitivityOf(rows.gram, logits.length),
   },
   expected_grad_norm: {
     ...OF_NO_LABEL,
     ...NON_NEGATIVE,
     losses: OF_PROBABILITIES,
     reads: ["gram"],
-    formula: ({ logits, distribution, gram }) =>
-      distribution && expectedGradNorm(distribution, gram, logits.length),
+    formula: ({ logits, distribution, rows }) =>
+      distribution && expectedGradNorm(distribution, rows.gram, logits.length),
   },
 } as const satisfies Record<string, Signal>;
 

@@ -1,12 +1,12 @@
 import type { Distribution } from "../distribution.js";
 import type { LossAtLogits } from "../losses.js";
-import { type Label, LOSSES, type LossName } from "../types.js";
+import { type BatchMatrix, type Label, LOSSES, type LossName, type MatrixRows } from "../types.js";
 
 /** The label that a signal needs: none, any, or a hard one (0 or 1, or a class index). */
 export type LabelNeed = "none" | "any" | "hard";
 
-/** What a signal reads beside the logits and ‖h‖: Γ, ⟨∇z, v⟩ along a direction, a reference loss, the folder's learned model. */
-export type Reading = "gram" | "tangent" | "reference" | "learned";
+/** What a signal reads beside the logits and ‖h‖: a matrix, a reference loss, the folder's learned model. */
+export type Reading = BatchMatrix | "reference" | "learned";
 
 /** One signal: what it asks of labels, losses and the model, and its formula. */
 export interface Signal {
@@ -36,10 +36,8 @@ export interface Figures {
   readonly target: readonly number[] | null;
   /** Null without a label. */
   readonly atLogits: LossAtLogits | null;
-  /** (K, K); empty where no signal reads it, like the tangent. */
-  readonly gram: ArrayLike<number>;
-  /** (K) */
-  readonly tangent: ArrayLike<number>;
+  /** The sample's rows, with the entries that `MATRIX_ENTRIES` says; empty where the batch has none. */
+  readonly rows: MatrixRows;
   readonly directionNorm: number;
   readonly referenceLoss: number | null;
 }

@@ -1,7 +1,7 @@
 import type { Priority } from "../batch-planner.js";
 import type { Work } from "../graphs.js";
 import type { ModelFolder } from "../model-folder.js";
-import type { Precision, Text } from "../port.js";
+import type { MatrixName, Precision, Text } from "../port.js";
 
 /** Where an engine process runs its sessions. */
 export type Device = { readonly kind: "cpu" } | { readonly kind: "cuda"; readonly index: number };
@@ -88,9 +88,7 @@ export interface DirectionChunk {
 }
 
 /** What a session says of N rows, by the names of `Outputs`: each (N, …) row-major, absent where the work does not give it. */
-export type Matrices = Readonly<
-  Partial<Record<"logits" | "featureNormsSquared" | "grams" | "tangents" | "features", Float32Array>>
->;
+export type Matrices = Readonly<Partial<Record<"logits" | "featureNormsSquared" | MatrixName, Float32Array>>>;
 
 /** Outputs of rows of one run. */
 export interface BatchPartOutputs extends BatchPart {

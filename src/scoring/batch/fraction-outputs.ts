@@ -46,7 +46,7 @@ export async function fractionOutputs(
     parts.push(await run(rest, { graph: "forward", precision: "fp32" }));
   }
   const outputs = gathered(texts.length, parts);
-  const exact = texts.map((_, index) => outputs.gramOf(index) !== null);
+  const exact = texts.map((_, index) => outputs.gramOf(index) !== undefined);
   return { outputs, drawn: { indices: drawn, exact } };
 }
 
@@ -79,15 +79,15 @@ function gathered(count: number, parts: readonly Part[]): KnownOutputs {
   const classes = (parts[0] as Part).outputs.classes;
   const logits = new Float32Array(count * classes);
   const featureNormsSquared = new Float32Array(count);
-  const grams = new Float32Array(count * classes * classes);
+  const gram = new Float32Array(count * classes * classes);
   const places = new Map<number, { outputs: KnownOutputs; at: number }>();
   for (const { indices, outputs } of parts) {
     for (const [at, index] of indices.entries()) {
       places.set(index, { outputs, at });
       logits.set(outputs.logits.subarray(at * classes, (at + 1) * classes), index * classes);
       featureNormsSquared[index] = outputs.featureNormsSquared[at] as number;
-      const gram = outputs.gramOf(at);
-      if (gram !== null) grams.set(gram, index * classes * classes);
+      const own = outputs.gramOf(at);
+      if (own !== undefined) gram.set(own, index * classes * classes);
     }
   }
   const each = <T>(read: (outputs: KnownOutputs, at: number) => T): T[] =>
@@ -101,10 +101,8 @@ function gathered(count: number, parts: readonly Part[]): KnownOutputs {
     classes,
     logits,
     featureNormsSquared,
-    grams,
-    tangents: null,
-    features: null,
-    gramOf: (index) => gramAt[index] as Float32Array | null,
+    gram,
+    gramOf: (index) => gramAt[index],
     // Where the store failed there are no keys, and nothing that needs one comes after.
     keys: failures.some((failure) => failure !== null)
       ? []

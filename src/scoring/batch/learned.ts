@@ -28,7 +28,7 @@ export async function learnedColumn(
 /** (N, F) features, signals, extras; NaN where a sample lacks an optional extra. */
 function matrixOf(
   { features: height, signals, extras }: LearnedPlan,
-  features: Float32Array | null,
+  features: Float32Array | undefined,
   columns: SignalColumns,
   samples: readonly Sample[],
 ): Float32Array {
@@ -37,7 +37,7 @@ function matrixOf(
   const read = signals.map((name) => completeColumn(columns, name));
   for (const [row, sample] of samples.entries()) {
     const at = row * width;
-    if (features !== null) matrix.set(features.subarray(row * height, (row + 1) * height), at);
+    if (features !== undefined) matrix.set(features.subarray(row * height, (row + 1) * height), at);
     for (const [s, column] of read.entries()) matrix[at + height + s] = column[row] as number;
     for (const [e, { name }] of extras.entries()) {
       matrix[at + height + signals.length + e] = extraOf(sample, name) ?? Number.NaN;

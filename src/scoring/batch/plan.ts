@@ -4,6 +4,8 @@ import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { WeighOptions } from "../../importance/weigh-options.js";
 import {
+  type AnsweringGraph,
+  type AskedMatrix,
   type ModelDescription,
   modelId,
   type Precision,
@@ -18,9 +20,9 @@ import {
   checkIds,
   checkLabels,
   checkSignals,
-  graphOf,
   lackOf,
   readingsOf,
+  runFor,
   signalsOf,
   suitLoss,
   suitPrecision,
@@ -61,11 +63,10 @@ export interface ScoringPlan {
   readonly advice: readonly string[];
 }
 
-/** A graph on every sample, with the features where the trees read them; or gradients of a fraction of the batch. */
+/** A graph on every sample, with what is asked of it beside; or gradients of a fraction of the batch. */
 export type PlannedRun =
-  | { readonly graph: "forward"; readonly precision: Precision; readonly features: boolean }
-  | { readonly graph: "norms"; readonly features: boolean }
-  | { readonly graph: "tangent"; readonly direction: string; readonly features: boolean }
+  | Exclude<Wanted, { graph: "tangent" }>
+  | { readonly graph: "tangent"; readonly direction: string; readonly asked: readonly AskedMatrix[] }
   | { readonly graph: "fraction"; readonly exact: ExactFraction };
 
 /** Which fraction of a batch to score exactly. */
@@ -110,15 +111,18 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   const reference = suitReference(request, computed, models);
   if (hasTrajectory) checkTrajectory(computed, models);
   const exact = suitExactFraction(request, computed);
-  const graph = graphOf(readingsOf([...computed, ...(learned?.signals ?? [])], hasTrajectory));
+  const readings = readingsOf([...computed, ...(learned?.signals ?? [])], hasTrajectory);
+  const { graph, asked: matrices } = runFor(
+    new Set([...readings, ...(learned?.features ? ["features"] : [])]),
+  );
   const precision = learned === null ? suitPrecision(request.precision, graph, model) : "fp32";
-  const features = learned !== null && learned.features > 0;
   return {
     ranker,
     loss,
     samples,
     labelled: labelledTexts(samples, loss),
-    run: exact === null ? runOf(graph, { direction, precision, features }) : { graph: "fraction", exact },
+    run:
+      exact === null ? runOf(graph, { direction, precision, asked: matrices }) : { graph: "fraction", exact },
     computed,
     weighting: weighting && options && { request: weighting, options },
     reference,
@@ -133,12 +137,12 @@ interface RunNeeds {
   /** Not null where signals are measured along one, and only there. */
   readonly direction: string | null;
   readonly precision: Precision;
-  readonly features: boolean;
+  readonly asked: readonly AskedMatrix[];
 }
 
-function runOf(graph: ReturnType<typeof graphOf>, { direction, precision, features }: RunNeeds): PlannedRun {
-  if (direction !== null) return { graph: "tangent", direction, features };
-  return graph === "forward" ? { graph, precision, features } : { graph: "norms", features };
+function runOf(graph: AnsweringGraph, { direction, precision, asked }: RunNeeds): PlannedRun {
+  if (direction !== null) return { graph: "tangent", direction, asked };
+  return graph === "forward" ? { graph, precision, asked } : { graph: "norms", asked };
 }
 
 /** The signals of a request that names none. */
@@ -207,7 +211,11 @@ export interface BoundPlan extends Omit<ScoringPlan, "run" | "trajectory"> {
 
 export type BoundRun =
   | Exclude<Wanted, { graph: "tangent" }>
-  | { readonly graph: "tangent"; readonly direction: ResolvedDirection; readonly features: boolean }
+  | {
+      readonly graph: "tangent";
+      readonly direction: ResolvedDirection;
+      readonly asked: readonly AskedMatrix[];
+    }
   | { readonly graph: "fraction"; readonly exact: ExactFraction };
 
 /** Looks the plan's directions up. Throws `direction_not_found`, and `direction_stale` for a direction of other weights. */

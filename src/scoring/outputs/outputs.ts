@@ -1,23 +1,29 @@
 import { AssayError, asAssayError, isStoreFailure, relocated } from "../../errors.js";
 import type { LogitBatch } from "../../importance/types.js";
-import type { Caller, Outputs, Text, Wanted } from "../../ranker/port.js";
+import {
+  ASKED_MATRICES,
+  type Caller,
+  gives,
+  MATRIX_NAMES,
+  type MatrixName,
+  type Outputs,
+  type Text,
+  type Wanted,
+} from "../../ranker/port.js";
 import type { OutputsKey, OutputsRecord, OutputsStore } from "../../store/port.js";
 import type { ModelPorts, Watch } from "../ports.js";
 import { outputsUntil } from "../requests/store-until.js";
 import { outputsKeys } from "./outputs-key.js";
 
+/** (N, …) each, where it was wanted. */
+type Matrices = Readonly<Partial<Record<MatrixName, Float32Array>>>;
+
 /** What the model says of N samples, from the store where it is known, from the model where it is not. */
-export interface KnownOutputs extends LogitBatch {
+export interface KnownOutputs extends Omit<LogitBatch, MatrixName>, Matrices {
   readonly logits: Float32Array;
   readonly featureNormsSquared: Float32Array;
-  /** (N, K, K), where norms or tangents were wanted. */
-  readonly grams: Float32Array | null;
-  /** (N, K), where tangents were wanted. */
-  readonly tangents: Float32Array | null;
-  /** (N, H), where features were wanted. */
-  readonly features: Float32Array | null;
   /** (K, K) One sample's gram where its record has one, wanted or not. */
-  gramOf(index: number): Float32Array | null;
+  gramOf(index: number): Float32Array | undefined;
   readonly keys: readonly OutputsKey[]; // (N)
   /** (N) The outputs were in the store. */
   readonly cached: readonly boolean[];
@@ -116,15 +122,15 @@ function cacheUntil(
 }
 
 function suffices(record: OutputsRecord, wanted: Wanted): boolean {
-  return (wanted.graph !== "norms" || record.gram !== null) && (!wanted.features || record.features !== null);
+  return MATRIX_NAMES.every((name) => record[name] !== undefined || !gives(wanted, name));
 }
 
-/** What gives these records' parts beside the wanted ones: a forward run must not displace a gram. */
+/** What gives these records' parts beside the wanted ones. Of the graphs only forward and norms share a key. */
 function widened(wanted: Wanted, known: readonly OutputsRecord[]): Wanted {
-  const features = wanted.features === true || known.some((record) => record.features !== null);
-  if (wanted.graph === "forward" && known.some(({ gram }) => gram !== null))
-    return { graph: "norms", features };
-  return { ...wanted, features };
+  const parts = MATRIX_NAMES.filter((name) => known.some((record) => record[name] !== undefined));
+  const asked = ASKED_MATRICES.filter((name) => parts.includes(name) || gives(wanted, name));
+  const isLess = parts.some((name) => !gives({ graph: wanted.graph, asked }, name));
+  return wanted.graph === "forward" && isLess ? { graph: "norms", asked } : { ...wanted, asked };
 }
 
 function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord {
@@ -136,10 +142,18 @@ function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord
     logits: row(outputs.logits),
     featureNormSquared: outputs.featureNormsSquared[index] as number,
     truncated: outputs.truncated[index] === 1,
-    gram: outputs.grams && row(outputs.grams),
-    tangent: outputs.tangents && row(outputs.tangents),
-    features: outputs.features && row(outputs.features),
+    ...mapped((name) => outputs[name] && row(outputs[name])),
   };
+}
+
+/** The matrices that `make` gives. */
+function mapped(make: (name: MatrixName) => Float32Array | undefined): Matrices {
+  const made: { -readonly [M in keyof Matrices]: Float32Array } = {};
+  for (const name of MATRIX_NAMES) {
+    const matrix = make(name);
+    if (matrix !== undefined) made[name] = matrix;
+  }
+  return made;
 }
 
 /** A store that does not answer costs the cache; anything else is thrown on. */
@@ -188,18 +202,16 @@ function columnsOf(
     for (let k = 0; k < classes; k++) logits[index * classes + k] = record.logits[k] as number;
     featureNormsSquared[index] = record.featureNormSquared;
   });
-  const rows = (part: "gram" | "tangent" | "features"): Float32Array =>
+  const rows = (name: MatrixName): Float32Array =>
     rowsOf(
-      records.map((record) => record[part] as Float32Array),
+      records.map((record) => record[name] as Float32Array),
       of,
     );
   return {
     classes,
     logits,
     featureNormsSquared,
-    grams: wanted.graph === "forward" ? null : rows("gram"),
-    tangents: wanted.graph === "tangent" ? rows("tangent") : null,
-    features: wanted.features ? rows("features") : null,
+    ...mapped((name) => (gives(wanted, name) ? rows(name) : undefined)),
     gramOf: (index) => (records[of[index] as number] as OutputsRecord).gram,
     truncated: of.map((d) => (records[d] as OutputsRecord).truncated),
   };

@@ -4,7 +4,17 @@ import type { Reading } from "../../importance/signals/signal.js";
 import { labelNeed, suitableLosses, suitableSignals } from "../../importance/signals/suitability.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { isGroupLoss, type LossName, type SignalName } from "../../importance/types.js";
-import type { ModelDescription, Precision, Wanted } from "../../ranker/port.js";
+import {
+  ANSWERING_GRAPHS,
+  type AnsweringGraph,
+  ASKED_MATRICES,
+  type AskedMatrix,
+  gives,
+  MATRIX_NAMES,
+  type ModelDescription,
+  type Precision,
+  type Wanted,
+} from "../../ranker/port.js";
 import type { Sample } from "./sample.js";
 
 /** The loss of a request that names none: what the model's task trains with. */
@@ -166,15 +176,18 @@ export function readingsOf(names: readonly SignalName[], hasTrajectory: boolean)
   return new Set(ofModel.flatMap((name) => SIGNAL_TABLE[name].reads));
 }
 
-/** The least graph that gives the readings: tangent gives grams too. */
-export function graphOf(readings: ReadonlySet<Reading>): Wanted["graph"] {
-  if (readings.has("tangent")) return "tangent";
-  return readings.has("gram") ? "norms" : "forward";
+/** What of the model gives the readings: the least graph, and what is asked of it beside. */
+export function runFor(readings: ReadonlySet<string>): { graph: AnsweringGraph; asked: AskedMatrix[] } {
+  const asked = ASKED_MATRICES.filter((name) => readings.has(name));
+  const matrices = MATRIX_NAMES.filter((name) => readings.has(name));
+  const graph = ANSWERING_GRAPHS.find((one) => matrices.every((name) => gives({ graph: one, asked }, name)));
+  if (graph === undefined) throw new RangeError(`no graph gives ${matrices.join(" and ")}`);
+  return { graph, asked };
 }
 
 /** What of the readings the model cannot give, in words; null where it gives all. */
 export function lackOfModel(readings: ReadonlySet<Reading>, model: ModelDescription): string | null {
-  const graph = graphOf(readings);
+  const { graph } = runFor(readings);
   if (graph !== "forward" && !model.gradientGraphs.includes(graph)) {
     const reason = model.gradientGraphsUnsupported;
     return `the graph ${graph}, which model ${model.name} lacks${reason === null ? "" : ` (${reason})`}`;

@@ -1,42 +1,53 @@
-import type { OutputsRecord } from "../port.js";
+import { OUTPUTS_PARTS, type OutputsPart, type OutputsRecord } from "../port.js";
 import { corrupt, finish, type Reading, readFloats32, take } from "./bytes.js";
 import { fromFloat16, toFloat16 } from "./float16.js";
 
 /** Logits and ‖h‖² alone; what this version wrote before there was a second one can be read. */
 const PLAIN = 1;
-/** With K and any of the parts of `Flag`. */
+/** With K and any of the parts. */
 const WITH_PARTS = 2;
 
-const Flag = { truncated: 1, gram: 2, tangent: 4, features: 8 } as const;
+const TRUNCATED = 1;
+
+interface Packing {
+  /** Says that the record has the part: one bit of a nibble, whose lowest is `TRUNCATED`. */
+  readonly flag: number;
+  /** How many values K logits have of it; null: all that are left, so that it comes last. */
+  readonly values: ((classes: number) => number) | null;
+  /** Of a value. */
+  readonly bytes: number;
+  write(bytes: Buffer, values: Float32Array, at: number): number;
+  read(reading: Reading, count: number): Float32Array;
+}
+
+const FLOAT32 = { bytes: 4, write: writeFloats32, read: readFloats32 };
+const FLOAT16 = { bytes: 2, write: writeFloats16, read: readFloats16 };
+
+/** The parts in the order in which they are packed. */
+const PACKING: Readonly<Record<OutputsPart, Packing>> = {
+  gram: { ...FLOAT32, flag: 2, values: (classes) => classes * classes },
+  tangent: { ...FLOAT32, flag: 4, values: (classes) => classes },
+  features: { ...FLOAT16, flag: 8, values: null },
+};
 
 /**
  * Packs outputs as: version and flags (1 byte, a nibble each), K (uint16, only where there are parts), ‖h‖² (float32), logits
- * (K float32), then the parts that the flags name: gram (K² float32), tangent (K float32), features (float16). Without parts
- * K follows from the length, so one logit takes 9 bytes; with a gram it takes 15.
+ * (K float32), then the parts that the flags name, as `PACKING` has them. Without parts K follows from the length, so one logit
+ * takes 9 bytes; with a gram it takes 15.
  */
-export function encodeOutputs({
-  logits,
-  featureNormSquared,
-  truncated,
-  gram,
-  tangent,
-  features,
-}: OutputsRecord): Buffer {
-  const flags =
-    (truncated ? Flag.truncated : 0) |
-    (gram ? Flag.gram : 0) |
-    (tangent ? Flag.tangent : 0) |
-    (features ? Flag.features : 0);
-  const plain = flags <= Flag.truncated;
-  const floats = logits.length + (gram?.length ?? 0) + (tangent?.length ?? 0);
-  const bytes = Buffer.allocUnsafe((plain ? 5 : 7) + floats * 4 + (features?.length ?? 0) * 2);
-  bytes[0] = ((plain ? PLAIN : WITH_PARTS) << 4) | flags;
-  let at = plain ? 1 : bytes.writeUInt16LE(logits.length, 1);
+export function encodeOutputs(record: OutputsRecord): Buffer {
+  const { logits, featureNormSquared, truncated } = record;
+  const parts = OUTPUTS_PARTS.filter((part) => record[part] !== undefined);
+  const size = (part: OutputsPart): number => PACKING[part].bytes * (record[part] as Float32Array).length;
+  const flags = parts.reduce((all, part) => all | PACKING[part].flag, truncated ? TRUNCATED : 0);
+  const isPlain = parts.length === 0;
+  const length = (isPlain ? 5 : 7) + 4 * logits.length;
+  const bytes = Buffer.allocUnsafe(parts.reduce((total, part) => total + size(part), length));
+  bytes[0] = ((isPlain ? PLAIN : WITH_PARTS) << 4) | flags;
+  let at = isPlain ? 1 : bytes.writeUInt16LE(logits.length, 1);
   at = bytes.writeFloatLE(featureNormSquared, at);
   at = writeFloats32(bytes, logits, at);
-  if (gram !== null) at = writeFloats32(bytes, gram, at);
-  if (tangent !== null) at = writeFloats32(bytes, tangent, at);
-  if (features !== null) for (const value of features) at = bytes.writeUInt16LE(toFloat16(value), at);
+  for (const part of parts) at = PACKING[part].write(bytes, record[part] as Float32Array, at);
   return bytes;
 }
 
@@ -46,22 +57,25 @@ export function decodeOutputs(bytes: Buffer): OutputsRecord {
   const head = bytes[take(reading, 1)] as number;
   const version = head >> 4;
   const flags = head & 0x0f;
-  const truncated = (flags & Flag.truncated) !== 0;
-  if (version === PLAIN && flags <= Flag.truncated) {
+  const truncated = (flags & TRUNCATED) !== 0;
+  if (version === PLAIN && flags <= TRUNCATED) {
     const featureNormSquared = bytes.readFloatLE(take(reading, 4));
     const logits = readFloats32(reading, Math.floor((reading.end - reading.at) / 4));
     finish(reading);
-    return { logits, featureNormSquared, truncated, gram: null, tangent: null, features: null };
+    return { logits, featureNormSquared, truncated };
   }
   if (version !== WITH_PARTS) throw corrupt(`an outputs record has the unknown head ${head}`);
   const classes = bytes.readUInt16LE(take(reading, 2));
   const featureNormSquared = bytes.readFloatLE(take(reading, 4));
   const logits = readFloats32(reading, classes);
-  const gram = flags & Flag.gram ? readFloats32(reading, classes * classes) : null;
-  const tangent = flags & Flag.tangent ? readFloats32(reading, classes) : null;
-  const features = flags & Flag.features ? readFloats16(reading) : null;
+  const parts: { [P in OutputsPart]?: Float32Array } = {};
+  for (const part of OUTPUTS_PARTS) {
+    const { flag, values, bytes: each, read } = PACKING[part];
+    if ((flags & flag) === 0) continue;
+    parts[part] = read(reading, values?.(classes) ?? Math.floor((reading.end - reading.at) / each));
+  }
   finish(reading);
-  return { logits, featureNormSquared, truncated, gram, tangent, features };
+  return { logits, featureNormSquared, truncated, ...parts };
 }
 
 function writeFloats32(bytes: Buffer, values: Float32Array, from: number): number {
@@ -70,11 +84,16 @@ function writeFloats32(bytes: Buffer, values: Float32Array, from: number): numbe
   return at;
 }
 
-/** Everything that is left. */
-function readFloats16(reading: Reading): Float32Array {
-  const values = new Float32Array(Math.floor((reading.end - reading.at) / 2));
-  const start = take(reading, values.length * 2);
-  for (let index = 0; index < values.length; index++) {
+function writeFloats16(bytes: Buffer, values: Float32Array, from: number): number {
+  let at = from;
+  for (const value of values) at = bytes.writeUInt16LE(toFloat16(value), at);
+  return at;
+}
+
+function readFloats16(reading: Reading, count: number): Float32Array {
+  const values = new Float32Array(count);
+  const start = take(reading, count * 2);
+  for (let index = 0; index < count; index++) {
     values[index] = fromFloat16(reading.bytes.readUInt16LE(start + index * 2));
   }
   return values;

@@ -25,6 +25,8 @@ function backward(gradient: readonly number[]): number[] {
   return DIRECTION.map((_, p) => gradient.reduce((sum, r, k) => sum + r * (JACOBIAN[k]?.[p] as number), 0));
 }
 
+const ROWS = { gram: GRAM, tangent: TANGENT };
+
 const residual = fc.array(fc.double({ min: -1, max: 1, noNaN: true }), { minLength: 3, maxLength: 3 });
 
 describe("of three logits, from the gram and the tangent alone", () => {
@@ -44,7 +46,7 @@ describe("of three logits, from the gram and the tangent alone", () => {
         const norms = Math.hypot(...gradient) * Math.hypot(...DIRECTION);
         fc.pre(norms > 1e-3);
         const cosine = dot(gradient, DIRECTION) / norms;
-        expect(alignmentOf(r, GRAM, TANGENT, Math.hypot(...DIRECTION))).toBeCloseTo(cosine, 6);
+        expect(alignmentOf(r, ROWS, Math.hypot(...DIRECTION))).toBeCloseTo(cosine, 6);
       }),
     );
   });
@@ -64,7 +66,7 @@ describe("of three logits, from the gram and the tangent alone", () => {
 describe("at the edge", () => {
   test("a form below 0, as rounding in float32 leaves it, is 0 and no NaN", () => {
     expect(gradNorm([1, -1], [1, 1.0000001, 1.0000001, 1])).toBe(0);
-    expect(alignmentOf([1, -1], [1, 1.0000001, 1.0000001, 1], [0, 1e-9], 1)).toBe(0);
+    expect(alignmentOf([1, -1], { gram: [1, 1.0000001, 1.0000001, 1], tangent: [0, 1e-9] }, 1)).toBe(0);
   });
 
   test("a saturated sample's gradient of 1e-200 keeps its norm and its direction", () => {
@@ -73,14 +75,14 @@ describe("at the edge", () => {
       [0.5e-200, -1e-200, 0.5e-200],
     ] as const;
     expect(gradNorm(tiny, GRAM) / 1e-200).toBeCloseTo(gradNorm(r, GRAM), 12);
-    expect(alignmentOf(tiny, GRAM, TANGENT, 3)).toBeCloseTo(alignmentOf(r, GRAM, TANGENT, 3), 12);
+    expect(alignmentOf(tiny, ROWS, 3)).toBeCloseTo(alignmentOf(r, ROWS, 3), 12);
   });
 
   test("alignment is 0 where the gradient is 0 or the direction is, and never passes 1", () => {
-    expect(alignmentOf([0], [4], [3], 1)).toBe(0);
-    expect(alignmentOf([2], [0], [0], 1)).toBe(0);
-    expect(alignmentOf([2], [4], [0], 0)).toBe(0);
-    expect(alignmentOf([-0.1], [9], [3.0000003], 1)).toBe(-1);
+    expect(alignmentOf([0], { gram: [4], tangent: [3] }, 1)).toBe(0);
+    expect(alignmentOf([2], { gram: [0], tangent: [0] }, 1)).toBe(0);
+    expect(alignmentOf([2], { gram: [4], tangent: [0] }, 0)).toBe(0);
+    expect(alignmentOf([-0.1], { gram: [9], tangent: [3.0000003] }, 1)).toBe(-1);
   });
 });
 
@@ -88,8 +90,8 @@ describe("relabelling", () => {
   const batch: LogitBatch = {
     logits: Float32Array.of(0.3, -2),
     featureNormsSquared: Float32Array.of(1, 1),
-    grams: Float32Array.of(16, 9),
-    tangents: Float32Array.of(2, -5),
+    gram: Float32Array.of(16, 9),
+    tangent: Float32Array.of(2, -5),
     classes: 1,
   };
   const names: SignalName[] = ["grad_norm", "influence", "alignment", "tangent", "sensitivity"];
@@ -135,10 +137,10 @@ describe("what a signal reads and the batch lacks", () => {
   });
 
   test.each([
-    [{ ...batch, grams: Float32Array.of(1, 2) }, "2 entries of grams for 1 samples of 1 classes"],
-    [{ ...batch, tangents: new Float32Array(0) }, "0 tangents for 1 samples of 1 classes"],
-    [{ ...batch, grams: Float32Array.of(Number.NaN) }, "a gram's entry is not finite"],
-    [{ ...batch, tangents: Float32Array.of(Infinity) }, "a tangent is not finite"],
+    [{ ...batch, gram: Float32Array.of(1, 2) }, "2 entries of gram for 1 samples of 1 classes"],
+    [{ ...batch, tangent: new Float32Array(0) }, "0 entries of tangent for 1 samples of 1 classes"],
+    [{ ...batch, gram: Float32Array.of(Number.NaN) }, "a gram's entry is not finite"],
+    [{ ...batch, tangent: Float32Array.of(Infinity) }, "a tangent's entry is not finite"],
   ])("a batch of the wrong shape or without numbers is refused (%#)", (wrong, message) => {
     expect(() => computeSignals(wrong, [1], "bce", ["loss"])).toThrow(message);
   });

@@ -44,8 +44,8 @@ describe("what a signal asks", () => {
     const batch = {
       logits: Float64Array.from(given.flatMap(() => logits)),
       featureNormsSquared: Float64Array.of(1, 1, 1),
-      grams: new Float64Array(3 * classes * classes).fill(1),
-      tangents: new Float64Array(3 * classes).fill(1),
+      gram: new Float64Array(3 * classes * classes).fill(1),
+      tangent: new Float64Array(3 * classes).fill(1),
       classes,
     };
     const columns = computeSignals(batch, given, loss, withFormula(loss), {
@@ -64,8 +64,8 @@ describe("what a signal asks", () => {
     const batch = {
       logits: Float64Array.of(9),
       featureNormsSquared: Float64Array.of(1),
-      grams: Float64Array.of(4),
-      tangents: Float64Array.of(-1),
+      gram: Float64Array.of(4),
+      tangent: Float64Array.of(-1),
       classes: 1,
     };
     const context = { directionNorm: 2, referenceLosses: [10] };

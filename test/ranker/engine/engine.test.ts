@@ -12,7 +12,7 @@ import {
 } from "../../../src/ranker/engine/host/host.js";
 import type { BatchFacts, EngineSetup } from "../../../src/ranker/engine/protocol.js";
 import type { Graph } from "../../../src/ranker/graphs.js";
-import type { Outputs, RankerState, Text } from "../../../src/ranker/port.js";
+import type { AskedMatrix, Outputs, RankerState, Text } from "../../../src/ranker/port.js";
 import { readManifest, SHIPPED } from "../../support/model.js";
 import { expand, type OracleText, readOracle } from "../../support/oracle.js";
 import { childPids } from "../../support/processes.js";
@@ -62,9 +62,9 @@ function startEngine(
 function run(
   engine: EngineHost,
   texts: readonly Text[],
-  { graph = "forward" as Graph, features = false, signal = never } = {},
+  { graph = "forward" as Graph, asked = [] as readonly AskedMatrix[], signal = never } = {},
 ): Promise<Outputs> {
-  const work = { graph, features, operand: null };
+  const work = { graph, asked, operand: null };
   return engine.run(
     {
       texts,
@@ -139,10 +139,10 @@ describe("the engine process on the shipped model", () => {
       { first: "water bottle", second: "" },
     ];
     const forward = await run(engine, texts);
-    expect([forward.grams, forward.tangents, forward.features]).toEqual([null, null, null]);
-    const { logits, grams, features, featureNormsSquared } = await run(engine, texts, {
+    expect([forward.gram, forward.tangent, forward.features]).toEqual([undefined, undefined, undefined]);
+    const { logits, gram, features, featureNormsSquared } = await run(engine, texts, {
       graph: "norms",
-      features: true,
+      asked: ["features"],
     });
     expect(features).toHaveLength(2 * 384);
     texts.forEach((_, row) => {
@@ -152,7 +152,7 @@ describe("the engine process on the shipped model", () => {
         .reduce((sum, h) => sum + h * h, 0);
       expect(squares).toBeCloseTo(featureNormsSquared[row] as number, 3);
       // The head's own part of the gradient is (h, 1).
-      expect(grams?.[row]).toBeGreaterThan(squares + 1);
+      expect(gram?.[row]).toBeGreaterThan(squares + 1);
     });
   });
 

@@ -9,7 +9,7 @@ const texts: readonly Text[] = Array.from({ length: 4 }, (_, i) => ({ first: `te
 function add(runs: OpenRuns, of: readonly Text[] = texts): { run: number; outputs: Promise<Outputs> } {
   return runs.add({
     texts: of,
-    work: { graph: "forward", features: false, operand: null },
+    work: { graph: "forward", asked: [], operand: null },
     coefficients: null,
     priority: "bulk",
     tokens: new Float64Array(of.length).fill(8),

@@ -99,7 +99,7 @@ function rows(run: number, count: number, tokens = 10): PendingRow[] {
         typeIds: new Uint8Array(tokens),
         truncated: false,
       },
-      work: { graph: "forward", features: false, operand: null },
+      work: { graph: "forward", asked: [], operand: null },
       coefficients: null,
       alone: false,
     }),
@@ -169,7 +169,7 @@ describe("the scheduler", () => {
   it("keeps the session over all cores for its own graph", () => {
     const wide = fakeThread();
     const { scheduler, threads } = setUp(2, wide);
-    const work = { graph: "norms", features: false, operand: null } as const;
+    const work = { graph: "norms", asked: [], operand: null } as const;
     scheduler.add(
       "interactive",
       rows(1, 1).map((row) => pendingRow({ ...row, work })),

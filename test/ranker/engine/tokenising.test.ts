@@ -12,7 +12,7 @@ function part(run: number, count: number, priority: Priority = "bulk", character
       second: null,
     })),
     rows: Array.from({ length: count }, (_, i) => i),
-    work: { graph: "forward", features: false, operand: null },
+    work: { graph: "forward", asked: [], operand: null },
     coefficients: null,
     priority,
     alone: false,

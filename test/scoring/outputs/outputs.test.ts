@@ -42,15 +42,15 @@ describe("the outputs of texts", () => {
     const ran = await ask(norms);
     expect(ran.cached).toEqual([false, false, false]);
     for (const wanted of [norms, FP32, norms]) {
-      const { cached, logits, featureNormsSquared, grams } = await ask(wanted);
+      const { cached, logits, featureNormsSquared, gram } = await ask(wanted);
       expect(cached).toEqual([true, true, true]);
       expect({ logits, featureNormsSquared }).toEqual({
         logits: ran.logits,
         featureNormsSquared: ran.featureNormsSquared,
       });
-      expect(grams).toEqual(wanted === FP32 ? null : ran.grams);
+      expect(gram).toEqual(wanted === FP32 ? undefined : ran.gram);
     }
-    expect(ran.grams).toHaveLength(3 * 4);
+    expect(ran.gram).toHaveLength(3 * 4);
     expect(ranker.ran).toHaveLength(3);
   });
 
@@ -65,11 +65,11 @@ describe("the outputs of texts", () => {
 
   it("keep their parts when others are asked for", async () => {
     await ask(norms);
-    const { features } = await ask({ ...FP32, features: true });
+    const { features } = await ask({ ...FP32, asked: ["features"] });
     expect(features).toHaveLength(3 * 4);
     expect(ranker.ran).toHaveLength(6);
-    expect(ranker.wanted.at(-1)).toEqual({ graph: "norms", features: true });
-    const again = await ask({ graph: "norms", features: true });
+    expect(ranker.wanted.at(-1)).toEqual({ graph: "norms", asked: ["features"] });
+    const again = await ask({ graph: "norms", asked: ["features"] });
     expect(again.cached).toEqual([true, true, true]);
     again.features?.forEach((h, index) => {
       expect(Math.abs(h - (features?.[index] as number))).toBeLessThanOrEqual(h * 2 ** -11);
@@ -81,18 +81,18 @@ describe("the outputs of texts", () => {
     const one = await ask(along("one"));
     const other = await ask(along("other", 2));
     expect(other.cached).toEqual([false, false, false]);
-    other.tangents?.forEach((tangent, index) => {
-      expect(tangent).toBeCloseTo(2 * (one.tangents?.[index] as number), 5);
+    other.tangent?.forEach((tangent, index) => {
+      expect(tangent).toBeCloseTo(2 * (one.tangent?.[index] as number), 5);
     });
     const again = await ask(along("one"));
-    expect([again.tangents, again.grams, again.logits]).toEqual([one.tangents, one.grams, one.logits]);
+    expect([again.tangent, again.gram, again.logits]).toEqual([one.tangent, one.gram, one.logits]);
     expect(again.cached).toEqual([true, true, true]);
     expect((await ask(norms)).cached).toEqual([false, false, false]);
   });
 
   it("of equal texts run once and stand at each of their places", async () => {
-    const { grams } = await ask(norms, [texts[0], texts[1], texts[0]] as Text[]);
+    const { gram } = await ask(norms, [texts[0], texts[1], texts[0]] as Text[]);
     expect(ranker.ran).toHaveLength(2);
-    expect([...(grams ?? [])].slice(0, 4)).toEqual([...(grams ?? [])].slice(8));
+    expect([...(gram ?? [])].slice(0, 4)).toEqual([...(gram ?? [])].slice(8));
   });
 });

@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Store } from "../../../src/store/port.js";
-import { NO_PARTS } from "../../support/outputs.js";
 import { type OpenStore, outputs, outputsKey } from "./records.js";
 
 /** What every store promises of the key of its digests; `store` is an empty one, `open` opens its place again. */
@@ -29,12 +28,11 @@ export function describeDigestKey(store: () => Store, open: OpenStore): void {
 export function describeOutputs(store: () => Store, open: OpenStore): void {
   it("come back in the order of the keys, null where unknown", async () => {
     const [first, second, unknown] = [outputsKey(), outputsKey(), outputsKey()];
-    const one = { logits: Float32Array.of(1.5), featureNormSquared: 0.1, truncated: false, ...NO_PARTS };
+    const one = { logits: Float32Array.of(1.5), featureNormSquared: 0.1, truncated: false };
     const three = {
       logits: Float32Array.of(-1, 0, 3.25),
       featureNormSquared: 1e20,
       truncated: true,
-      ...NO_PARTS,
     };
     await store().writeOutputs([
       { key: first, record: one },

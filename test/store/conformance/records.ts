@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { StoreOptions } from "../../../src/store/options.js";
 import type { SampleRecord, Store } from "../../../src/store/port.js";
-import { NO_PARTS } from "../../support/outputs.js";
 
 /** Opens the place of a suite once more; what it opens is closed after the test. */
 export type OpenStore = (options?: StoreOptions) => Promise<Store>;
@@ -26,7 +25,7 @@ export function sample(fields: Partial<SampleRecord> = {}): SampleRecord {
 
 /** An outputs record without optional parts. */
 export function outputs(logit: number) {
-  return { logits: Float32Array.of(logit), featureNormSquared: 4, truncated: false, ...NO_PARTS };
+  return { logits: Float32Array.of(logit), featureNormSquared: 4, truncated: false };
 }
 
 export function outputsKey(): Buffer {

@@ -100,11 +100,9 @@ export function outputsOf(run: Run): Outputs {
   const tokenisedAtMs = run.tokenisedAtMs ?? endedAtMs;
   const startedAtMs = run.startedAtMs ?? endedAtMs;
   return {
-    logits: run.outputs.logits ?? new Float32Array(0),
-    featureNormsSquared: run.outputs.featureNormsSquared ?? new Float32Array(0),
-    grams: run.outputs.grams ?? null,
-    tangents: run.outputs.tangents ?? null,
-    features: run.outputs.features ?? null,
+    logits: new Float32Array(0),
+    featureNormsSquared: new Float32Array(0),
+    ...run.outputs,
     truncated: run.truncated,
     timings: {
       tokeniseMs: tokenisedAtMs - sentAtMs,

@@ -58,7 +58,7 @@ async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promi
 
 /** What the first session is for. */
 function firstWork({ precision }: EngineSetup): Work {
-  return { graph: forwardGraph(precision), features: false, operand: null };
+  return { graph: forwardGraph(precision), asked: [], operand: null };
 }
 
 type Brief = (device: Device) => SelfTestBatch[];

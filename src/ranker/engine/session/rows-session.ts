@@ -1,5 +1,6 @@
 import { AssayError } from "../../../errors.js";
 import type { ModelFolder } from "../../model-folder.js";
+import { ASKED_MATRICES, type AskedMatrix, MATRIX_NAMES } from "../../port.js";
 import type { Matrices } from "../protocol.js";
 import { checkedGrams } from "./grams.js";
 import { type PaddedBatch, textInputs } from "./padding.js";
@@ -8,14 +9,11 @@ import { type Operands, openSession, outputNamed, type SessionOptions } from "./
 /** A graph that answers each row of a batch: forward, norms, tangent. */
 export interface RowsSession {
   /**
-   * What the graph says of the batch's rows, in memory of its own; features only where they are asked for. `direction` are the
-   * inputs of `tangent` beside the text's, and nothing for the other graphs.
+   * What the graph says of the batch's rows, in memory of its own. `direction` are the inputs of `tangent` beside the text's, and
+   * nothing for the other graphs.
    */
-  run(batch: PaddedBatch, features: boolean, direction: Operands): Promise<Matrices>;
+  run(batch: PaddedBatch, asked: readonly AskedMatrix[], direction: Operands): Promise<Matrices>;
 }
-
-/** The graphs' names for what they answer beside features, and `Outputs`' names for it. */
-const NAMES = { logits: "logits", gram: "grams", tangent: "tangents" } as const;
 
 export async function openRowsSession(folder: ModelFolder, options: SessionOptions): Promise<RowsSession> {
   const session = await openSession(folder, options);
@@ -25,25 +23,28 @@ export async function openRowsSession(folder: ModelFolder, options: SessionOptio
     });
   }
   return {
-    async run(batch, features, direction) {
+    async run(batch, asked, direction) {
       const answer = await session.run({ ...textInputs(batch), ...direction });
       const {
         rows,
         shape: [height],
       } = batch;
       const hidden = outputNamed(answer, "features");
-      const outputs: Record<string, Float32Array> = {
+      const outputs: { -readonly [M in keyof Matrices]: Float32Array } = {
         featureNormsSquared: rowNormsSquared(hidden, hidden.length / height, rows),
-        ...(features && { features: firstRows(hidden, height, rows) }),
       };
-      for (const [name, key] of Object.entries(NAMES)) {
+      for (const name of ["logits", ...MATRIX_NAMES] as const) {
         const matrix = answer[name];
-        if (matrix !== undefined) outputs[key] = firstRows(matrix, height, rows);
+        if (matrix !== undefined && !unasked(name, asked)) outputs[name] = firstRows(matrix, height, rows);
       }
-      if (outputs.grams !== undefined) outputs.grams = checkedGrams(outputs.grams, folder.manifest.classes);
+      if (outputs.gram !== undefined) outputs.gram = checkedGrams(outputs.gram, folder.manifest.classes);
       return outputs;
     },
   };
+}
+
+function unasked(name: string, asked: readonly string[]): boolean {
+  return ASKED_MATRICES.some((matrix) => matrix === name) && !asked.includes(name);
 }
 
 function firstRows(matrix: Float32Array, height: number, rows: number): Float32Array {

@@ -79,11 +79,11 @@ interface OpenedGraph {
 async function openRows(graph: Graph): Promise<OpenedGraph> {
   const session = await openRowsSession(folder, { graph, device, threads });
   return {
-    run: (batch, { features, operand }) =>
-      session.run(batch, features, operand === null ? {} : found(directions, operand)),
+    run: (batch, { asked, operand }) =>
+      session.run(batch, asked, operand === null ? {} : found(directions, operand)),
     async logits(batch) {
       const anywhere = graph === "tangent" ? found(directions, [...directions.keys()][0] ?? "") : {};
-      return (await session.run(batch, false, anywhere)).logits;
+      return (await session.run(batch, [], anywhere)).logits;
     },
   };
 }
