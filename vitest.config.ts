@@ -4,7 +4,6 @@ import { defineConfig } from "vitest/config";
 const ALONE = [
   "test/system/{attacks,overload,timing,hung-store}.test.ts",
   "test/http/timing.test.ts",
-  "test/bench/**/*.test.ts",
 ];
 
 const shared = {
