@@ -91,7 +91,7 @@ function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
         schema: {
           operationId: "replaceWeights",
           summary: "Replace a model's weights",
-          description: `Takes the file that \`python -m assay.export weights\` writes (docs/models.md), under either media type: the weights of another checkpoint of the same architecture. They are checked, swapped in as a reload does, and in the model's folder for good when the answer comes. Faulty ones are refused, and the old ones serve on.`,
+          description: `Takes the file that \`python -m assay.export weights\` writes (docs/models.md), under either media type: the weights of another checkpoint of the same architecture. They are checked, swapped in as a reload does, and in the model's folder for good when the answer comes. Faulty ones are refused, and the old ones are still served.`,
           tags: ["models"],
           consumes: [...WEIGHTS_MEDIA_TYPES],
           params,

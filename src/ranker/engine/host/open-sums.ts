@@ -117,6 +117,6 @@ const GONE_MAX = 100;
 
 export function accumulationLost(why: string): AssayError {
   return new AssayError("accumulation_lost", {
-    detail: `The sums of the gradients are gone: ${why}; send the samples again`,
+    detail: `The sums of gradients were lost: ${why}; send the samples again`,
   });
 }
