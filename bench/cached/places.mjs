@@ -2,7 +2,7 @@
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -39,6 +39,7 @@ export async function makePlace(kind, dist) {
   ];
   const server = spawn("redis-server", args.map(String), { stdio: "ignore" });
   const url = `redis://127.0.0.1:${port}`;
+  await listening(port);
   return {
     async open() {
       const store = openRedisStore({ url, timeoutMs: 60_000 });
@@ -54,6 +55,21 @@ export async function makePlace(kind, dist) {
       rmSync(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** Waits until something listens on the port: a store that finds nobody there says so at once. */
+async function listening(port) {
+  for (let tries = 0; ; tries++) {
+    const socket = connect(port, "127.0.0.1");
+    const [event] = await Promise.race([
+      once(socket, "connect").then(() => ["connect"]),
+      once(socket, "close").then(() => ["close"]),
+    ]).catch(() => ["close"]);
+    socket.destroy();
+    if (event === "connect") return;
+    if (tries === 100) throw new Error("redis-server does not listen after 10 s");
+    await sleep(100);
+  }
 }
 
 /** The service as it is shipped, with the default model loaded. */

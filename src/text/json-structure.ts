@@ -2,7 +2,7 @@
 export interface JsonBounds {
   /** Lists and objects within one another. */
   readonly depthMax?: number;
-  /** Names in one object; where it is given, none may stand twice in it. */
+  /** Names in one object; if it is given, none may occur twice in it, and none may poison a prototype. */
   readonly namesMax?: number;
   /** Entries of one list. */
   readonly entriesMax?: number;
@@ -10,8 +10,8 @@ export interface JsonBounds {
 
 /** The first part of a text that is out of bounds. */
 export interface StructureFault {
-  readonly kind: "depth" | "repeated" | "names" | "entries";
-  /** Index in the text: of the name that stands twice, of what is one too many or too deep, or of the comma before it. */
+  readonly kind: "depth" | "repeated" | "names" | "entries" | "poison";
+  /** Index in the text: of the name that is refused, of what is one too many or too deep, or of the comma before it. */
   readonly at: number;
   /** Of the list or object that holds too much, or of what is refused in it. */
   readonly place: readonly (string | number)[];
@@ -19,8 +19,8 @@ export interface StructureFault {
 
 /** A list or object that has begun. */
 interface Opened {
-  /** Of an object, where names are bounded. */
-  readonly names: Set<string> | null;
+  /** Of an object, if names are bounded. A list while there are few: it takes half the time of a set. */
+  names: string[] | Set<string> | null;
   readonly isList: boolean;
   /** The entry that was reached, or the index of the last name's quote; -1 before the first. */
   at: number;
@@ -43,14 +43,15 @@ export function structureFault(
     switch (code) {
       case QUOTE: {
         const end = endOfString(text, at);
-        const inner = opened.at(-1);
+        const inner = opened[opened.length - 1];
         if (inner !== undefined && !inner.isList && text.charCodeAt(skipBlanks(text, end + 1)) === COLON) {
           inner.at = at;
           if (inner.names !== null && namesMax !== undefined) {
-            const name = nameAt(text, at);
-            if (inner.names.has(name)) return fault("repeated", at);
-            if (inner.names.size === namesMax) return fault("names", at, opened.slice(0, -1));
-            inner.names.add(name);
+            const name = nameBetween(text, at, end);
+            if (hasName(inner.names, name)) return fault("repeated", at);
+            if (sizeOf(inner.names) === namesMax) return fault("names", at, opened.slice(0, -1));
+            if (poisons(name, text, opened)) return fault("poison", at);
+            inner.names = withName(inner.names, name);
           }
         }
         at = end;
@@ -60,7 +61,7 @@ export function structureFault(
       case OPEN_LIST: {
         if (opened.length === depthMax) return fault("depth", at);
         const isList = code === OPEN_LIST;
-        const names = isList || namesMax === undefined ? null : new Set<string>();
+        const names = isList || namesMax === undefined ? null : [];
         opened.push({ names, isList, at: isList ? 0 : -1 });
         break;
       }
@@ -69,7 +70,7 @@ export function structureFault(
         opened.pop();
         break;
       case COMMA: {
-        const inner = opened.at(-1);
+        const inner = opened[opened.length - 1];
         if (inner?.isList && ++inner.at >= entriesMax) return fault("entries", at, opened.slice(0, -1));
         break;
       }
@@ -78,10 +79,43 @@ export function structureFault(
   return null;
 }
 
+/** Names of an object that are searched as a list. */
+const LISTED_MAX = 16;
+
+function hasName(names: readonly string[] | Set<string>, name: string): boolean {
+  return names instanceof Set ? names.has(name) : names.includes(name);
+}
+
+function sizeOf(names: readonly string[] | Set<string>): number {
+  return names instanceof Set ? names.size : names.length;
+}
+
+function withName(names: string[] | Set<string>, name: string): string[] | Set<string> {
+  if (names instanceof Set) return names.add(name);
+  if (names.length === LISTED_MAX) return new Set(names).add(name);
+  names.push(name);
+  return names;
+}
+
+/** Whether code that copies the innermost object by name would change the prototype of the copy, or of all objects. */
+function poisons(name: string, text: string, opened: readonly Opened[]): boolean {
+  if (name === "__proto__") return true;
+  const holder = opened[opened.length - 2];
+  return (
+    name === "prototype" &&
+    holder !== undefined &&
+    !holder.isList &&
+    nameAt(text, holder.at) === "constructor"
+  );
+}
+
 /** The name whose quote is at `start`; none before an object's first. */
 function nameAt(text: string, start: number): string {
-  if (start < 0) return "";
-  const raw = text.slice(start + 1, endOfString(text, start));
+  return start < 0 ? "" : nameBetween(text, start, endOfString(text, start));
+}
+
+function nameBetween(text: string, start: number, end: number): string {
+  const raw = text.slice(start + 1, end);
   if (!raw.includes("\\")) return raw;
   try {
     return String(JSON.parse(`"${raw}"`));
@@ -108,7 +142,7 @@ export function endOfString(text: string, start: number): number {
 /** Index of the first character from `from` on that is no blank. */
 export function skipBlanks(text: string, from: number): number {
   let at = from;
-  while (BLANKS.has(text.charCodeAt(at))) at++;
+  while (text.charCodeAt(at) <= SPACE && BLANKS.has(text.charCodeAt(at))) at++;
   return at;
 }
 
@@ -121,4 +155,5 @@ export const BACKSLASH = 0x5c;
 export const CLOSE_LIST = 0x5d;
 export const OPEN_OBJECT = 0x7b;
 export const CLOSE_OBJECT = 0x7d;
-export const BLANKS: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const SPACE = 0x20;
+export const BLANKS: ReadonlySet<number> = new Set([SPACE, 0x09, 0x0a, 0x0d]);

@@ -336,7 +336,7 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
   it.each([
     ["is not JSON", '{"text": "a", "label": 1', "invalid_json", 400, "line 3"],
     ["is not UTF-8", Buffer.from([0x22, 0xff, 0x22]), "invalid_json", 400, "line 3"],
-    ["would poison a prototype", '{"__proto__": {}, "text": "a"}', "invalid_json", 400, "line 3"],
+    ["would poison a prototype", '{"__proto__": {}, "text": "a"}', "invalid_json", 400, "line 3/__proto__"],
     ["is no sample", '{"text": "a", "document": "b", "label": 1}', "invalid_request", 400, "line 3"],
     ["has an unknown field", '{"text": "a", "label": 1, "x": 1}', "invalid_request", 400, "line 3/x"],
     ["names a field twice", '{"text": "a", "label": 1, "label": 0}', "invalid_json", 400, "line 3/label"],

@@ -272,11 +272,15 @@ describe("a problem", () => {
     });
   });
 
-  it("refuses a body that would poison a prototype, and says so", async () => {
-    const { problem } = await post('{"samples":[{"text":"a","__proto__":{"x":1}}]}');
+  it.each([
+    ['{"samples":[{"text":"a","__proto__":{"x":1}}]}', "/samples/0/__proto__"],
+    ['{"samples":[{"text":"a","\\u005f_proto__":1}]}', "/samples/0/__proto__"],
+    ['{"samples":[],"constructor":{"prototype":{"x":1}}}', "/constructor/prototype"],
+  ])("refuses a body that would poison a prototype, and says so: %s", async (body, path) => {
+    const { problem } = await post(body);
     expect(problem).toMatchObject({
       code: "invalid_json",
-      detail: "The body is not JSON that is read: Object contains forbidden prototype property",
+      detail: `${path} would change the prototype of an object: leave it out`,
     });
   });
 

@@ -36,7 +36,7 @@ describe("a JSON body", () => {
     expect(await score(payload)).toMatchObject({
       status: 400,
       code: "invalid_json",
-      faults: [{ path, message: "stands twice: leave one out" }],
+      faults: [{ path, message: "occurs twice: leave one out" }],
     });
   });
 

@@ -7,7 +7,8 @@ export interface JsonFault {
 }
 
 /**
- * Parses JSON in which no object has a key twice: `JSON.parse` takes the last of them without a word. Answers the value, or
+ * Parses JSON in which no object has a key twice, of which `JSON.parse` takes the last without a word, or one that changes a
+ * prototype. Answers the value, or
  * the first fault: of its syntax, or else of its keys. Messages quote keys alone, for the values are texts of samples.
  */
 export function parseJson(text: string): { readonly value: unknown } | { readonly fault: JsonFault } {
@@ -17,13 +18,15 @@ export function parseJson(text: string): { readonly value: unknown } | { readonl
   } catch {
     return { fault: findFault(text) };
   }
-  const fault = repeatedKey(text);
+  const fault = refusedKey(text);
   return fault === null ? { value } : { fault };
 }
 
-function repeatedKey(text: string): JsonFault | null {
+function refusedKey(text: string): JsonFault | null {
   const fault = structureFault(text, { namesMax: Infinity });
-  return fault && { at: fault.at, message: `the key ${JSON.stringify(fault.place.at(-1))} comes twice` };
+  if (fault === null) return null;
+  const why = fault.kind === "poison" ? "would change the prototype of an object" : "comes twice";
+  return { at: fault.at, message: `the key ${JSON.stringify(fault.place.at(-1))} ${why}` };
 }
 
 /** A number, true, false or null, as RFC 8259 writes them. */

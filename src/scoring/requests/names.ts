@@ -6,17 +6,20 @@ export const DATASET_BYTES_MAX = 128;
 
 /** A name that a URL's path holds: not `.` or `..`, which clients take out of a path before they send it. */
 function pathName(bytesMax: number, what: string) {
-  return name(bytesMax, what).refine((text) => text !== "." && text !== "..", PATH_STEP);
+  return name(bytesMax, what, (text) => (text === "." || text === ".." ? PATH_STEP : null));
 }
 
-/** Well-formed Unicode without control characters, at most `bytesMax` bytes of UTF-8. */
-function name(bytesMax: number, what: string) {
+/** Well-formed Unicode without control characters, at most `bytesMax` bytes of UTF-8, in which `faultOf` finds no fault. */
+function name(bytesMax: number, what: string, faultOf: (text: string) => string | null = () => null) {
   return z
     .string()
     .min(1)
     .check(({ value, issues }) => {
       for (const message of nameFaults(value, bytesMax))
         issues.push({ code: "custom", message, input: value });
+      // In the same check: each one more costs every sample of every request.
+      const message = faultOf(value);
+      if (message !== null) issues.push({ code: "custom", message, input: value });
     })
     .meta({
       description: `${what} At most ${bytesMax} bytes of UTF-8, without control characters.`,

@@ -1,4 +1,3 @@
-import { parse } from "secure-json-parse";
 import { type AssayError, faultsError, messageOf } from "../../errors.js";
 import { pointerOf, type StructureFault, structureFault } from "../../text/json-structure.js";
 
@@ -11,7 +10,7 @@ const ENTRIES_MAX = 1024;
 
 /**
  * The value of a JSON text. Throws `invalid_json` where it is none, or one that readers of JSON disagree about or that costs more to
- * read than it can be worth: a name that stands twice in an object (JSON.parse takes the last), one that poisons a prototype,
+ * read than it can be worth: a name that occurs twice in an object (JSON.parse takes the last), one that poisons a prototype,
  * more than `NAMES_MAX` names in an object, `DEPTH_MAX` levels, or `entriesMax` entries of a list. The text is not quoted.
  */
 export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown {
@@ -19,7 +18,8 @@ export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown
   const fault = structureFault(text, bounds);
   if (fault !== null) throw structureError(fault, bounds.entriesMax);
   try {
-    return parse(text, null, { protoAction: "error", constructorAction: "error" });
+    // RFC 8259 lets a reader ignore a byte order mark.
+    return JSON.parse(text.startsWith("\ufeff") ? text.slice(1) : text);
   } catch (cause) {
     throw faultsError("invalid_json", [
       { path: "", message: `is not JSON that is read: ${reasonOf(cause)}` },
@@ -36,7 +36,8 @@ function reasonOf(cause: unknown): string {
 
 function structureError({ kind, place }: StructureFault, entriesMax: number): AssayError {
   const messages = {
-    repeated: "stands twice: leave one out",
+    repeated: "occurs twice: leave one out",
+    poison: "would change the prototype of an object: leave it out",
     names: `has more than ${NAMES_MAX} names`,
     depth: `is more than ${DEPTH_MAX} levels deep`,
     entries: `has more than ${entriesMax} entries`,

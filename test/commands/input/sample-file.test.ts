@@ -149,7 +149,7 @@ describe("a file of samples", () => {
       "an extra that no record can hold",
       "a.jsonl",
       '{"text":"a","extras":{"__proto__":1}}',
-      /line 1: an extra cannot be called __proto__/,
+      /line 1, character 23: the key "__proto__" would change the prototype of an object/,
     ],
     [
       "a row with a cell too many",
