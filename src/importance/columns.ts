@@ -18,8 +18,11 @@ export function signalsAt(columns: SignalColumns, index: number): Map<SignalName
 export function completeColumn(columns: SignalColumns, name: SignalName): Float64Array {
   const column = columns.get(name);
   if (column === undefined) throw new RangeError(`the batch has no ${name}`);
-  return Float64Array.from(column, (value, index) => {
-    if (value === null) throw new RangeError(`sample ${index} has no ${name}`);
-    return value;
-  });
+  const values = new Float64Array(column.length);
+  for (let index = 0; index < column.length; index++) {
+    const value = column[index];
+    if (typeof value !== "number") throw new RangeError(`sample ${index} has no ${name}`);
+    values[index] = value;
+  }
+  return values;
 }

@@ -72,7 +72,8 @@ export async function knownOutputs(
 
   const { keys, distinct, records } = await lookUp();
   stopwatch.lap("cache");
-  const hits = records.map((record) => record !== null && suffices(record, wanted));
+  const needed = MATRIX_NAMES.filter((name) => gives(wanted, name));
+  const hits = records.map((record) => record !== null && needed.every((name) => record[name] !== undefined));
 
   const missing = hits.flatMap((hit, d) => (hit ? [] : [d]));
   if (missing.length > 0) {
@@ -119,10 +120,6 @@ function cacheUntil(
     store: outputsUntil(store, { signal: controller.signal, deadlineAtMs: null }),
     release: () => clearTimeout(timer),
   };
-}
-
-function suffices(record: OutputsRecord, wanted: Wanted): boolean {
-  return MATRIX_NAMES.every((name) => record[name] !== undefined || !gives(wanted, name));
 }
 
 /** What gives these records' parts beside the wanted ones. Of the graphs only forward and norms share a key. */
