@@ -248,7 +248,10 @@ describe("POST /v1/score refuses exact_fraction", () => {
   it("whose seed stands alone", async () => {
     const answer = await score(await testApp({ limits }), { samples, signals: ["grad_norm"], seed: 3 });
     expect(answer).toMatchObject({ status: 400, code: "invalid_request" });
-    expect(answer.faults[0]).toMatchObject({ path: "/seed", message: "is read with exact_fraction" });
+    expect(answer.faults[0]).toMatchObject({
+      path: "/seed",
+      message: "needs exact_fraction: send both, or leave it out",
+    });
   });
 
   it("of a model without the norms graph", async () => {

@@ -179,7 +179,7 @@ describe("a body that is absent", () => {
       expect(await send("POST", "/v1/models/default/reload", payload)).toMatchObject({
         status: 400,
         code: "invalid_request",
-        detail: "The body is not read by this route: leave it out, or send {}",
+        detail: "The body is not used by this route: leave it out, or send {}",
       });
   });
 });
@@ -198,8 +198,8 @@ describe("a content type that a route does not take", () => {
       "/v1/models/default/weights",
       "Send the body as application/vnd.assay.weights or application/octet-stream, not as text/csv",
     ],
-    ["POST", "/v1/models/default/reload", "This route reads no body: leave it out"],
-    ["DELETE", "/v1/datasets/d", "This route reads no body: leave it out"],
+    ["POST", "/v1/models/default/reload", "This route takes no body: leave it out"],
+    ["DELETE", "/v1/datasets/d", "This route takes no body: leave it out"],
   ] as const)("is refused with those that it takes: %s %s", async (method, url, detail) => {
     const answer = await send(method, url, "a,b", { "content-type": "text/csv" });
     expect(answer).toMatchObject({ status: 415, code: "unsupported_media_type", detail });
