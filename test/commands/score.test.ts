@@ -149,7 +149,9 @@ describe("assay score", () => {
     const content = `${jsonLines}\n{"text":"a chair"}`;
     const refused = await scoreIn(folder, "pairs.jsonl", content, "--weigh-by", "loss", "--batch", "1");
     expect(refused).toMatchObject({ code: 1, stdout: "" });
-    expect(refused.stderr).toMatch(/pairs\.jsonl, line 4: label loss needs a label; without one there are: /);
+    expect(refused.stderr).toMatch(
+      /pairs\.jsonl, line 4: label loss needs a label; available without a label: /,
+    );
     const { stdout } = await scoreIn(folder, "pairs.jsonl", content, "--weigh-by", "entropy");
     expect(rowsOf(stdout).map(({ cached }) => cached)).toEqual([false, false, false, false]);
   });
@@ -194,7 +196,7 @@ describe("assay score", () => {
       /line 1, column 1: the header's "q1" is not known: known are id, query/,
     ],
     [
-      "an id that stands twice",
+      "an id that occurs twice",
       "pairs.jsonl",
       '{"text":"a","id":"x"}\n\n{"text":"b","id":"x"}',
       /line 3: id is the id of .*pairs\.jsonl, line 1 too/,
