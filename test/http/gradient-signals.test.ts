@@ -126,7 +126,7 @@ describe("POST /v1/score with the exact gradient norm", () => {
     expect(faults).toHaveLength(1);
     expect(faults[0].path).toBe("/signals/1");
     expect(faults[0].message).toMatch(
-      /needs the graph norms, which model default lacks; there are: loss, .*grad_norm_last, rho$/,
+      /needs the graph norms, which model default lacks; available: loss, .*grad_norm_last, rho$/,
     );
   });
 
@@ -397,7 +397,7 @@ describe("POST /v1/score under the loss of a group", () => {
       signals: ["entropy"],
     });
     expect([status, code]).toEqual([422, "unsuitable_signal"]);
-    expect(detail).toMatch(/entropy has no meaning under pairwise; there are: loss, grad_norm_last/);
+    expect(detail).toMatch(/entropy has no meaning under pairwise; available: loss, grad_norm_last/);
   });
 });
 
