@@ -34,7 +34,7 @@ export function addWeightingOptions(command: Command): Command {
     .addOption(
       new Option(
         "--weigh-by <signal>",
-        `signal that the scheme reads, computed even if --signals does not name it (default: ${DEFAULT_WEIGHTING.signal})`,
+        `signal that the scheme reads, computed even if --signals does not name it (default: ${DEFAULT_WEIGHTING.signal}; grad_norm for unit_gradient)`,
       ).choices(SIGNALS),
     );
   for (const name of namesOf(CHOICE_OPTIONS))

@@ -269,7 +269,7 @@ describe("assay score", () => {
     ["--sort", "weight", /rows have no weight; weigh with --weigh-by or --scheme/],
     ["--sort", "size", /rows have no size; available: loss, /],
     ["--with", "texts", /"texts" is not one of line, label/],
-    ["--batch", "0x10", /It must be a whole number, 1 or more/],
+    ["--batch", "0x10", /It must be a whole number of at least 1/],
   ])("refuses %s %s", async (option, value, message) => {
     const { code, stderr, stdout } = await score("pairs.jsonl", jsonLines, option, value);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });

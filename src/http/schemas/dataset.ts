@@ -40,10 +40,10 @@ export const datasetSummarySchema = z
     samples: z.number().int(),
     created_at: timeSchema,
     updated_at: timeSchema,
-    models: z.array(z.string()).describe("`name@version` of each model that scored its samples"),
+    models: z.array(z.string()).describe("`name@version` of each model whose scores the samples have now"),
     samples_by_model: z
       .record(z.string(), z.number().int())
-      .describe("How many samples each of these models scored"),
+      .describe("How many samples have the scores of each of these models"),
     snapshot: snapshotSchema.nullable(),
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });

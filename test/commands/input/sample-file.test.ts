@@ -178,7 +178,7 @@ describe("a file of samples", () => {
       "an id beyond exact integers",
       "a.jsonl",
       '{"id":12345678901234567890,"text":"a"}',
-      /line 1: id is the number 12345678901234567000; .*write it as text/,
+      /line 1: id is the number 12345678901234567000, but .*write it as text/,
     ],
     [
       "bytes that are not UTF-8",
