@@ -153,7 +153,7 @@ function behaves(openStore: () => Promise<Store>): void {
     const newer = await testApp({ store, rankers: fakeRankers(fakeRanker({ version: "fedcba9876543210" })) });
     expect((await call(newer, "GET", "/v1/datasets/d/samples/q0")).body.stale).toBe(true);
     const { body } = await call(newer, "POST", "/v1/datasets/d/weights", loss);
-    expect(body.diagnostics.advice.join()).toMatch(/not served any more/);
+    expect(body.diagnostics.advice.join()).toMatch(/no longer served/);
   });
 
   it("is listed with its counts, page by page", async () => {

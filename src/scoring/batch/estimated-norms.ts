@@ -106,7 +106,7 @@ export function adviceOnEstimates({ exact, report }: EstimatedNorms, dataset: st
         ]
       : [];
   return [
-    `${estimated} of ${exact.length} values of grad_norm are estimates, with a relative standard error of ${off}.`,
+    `${estimated} of ${exact.length} values of grad_norm are estimates, off by ${off} (one standard error).`,
     ...few,
     ...(dataset === undefined
       ? []

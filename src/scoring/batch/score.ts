@@ -156,7 +156,7 @@ function adviceOnGroups({ labels, groups, loss }: LabelledTexts): string[] {
   if (flat === 0) return [];
   const [have, their] = flat === 1 ? ["has", "its"] : ["have", "their"];
   return [
-    `${flat} of ${labelsOf.size} groups ${have} no two different labels, so ${their} loss and gradients are 0.`,
+    `${flat} of ${labelsOf.size} groups ${have} no two different labels: ${their} loss and gradients are 0.`,
   ];
 }
 
