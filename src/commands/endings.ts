@@ -1,8 +1,8 @@
 import { AssayError } from "../errors.js";
 
-/** A command that ends before its work is done, by no fault: the process exits with `exitCode`. */
+/** A command ends before its work is done, without an error of its own. The process exits with `exitCode`. */
 export class EarlyEnd extends Error {
-  /** @param message what a person should know; nothing where it is empty */
+  /** @param message what the user should know; if it is empty, nothing is printed */
   constructor(
     message: string,
     readonly exitCode: number,
@@ -11,19 +11,19 @@ export class EarlyEnd extends Error {
   }
 }
 
-/** What a shell says of a process that a signal ended. */
+/** A shell reports this number plus the signal's number for a process that a signal ended. */
 const SIGNAL_EXIT_BASE = 128;
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 const SIGPIPE = 13;
 
-/** Standard output has nobody left to read it, as in `assay score … | head -1`. */
+/** The end of a command whose standard output is no longer read, as in `assay score … | head -1`. */
 export function readerGone(): EarlyEnd {
   return new EarlyEnd("", SIGNAL_EXIT_BASE + SIGPIPE);
 }
 
 /**
- * A signal that aborts with an `EarlyEnd` at the first SIGINT, SIGTERM or SIGHUP, so that a command can put its files in order; the
- * second one ends the process. `release` gives the signals back.
+ * An abort signal for SIGINT, SIGTERM and SIGHUP. The first of them aborts it with an `EarlyEnd`, so that a command can still
+ * rename or delete its files. The second one ends the process. `release` removes the listeners.
  */
 export function abortOnSignals(): { readonly signal: AbortSignal; release(): void } {
   const controller = new AbortController();
@@ -45,8 +45,8 @@ export function abortOnSignals(): { readonly signal: AbortSignal; release(): voi
 }
 
 /**
- * Standard output and standard error may lose their readers without taking the process with them. A command whose answer nobody
- * reads any more ends with the code of a broken pipe; a service goes on.
+ * Keeps the process alive when nobody reads its standard output or standard error any more. A command then ends with the exit
+ * code of a broken pipe. A service goes on.
  */
 export function outliveReaders(): void {
   process.stderr.on("error", () => undefined);

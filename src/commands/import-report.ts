@@ -3,7 +3,7 @@ import { SIGNAL_TABLE } from "../importance/signals/table.js";
 import type { LossName } from "../importance/types.js";
 import type { ImportReport } from "../ranker/import/import-folder.js";
 
-/** What an import found, what is served of it and what is not, in lines for a person. `output` null: nothing was written. */
+/** Lines for the user: what an import found, and which signals it can and cannot serve. `output` null: nothing was written. */
 export function renderImport(report: ImportReport, output: string | null): string {
   const { manifest, graph, lastLayer, findings } = report;
   const { name, architecture, task, classes, head, max_tokens: tokensMax } = manifest;
@@ -13,12 +13,12 @@ export function renderImport(report: ImportReport, output: string | null): strin
     `last layer: ${lastLayer.node}, ${head.features} features to ${classes} logit(s)`,
     `features: ${lastLayer.features}`,
     `checked: logits are features times weights${lastLayer.hasBias ? " plus bias" : ""}, error ${findings.lastLayerError.toPrecision(2)}`,
-    `checked: a text answers alone as it does in a batch, error ${findings.batchError.toPrecision(2)}`,
-    `checked: ${tokensMax} tokens run`,
+    `checked: a text has the same logits alone as in a batch, error ${findings.batchError.toPrecision(2)}`,
+    `checked: an input of ${tokensMax} tokens runs`,
     ...notesOn(report).map((note) => `note: ${note}`),
     `served: ${served.join(", ")}`,
-    `not served: ${lacking.join(", ")} and directions, for an ONNX export holds no backward pass; precision int8; PUT weights`,
-    "for these export the checkpoint: python -m assay.export folder",
+    `not served: ${lacking.join(", ")} and directions, because an ONNX export holds no backward pass; precision int8; PUT weights`,
+    "to serve these too, export the checkpoint: python -m assay.export folder",
     output === null ? "dry run: nothing was written" : `written: ${output}`,
   ];
   return `${lines.join("\n")}\n`;
@@ -38,9 +38,11 @@ function signalsOf({ task, classes }: ImportReport["manifest"]): { served: strin
 
 function notesOn({ lastLayer, activation, knownDifferences }: ImportReport): string[] {
   return [
-    "neither tokens were compared with Hugging Face's nor logits with PyTorch's",
-    ...(activation === null ? [] : [`the graph ends in a ${activation}; logits are what it is given`]),
-    ...(lastLayer.hasBias ? [] : ["the last layer has no bias, and grad_norm_last counts one: √(‖h‖² + 1)"]),
+    "tokens were not compared with Hugging Face's, and logits were not compared with PyTorch's",
+    ...(activation === null ? [] : [`the graph ends in a ${activation}; the logits are its input`]),
+    ...(lastLayer.hasBias
+      ? []
+      : ["the last layer has no bias, but grad_norm_last includes one: √(‖h‖² + 1)"]),
     ...knownDifferences,
   ];
 }

@@ -15,28 +15,28 @@ interface InspectOptions {
   readonly dryRun?: boolean;
 }
 
-/** Adds `assay inspect FOLDER`: a stock ONNX export becomes a model folder, or is told why it cannot. */
+/** Adds `assay inspect FOLDER`, which makes a model folder from a stock ONNX export or says why it cannot. */
 export function addInspectCommand(program: Command): void {
   program
     .command("inspect")
     .description(
-      "Make a model folder of a stock ONNX export (Optimum, sentence-transformers), without PyTorch",
+      "Make a model folder from a stock ONNX export (Optimum, sentence-transformers), without PyTorch",
     )
-    .argument("<folder>", "holds model.onnx or onnx/model.onnx, config.json and the tokeniser's files")
-    .option("-o, --output <folder>", "the model folder to make; by default NAME in ASSAY_MODELS_DIR")
-    .option("--name <name>", "name of the model; the output folder's, or the folder's own, where absent")
+    .argument("<folder>", "folder with model.onnx or onnx/model.onnx, config.json and the tokeniser's files")
+    .option("-o, --output <folder>", "the model folder to make (default: NAME in ASSAY_MODELS_DIR)")
+    .option("--name <name>", "name of the model (default: that of the output folder, or of the folder)")
     .addOption(
-      new Option("--task <task>", "what its one logit is; config.json says it where absent").choices([
+      new Option("--task <task>", "task of a model with one logit (default: as config.json says)").choices([
         "binary",
         "regression",
         "classification",
       ]),
     )
-    .option("--max-tokens <n>", "longest input, special tokens included", wholeNumber(8))
-    .option("--graph <file>", "the graph's file in the folder, where it is not model.onnx")
-    .option("--logits <output>", "the graph's output that holds the logits, where several could")
-    .option("--replace", "take the place of an output folder that exists")
-    .option("--dry-run", "try everything, write nothing")
+    .option("--max-tokens <n>", "longest input in tokens, including special tokens", wholeNumber(8))
+    .option("--graph <file>", "the graph's file in the folder, if it is not model.onnx")
+    .option("--logits <output>", "the graph's output that holds the logits, if several outputs could")
+    .option("--replace", "replace an existing output folder")
+    .option("--dry-run", "run all checks, but write nothing")
     .action((folder: string, options: InspectOptions) => inspectFolder(folder, options));
 }
 

@@ -5,9 +5,9 @@ import { createMetrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
 import type { Store } from "../store/port.js";
 
-/** Prints the OpenAPI document of the service under its default limits; no model or store is opened. */
+/** Prints the OpenAPI document of the service with its default limits. It opens no model and no store. */
 export async function printOpenApi(): Promise<void> {
-  // The document depends on routes and schemas alone: no port is called.
+  // The document depends only on routes and schemas, so the ports are never called.
   const app = await composeApp(readConfig({}), {
     rankers: undefined as unknown as Rankers,
     store: undefined as unknown as Store,

@@ -1,7 +1,7 @@
 import { AssayError, type Fault, relocated, sentenceOf } from "../errors.js";
 import { type LocatedSample, placesOf } from "../scoring/requests/sample-batches.js";
 
-/** Fields of a request that have another name, or another place, on the command line. */
+/** Fields of a request whose option has another name. */
 const OPTIONS: Readonly<Record<string, string>> = { "/weighting/signal": "--weigh-by" };
 
 /** The option that sets the field of a request at `path`: `--alpha` for `/weighting/alpha`, `--signals` for `/signals/2`. */
@@ -13,8 +13,8 @@ export function optionOf(path: string): string {
 }
 
 /**
- * What was thrown, in words of what a person wrote: the option in place of each field of a request, and the line of the file in place of
- * each sample. An error that says what is wrong without its faults stays as it is.
+ * The thrown error in terms of the command line: it names options in place of a request's fields, and lines of the file in place
+ * of samples. An error with its own detail stays as it is.
  *
  * @param batch the samples of the request, in its order
  */

@@ -1,10 +1,10 @@
 import type { WriteStream } from "node:tty";
 
-/** How far a command is, on standard error. */
+/** Shows the progress of a command on standard error. */
 export interface Progress {
-  /** `done` samples so far. */
+  /** @param done number of samples so far */
   update(done: number): void;
-  /** A number of samples begins anew; `total` null where nobody knows how many there are. */
+  /** Starts to count from 0 again. @param total number of samples; null if it is unknown */
   begin(what: string, total: number | null): void;
   stop(): void;
 }
@@ -15,7 +15,8 @@ const COLUMNS = 80;
 const BAR_COLUMNS_MAX = 30;
 
 /**
- * A bar that is drawn again in its place on a terminal; elsewhere, as in a log, a line every few seconds, and none for a short command.
+ * On a terminal it draws a bar and updates it in place. Elsewhere, as in a log, it writes a line every few seconds, and none for
+ * a short command.
  */
 export function createProgress(stream: Pick<WriteStream, "isTTY" | "columns" | "write">): Progress {
   const isTerminal = stream.isTTY;
@@ -66,7 +67,7 @@ export interface ProgressState {
   readonly elapsedS: number;
 }
 
-/** The state in a line of at most `columns`, with a bar where there is room for one; 0: without a bar. */
+/** The state in one line of at most `columns` characters, with a bar if there is room for it. 0: any length, without a bar. */
 export function progressLine({ what, total, done, elapsedS }: ProgressState, columns: number): string {
   const rate = elapsedS > 0 ? done / elapsedS : 0;
   const speed = rate >= 10 ? `${count(Math.round(rate))}/s` : `${rate.toFixed(1)}/s`;

@@ -46,7 +46,7 @@ export interface ScoreOptions extends WeightingOptions, FieldMapOptions {
   readonly batch: number;
 }
 
-/** One call of the command, with what it needs at every step. */
+/** What the steps of one call of the command need. */
 interface Run {
   readonly options: ScoreOptions;
   readonly weighting: WeightingRequest | null;
@@ -59,22 +59,26 @@ interface Run {
 }
 
 /**
- * Scores a file. What is wrong with the options is thrown before the model loads; what is wrong with a sample before the first one is
- * scored, but for a pipe, which can be read only once.
+ * Scores a file. Faults of the options are thrown before the model loads. Faults of a sample are thrown before the first sample
+ * is scored, unless the input is a pipe, which can be read only once.
  */
 export async function scoreFile(path: string, options: ScoreOptions): Promise<void> {
   const config = readConfig({ ASSAY_LOG_LEVEL: "warn", ...process.env });
   const input = checkInput(path);
   const weighting = weightingOf(options);
   if (options.top !== undefined && options.sort === undefined)
-    throw new AssayError("input_invalid", { detail: "--top needs --sort, which says what the top is" });
+    throw new AssayError("input_invalid", {
+      detail: "--top needs --sort: add it to say which rows come first",
+    });
   if (options.output !== undefined && input.isFile(options.output))
-    throw new AssayError("output_invalid", { detail: `${options.output} is the file that is read` });
+    throw new AssayError("output_invalid", {
+      detail: `${options.output} is also the input: name another output`,
+    });
   const batches = batchReader(input, options, config);
 
   const output = await openOutput(options.output);
   const ending = abortOnSignals();
-  // On a terminal that shows the rows, they are the progress.
+  // If the terminal shows the rows themselves, no other progress is needed.
   const progress = output.isTerminal ? NO_PROGRESS : createProgress(process.stderr);
   let ports: Ports | null = null;
   try {
@@ -99,7 +103,7 @@ export async function scoreFile(path: string, options: ScoreOptions): Promise<vo
   }
 }
 
-/** Reads the input in batches, each time from its beginning. Throws `input_invalid` where the options say it wrongly. */
+/** A function that reads the input in batches, each time from its beginning. Throws `input_invalid` if `--map` is wrong. */
 function batchReader(
   { path }: Input,
   options: ScoreOptions,
@@ -141,7 +145,7 @@ async function scoreTo(output: Output, run: Run): Promise<void> {
       progress.update(samples);
     }
   } catch (error) {
-    // The first error is the one to tell; where this fails as well, the output is not kept.
+    // Report the first error. If this fails too, the output is not kept.
     if (output.keepsParts) await collector.leave().catch(() => undefined);
     throw error;
   }
@@ -149,7 +153,7 @@ async function scoreTo(output: Output, run: Run): Promise<void> {
   await collector.finish();
 }
 
-/** Finds every fault of the file's samples before one is scored; answers how many there are, and the signals that their rows will have. */
+/** Checks all samples of the file before one is scored. Returns their number, and the signals that their rows will have. */
 async function checkAll(run: Run): Promise<{ signals: ReadonlySet<SignalName>; total: number }> {
   const signals = new Set<SignalName>();
   let total = 0;
@@ -164,7 +168,7 @@ async function checkAll(run: Run): Promise<{ signals: ReadonlySet<SignalName>; t
   return { signals, total };
 }
 
-/** The signals that rows can have, whatever the samples are. */
+/** The signals that rows may have, without a look at the samples. */
 function possibleSignals({ options, weighting, ports: { rankers } }: Run): ReadonlySet<SignalName> {
   const { model } = rankers.get(options.model ?? rankers.defaultName);
   const either = [{ text: "", label: 0 }, { text: "" }];
@@ -173,10 +177,10 @@ function possibleSignals({ options, weighting, ports: { rankers } }: Run): Reado
   return new Set([...named, ...weighed.map(({ signal }) => signal)]);
 }
 
-/** Fields of a row that hold a number beside its signals. */
+/** Fields of a row that hold a number, in addition to its signals. */
 const NUMBERS = ["logit", "probability"];
 const WEIGHTS = ["weight", "multiplier"];
-/** What `--with` adds and holds a number. */
+/** Fields that `--with` adds and that hold a number. */
 const CARRIED_NUMBERS = ["line", "label"] as const;
 
 function checkSort({ options, weighting }: Run, signals: ReadonlySet<SignalName>): void {
@@ -184,11 +188,11 @@ function checkSort({ options, weighting }: Run, signals: ReadonlySet<SignalName>
   const sortable: string[] = [...signals, ...NUMBERS, ...carried, ...(weighting === null ? [] : WEIGHTS)];
   const unknown = options.sort?.find(({ field }) => !sortable.includes(field))?.field;
   if (unknown === undefined) return;
-  const advice = sortAdvice(unknown) ?? `there are ${[...new Set(sortable)].join(", ")}`;
+  const advice = sortAdvice(unknown) ?? `available: ${[...new Set(sortable)].join(", ")}`;
   throw new AssayError("input_invalid", { detail: `--sort: rows have no ${unknown}; ${advice}` });
 }
 
-/** What would give rows the field; null where nothing does. */
+/** How to give rows the field; null if nothing does. */
 function sortAdvice(field: string): string | null {
   const among = (names: readonly string[]): boolean => names.includes(field);
   if (among(SIGNALS)) return "name it in --signals to sort by it";
@@ -197,7 +201,7 @@ function sortAdvice(field: string): string | null {
   return null;
 }
 
-/** The weighting is in the request for the signals that it reads; the weights are the whole file's, of `weighRows`. */
+/** The request has the weighting only so that its signals are computed. `weighRows` makes the weights, over the whole file. */
 function requestOf(batch: readonly FiledSample[], { options, weighting }: Run): ScoreRequest {
   const { model, dataset, signals, loss, precision, direction, reference } = options;
   return {
@@ -220,7 +224,7 @@ function inWordsOf(batch: readonly FiledSample[]): (error: unknown) => never {
 }
 
 function weighRows(rows: readonly OutputRow[], weighting: WeightingRequest): OutputRow[] {
-  // Each batch was scored with the weighting in its request, which is refused where a sample lacks the signal.
+  // Every row has the signals: each batch had the weighting in its request, which is refused if a sample lacks a signal.
   const scores = weighedScores(weighting, (signal) => rows.map((row) => row[signal] as number));
   const { weights, multipliers, diagnostics } = weigh(scores, weighOptions(weighting));
   for (const sentence of diagnostics.advice) process.stderr.write(`${sentence}\n`);
@@ -231,7 +235,7 @@ function weighRows(rows: readonly OutputRow[], weighting: WeightingRequest): Out
   }));
 }
 
-/** As long as it takes, or until a signal ends the command. */
+/** Waits until the model is ready, without a time limit. Throws `model_not_ready` if it fails, or the reason of the signal. */
 async function untilReady({ options, ports: { rankers }, caller: { signal } }: Run): Promise<void> {
   signal.throwIfAborted();
   const ranker = rankers.get(options.model ?? rankers.defaultName);
@@ -243,13 +247,13 @@ async function untilReady({ options, ports: { rankers }, caller: { signal } }: R
 }
 
 function noSamples({ input }: Run): AssayError {
-  return new AssayError("input_invalid", { detail: `${input.name} holds no samples` });
+  return new AssayError("input_invalid", { detail: `${input.name} has no samples` });
 }
 
-/** The error, with the place of the rows that were scored before it. */
+/** The error, with the file that holds the rows that were scored before it. */
 function told(error: unknown, kept: string | null): unknown {
   if (kept === null) return error;
-  const where = `What was scored is in ${kept}`;
+  const where = `The rows scored so far are in ${kept}`;
   if (error instanceof EarlyEnd) return new EarlyEnd(`${error.message}. ${where}`, error.exitCode);
   if (!(error instanceof AssayError)) return error;
   return new AssayError(error.code, { detail: `${error.message}\n${where}`, cause: error });

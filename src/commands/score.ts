@@ -9,7 +9,7 @@ import { CARRIED, type CarriedName } from "./output/rows.js";
 import type { ScoreOptions } from "./score-file.js";
 import { addWeightingOptions } from "./weighting-options.js";
 
-/** Adds `assay score FILE`: the use case of `POST /v1/score` over a file, without a server. */
+/** Adds `assay score FILE`, which scores a file as `POST /v1/score` scores a batch, without a server. */
 export function addScoreCommand(program: Command): void {
   const command = program
     .command("score")
@@ -18,52 +18,62 @@ export function addScoreCommand(program: Command): void {
     )
     .argument(
       "<file>",
-      "fields or columns: id, query and document (or text), label, group, reference_loss, extras.NAME; - is standard input",
+      "file with the fields or columns id, query and document (or text), label, group, reference_loss, extras.NAME; - is standard input",
     )
     .addOption(
-      new Option("--from <form>", "form of the input where its name does not say it").choices(INPUT_FORMATS),
+      new Option("--from <format>", "format of the input, if its name does not say it").choices(
+        INPUT_FORMATS,
+      ),
     )
     .option(
       "--map <field=name>",
-      "read what the file calls NAME as FIELD, as in label=rating; may be repeated",
+      "read the file's field NAME as FIELD, as in label=rating; may be repeated",
       (pair: string, others: readonly string[]) => [...others, pair],
       [] as readonly string[],
     )
-    .option("--ignore-unknown", "leave out fields and columns that are not known", false)
-    .option("-o, --output <file>", "where to write; standard output by default")
+    .option("--ignore-unknown", "leave out unknown fields and columns", false)
+    .option("-o, --output <file>", "where to write (default: standard output)")
     .addOption(
-      new Option("-f, --format <format>", "form of the output").choices(ROW_FORMATS).default("ndjson"),
+      new Option("-f, --format <format>", "format of the output").choices(ROW_FORMATS).default("ndjson"),
     )
     .option(
       "--with <names>",
-      `what rows carry of their samples, comma-separated: ${CARRIED.join(", ")}`,
+      `fields of the samples to copy into the rows, comma-separated: ${CARRIED.join(", ")}`,
       oneOf(CARRIED),
       [] as readonly CarriedName[],
     )
     .option(
       "--sort <field>",
-      "order of the rows: signals, logit, weight, label …; -loss has the largest first, -label,-loss sorts by both",
+      "sort the rows by this field: a signal, logit, weight, label …; -loss puts the largest first, -label,-loss sorts by both",
       sortingOf,
     )
-    .option("--top <n>", "with --sort: the first n rows alone, or a share of them such as 5%", topOf)
-    .option("--model <name>", "model folder; the default model where absent")
+    .option("--top <n>", "with --sort: write only the first n rows, or a share of them such as 5%", topOf)
+    .option("--model <name>", "name of a model folder (default: the default model)")
     .option(
       "--dataset <name>",
       "remember the samples under this name, in the store of ASSAY_DATA_DIR or ASSAY_REDIS_URL",
     )
-    .option("--signals <names>", `comma-separated: ${SIGNALS.join(", ")}`, oneOf(SIGNALS))
-    .addOption(new Option("--loss <name>", "the loss of the model's task where absent").choices(LOSSES))
-    .addOption(new Option("--precision <name>", "number format of the model").choices(PRECISIONS))
-    .option("--direction <name>", "direction that influence, alignment and tangent are measured along")
-    .option("--reference <model>", "model whose loss rho takes away, where the file has no reference_loss")
-    .option("--batch <n>", "samples scored at once, or more where a group is larger", wholeNumber(1), 256);
+    .option("--signals <names>", `signals to compute, comma-separated: ${SIGNALS.join(", ")}`, oneOf(SIGNALS))
+    .addOption(
+      new Option("--loss <name>", "loss of the samples (default: the loss of the model's task)").choices(
+        LOSSES,
+      ),
+    )
+    .addOption(
+      new Option("--precision <name>", "number format of the model (default: the model's)").choices(
+        PRECISIONS,
+      ),
+    )
+    .option("--direction <name>", "direction along which influence, alignment and tangent are measured")
+    .option("--reference <model>", "model whose loss rho subtracts, if the file has no reference_loss")
+    .option("--batch <n>", "samples to score at once; more if a group is larger", wholeNumber(1), 256);
   addWeightingOptions(command).action(async (file: string, options: ScoreOptions) => {
     const { scoreFile } = await import("./score-file.js");
     await scoreFile(file, options);
   });
 }
 
-/** Makes the reader of an option that takes a list of `names`. */
+/** Makes a function that reads the value of an option: a list of `names`. */
 function oneOf<T extends string>(names: readonly T[]): (text: string) => T[] {
   return (text) =>
     text.split(",").map((part) => {
@@ -72,7 +82,7 @@ function oneOf<T extends string>(names: readonly T[]): (text: string) => T[] {
         throw new InvalidArgumentError(
           part === ""
             ? "A name is missing: separate names by commas, without blanks."
-            : `${JSON.stringify(part)} is none of ${names.join(", ")}.`,
+            : `${JSON.stringify(part)} is not one of ${names.join(", ")}.`,
         );
       return found;
     });

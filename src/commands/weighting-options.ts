@@ -16,7 +16,7 @@ import { weightingSchema } from "../scoring/requests/weighting-schema.js";
 import { inWordsOfOptions, optionOf } from "./option-faults.js";
 import { decimal } from "./option-values.js";
 
-/** A weighting as it is given on the command line: by one signal; a mix goes over HTTP. */
+/** A weighting as it is given on the command line. It reads one signal; only HTTP takes a mix. */
 export interface WeightingOptions extends Partial<OptionValues> {
   readonly scheme?: SchemeName;
   readonly weighBy?: SignalName;
@@ -28,13 +28,13 @@ export function addWeightingOptions(command: Command): Command {
     .addOption(
       new Option(
         "--scheme <name>",
-        `weigh the whole file; ${DEFAULT_WEIGHTING.scheme} where another option asks for weights, without any rows have none`,
+        `weigh the whole file with this scheme (default: ${DEFAULT_WEIGHTING.scheme} if another weighting option is given, otherwise no weights)`,
       ).choices(SCHEMES),
     )
     .addOption(
       new Option(
         "--weigh-by <signal>",
-        `signal that the scheme reads, computed too where --signals does not name it; ${DEFAULT_WEIGHTING.signal} where absent`,
+        `signal that the scheme reads, computed even if --signals does not name it (default: ${DEFAULT_WEIGHTING.signal}; grad_norm for unit_gradient)`,
       ).choices(SIGNALS),
     );
   for (const name of namesOf(CHOICE_OPTIONS))
@@ -49,14 +49,14 @@ function optionFor(name: string, { placeholder, meaning, help }: NumberRule | Ch
   return new Option(`--${name} <${placeholder}>`, help ?? inWordsOfTerminal(meaning));
 }
 
-/** A meaning without the marks of Markdown, and with a small letter first as the other options have. */
+/** A meaning without Markdown's backticks, and with a small first letter like the help texts of the other options. */
 function inWordsOfTerminal(meaning: string): string {
   return `${meaning.charAt(0).toLowerCase()}${meaning.slice(1).replaceAll("`", "")}`;
 }
 
 /**
- * The weighting that the options ask for; null where none of them is given. Throws `input_invalid` for a number out of its
- * range, and `unsuitable_weighting` where they contradict each other.
+ * The weighting that the options ask for; null if none of them is given. Throws `input_invalid` if a number is outside its range,
+ * and `unsuitable_weighting` if options contradict each other.
  */
 export function weightingOf(options: WeightingOptions): WeightingRequest | null {
   const { weighBy: signal, scheme } = options;

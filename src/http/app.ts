@@ -38,7 +38,7 @@ export interface AppOptions {
   readonly version: string;
 }
 
-/** The HTTP service over given ports; it neither listens nor closes them. */
+/** The HTTP service over the given ports. It does not listen, and it does not close the ports. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   const { rankers, store, metrics, limits } = options;
   const loggerInstance: FastifyBaseLogger = options.logger;
@@ -47,15 +47,15 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: limits.bodyBytesMax,
     serverFactory: createBoundedServer,
-    // Before there is a route no hook runs.
+    // These errors occur before a route is found, so no hook has set the headers.
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply.headers(SAFE_HEADERS)),
     clientErrorHandler: refuseMalformed,
-    // A percent-encoded id takes up to three characters a byte; the default of 100 would answer 404.
+    // A percent-encoded id takes up to three characters a byte. Under the default of 100 a longer one is answered 404.
     routerOptions: { maxParamLength: 3 * limits.idBytesMax },
   });
   validateRequests(app);
-  // Answers are built to their schema by typed code and checked against it by the tests; parsing each again would cost
-  // more than scoring from the cache.
+  // Typed code builds each answer to its schema, and the tests check answers against the schemas. Parsing each answer again
+  // would cost more than scoring from the cache.
   app.setSerializerCompiler(() => JSON.stringify);
   handleErrors(app);
   readJsonBodies(app, limits);

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 
-/** A connection with more requests under way is closed: each costs memory, however little of the answers its client reads. */
+/** A connection with more unanswered requests is closed: each request costs memory, even if the client reads no answer. */
 export const UNANSWERED_MAX = 32;
 
 const unanswered = new WeakMap<Duplex, Set<ServerResponse>>();
@@ -15,8 +15,8 @@ export function requestsUnderWay(socket: Duplex): ReadonlySet<ServerResponse> {
 const NONE: ReadonlySet<ServerResponse> = new Set();
 
 /**
- * Whether a request is handled; closes the connection of one too many. The parser goes on to the end of a packet whose connection
- * has been closed.
+ * Whether to handle a request. Closes the connection if it has too many requests. The parser still reads the rest of a packet
+ * after its connection has been closed, so requests of a closed connection arrive here too.
  */
 export function admit({ socket }: IncomingMessage, response: ServerResponse): boolean {
   if (socket.destroyed) return false;
@@ -33,7 +33,7 @@ export function admit({ socket }: IncomingMessage, response: ServerResponse): bo
 function track(socket: Socket): Set<ServerResponse> {
   const open = new Set<ServerResponse>();
   unanswered.set(socket, open);
-  // Node tells the end of a connection only to the answer whose turn it is; work on the others has to end too.
+  // When a connection ends, Node tells only the answer that is being sent. Work on the other answers has to end too.
   socket.once("close", () => {
     for (const response of open) response.emit("close");
   });

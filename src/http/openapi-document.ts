@@ -6,7 +6,7 @@ import { WEIGHTS_MEDIA_TYPES } from "./schemas/model.js";
 
 type Document = ReturnType<typeof jsonSchemaTransformObject>;
 
-/** The document of the routes' schemas, with what the type provider does not let a route say: media types and examples. */
+/** The document made from the routes' schemas, with what a route cannot tell the type provider: media types and examples. */
 export function completeDocument(input: Parameters<typeof jsonSchemaTransformObject>[0]): Document {
   const document = structuredClone(jsonSchemaTransformObject(input)) as Parts;
   for (const operations of Object.values(document.paths ?? {})) {
@@ -15,13 +15,13 @@ export function completeDocument(input: Parameters<typeof jsonSchemaTransformObj
       addExamples(operation);
     }
   }
-  // Relative to where the document is: a proxy may strip a prefix of the path without telling us.
+  // Relative to the document's own address, because a proxy may strip a prefix of the path without telling us.
   document.servers = [{ url: "." }];
   leaveOutUnused(document);
   return document as Document;
 }
 
-/** What is read of a document here. */
+/** The parts of a document that this file reads or writes. */
 interface Parts {
   servers?: { readonly url: string }[];
   readonly paths?: Record<string, Record<string, Operation>>;
@@ -50,12 +50,13 @@ interface Media {
 
 type Examples = Record<string, { summary: string; value: unknown }>;
 
-/** Problems, metrics, JSON lines and weights have media types of their own. */
+/** Sets the media types of problems, metrics, JSON lines and weights, which are not JSON. */
 function nameMediaTypes({ requestBody, responses = {} }: Operation): void {
   const [body = {}, answer] = [requestBody?.content, responses["200"]?.content];
   if (NDJSON_MEDIA_TYPE in body && answer !== undefined) {
-    body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "A sample a line" } };
-    answer[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "To lines: progress, then this" } };
+    body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "One sample per line" } };
+    const description = "Answer to JSON lines: lines of progress, then the result";
+    answer[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description } };
   }
   for (const type of WEIGHTS_MEDIA_TYPES) {
     if (type in body) body[type] = { schema: { type: "string", format: "binary" } };
@@ -69,7 +70,7 @@ function nameMediaTypes({ requestBody, responses = {} }: Operation): void {
   }
 }
 
-/** An example goes by one name in the parameters and the body of its operation. */
+/** An example has the same name in the parameters and in the body of its operation. */
 function addExamples({ operationId = "", parameters = [], requestBody }: Operation): void {
   const named = EXAMPLES[operationId] ?? {};
   for (const parameter of parameters) {
@@ -94,7 +95,7 @@ function addTo(
   }
 }
 
-/** The provider writes each named schema twice, as input and as output; only those that a route names stay. */
+/** The provider writes each named schema twice, as input and as output. This deletes those that no route names. */
 function leaveOutUnused(document: Parts): void {
   const schemas = document.components?.schemas ?? {};
   for (;;) {

@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { completeDocument } from "./openapi-document.js";
 import { DOCS_POLICY } from "./plugins/safe-headers.js";
 
-/** Answers the OpenAPI document, made from the routes' schemas, at /openapi.json and as a page at /docs. */
+/** Serves the OpenAPI document, made from the routes' schemas, at /openapi.json and as a page at /docs. */
 export async function serveOpenApi(app: FastifyInstance, version: string): Promise<void> {
   await app.register(swagger, {
     openapi: {
@@ -20,7 +20,7 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
       },
       tags: [
         { name: "score", description: "Signals and weights of a batch" },
-        { name: "datasets", description: "What is remembered by sample id" },
+        { name: "datasets", description: "Samples that the service remembers by id" },
         { name: "directions", description: "Vectors in parameter space that samples are measured against" },
         { name: "models", description: "The exported rankers" },
         { name: "operation", description: "Health and metrics" },
@@ -32,16 +32,16 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
     transformObject: completeDocument,
   });
   const document = renderOnce(() => JSON.stringify(app.swagger()));
-  // Its server is one folder up from where the page reads it.
+  // The page reads the document from a folder below, so the server is one folder up.
   const ofPage = renderOnce(() => JSON.stringify({ ...app.swagger(), servers: [{ url: ".." }] }));
   await app.register(swaggerUi, {
     routePrefix: "/docs",
     staticCSP: DOCS_POLICY,
     uiHooks: {
-      // Its own routes would write the document anew for each request, and take the page to be at the root of its host.
+      // Swagger UI's own routes would render the document again for each request, and assume the page at its host's root.
       onRequest: (request, reply, done) => {
         const { url = "" } = request.routeOptions;
-        // JSON is YAML, too.
+        // JSON is also valid YAML.
         if (/\/(json|yaml)$/.test(url)) sendDocument(ofPage(), request, reply);
         else if (request.url === "/docs") reply.redirect("docs/");
         else done();
@@ -58,7 +58,7 @@ interface Rendered {
   readonly etag: string;
 }
 
-/** The document as bytes, which any number of answers share. */
+/** Renders the document once, into bytes that all answers share. */
 function renderOnce(render: () => string): () => Rendered {
   let rendered: Rendered | undefined;
   return () => {

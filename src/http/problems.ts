@@ -3,7 +3,7 @@ import { AssayError, ERRORS, type ErrorCode, type Fault, pathOf, predicateOf } f
 import { withoutPlaces } from "./places.js";
 import { unsupportedType } from "./plugins/media-types.js";
 
-/** The one place that knows which status an error of the catalogue answers. */
+/** The HTTP status of each error of the catalogue. No other place knows them. */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
   invalid_json: 400,
   invalid_request: 400,
@@ -55,7 +55,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
-/** Seconds after which a refused client may come back, where the error itself does not know. */
+/** Seconds after which a refused client may try again, if the error itself does not say. */
 const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   overloaded: 1,
   accumulation_lost: 2,
@@ -65,10 +65,10 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
   shutting_down: 5,
 };
 
-/** What clients and operators bring about: no stack trace tells more than the message. */
+/** Errors that clients and operators cause. A stack trace would add nothing to their message. */
 const EXPECTED: ReadonlySet<ErrorCode> = new Set(["deadline_exceeded", "model_not_ready", "shutting_down"]);
 
-/** Fastify's own errors that mean something of the catalogue. */
+/** Fastify's own errors that have a code in the catalogue. */
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {
   FST_ERR_CTP_BODY_TOO_LARGE: "body_too_large",
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: "invalid_request",
@@ -79,7 +79,7 @@ export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler((error: FastifyError, request, reply) => sendProblem(error, request, reply));
 }
 
-/** Answers one error; Fastify calls it itself for what fails before a route is found. */
+/** Answers one error. It is also called for errors that occur before a route is found. */
 export function sendProblem(
   thrown: FastifyError | AssayError,
   request: FastifyRequest,
@@ -96,7 +96,7 @@ export function sendProblem(
   return reply.code(problem.status).type("application/problem+json").send(problem);
 }
 
-/** The problem that an error is answered with, and the error in the catalogue's terms; logs what an operator should know. */
+/** The problem that answers an error, and the error with a code of the catalogue. Logs what an operator should know. */
 export function describeProblem(
   thrown: FastifyError | AssayError,
   request: FastifyRequest,
@@ -109,13 +109,13 @@ export function describeProblem(
   return { error, problem: problemOf(error.code, status, detailOf(error, request.id), error.faults) };
 }
 
-/** What went wrong inside is for the log, and where things lie. */
+/** The detail that a client may read. Internal reasons, paths and addresses belong in the log alone. */
 function detailOf({ code, message }: AssayError, requestId: string): string {
-  if (code === "internal") return `Request ${requestId} failed; the log has the reason`;
+  if (code === "internal") return `Request ${requestId} failed: the service's log has the reason`;
   return STATUS[code] >= 500 || OF_MODELS.has(code) ? withoutPlaces(message) : message;
 }
 
-/** Faults of a folder that a request asked to serve. */
+/** Faults of a model folder whose messages may contain paths, although the status is below 500. */
 const OF_MODELS: ReadonlySet<ErrorCode> = new Set(["model_rejected", "model_read_only", "weights_invalid"]);
 
 /** The body of RFC 9457. */
@@ -128,7 +128,7 @@ export interface Problem {
   readonly faults?: readonly { readonly path: string; readonly message: string }[];
 }
 
-/** At most this many faults are listed; the detail tells how many there are. */
+/** At most this many faults are listed. The detail says how many there are. */
 const FAULTS_MAX = 20;
 
 export function problemOf(
@@ -153,7 +153,7 @@ function rendered(fault: Fault): { path: string; message: string } {
 
 function asAssayError(error: FastifyError | AssayError, request: FastifyRequest): AssayError {
   if (error instanceof AssayError) return error;
-  // What is no media type at all: no parser of ours is asked.
+  // The content type is not a media type at all, so Fastify asks no parser of ours.
   if (error.code === "FST_ERR_CTP_INVALID_MEDIA_TYPE") return unsupportedType(request);
   const code = FASTIFY_CODES[error.code];
   if (code !== undefined) return new AssayError(code, { detail: error.message, cause: error });

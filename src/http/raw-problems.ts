@@ -5,7 +5,7 @@ import { requestsUnderWay } from "./connections.js";
 import { SAFE_HEADERS } from "./plugins/safe-headers.js";
 import { problemOf } from "./problems.js";
 
-/** Answers what is not HTTP, or too slow, or has too large a header: the parser gave up before there was a request. */
+/** Answers input that is not HTTP, is too slow, or has too large a header: the parser failed before there was a request. */
 export function refuseMalformed(error: ConnectionError, socket: Duplex): void {
   const detail = `The request cannot be read: ${error.message}`;
   const status = CONNECTION_STATUS[error.code] ?? [400, "Bad Request"];
@@ -21,14 +21,14 @@ const CONNECTION_STATUS: Readonly<Record<string, StatusLine>> = {
 
 type StatusLine = readonly [number, string];
 
-/** Answers an error where there is no reply to send it with, and ends the connection. */
+/** Writes an error to the socket when there is no reply to send it with, and ends the connection. */
 export function writeProblem(
   socket: Duplex,
   { code, message }: AssayError,
   [status, reason]: StatusLine,
   headers: readonly string[] = [],
 ): void {
-  // An answer that has begun would be torn by another.
+  // If an answer has begun, a second one would corrupt it.
   if (!socket.writable || [...requestsUnderWay(socket)].some(({ headersSent }) => headersSent)) {
     socket.destroy();
     return;

@@ -12,7 +12,7 @@ import type { diagnosticsSchema } from "./schemas/diagnostics.js";
 import type { directionSchema } from "./schemas/direction.js";
 import type { fractionSchema } from "./schemas/score.js";
 
-/** Diagnostics as they are answered; every figure is null where nothing was weighed. */
+/** Diagnostics as the API answers them. Every figure is null if nothing was weighed. */
 export function renderDiagnostics(
   diagnostics: Diagnostics | undefined,
   advice: readonly string[],
@@ -27,7 +27,7 @@ export function renderDiagnostics(
   };
 }
 
-/** What the exact share of a batch tells of it. */
+/** What the exactly scored share of a batch says about the whole batch. */
 export function renderFraction(
   { report }: EstimatedNorms,
   weighting: Weighting | EstimatedWeighting | null,
@@ -72,7 +72,7 @@ export function renderRemembered({ id, record, weight, stale }: RememberedSample
   return { id, weight, ...Object.fromEntries(record.signals), stale };
 }
 
-/** The same of each id in turn; null where it is unknown. */
+/** The same for each id in turn; null if the id is unknown. */
 export function renderLookUp(ids: readonly string[], found: LookUp) {
   const { shapes, staleShapes, shapeOf, weights, signals, signalsMax } = found;
   return ids.map((id, index) => {
@@ -88,7 +88,7 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
   });
 }
 
-/** Filled field by field: for thousands of ids a spread costs more than reading them. */
+/** Filled field by field: with thousands of ids, a spread costs more than reading the samples. */
 interface RenderedSample extends Partial<Record<SignalName, number>> {
   id: string;
   weight: number | null;
@@ -105,7 +105,7 @@ export function renderDirection(direction: KnownDirection): z.infer<typeof direc
     samples: direction.samples,
     zero_gradients: direction.zeroGradients,
     norm: direction.norm,
-    // Unit vectors have a mean within the unit ball; rounding of the sums may carry it past.
+    // The mean of unit vectors has a norm of at most 1, but rounding of the sums may exceed it.
     coherence: direction.kind === "mean_direction" ? Math.min(1, direction.norm) : null,
     bytes: direction.bytes,
     created_at: renderTime(direction.createdAtMs),

@@ -1,28 +1,28 @@
 import type { ParetoTail } from "./pareto.js";
 import type { WeighOptions } from "./weigh-options.js";
 
-/** What is measured of some weights. */
+/** Figures that describe a set of weights. */
 export interface Figures {
-  /** 1/Σw² of the weights that sum to 1: N for equal ones, 1 where one sample has it all. */
+  /** 1/Σw², with weights that sum to 1: N if all are equal, 1 if one sample has all the weight. */
   readonly effectiveSampleSize: number;
-  /** Largest weight, in the unit of the answer: a part of 1, or a multiple of the mean. */
+  /** Largest weight, in the unit of the answer: a fraction of 1, or a multiple of the mean. */
   readonly maxWeight: number;
   readonly pareto: ParetoTail;
-  /** τ = √(N Σp²) ≥ 1, the gain in variance of drawing by the weights (Katharopoulos & Fleuret 2018, arXiv:1803.00942). */
+  /** τ = √(N Σp²) ≥ 1: how much drawing by the weights reduces variance (Katharopoulos & Fleuret 2018, arXiv:1803.00942). */
   readonly tau: number;
-  /** Every score is 0, so every weight is equal, whatever the scheme. */
+  /** Every score is 0. Then all weights are equal under every scheme. */
   readonly allZero: boolean;
 }
 
-/** Under this fraction of N an effective sample size is worth a word. */
+/** The advice mentions an effective sample size below this fraction of N. */
 const EFFECTIVE_FRACTION_MIN = 0.1;
-/** A sample that carries more of the weight than this is worth a look. */
+/** The advice mentions a sample that carries more than this fraction of the weight. */
 const ONE_SAMPLE_FRACTION_MAX = 0.5;
 
 /**
- * Short sentences on some weights, the gravest first; none where there is nothing to say.
+ * Short sentences of advice on a set of weights, the most important first; empty if there is nothing to say.
  *
- * @param weights (N) the weights, summing to 1
+ * @param weights (N) the weights, which sum to 1
  */
 export function adviseOn(figures: Figures, weights: Float64Array, options: WeighOptions): string[] {
   const all = [
@@ -50,12 +50,12 @@ function onTail({ pareto: { k, threshold } }: Figures): string | null {
 function onEffectiveSampleSize({ effectiveSampleSize }: Figures, weights: Float64Array): string | null {
   if (effectiveSampleSize >= EFFECTIVE_FRACTION_MIN * weights.length) return null;
   const size = effectiveSampleSize.toPrecision(2);
-  return `The ${weights.length} weighted samples are worth ${size} equal ones. Raise smoothing or set a lower clip.`;
+  return `The ${weights.length} weighted samples are worth only ${size} equally weighted ones. Raise smoothing or set a lower clip.`;
 }
 
 function onLargest(weights: Float64Array): string | null {
   const largest = weights.reduce((a, b) => Math.max(a, b));
-  // Of one or two samples, one always carries half.
+  // With one or two samples, one always carries at least half.
   if (weights.length <= 2 || largest <= ONE_SAMPLE_FRACTION_MAX) return null;
   return `One sample carries ${percent(largest)} of the weight. Check its label and its text.`;
 }
@@ -64,21 +64,22 @@ function onNeverDrawn(weights: Float64Array): string | null {
   const zeros = weights.reduce((count, p) => count + (p === 0 ? 1 : 0), 0);
   if (zeros === 0) return null;
   const who = zeros === 1 ? "One sample has" : `${zeros} samples have`;
-  return `${who} draw probability 0 and no multiplier: never drawn, whatever the loss. Set smoothing above 0.`;
+  const they = zeros === 1 ? "It is" : "They are";
+  return `${who} draw probability 0 and no multiplier. ${they} never drawn, even if the loss is high. Set smoothing above 0.`;
 }
 
 /**
- * Drawing pays when τ > (cB + 3b)/(3b) for B scored and b trained (Katharopoulos & Fleuret 2018, arXiv:1803.00942), with c the
- * cost of scoring in forwards: when b/B > c/(3(τ − 1)). Said for c = 1.
+ * Drawing pays if τ > (cB + 3b)/(3b) for B scored and b trained samples (Katharopoulos & Fleuret 2018, arXiv:1803.00942), where
+ * c is the cost of scoring one sample in forward passes. This is b/B > c/(3(τ − 1)). The sentence is for c = 1.
  */
 function onDrawing({ tau }: Figures): string {
   const trainedFraction = 1 / (3 * (tau - 1));
   if (!(trainedFraction < 1)) {
-    return `τ is ${tau.toFixed(2)}: drawing does not repay one forward a sample to score them, which takes τ above 1.33.`;
+    return `τ is ${tau.toFixed(2)}: drawing does not repay scoring each sample with one forward pass. That needs a τ above 1.33.`;
   }
   return (
     `τ is ${tau.toFixed(2)}: drawing pays if you train on more than ${percent(trainedFraction)} of the samples you ` +
-    "score, at one forward to score each."
+    "score, when scoring a sample costs one forward pass."
   );
 }
 

@@ -1,11 +1,11 @@
 import { fitRidge } from "./ridge.js";
 import type { LogitBatch } from "./types.js";
 
-/** What is known of N gradient norms before they are calibrated: a proxy of each, and some exactly. */
+/** What is known about N gradient norms before the calibration: a proxy of each, and some exact norms. */
 export interface PartlyExact {
   /** (N) `grad_norm_last`. */
   readonly proxies: Float64Array;
-  /** (N, P) `featuresOf` them. */
+  /** (N, P) The result of `featuresOf`. */
   readonly features: Float64Array;
   /** (m) Indices of a simple random sample of the N, in random order. */
   readonly exactIndices: Uint32Array;
@@ -13,34 +13,38 @@ export interface PartlyExact {
   readonly exact: Float64Array;
 }
 
-/** Gradient norms of N samples, estimated with the help of the exact ones. */
+/** Gradient norms of N samples, estimated from the exact ones. */
 export interface Calibration {
-  /** (N) E[‖∇ℓ‖ | proxies], also of the subset's own samples. */
+  /** (N) E[‖∇ℓ‖ | proxies], including the samples of the subset. */
   readonly estimates: Float64Array;
-  /** One standard error of an estimate, as a part of it. */
+  /** One standard error of an estimate, as a fraction of the estimate. */
   readonly relativeError: number;
   readonly factors: Factors;
 }
 
-/** What a true norm over its estimate may be: the subset's own quotients, each from a fit that has not seen its sample. */
+/**
+ * The distribution of a true norm divided by its estimate: the quotients in the subset, each from a fit that has not seen the
+ * quotient's sample. A quotient's probability is proportional to its sample's prediction.
+ */
 export interface Factors {
-  /** (n) Ascending, of mean 1 under the chances. */
+  /** (n) Ascending. Their mean under these probabilities is 1. */
   readonly values: Float64Array;
-  /** (n) Sums of the chances up to and with each value; the last is 1. */
+  /** (n) Sum of the probabilities up to and including each value; the last is 1. */
   readonly cumulative: Float64Array;
 }
 
-/** Without this many usable samples in a subset there is nothing to calibrate with. */
+/** The fewest usable samples in a subset that allow a calibration. */
 export const USABLE_MIN = 5;
 
 /**
- * Calibrates a proxy on a random subset. ln(‖∇ℓ‖ / proxy) is fitted on what a forward pass tells (`featuresOf`) by ridge
- * regression, and kept inside the range that the subset shows, because a line runs away outside its data. The line's exponential is
- * a median; it becomes a mean by the factor Σ exact / Σ predictions over the subset, each prediction from the fit without
- * its sample (the smearing estimate of Duan 1983, JASA 78(383), weighted by magnitude). So the sum of the estimates is the
- * ratio estimate of the true sum (Cochran 1977, "Sampling Techniques", chapter 6).
+ * Calibrates a proxy on a random subset. Ridge regression predicts ln(‖∇ℓ‖ / proxy) from the features of a forward pass
+ * (`featuresOf`). A prediction is kept inside the range that occurs in the subset, because a line extrapolates badly. The
+ * exponential of the prediction is a median. The factor Σ exact / Σ predictions over the subset turns it into a mean, with each
+ * prediction from the fit without its sample (the smearing estimate of Duan 1983, JASA 78(383), weighted by magnitude). So the
+ * sum of the estimates is the ratio estimate of the true sum (Cochran 1977, "Sampling Techniques", chapter 6).
  *
- * A proxy of 0 means ‖r‖ = 0, and so a norm of 0. Null where fewer than `USABLE_MIN` samples of the subset have another.
+ * A proxy of 0 means ‖r‖ = 0, and so a norm of 0. Null if fewer than `USABLE_MIN` samples of the subset have a proxy and a norm
+ * above 0.
  */
 export function calibrate({ proxies, features, exactIndices, exact }: PartlyExact): Calibration | null {
   const usable = [...exactIndices.keys()].filter(
@@ -80,8 +84,9 @@ export function calibrate({ proxies, features, exactIndices, exact }: PartlyExac
 }
 
 /**
- * (N, 2K + 2) What a forward pass tells of ‖∇ℓ‖ beyond its proxy: each logit and its square (a sure model has gradients of
- * another size than an undecided one), ln(‖h‖² + 1), and the logarithm of the proxy (0 for a proxy of 0, which needs none).
+ * (N, 2K + 2) Features from a forward pass that help to predict ‖∇ℓ‖ / proxy: each logit and its square (the size of the
+ * gradients depends on how sure the model is), ln(‖h‖² + 1), and the logarithm of the proxy (0 for a proxy of 0, which needs no
+ * prediction).
  */
 export function featuresOf(
   { logits, featureNormsSquared, classes }: LogitBatch,

@@ -1,14 +1,14 @@
 import { sum } from "./sum.js";
 
 /**
- * Caps weights at `clip` times their mean by water-filling: what the cap takes away goes to the weights under it, in
- * proportion, until they too meet the cap or the sum is 1 again: min(cap, t·w) with the one t that sums to 1. Capping and
- * then normalising would lift the largest above the cap again. Where every positive weight sits at the cap and some is
- * left, the zeros divide it equally, as the limit of vanishing weights does.
+ * Caps weights at `clip` times their mean by water-filling: the result is min(cap, t·w), with the one t that makes the sum 1. So
+ * the excess above the cap goes to the weights below it, in proportion, until they also reach the cap or the sum is 1 again.
+ * Capping and then normalising would lift the largest weights above the cap again. If every positive weight is at the cap and
+ * some weight remains, the zeros share it equally, like weights that approach 0 together.
  *
  * @param weights (N), at least 0, sum 1
  * @param clip cap on w / mean w, finite and at least 1
- * @returns (N), sum 1, none above clip / N
+ * @returns (N), sum 1, no weight above clip / N
  */
 export function capWeights(weights: Float64Array, clip: number): Float64Array {
   const count = weights.length;
@@ -21,14 +21,14 @@ export function capWeights(weights: Float64Array, clip: number): Float64Array {
   return weights.map((weight) => Math.min(cap, (weight / rest) * left));
 }
 
-/** How many of the smallest weights stay under the cap once they are raised. */
+/** How many of the smallest weights remain at or below the cap after they have been raised. */
 function belowCap(ascending: Float64Array, cap: number): number {
   const sums = new Float64Array(ascending.length + 1); // sums[n]: of the n smallest
   for (const [index, weight] of ascending.entries()) sums[index + 1] = (sums[index] as number) + weight;
   for (let under = ascending.length; under > 0; under -= 1) {
     const rest = sums[under] as number;
     const left = 1 - (ascending.length - under) * cap;
-    // Divided before it is multiplied: a rest of subnormal weights would send left / rest to infinity.
+    // Divide the weight by rest first: if rest is subnormal, left / rest would be infinite.
     if (rest === 0 || ((ascending[under - 1] as number) / rest) * left <= cap) return under;
   }
   return 0;

@@ -13,7 +13,7 @@ export function signalsAt(columns: SignalColumns, index: number): Map<SignalName
 /**
  * (N) A signal that every sample has.
  *
- * @throws RangeError where one lacks it: the caller has refused these
+ * @throws RangeError if a sample lacks it. The caller must refuse such requests before
  */
 export function completeColumn(columns: SignalColumns, name: SignalName): Float64Array {
   const column = columns.get(name);

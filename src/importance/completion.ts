@@ -1,29 +1,30 @@
 import { type Calibration, calibrate, type PartlyExact } from "./calibration.js";
 import { sum } from "./sum.js";
 
-/** A figure of a whole batch, as a random subset of it lets it be estimated. */
+/** A figure of a whole batch, estimated from a random subset of it. */
 export interface Estimate {
   readonly value: number;
-  /** One standard error; 0 where the subset is the whole. */
+  /** One standard error; 0 if the subset is the whole batch. */
   readonly error: number;
 }
 
-/** Completed batches that a figure is averaged over: they lie evenly over the factors, so that few do. */
+/** Number of completed batches over which a figure is averaged. A few suffice, because they cover the factors evenly. */
 const COMPLETIONS = 4;
-/** Parts of the subset that are left out in turn for the standard error. */
+/** Most groups of the subset that are left out in turn for the standard error. */
 const GROUPS_MAX = 20;
-/** The golden ratio's fraction: its multiples modulo 1 lie evenly, however many of them (Kronecker's sequence). */
+/** The fractional part of the golden ratio. Any number of its multiples, modulo 1, are evenly spread (Kronecker's sequence). */
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
 /**
- * Estimates figures of N gradient norms (their sum, an effective sample size) of which a random subset is known. A figure of
- * the estimates themselves would flatter: an estimate is a mean, and means vary less than what they are the means of.
- * So the batch is completed: the subset as it is, each other norm as its estimate times a factor that the subset
- * shows to be likely (Rubin 1987, "Multiple Imputation for Nonresponse in Surveys"; factors drawn in proportion to the
- * magnitudes that showed them, which makes the sum a ratio estimate). The figure is that of completed batches.
+ * Estimates figures of N gradient norms (their sum, an effective sample size) of which a random subset is known. Figures computed
+ * directly from the estimates would look too good: an estimate is a mean, and means vary less than single values. So the
+ * batch is completed: the known norms stay as they are, and every other norm is its estimate times a factor that is
+ * likely according to the subset (Rubin 1987, "Multiple Imputation for Nonresponse in Surveys"). Factors are drawn in proportion
+ * to the magnitudes of their samples, which makes the sum a ratio estimate. The figure is the mean over completed batches.
  *
- * The standard error is the jackknife's: groups of the subset are left out in turn and everything is done again
- * without them, times 1 − m/N, because a subset of everything is no sample (Cochran 1977, "Sampling Techniques").
+ * The standard error is the jackknife's: groups of the subset are left out in turn, and everything is computed again without
+ * them. It has the finite population correction 1 − m/N, because a subset that is the whole batch has no sampling error
+ * (Cochran 1977, "Sampling Techniques").
  */
 export interface Completer {
   /** @param figureOf reads (N) norms, a completed batch */
@@ -33,7 +34,7 @@ export interface Completer {
   readonly calibration: Calibration;
 }
 
-/** Null where `calibrate` is. */
+/** Null if `calibrate` returns null. */
 export function completerOf(known: PartlyExact): Completer | null {
   const calibration = calibrate(known);
   if (calibration === null) return null;
@@ -63,7 +64,7 @@ export function completerOf(known: PartlyExact): Completer | null {
   };
 }
 
-/** The subset without each of its groups; it is in random order, so every nth sample is a random group. */
+/** The subset without each of its groups in turn. The subset is in random order, so every nth sample makes a random group. */
 function leavingOut(known: PartlyExact): PartlyExact[] {
   const groups = Math.min(GROUPS_MAX, known.exactIndices.length);
   return Array.from({ length: groups }, (_, group) => {
@@ -73,8 +74,8 @@ function leavingOut(known: PartlyExact): PartlyExact[] {
 }
 
 /**
- * The factor of each unknown norm is the quantile of its place along the estimates, so that samples of any size meet
- * factors of every size, and a subset with a group left out meets the same ones.
+ * One completed batch. The factor of an unknown norm is a quantile, which its rank among the estimates chooses. So large and
+ * small norms get large and small factors alike, and a subset with a group left out uses the same quantiles.
  */
 function completed(
   { exactIndices, exact }: PartlyExact,
@@ -92,7 +93,7 @@ function completed(
   return norms;
 }
 
-/** Index of the first of the ascending values above `limit`, which the last one is. */
+/** Index of the first of the ascending values that is above `limit`. The last value must be above it. */
 function firstAbove(ascending: Float64Array, limit: number): number {
   let [low, high] = [0, ascending.length - 1];
   while (low < high) {

@@ -2,7 +2,7 @@ import { ranksOf } from "./ranks.js";
 import { sum } from "./sum.js";
 
 /**
- * Pearson's correlation, in [−1, 1]: how well one column is a straight line of the other. Null where a column does not vary.
+ * Pearson's correlation, in [−1, 1]: how close one column is to a linear function of the other. Null if a column does not vary.
  *
  * @param a (N) finite
  * @param b (N) finite
@@ -15,12 +15,15 @@ export function pearson(a: Float64Array, b: Float64Array): number | null {
   return Math.min(1, Math.max(-1, covariance / Math.sqrt(variances)));
 }
 
-/** Spearman's: Pearson's of the ranks, ties sharing the mean of theirs. How well the order of one is that of the other. */
+/** Spearman's correlation: Pearson's of the ranks, with equal values sharing their mean rank. It compares the two orders. */
 export function spearman(a: Float64Array, b: Float64Array): number | null {
   return pearson(ranksOf(a), ranksOf(b));
 }
 
-/** (N) Distances from the mean over the largest of them, so that their squares neither vanish nor overflow; null where all are 0. */
+/**
+ * (N) Deviations from the mean, divided by the largest of them, so that their squares neither underflow nor overflow; null if
+ * all are 0.
+ */
 function deviationsOf(values: Float64Array): Float64Array | null {
   const peak = values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
   if (peak === 0) return null;

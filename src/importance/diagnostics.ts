@@ -3,15 +3,15 @@ import { paretoTail } from "./pareto.js";
 import { sum } from "./sum.js";
 import type { WeighOptions } from "./weigh-options.js";
 
-/** What tells whether to trust some weights. */
+/** Figures and advice that help a reader decide whether to trust a set of weights. */
 export interface Diagnostics extends Figures {
-  /** What a colleague would say on seeing these figures; empty where all is well. */
+  /** Sentences on figures that need attention; empty if there are none. */
   readonly advice: readonly string[];
 }
 
 /**
- * @param scores (N) that the weights were made from
- * @param weights (N) the weights, summing to 1
+ * @param scores (N) the scores from which the weights were made
+ * @param weights (N) the weights, which sum to 1
  */
 export function diagnose(scores: Float64Array, weights: Float64Array, options: WeighOptions): Diagnostics {
   const count = weights.length;

@@ -3,19 +3,19 @@ import { gradNorm } from "./signals/gradients.js";
 import type { Label, LogitBatch, LossName } from "./types.js";
 
 export interface DirectionCoefficients {
-  /** (N, K) c, with which Σ_i Σ_k c_ik ∇z_ik is the sum over the samples. */
+  /** (N, K) c. The sum over the samples is Σ_i Σ_k c_ik ∇z_ik. */
   readonly coefficients: Float64Array;
-  /** Samples with ∇ℓ = 0, whose rows are 0. */
+  /** Number of samples with ∇ℓ = 0. Their rows are 0. */
   readonly zeroGradients: number;
 }
 
 /**
- * What each logit's gradient counts in a direction: for `loss_gradient` c = r, so that the sum is Σ ∇ℓ_i; for
- * `mean_direction` c = r/‖∇ℓ‖, so that it is Σ I_i with I = ∇ℓ/‖∇ℓ‖, and I = 0 where ∇ℓ = 0.
+ * The coefficient of each logit's gradient in a direction. For `loss_gradient` c = r, so the sum is Σ ∇ℓ_i. For `mean_direction`
+ * c = r/‖∇ℓ‖, so the sum is Σ I_i, with I = ∇ℓ/‖∇ℓ‖ and I = 0 if ∇ℓ = 0.
  *
- * @param batch with `gram` for `mean_direction`
- * @param labels (N) each passed by `labelFault`, none null
- * @param groups (N) read by group losses only; each group whole
+ * @param batch has `gram` for `mean_direction`
+ * @param labels (N), none null; `labelFault` has found no fault
+ * @param groups (N), read by group losses only; each group is complete
  */
 export function directionCoefficients(
   kind: "loss_gradient" | "mean_direction",

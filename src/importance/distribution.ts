@@ -1,6 +1,6 @@
 /**
- * The class probabilities of one sample over C = max(2, K) classes. All three are kept because each loses its digits when
- * it is computed from another: at a gap of 40 between two logits 1 − p is 4e-18, and 0 by subtraction.
+ * The class probabilities of one sample over C = max(2, K) classes. It keeps all three forms because each loses precision when it
+ * is computed from another: if two logits differ by 40, 1 − p is 4e-18, but subtraction gives 0.
  */
 export interface Distribution {
   /** (C) p. */
@@ -12,7 +12,7 @@ export interface Distribution {
 }
 
 /**
- * Softmax of K logits; one logit z stands for the two classes (0, z), whose second probability is sigmoid(z).
+ * Softmax of K logits. One logit z means the two logits (0, z); the second probability is then sigmoid(z).
  *
  * With m the largest logit and R = Σ_{j≠m} e^{z_j − z_m}: p_k = e^{z_k − z_m} / (1 + R), 1 − p_m = R / (1 + R),
  * −ln p_k = (z_m − z_k) + ln(1 + R). No term overflows and no sum cancels.
@@ -37,7 +37,7 @@ export function distributionOf(logits: ArrayLike<number>): Distribution {
   };
 }
 
-/** The same of the classes (0, z), written out: most models have one logit, and loops over two cost several times as much. */
+/** The same for the logits (0, z), without loops: most models have one logit, and loops over two cost several times as much. */
 function distributionOfTwo(z: number): Distribution {
   const rest = Math.exp(-Math.abs(z));
   const total = 1 + rest;

@@ -5,18 +5,19 @@ import { sum } from "./sum.js";
 import type { WeighOptions } from "./weigh-options.js";
 import { normalisedWeights, type Weighting, weigh } from "./weights.js";
 
-/** Weights by gradient norms of which most are estimates. */
+/** Weights from gradient norms, most of which are estimates. */
 export interface EstimatedWeighting extends Weighting {
   /** One standard error of the diagnostics' effective sample size. */
   readonly effectiveSampleSizeError: number;
 }
 
 /**
- * `weigh` with diagnostics that estimates do not flatter: the effective sample size, τ and Pareto k̂ are those that the
- * weights would have if every norm were exact, estimated from the exact subset. `maxWeight` is of the weights given.
+ * `weigh`, with diagnostics that do not look too good because of estimates. The effective sample size, τ and Pareto k̂ are those
+ * that the weights would have if every norm were exact, estimated from the exact subset. `maxWeight` is the largest weight
+ * returned.
  *
- * @param norms (N) exact where they are known, estimates elsewhere
- * @param scoresOf makes the weighting's scores (N) of norms (N)
+ * @param norms (N) the exact norms that are known, and estimates of the others
+ * @param scoresOf makes the weighting's scores (N) from norms (N)
  * @throws RangeError as `weigh` does
  */
 export function weighEstimated(

@@ -3,13 +3,13 @@ import { crossEntropy, type LossAtLogits } from "./losses.js";
 import type { GroupLossName, Label } from "./types.js";
 
 /**
- * The loss of each sample's group, and the sample's share of the group's gradient, r_i = ∂L/∂z_i. A sample without a label
- * takes no part in its group. A group without contrast, all of whose labels are equal, has loss 0 and gradient 0.
+ * The loss of each sample's group, and the sample's share of the group's gradient, r_i = ∂L/∂z_i. A sample without a label does
+ * not count in its group. A group whose labels are all equal has loss 0 and gradient 0.
  *
- * @param logits (N) of one logit a sample
- * @param labels (N) each passed by `labelFault`
+ * @param logits (N), one logit per sample
+ * @param labels (N); `labelFault` has found no fault
  * @param groups (N)
- * @returns (N) null where there is no label
+ * @returns (N), null for a sample without a label
  */
 export function groupLosses(
   logits: ArrayLike<number>,
@@ -29,7 +29,7 @@ export function groupLosses(
   return results;
 }
 
-/** The labelled samples of each group, by their places. */
+/** The indices of the labelled samples of each group. */
 function membersOf(groups: readonly (string | null)[], labels: readonly Label[]): Iterable<number[]> {
   const members = new Map<string | null, number[]>();
   for (const [index, group] of groups.entries()) {
@@ -43,11 +43,10 @@ function membersOf(groups: readonly (string | null)[], labels: readonly Label[])
 
 /**
  * RankNet: the mean of ln(1 + e^{z_j − z_i}) over the pairs with y_i > y_j (Burges et al. 2005, "Learning to Rank using
- * Gradient Descent", ICML). Each of the P pairs
- * takes sigmoid(z_j − z_i)/P from r_i and adds it to r_j. Takes n² steps.
+ * Gradient Descent", ICML). Each of the P pairs subtracts sigmoid(z_j − z_i)/P from r_i and adds it to r_j. The cost is n² steps.
  *
  * @param z (n) logits
- * @param y (n) labels, of which only the order counts
+ * @param y (n) labels; only their order counts
  */
 function pairwise(z: readonly number[], y: readonly number[]): LossAtLogits {
   const gradient = z.map(() => 0);

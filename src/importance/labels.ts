@@ -1,11 +1,11 @@
 import type { Label, LossName } from "./types.js";
 
-/** How far from 1 the sum of K probabilities may lie: a teacher's figures printed with three digits pass. */
+/** How much the sum of K probabilities may differ from 1: a teacher's probabilities, printed with three digits, must pass. */
 const SUM_TOLERANCE = 1e-3;
 
 /**
- * What is wrong with a label under a loss, as a sentence for the person who sent it; null where nothing is.
- * A missing label (null) is no fault here: whether one is needed depends on the signals.
+ * What is wrong with a label under a loss, as a sentence for the person who sent it; null if nothing is wrong. A missing label
+ * (null) is no fault here, because the signals decide whether a label is needed.
  */
 export function labelFault(label: Label, loss: LossName, classes: number): string | null {
   if (label === null) return null;
@@ -21,16 +21,16 @@ export function labelFault(label: Label, loss: LossName, classes: number): strin
   return null;
 }
 
-/** Whether the label names one class: 0 or 1 for one logit, a class index for several. */
+/** Whether the label names one class: 0 or 1 for one logit, a class index for several logits. */
 export function isHard(label: Label, classes: number): label is number {
   return typeof label === "number" && (classes > 1 || label === 0 || label === 1);
 }
 
 /**
- * The label as a distribution over C = max(2, K) classes: (1 − y, y) for one logit. Given probabilities are divided by
- * their sum, which takes away the rounding that `labelFault` lets pass.
+ * The label as a distribution over C = max(2, K) classes: (1 − y, y) for one logit. Given probabilities are divided by their sum,
+ * which removes the rounding error that `labelFault` tolerates.
  *
- * @param label one that `labelFault` passed under `bce` or `cross_entropy`
+ * @param label one without a fault under `bce` or `cross_entropy`, by `labelFault`
  * @returns (C), sums to 1
  */
 export function targetOf(label: number | readonly number[], classes: number): readonly number[] {
@@ -49,10 +49,10 @@ function classIndexFault(label: number, classes: number): string | null {
 
 function probabilitiesFault(label: readonly number[], classes: number): string | null {
   if (label.length !== classes)
-    return `the model has ${classes} classes, and the label ${label.length} probabilities`;
-  if (label.some((y) => !(y >= 0 && y <= 1))) return "each of a label's probabilities must lie from 0 to 1";
+    return `the model has ${classes} classes, but the label has ${label.length} probabilities`;
+  if (label.some((y) => !(y >= 0 && y <= 1))) return "each of a label's probabilities must be from 0 to 1";
   const total = label.reduce((sum, y) => sum + y, 0);
-  // Twice an ulp of slack, so that 0.333 three times, 1e-3 short of 1 and a little more in binary, passes.
+  // Two ulps more are allowed: 0.333 three times must pass, which is 1e-3 below 1, and in binary slightly more than that.
   if (Math.abs(total - 1) > SUM_TOLERANCE + 2 * Number.EPSILON) {
     return `a label's probabilities must sum to 1, not ${total}`;
   }

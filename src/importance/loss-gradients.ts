@@ -5,12 +5,12 @@ import { crossEntropy, type LossAtLogits, squaredError } from "./losses.js";
 import { isGroupLoss, type Label, type LogitBatch, type LossName } from "./types.js";
 
 /**
- * Loss and r = ∂ℓ/∂z of each of N samples. Under `pairwise` and `listwise` the loss is the group's and r the sample's share of
- * the group's gradient.
+ * Loss and r = ∂ℓ/∂z of each of N samples. Under `pairwise` and `listwise` the loss is the group's, and r is the sample's share
+ * of the group's gradient.
  *
- * @param labels (N) each passed by `labelFault`
- * @param groups (N) read by group losses only
- * @returns (N) null where there is no label
+ * @param labels (N); `labelFault` has found no fault
+ * @param groups (N), read by group losses only
+ * @returns (N), null for a sample without a label
  */
 export function lossGradients(
   { logits, classes }: Pick<LogitBatch, "logits" | "classes">,
@@ -26,7 +26,7 @@ export function lossGradients(
   });
 }
 
-/** (K) One sample's row of (N, K); a plain array for one logit, where a view costs more than all that is computed of it. */
+/** (K) One sample's row of (N, K). For one logit it is a plain array, because a view would cost more than the work on it. */
 export function rowOf(
   values: Float32Array | Float64Array,
   index: number,

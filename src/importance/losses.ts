@@ -1,6 +1,6 @@
 import type { Distribution } from "./distribution.js";
 
-/** The loss of one sample and its gradient by the logits. */
+/** The loss of one sample and its gradient with respect to the logits. */
 export interface LossAtLogits {
   readonly loss: number;
   /** (K) r = ∂ℓ/∂z. */
@@ -8,9 +8,9 @@ export interface LossAtLogits {
 }
 
 /**
- * Cross-entropy ℓ = −Σ_k y_k ln p_k with r = p − y. Binary cross-entropy is the same over the classes (0, z), where only
- * the second component of r belongs to a logit. r is formed as (1 − y)p − y(1 − p), which keeps the digits of a hard
- * label's residual.
+ * Cross-entropy ℓ = −Σ_k y_k ln p_k with r = p − y. Binary cross-entropy is the same for the logits (0, z); only the second
+ * component of r then belongs to a logit. r is computed as (1 − y)p − y(1 − p), which keeps the precision of a hard label's
+ * residual.
  *
  * @param distribution of C = max(2, K) classes
  * @param target (C), sums to 1

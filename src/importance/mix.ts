@@ -1,6 +1,6 @@
 import { ranksOf } from "./ranks.js";
 
-/** One signal of a mix: its values, and how much its order counts. */
+/** One signal of a mix: its values, and the share of its ranks in the mean. */
 export interface MixPart {
   /** (N), finite. */
   readonly scores: Float64Array;
@@ -9,8 +9,8 @@ export interface MixPart {
 }
 
 /**
- * Mean rank of several signals by their shares, divided by N: above 0 and at most 1, however the signals are scaled. Of one
- * signal it is its rank, so `proportional` on it weighs as `rank` does.
+ * Mean rank of several signals, weighted by their shares and divided by N: above 0 and at most 1, for any scale of the signals.
+ * For one signal it is the signal's rank over N, so `proportional` gives the same weights as `rank`.
  *
  * @param parts at least one, of equal length N
  * @returns (N)

@@ -1,36 +1,37 @@
 import { sum } from "./sum.js";
 
-/** How heavy the upper tail of some weights is. */
+/** How heavy the upper tail of a set of weights is. */
 export interface ParetoTail {
-  /** Shape k̂ of the generalised Pareto fit, shrunk towards 0.5; null where none can be made. */
+  /** Shape k̂ of the generalised Pareto fit, shrunk towards 0.5; null if no fit is possible. */
   readonly k: number | null;
-  /** Averages under the weights are to be trusted while k̂ stays under this; null with k. */
+  /** Averages under the weights are reliable while k̂ is below this; null if k is null. */
   readonly threshold: number | null;
-  /** Number of largest weights that a fit can read: at most M, less those equal to the cutoff. */
+  /** Number of largest weights in the fit: at most M, without those equal to the cutoff. */
   readonly tail: number;
   /** Why k is null. */
   readonly reason: string | null;
 }
 
-/** PSIS fits no tail of fewer than five; ⌊S/5⌋ reaches five at S = 25. */
+/** PSIS fits no tail of fewer than five weights; ⌊S/5⌋ reaches five at S = 25. */
 const TAIL_MIN = 5;
 const SAMPLES_MIN = 25;
-/** A weight that rises above the cutoff by less than this, relative to the largest weight, does so by rounding. */
+/** If a weight exceeds the cutoff by less than this, relative to the largest weight, the difference is rounding. */
 const RISE_MIN = 1e-12;
 
 /**
  * Pareto k̂ of S weights, the diagnostic of Pareto-smoothed importance sampling (Vehtari, Simpson, Gelman, Yao & Gabry,
- * "Pareto Smoothed Importance Sampling", arXiv:1507.02646, JMLR 2024): the exceedances of the M largest weights over the
- * next one, the cutoff, are fitted, M = ⌊3√S⌋ if S > 225, else ⌊S/5⌋; k̂ ← (M k + 5)/(M + 10) draws a short tail's
- * estimate towards 0.5; it is trusted under min(1 − 1/log₁₀ S, 0.7). The tail's variance is finite for k < ½, its mean
- * for k < 1. Weights equal to the cutoff do not count among the M, as in ArviZ.
+ * "Pareto Smoothed Importance Sampling", arXiv:1507.02646, JMLR 2024). The cutoff is the largest weight below the M largest ones,
+ * with M = ⌊3√S⌋ if S > 225, else ⌊S/5⌋. The fit is to the amounts by which the M largest weights exceed the cutoff.
+ * k̂ ← (M k + 5)/(M + 10) moves the estimate of a short tail towards 0.5. Averages are reliable if k̂ is below
+ * min(1 − 1/log₁₀ S, 0.7). The tail's variance is finite for k < ½, its mean for k < 1. Weights equal to the cutoff do not count
+ * among the M, as in ArviZ.
  *
  * @param weights (S), at least 0, in any unit
  */
 export function paretoTail(weights: Float64Array): ParetoTail {
   const count = weights.length;
   if (count < SAMPLES_MIN) {
-    return absent(0, `Pareto k̂ needs ${SAMPLES_MIN} samples or more, and there are ${count}`);
+    return absent(0, `Pareto k̂ needs at least ${SAMPLES_MIN} samples, but there are ${count}`);
   }
   const longest = Math.floor(count > 225 ? 3 * Math.sqrt(count) : count / 5);
   const ascending = weights.toSorted();
@@ -44,7 +45,7 @@ export function paretoTail(weights: Float64Array): ParetoTail {
   if (tail < TAIL_MIN) {
     return absent(
       tail,
-      `only ${tail} of the ${longest} largest weights rise above the next, too few to fit a tail`,
+      `only ${tail} of the ${longest} largest weights exceed the next weight, which is too few to fit a tail`,
     );
   }
   const k = (tail * generalisedParetoShape(exceedances) + 5) / (tail + 10);
@@ -57,9 +58,9 @@ function absent(tail: number, reason: string): ParetoTail {
 
 /**
  * Shape k of a generalised Pareto distribution by the quasi-Bayesian estimate of Zhang & Stephens 2009, "A New and
- * Efficient Estimation Method for the Generalized Pareto Distribution", Technometrics 51(3), with k of the sign that
- * Vehtari et al. use (heavier tails have larger k): θ is averaged over a grid of 30 + ⌊√n⌋ points by its profile
- * likelihood n(ln(−θ/k(θ)) − k(θ) − 1), k(θ) = mean ln(1 − θx), then k̂ = k(θ̂).
+ * Efficient Estimation Method for the Generalized Pareto Distribution", Technometrics 51(3). The sign of k is as in Vehtari
+ * et al.: heavier tails have larger k. θ is averaged over a grid of 30 + ⌊√n⌋ points, weighted by its profile likelihood
+ * n(ln(−θ/k(θ)) − k(θ) − 1), with k(θ) = mean ln(1 − θx). Then k̂ = k(θ̂).
  *
  * @param ascending (n) exceedances in ascending order, above 0
  */

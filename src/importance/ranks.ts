@@ -1,4 +1,4 @@
-/** (N) Position of each value in ascending order, from 1 to N; ties share the mean of theirs. */
+/** (N) Position of each value in ascending order, from 1 to N. Equal values share the mean of their positions. */
 export function ranksOf(values: Float64Array): Float64Array {
   const order = Uint32Array.from(values.keys()).sort((a, b) => (values[a] as number) - (values[b] as number));
   const ranked = new Float64Array(values.length);

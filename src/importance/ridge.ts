@@ -1,18 +1,18 @@
-/** A linear fit with intercept whose slopes are held back by a penalty. */
+/** A linear fit with an intercept and a penalty on its slopes. */
 export interface RidgeFit {
   readonly slopes: Float64Array; // (P)
   readonly intercept: number;
-  /** (n) Each target less the prediction of the fit that has not seen it. */
+  /** (n) Each target minus its prediction by the fit without that sample. */
   readonly residuals: Float64Array;
 }
 
-/** From slopes that follow every sample to slopes that hardly move. Features are standardised, so they suit any unit. */
+/** Penalties from almost none to very strong. Features are standardised, so these values suit any unit. */
 const PENALTIES: readonly number[] = [1e-3, 1e-2, 0.1, 1, 10, 100, 1000];
 
 /**
- * Ridge regression on standardised features. Of the penalties it takes the one with the least squared error of samples left
- * out, which for a linear fit needs no second fit: e_i / (1 − h_ii), with h the hat matrix (Allen 1974, "The Relationship
- * between Variable Selection and Data Augmentation and a Method for Prediction", Technometrics 16(1)).
+ * Ridge regression on standardised features. It takes the penalty with the least squared leave-one-out error. For a linear fit
+ * this error needs no second fit: it is e_i / (1 − h_ii), with h the hat matrix (Allen 1974, "The Relationship between Variable
+ * Selection and Data Augmentation and a Method for Prediction", Technometrics 16(1)).
  *
  * @param features (n, P) row-major, finite; a column without variation is ignored
  * @param targets (n), finite, n ≥ 2
@@ -21,7 +21,7 @@ export function fitRidge(features: Float64Array, targets: Float64Array): RidgeFi
   const count = targets.length;
   const width = features.length / count;
   if (count < 2 || !Number.isInteger(width)) {
-    throw new RangeError(`${features.length} features of ${count} targets`);
+    throw new RangeError(`${features.length} features do not fit ${count} targets`);
   }
   const { standard, means, deviations } = standardise(features, count, width);
   const centre = mean(targets);
@@ -29,7 +29,7 @@ export function fitRidge(features: Float64Array, targets: Float64Array): RidgeFi
   const products = productsOf(standard, width);
   const fits = PENALTIES.map((penalty) => fitAt(penalty, products, standard, centred));
   const best = fits.reduce((a, b) => (b.squaredError < a.squaredError ? b : a));
-  // Slopes in the features' own units, for a batch has many more samples to predict than to learn from.
+  // Slopes in the features' own units, because a batch has many more samples to predict than to learn from.
   const slopes = best.slopes.map((slope, p) => {
     const deviation = deviations[p] as number;
     return deviation === 0 ? 0 : slope / deviation;
@@ -43,7 +43,7 @@ interface PenalisedFit {
   readonly squaredError: number;
 }
 
-/** Slopes (ZᵀZ + λI)⁻¹Zᵀt by Cholesky's factor, which also gives each sample's leverage 1/n + zᵀ(ZᵀZ + λI)⁻¹z. */
+/** Slopes (ZᵀZ + λI)⁻¹Zᵀt from the Cholesky factor, which also gives each sample's leverage 1/n + zᵀ(ZᵀZ + λI)⁻¹z. */
 function fitAt(
   penalty: number,
   products: Float64Array,
@@ -71,7 +71,7 @@ function fitAt(
   return { slopes, residuals, squaredError: dot(residuals, residuals) };
 }
 
-/** (P, P) ZᵀZ, its lower triangle. */
+/** (P, P) The lower triangle of ZᵀZ. */
 function productsOf(standard: Float64Array, width: number): Float64Array {
   const products = new Float64Array(width * width);
   for (let row = 0; row < standard.length; row += width) {
@@ -84,7 +84,7 @@ function productsOf(standard: Float64Array, width: number): Float64Array {
   return products;
 }
 
-/** Lower factor L of LLᵀ, of whose argument the lower triangle is read. */
+/** The lower factor L with LLᵀ = matrix. Only the lower triangle of the matrix is read. */
 function cholesky(matrix: Float64Array, width: number): Float64Array {
   const lower = new Float64Array(matrix);
   const at = (p: number, q: number): number => lower[p * width + q] as number;
@@ -98,7 +98,7 @@ function cholesky(matrix: Float64Array, width: number): Float64Array {
   return lower;
 }
 
-/** Lx = b, x in place of b. */
+/** Solves Lx = b and overwrites b with x. */
 function solveForward(lower: Float64Array, b: Float64Array): void {
   const width = b.length;
   for (let p = 0; p < width; p += 1) {
@@ -108,7 +108,7 @@ function solveForward(lower: Float64Array, b: Float64Array): void {
   }
 }
 
-/** Lᵀx = b, x in place of b. */
+/** Solves Lᵀx = b and overwrites b with x. */
 function solveBackward(lower: Float64Array, b: Float64Array): void {
   const width = b.length;
   for (let p = width - 1; p >= 0; p -= 1) {
@@ -118,7 +118,7 @@ function solveBackward(lower: Float64Array, b: Float64Array): void {
   }
 }
 
-/** (n, P) features of mean 0 and deviation 1, with what they were; a column that does not vary has deviation 0 and is all 0. */
+/** (n, P) features scaled to mean 0 and deviation 1, with both as they were. A constant column gets deviation 0 and zeros. */
 function standardise(features: Float64Array, count: number, width: number) {
   const standard = new Float64Array(features.length);
   const means = new Float64Array(width);
@@ -128,7 +128,7 @@ function standardise(features: Float64Array, count: number, width: number) {
     const centre = mean(column);
     const deviation = Math.sqrt(mean(column.map((x) => (x - centre) ** 2)));
     means[p] = centre;
-    // What rounding leaves of a constant column is no variation.
+    // The column is constant: what deviation remains is rounding.
     if (deviation <= 1e-12 * Math.abs(centre)) continue;
     deviations[p] = deviation;
     for (const [i, x] of column.entries()) standard[i * width + p] = (x - centre) / deviation;

@@ -2,11 +2,11 @@ import { ranksOf } from "./ranks.js";
 import type { SignalName } from "./types.js";
 import type { OptionValues } from "./weigh-options.js";
 
-/** Ways from scores to weights. */
+/** The ways to make weights from scores. */
 export const SCHEMES = ["proportional", "softmax", "rank", "inverse", "uniform", "unit_gradient"] as const;
 export type SchemeName = (typeof SCHEMES)[number];
 
-/** The options that some schemes read and others do not. */
+/** The options that only some schemes read. */
 export const SCHEME_PARAMETERS = ["alpha", "temperature", "epsilon", "lambda"] as const;
 export type SchemeParameters = Pick<OptionValues, (typeof SCHEME_PARAMETERS)[number]>;
 
@@ -15,7 +15,7 @@ export interface SchemeRule {
   readonly parameters: readonly (keyof SchemeParameters)[];
   /** Takes only scores of at least 0. */
   readonly nonNegativeOnly: boolean;
-  /** The one signal that the scheme has a meaning for; null where any does. */
+  /** The only signal that the scheme can read; null if it can read any. */
   readonly signal: SignalName | null;
 }
 
@@ -29,10 +29,10 @@ export const SCHEME_RULES: Readonly<Record<SchemeName, SchemeRule>> = {
 };
 
 /**
- * Weights up to a common factor. Scores are taken relative to their extreme first, so that the largest raw weight is 1
- * (for `rank` N at most) and nothing overflows, from 5e-324 to the largest double.
+ * Weights up to a common factor. Scores are taken relative to their extreme, so the largest raw weight is 1 (for `rank`, at most
+ * N). Nothing overflows for scores from 5e-324 to the largest double.
  *
- * @param scores (N), finite, N ≥ 1; at least 0 where the scheme's rule says so
+ * @param scores (N), finite, N ≥ 1; at least 0 if the scheme's rule says so
  * @returns (N), at least 0, at least one of them positive
  */
 export function rawWeights(
@@ -50,7 +50,7 @@ export function rawWeights(
     case "rank":
       return ranksOf(scores);
     case "inverse": {
-      // (m + ε)/(s + ε) with m the smallest score, in a form where s + ε cannot overflow.
+      // (m + ε)/(s + ε) with m the smallest score, written so that s + ε cannot overflow.
       const least = smallest(scores);
       return scores.map((s) => 1 / (1 + (s - least) / (least + epsilon)));
     }
@@ -61,16 +61,16 @@ export function rawWeights(
   }
 }
 
-/** s^α; all zeros mean uniform. */
+/** s^α. If all scores are 0, the weights are uniform. */
 function proportional(scores: Float64Array, alpha: number): Float64Array {
   const peak = largest(scores);
   return scores.map((s) => (peak === 0 ? 1 : (s / peak) ** alpha));
 }
 
 /**
- * 1 + λ/max(s, ε) of gradient norms s: weighing ∇ℓ_i so adds λ times the unit gradient ∇ℓ_i/‖∇ℓ_i‖ to it, which turns the step
- * ∇L into ∇L + λE[∇ℓ/‖∇ℓ‖]. With m = max(s, ε) and m₀ the least of them, relative to the largest weight: (m₀ + λ m₀/m)/(m₀ + λ), whose
- * terms are taken relative to the larger of m₀ and λ, so that the sum cannot overflow.
+ * 1 + λ/max(s, ε) of gradient norms s. This weight adds λ times the unit gradient ∇ℓ_i/‖∇ℓ_i‖ to ∇ℓ_i, so the step ∇L becomes
+ * ∇L + λE[∇ℓ/‖∇ℓ‖]. With m = max(s, ε) and m₀ the smallest m, the weight relative to the largest weight is
+ * (m₀ + λ m₀/m)/(m₀ + λ). Its terms are divided by the larger of m₀ and λ, so that the sum cannot overflow.
  */
 function unitGradient(norms: Float64Array, lambda: number, epsilon: number): Float64Array {
   const divisors = norms.map((norm) => Math.max(norm, epsilon));

@@ -1,6 +1,6 @@
 /**
- * Sum with a running compensation (Neumaier 1974): the error stays near one rounding of the result however many terms
- * there are, where a plain loop over a million weights drifts by 1e-11.
+ * Sum with a running compensation (Neumaier 1974). Its error is about one rounding of the result for any number of terms. A plain
+ * loop over a million weights would be off by 1e-11.
  */
 export function sum(values: Float64Array): number {
   let total = 0;

@@ -4,27 +4,27 @@ import type { SchemeName } from "./schemes.js";
 export const NORMALISATIONS = ["sum", "mean"] as const;
 export type Normalisation = (typeof NORMALISATIONS)[number];
 
-/** What a weight is for: it multiplies a sample's loss, or it is the chance that the sample is drawn. */
+/** What a weight is for: it multiplies a sample's loss, or it is the sample's draw probability. */
 export const ROLES = ["multiplier", "probability"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** What every option has: its value where nobody set it, and its meaning for the API and for the command line. */
+/** What every option has: its default value, and its meaning for the API and the command line. */
 interface OptionRule<V> {
   readonly default: V;
-  /** As the API documents it, where default and bounds are added to numbers. */
+  /** The description in the API. For numbers, default and bounds are added to it. */
   readonly meaning: string;
   /** Name of the value on the command line. */
   readonly placeholder: string;
-  /** As the command line says it, where that is not the meaning. */
+  /** The description on the command line, if it differs from `meaning`. */
   readonly help?: string;
 }
 
-/** A finite number, at least `atLeast` or above `above`, which one of the two says. */
+/** A finite number. One of `atLeast` and `above` gives its lower bound. */
 export interface NumberRule<V extends number | null = number | null> extends OptionRule<V> {
   readonly atLeast?: number;
   readonly above?: number;
   readonly atMost?: number;
-  /** The largest that a request may name, where the formula itself takes more. */
+  /** The largest value in a request, if it is lower than the largest that the formula takes. */
   readonly requestAtMost?: number;
 }
 
@@ -37,15 +37,16 @@ const role: ChoiceRule<Role> = {
   default: "multiplier",
   choices: ROLES,
   meaning:
-    "`multiplier` (default): multiply losses by the weight. `probability`: draw with it; each sample also gets 1/(N p).",
+    "`multiplier` (default): multiply losses by the weights. `probability`: draw samples with them as probabilities p; each sample also gets its multiplier 1/(N p).",
   placeholder: "role",
-  help: "what a weight is for: to multiply a loss, or to draw with",
+  help: "what the weights are for: to multiply losses, or to draw samples",
 };
 
 const normalise: ChoiceRule<Normalisation> = {
   default: "sum",
   choices: NORMALISATIONS,
-  meaning: "`sum` (default): for `.sum()` of weighted losses. `mean`: weights of mean 1, for `.mean()`.",
+  meaning:
+    "`sum` (default): weights that sum to 1, for `.sum()` of the weighted losses. `mean`: weights whose mean is 1, for `.mean()`.",
   placeholder: "how",
   help: "weights that sum to 1 (default), or whose mean is 1",
 };
@@ -53,55 +54,59 @@ const normalise: ChoiceRule<Normalisation> = {
 const clip: NumberRule = {
   default: null,
   atLeast: 1,
-  meaning: "Cap on weight / mean weight, which holds after normalising",
+  meaning: "Cap on weight / mean weight. It also holds after normalising. Null or absent: no cap.",
   placeholder: "number",
   help: "cap on weight / mean weight, at least 1",
 };
 
-/** The options that are numbers: every place that reads, documents or checks them takes them from here. */
+/** The options that are numbers. All code that reads, documents or checks them uses this table. */
 export const NUMBER_OPTIONS = {
   /** Exponent of `proportional`. */
-  alpha: number({ default: 1, atLeast: 0, requestAtMost: 100, meaning: "Of `proportional`" }),
+  alpha: number({ default: 1, atLeast: 0, requestAtMost: 100, meaning: "Exponent of `proportional`" }),
   /** In the unit of the scores. */
-  temperature: number({ default: 1, above: 0, meaning: "Of `softmax`" }),
-  /** Added to each score by `inverse`, the least divisor of `unit_gradient`; in the unit of the scores. */
-  epsilon: number({ default: 0.1, above: 0, meaning: "Of `inverse` and `unit_gradient`" }),
+  temperature: number({ default: 1, above: 0, meaning: "Temperature of `softmax`" }),
+  /** `inverse` adds it to each score; for `unit_gradient` it is the smallest divisor. In the unit of the scores. */
+  epsilon: number({
+    default: 0.1,
+    above: 0,
+    meaning: "Added to each score by `inverse`; smallest divisor of `unit_gradient`",
+  }),
   /** In the unit of the scores. */
-  lambda: number({ default: 1, atLeast: 0, meaning: "Of `unit_gradient`" }),
+  lambda: number({ default: 1, atLeast: 0, meaning: "Factor of the unit gradient in `unit_gradient`" }),
   /** λ: w ← (1 − λ)w + λ/N, before the clip. */
   smoothing: number({
     default: 0,
     atLeast: 0,
     atMost: 1,
-    meaning: "Share of uniform weights mixed in",
+    meaning: "Share of uniform weights to mix in",
     placeholder: "share",
-    help: "share of uniform weights mixed in, 0 to 1",
+    help: "share of uniform weights to mix in, 0 to 1",
   }),
-  /** Cap on w / mean w, at least 1, because weights cannot all lie below their mean; null for none. */
+  /** Cap on w / mean w. It is at least 1, because weights cannot all be below their mean. Null: no cap. */
   clip,
 };
 
 /** The options that are one of several words. */
 export const CHOICE_OPTIONS = {
   role,
-  /** `sum` with role `probability`. */
+  /** Always `sum` with role `probability`. */
   normalise,
 };
 
 const OPTIONS = { ...CHOICE_OPTIONS, ...NUMBER_OPTIONS };
 
-/** The value of every option but the scheme. */
+/** The values of all options except the scheme. */
 export type OptionValues = Defaults<typeof OPTIONS>;
 
-/** How scores become weights, every option with its value. */
+/** How weights are made from scores: the scheme and the value of every option. */
 export interface WeighOptions extends OptionValues {
   readonly scheme: SchemeName;
 }
 
-/** What an option is that nobody set. */
+/** The values of options that are not set. */
 export const WEIGH_DEFAULTS: OptionValues = defaultsOf(OPTIONS);
 
-/** @throws RangeError where an option lies outside its range */
+/** @throws RangeError if an option is outside its range */
 export function checkOptions(options: WeighOptions): void {
   for (const name of namesOf(NUMBER_OPTIONS)) {
     const value = options[name];
@@ -109,18 +114,18 @@ export function checkOptions(options: WeighOptions): void {
     if (range !== null) throw new RangeError(`${name} ${value} is not ${range}`);
   }
   if (options.role === "probability" && options.normalise === "mean") {
-    throw new RangeError("draw probabilities sum to 1: role probability takes no mean-1 weights");
+    throw new RangeError("normalise must be sum with role probability, because draw probabilities sum to 1");
   }
 }
 
-/** The names of a table's entries, in its order. */
+/** The names of a table's entries, in the order of the table. */
 export function namesOf<T extends object>(table: T): Extract<keyof T, string>[] {
   const names: Extract<keyof T, string>[] = [];
   for (const name in table) names.push(name);
   return names;
 }
 
-/** The bound that the value misses, in words; null where it lies within all. */
+/** The bound that the value violates, in words; null if it violates none. */
 function rangeMissed(value: number, { atLeast, above, atMost }: NumberRule): string | null {
   if (!Number.isFinite(value)) return "finite";
   if (atLeast !== undefined && value < atLeast) return `at least ${atLeast}`;

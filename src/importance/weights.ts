@@ -7,18 +7,18 @@ import { checkOptions, type WeighOptions } from "./weigh-options.js";
 export interface Weighting {
   /** (N) */
   readonly weights: Float64Array;
-  /** (N) With role `probability` 1/(N p), null at p = 0, which is never drawn; null with role `multiplier`. */
+  /** (N) With role `probability`, 1/(N p), or null if p = 0, because the sample is never drawn. Null with role `multiplier`. */
   readonly multipliers: readonly (number | null)[] | null;
   readonly diagnostics: Diagnostics;
 }
 
 /**
- * Training weights or draw probabilities of N scores: scheme, smoothing, clip, normalise, in this order. Weights keep the
- * order of the scores (`inverse` turns it round), and equal scores weigh the same.
+ * Training weights or draw probabilities from N scores. It applies scheme, smoothing, clip and normalise, in this order. A larger
+ * score never gets a smaller weight (for `inverse` and `unit_gradient`, never a larger one), and equal scores get equal weights.
  *
  * @param scores (N), one signal's values, N ≥ 1
- * @throws RangeError where a score is not finite, or negative under a scheme that takes none, or an option lies outside
- *   its range: the caller has refused these
+ * @throws RangeError if a score is not finite, if it is negative and the scheme takes no negative scores, or if an option is
+ *   outside its range. The caller must refuse such requests before
  */
 export function weigh(scores: Float64Array, options: WeighOptions): Weighting {
   checkScores(scores, options.scheme);
@@ -32,7 +32,10 @@ export function weigh(scores: Float64Array, options: WeighOptions): Weighting {
   };
 }
 
-/** (N) Weights that sum to 1, of scores that `weigh` takes. Every step keeps the sum to within a few roundings, so only the first divides by it. */
+/**
+ * (N) Weights that sum to 1, from scores that `weigh` takes. Every step after the first division keeps the sum, up to a few
+ * roundings, so it is divided by only once.
+ */
 export function normalisedWeights(scores: Float64Array, options: WeighOptions): Float64Array {
   const count = scores.length;
   const { smoothing, clip } = options;
@@ -42,7 +45,7 @@ export function normalisedWeights(scores: Float64Array, options: WeighOptions): 
   return clip === null ? smoothed : capWeights(smoothed, clip);
 }
 
-/** 1/(N p); null where p is 0 or so small that the quotient is no double. */
+/** 1/(N p); null if p is 0, or so small that the quotient is not finite. */
 function multiplierOf(p: number, count: number): number | null {
   const multiplier = 1 / (count * p);
   return Number.isFinite(multiplier) ? multiplier : null;

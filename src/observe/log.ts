@@ -2,12 +2,12 @@ import { type Logger, pino } from "pino";
 
 export type { Logger };
 
-/** Held while standard error takes nothing, as on a full disk; what goes beyond is lost. */
+/** Most bytes to hold while standard error cannot be written, as on a full disk. Further lines are lost. */
 const HELD_BYTES_MAX = 2 ** 20;
 
 /**
- * JSON lines on standard error, for standard output belongs to what a command answers; texts, labels and keys are never logged.
- * Where nobody reads them any more, or they cannot be written, the process goes on without.
+ * A logger of JSON lines to standard error, because standard output belongs to the results of commands. Texts, labels and keys
+ * are never logged. If nobody reads the log, or it cannot be written, the process goes on without it.
  */
 export function createLogger(level: string): Logger {
   const destination = pino.destination({ fd: 2, sync: true, maxLength: HELD_BYTES_MAX });

@@ -1,6 +1,6 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 
-/** The metrics of one service; each app has its own registry, so that tests do not share counts. */
+/** The metrics of one service. Each app has its own registry, so that tests do not share counts. */
 export interface Metrics {
   readonly registry: Registry;
   readonly requests: Counter<"method" | "route" | "status">;
@@ -22,7 +22,7 @@ export interface Metrics {
 
 const LATENCY_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Stages of answers from the cache last tens of microseconds. */
+/** Buckets for stages. They begin low, because stages of answers from the cache last tens of microseconds. */
 const STAGE_SECONDS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.5, 1, 5, 30];
 
 export function createMetrics(): Metrics {
@@ -46,14 +46,14 @@ export function createMetrics(): Metrics {
     }),
     stageSeconds: new Histogram({
       name: "assay_stage_seconds",
-      help: "Time of each stage of a request, as in its Server-Timing header; the stages of a request add up to it",
+      help: "Time of each stage of a request, as in its Server-Timing header; the stages add up to the time of the request",
       labelNames: ["route", "stage"],
       buckets: STAGE_SECONDS,
       registers,
     }),
     samples: new Counter({
       name: "assay_samples_total",
-      help: "Samples scored, cached ones included",
+      help: "Samples scored, including cached ones",
       labelNames: ["model"],
       registers,
     }),
@@ -65,33 +65,33 @@ export function createMetrics(): Metrics {
     }),
     batches: new Counter({
       name: "assay_batches_total",
-      help: "Batches that a session ran",
+      help: "Batches that the model's sessions ran",
       labelNames: ["model"],
       registers,
     }),
     batchRows: new Histogram({
       name: "assay_batch_rows",
-      help: "Rows of a batch",
+      help: "Number of rows in a batch",
       labelNames: ["model"],
       buckets: [1, 2, 4, 8, 16, 32, 64, 128, 256],
       registers,
     }),
     batchSeconds: new Histogram({
       name: "assay_batch_seconds",
-      help: "Time of one batch in the session",
+      help: "Time that a session ran one batch",
       labelNames: ["model"],
       buckets: LATENCY_SECONDS,
       registers,
     }),
     tokens: new Counter({
       name: "assay_tokens_total",
-      help: "Tokens run, by kind: text, or padding beside it",
+      help: "Tokens run, by kind: text or padding",
       labelNames: ["model", "kind"],
       registers,
     }),
     queueTokens: new Gauge({
       name: "assay_queue_tokens",
-      help: "Tokens that wait for the model or run in it; guessed for texts that are not tokenised yet",
+      help: "Tokens that wait for the model or run in it; estimated for texts that are not tokenised yet",
       labelNames: ["model"],
       registers,
     }),
@@ -109,13 +109,13 @@ export function createMetrics(): Metrics {
     }),
     engineDeaths: new Counter({
       name: "assay_engine_deaths_total",
-      help: "Engine processes that ended unasked; another took over what they were doing",
+      help: "Engine processes that ended unexpectedly; another process took over their work",
       labelNames: ["model"],
       registers,
     }),
     engineDevice: new Gauge({
       name: "assay_engine_device",
-      help: "Engine processes of a model by the device that they run on",
+      help: "Devices that the engine processes of a model run on; 1 for each",
       labelNames: ["model", "device"],
       registers,
     }),

@@ -11,7 +11,7 @@ interface Batch {
   readonly inferMs: number;
 }
 
-/** Whether a model answers, and where it does not, why. */
+/** Whether a model answers, and if not, why. */
 interface State {
   readonly status: string;
   readonly reason?: string;
@@ -22,7 +22,7 @@ interface Device {
   readonly index?: number;
 }
 
-/** What the metrics and the log are told of rankers at work. */
+/** Events of rankers, which go to the metrics and the log. */
 export interface ObservedRankers {
   batch(model: string, batch: Batch): void;
   state(model: string, state: State): void;
@@ -30,7 +30,7 @@ export interface ObservedRankers {
   queued(model: string, tokens: number): void;
   fault(model: string, reason: string): void;
   death(model: string, reason: string): void;
-  /** `missing` says why the device is not the one that was asked for. */
+  /** `missing` says why the device is not the requested one; null if it is. */
   device(model: string, device: Device, missing: string | null): void;
 }
 
@@ -74,7 +74,7 @@ interface Replacement {
   readonly outcome: "swapped" | "refused";
 }
 
-/** Answers what each attempt is told to; all of its facts are logged. */
+/** Returns a function to call after each attempt. It counts the attempt and logs all facts. */
 export function observeReplacements(
   metrics: Metrics,
   logger: Logger,

@@ -1,7 +1,7 @@
 /**
- * The parts of a request that `Server-Timing` and the metrics tell apart, in the order in which they come: `ipc` is what a
- * run took beside the engine's own stages, `accumulate` the wait for sums of gradients, `handle` the work of routes that do
- * not tell it apart, `send` what follows the header.
+ * The stages of a request in `Server-Timing` and the metrics, in the order in which they happen. `ipc` is the time of a run that
+ * is not in the engine's own stages. `accumulate` is the wait for sums of gradients. `handle` is the work of routes that do not
+ * time their stages. `send` is the time after the header has been made.
  */
 export const STAGES = [
   "receive",
@@ -23,12 +23,12 @@ export const STAGES = [
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** Gives every millisecond of a request to one stage: what passes between two laps is the later one's. */
+/** Assigns every millisecond of a request to one stage. The time between two laps belongs to the stage of the later lap. */
 export interface Stopwatch {
   readonly durationsMs: ReadonlyMap<Stage, number>;
-  /** Gives the stage the time since the last lap. */
+  /** Assigns the time since the last lap to the stage. */
   lap(stage: Stage): void;
-  /** Gives the time since the last lap to the `parts` that were measured elsewhere, and what they leave of it to `rest`. */
+  /** Assigns the time since the last lap to the `parts`, which were measured elsewhere, and the remainder to `rest`. */
   lapInParts(parts: Readonly<Partial<Record<Stage, number>>>, rest: Stage): void;
 }
 

@@ -118,7 +118,7 @@ describe("assay inspect", () => {
     [
       "a number of tokens that is none",
       () => [exportFolder("bert"), "--max-tokens", "many"],
-      /whole number, 8 or more/,
+      /whole number of at least 8/,
     ],
   ])("ends with the reason and exit code 1 at %s", async (_, options, message) => {
     const { code, stderr } = await inspect(...options());

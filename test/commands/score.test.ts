@@ -149,7 +149,9 @@ describe("assay score", () => {
     const content = `${jsonLines}\n{"text":"a chair"}`;
     const refused = await scoreIn(folder, "pairs.jsonl", content, "--weigh-by", "loss", "--batch", "1");
     expect(refused).toMatchObject({ code: 1, stdout: "" });
-    expect(refused.stderr).toMatch(/pairs\.jsonl, line 4: label loss needs a label; without one there are: /);
+    expect(refused.stderr).toMatch(
+      /pairs\.jsonl, line 4: label loss needs a label; available without a label: /,
+    );
     const { stdout } = await scoreIn(folder, "pairs.jsonl", content, "--weigh-by", "entropy");
     expect(rowsOf(stdout).map(({ cached }) => cached)).toEqual([false, false, false, false]);
   });
@@ -191,15 +193,15 @@ describe("assay score", () => {
       "a header that is a sample",
       "pairs.csv",
       "q1,usb,cable,1\nq2,usb,chair,0\n",
-      /line 1, column 1: the header's "q1" is not known: known are id, query/,
+      /line 1, column 1: the header's "q1" is not known: the known fields are id, query/,
     ],
     [
-      "an id that stands twice",
+      "an id that occurs twice",
       "pairs.jsonl",
       '{"text":"a","id":"x"}\n\n{"text":"b","id":"x"}',
       /line 3: id is the id of .*pairs\.jsonl, line 1 too/,
     ],
-    ["a file without samples", "pairs.csv", "id,text\n", /pairs\.csv holds no samples/],
+    ["a file without samples", "pairs.csv", "id,text\n", /pairs\.csv has no samples/],
     [
       "a signal that lacks its direction",
       "pairs.jsonl",
@@ -237,7 +239,7 @@ describe("assay score", () => {
     const file = join(folder, "pairs.jsonl");
     const { code, stderr } = await scoreIn(folder, "pairs.jsonl", jsonLines, "-o", file);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/pairs\.jsonl is the file that is read/);
+    expect(stderr).toMatch(/pairs\.jsonl is also the input: name another output/);
     expect(readFileSync(file, "utf8")).toBe(jsonLines);
   });
 
@@ -265,9 +267,9 @@ describe("assay score", () => {
     ["--sort", "grad_norm", /rows have no grad_norm; name it in --signals/],
     ["--sort", "loss,label", /rows have no label; name it in --with/],
     ["--sort", "weight", /rows have no weight; weigh with --weigh-by or --scheme/],
-    ["--sort", "size", /rows have no size; there are loss, /],
-    ["--with", "texts", /"texts" is none of line, label/],
-    ["--batch", "0x10", /It must be a whole number, 1 or more/],
+    ["--sort", "size", /rows have no size; available: loss, /],
+    ["--with", "texts", /"texts" is not one of line, label/],
+    ["--batch", "0x10", /It must be a whole number of at least 1/],
   ])("refuses %s %s", async (option, value, message) => {
     const { code, stderr, stdout } = await score("pairs.jsonl", jsonLines, option, value);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
@@ -325,7 +327,7 @@ describe("assay score", () => {
     while ((await draft()).split("\n").length < 3) await delay(20);
     child.kill("SIGINT");
     expect((await exited)[0]).toBe(130);
-    expect(await stderr).toBe(`assay: ended by SIGINT. What was scored is in ${output}.partial\n`);
+    expect(await stderr).toBe(`assay: ended by SIGINT. The rows scored so far are in ${output}.partial\n`);
     expect(readFileSync(output, "utf8")).toBe("keep");
     const rows = rowsOf(readFileSync(`${output}.partial`, "utf8"));
     expect(rows.length).toBeGreaterThanOrEqual(2);

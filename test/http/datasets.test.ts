@@ -135,7 +135,7 @@ function behaves(openStore: () => Promise<Store>): void {
     expect(status).toBe(422);
     expect(body.code).toBe("unsuitable_signal");
     expect(body.detail).toMatch(
-      /1 of 11 samples were scored without el2n \("other"\); all of them have: loss, grad_norm_last/,
+      /1 of 11 samples were scored without el2n \("other"\); all 11 samples have: loss, grad_norm_last/,
     );
   });
 
@@ -153,7 +153,7 @@ function behaves(openStore: () => Promise<Store>): void {
     const newer = await testApp({ store, rankers: fakeRankers(fakeRanker({ version: "fedcba9876543210" })) });
     expect((await call(newer, "GET", "/v1/datasets/d/samples/q0")).body.stale).toBe(true);
     const { body } = await call(newer, "POST", "/v1/datasets/d/weights", loss);
-    expect(body.diagnostics.advice.join()).toMatch(/not served any more/);
+    expect(body.diagnostics.advice.join()).toMatch(/no longer served/);
   });
 
   it("is listed with its counts, page by page", async () => {
@@ -187,7 +187,7 @@ function behaves(openStore: () => Promise<Store>): void {
     expect((await call(app, "GET", "/v1/datasets/d")).body.samples).toBe(0);
     expect(await call(app, "POST", "/v1/datasets/d/weights", loss)).toMatchObject({
       status: 422,
-      body: { code: "unsuitable_weighting", detail: "Dataset d holds no samples to weigh" },
+      body: { code: "unsuitable_weighting", detail: "Dataset d has no samples to weigh" },
     });
   });
 

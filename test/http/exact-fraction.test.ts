@@ -81,7 +81,7 @@ describe("POST /v1/score with exact_fraction", () => {
 
     const few = await score(await appOver(fakeRanker()), { samples, signals, exact_fraction: 0.2 });
     expect(few.diagnostics.exact_share).toMatchObject({ samples: 48, spearman: null, pearson: null });
-    expect(few.diagnostics.advice).toContainEqual(expect.stringMatching(/48 samples, under 50/));
+    expect(few.diagnostics.advice).toContainEqual(expect.stringMatching(/48 samples, fewer than 50/));
   });
 
   it("draws the same share of the same samples in any order and batch, and another by another seed", async () => {
@@ -197,7 +197,9 @@ describe("POST /v1/score with exact_fraction", () => {
     const app = await appOver(fakeRanker());
     const payload = { samples, dataset: "d", signals: ["loss", "grad_norm"], exact_fraction: 0.2 };
     const { results, diagnostics } = await score(app, payload);
-    expect(diagnostics.advice).toContainEqual(expect.stringMatching(/not remembered: d has the exact/));
+    expect(diagnostics.advice).toContainEqual(
+      expect.stringMatching(/not remembered: dataset d gets only the exact/),
+    );
     const drawn = new Set(share(results));
     const ids = samples.slice(0, 100).map(({ id }) => id);
     const found = await postLookup(app, "d", ids);
@@ -248,7 +250,10 @@ describe("POST /v1/score refuses exact_fraction", () => {
   it("whose seed stands alone", async () => {
     const answer = await score(await testApp({ limits }), { samples, signals: ["grad_norm"], seed: 3 });
     expect(answer).toMatchObject({ status: 400, code: "invalid_request" });
-    expect(answer.faults[0]).toMatchObject({ path: "/seed", message: "is read with exact_fraction" });
+    expect(answer.faults[0]).toMatchObject({
+      path: "/seed",
+      message: "needs exact_fraction: send both, or leave it out",
+    });
   });
 
   it("of a model without the norms graph", async () => {

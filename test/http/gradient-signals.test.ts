@@ -126,7 +126,7 @@ describe("POST /v1/score with the exact gradient norm", () => {
     expect(faults).toHaveLength(1);
     expect(faults[0].path).toBe("/signals/1");
     expect(faults[0].message).toMatch(
-      /needs the graph norms, which model default lacks; there are: loss, .*grad_norm_last, rho$/,
+      /needs the graph norms, which model default lacks; available: loss, .*grad_norm_last, rho$/,
     );
   });
 
@@ -260,7 +260,7 @@ describe("POST /v1/score along a direction", () => {
       expect([answer.status, answer.code]).toEqual([422, "unsuitable_signal"]);
       expect(answer.faults[0]).toEqual({
         path: "/samples/0",
-        message: expect.stringMatching(/^influence comes to .*, which is no finite float32/),
+        message: expect.stringMatching(/^influence is .*, which is not finite in float32/),
       });
     }
     const refused = await score(app, { samples, signals: ["influence"], ...along("validation", 1e308) });
@@ -278,7 +278,9 @@ describe("POST /v1/score along a direction", () => {
       "unsuitable_signal",
       "/direction",
     ]);
-    expect(refused.faults[0].message).toMatch(/^stands beside trajectory.*send one of the two/);
+    expect(refused.faults[0].message).toMatch(
+      /^is not read, because influence is summed over trajectory: send one of the two/,
+    );
     expect((await score(app, { ...both, signals: ["influence", "tangent"] })).status).toBe(200);
   });
 
@@ -395,7 +397,7 @@ describe("POST /v1/score under the loss of a group", () => {
       signals: ["entropy"],
     });
     expect([status, code]).toEqual([422, "unsuitable_signal"]);
-    expect(detail).toMatch(/entropy has no meaning under pairwise; there are: loss, grad_norm_last/);
+    expect(detail).toMatch(/entropy has no meaning under pairwise; available: loss, grad_norm_last/);
   });
 });
 
@@ -486,7 +488,7 @@ describe("weights of gradient signals", () => {
       expect.stringMatching(/^one@[0-9a-f]{8}$/),
       expect.stringMatching(/^two@[0-9a-f]{8}$/),
     ]);
-    expect(along.advice).toMatch(/along 2 directions, whose signals do not compare: (one|two)@/);
+    expect(along.advice).toMatch(/along 2 directions, so their signals are not comparable: (one|two)@/);
     const plain = await weigh("loss");
     expect(plain.directions).toEqual([]);
     expect(plain.advice).not.toMatch(/directions/);

@@ -190,8 +190,8 @@ describe("learned of a request", () => {
   });
 
   it.each([
-    ["a signal that needs a direction", "influence", /read influence, which no request gives them/],
-    ["a signal that this service does not know", "vibes", /read vibes, which no request gives them/],
+    ["a signal that needs a direction", "influence", /read influence, which this service cannot give them/],
+    ["a signal that this service does not know", "vibes", /read vibes, which this service cannot give them/],
   ])("is refused where the trees read %s", async (_, signal, detail) => {
     const { app } = await appWith({ ...trees, inputs: { ...trees.inputs, signals: [signal] } });
     expect(await score(app, { samples: [sample], signals: ["learned"] })).toMatchObject({

@@ -289,7 +289,7 @@ describe("a problem", () => {
   });
 
   it.each(["GET /v1/datasets/%2e%2e", "DELETE /v1/datasets/%2E", "GET /v1/datasets/d/samples/%2e%2e"])(
-    "refuses the names . and .. in a path, which clients take out of it: %s",
+    "refuses the names . and .. in a path, which clients remove from it: %s",
     async (line) => {
       const port = await listeningPort(await testApp());
       const answer = await exchange(port, `${line} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`);

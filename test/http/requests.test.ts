@@ -36,7 +36,7 @@ describe("a JSON body", () => {
     expect(await score(payload)).toMatchObject({
       status: 400,
       code: "invalid_json",
-      faults: [{ path, message: "occurs twice: leave one out" }],
+      faults: [{ path, message: "occurs twice in one object: leave one out" }],
     });
   });
 
@@ -80,7 +80,7 @@ describe("a JSON body", () => {
   it("that is no JSON is refused without being quoted", async () => {
     const answer = await score('{"samples":[{"text":"my secret", "label": oops}]}');
     expect(answer).toMatchObject({ status: 400, code: "invalid_json" });
-    expect(answer.detail).toMatch(/^The body is not JSON that is read: Unexpected token 'o'/);
+    expect(answer.detail).toMatch(/^The body is not JSON that can be read: Unexpected token 'o'/);
     expect(JSON.stringify(answer)).not.toContain("secret");
   });
 
@@ -117,7 +117,7 @@ describe("a fault of the schema", () => {
     [
       "a field that is not known",
       { samples: [{ ...sample, "a/b": 1 }] },
-      "/samples/0/a~1b is not a field that is known here; there are: id, query, document, text, label, group, reference_loss, extras",
+      "/samples/0/a~1b is not a known field; the fields here are: id, query, document, text, label, group, reference_loss, extras",
     ],
     ["two faults", { samples: [{ text: 5 }, 1] }, "/samples/0/text must be a string, not 5 (and 1 more)"],
     ["of the whole body", [], "The body must be an object, not a list"],
@@ -179,7 +179,7 @@ describe("a body that is absent", () => {
       expect(await send("POST", "/v1/models/default/reload", payload)).toMatchObject({
         status: 400,
         code: "invalid_request",
-        detail: "The body is not read by this route: leave it out, or send {}",
+        detail: "The body is not used by this route: leave it out, or send {}",
       });
   });
 });
@@ -198,8 +198,8 @@ describe("a content type that a route does not take", () => {
       "/v1/models/default/weights",
       "Send the body as application/vnd.assay.weights or application/octet-stream, not as text/csv",
     ],
-    ["POST", "/v1/models/default/reload", "This route reads no body: leave it out"],
-    ["DELETE", "/v1/datasets/d", "This route reads no body: leave it out"],
+    ["POST", "/v1/models/default/reload", "This route takes no body: leave it out"],
+    ["DELETE", "/v1/datasets/d", "This route takes no body: leave it out"],
   ] as const)("is refused with those that it takes: %s %s", async (method, url, detail) => {
     const answer = await send(method, url, "a,b", { "content-type": "text/csv" });
     expect(answer).toMatchObject({ status: 415, code: "unsupported_media_type", detail });
@@ -294,7 +294,7 @@ describe("a weighting", () => {
     const refused = await post("/v1/datasets/without/weights", { weighting: {} });
     expect(refused.json()).toMatchObject({
       code: "unsuitable_signal",
-      faults: [{ path: "/weighting/signal", message: expect.stringContaining("all of them have: ") }],
+      faults: [{ path: "/weighting/signal", message: expect.stringMatching(/all \d+ samples have: /) }],
     });
   });
 

@@ -77,14 +77,16 @@ describe("Pareto k̂", () => {
       k: null,
       threshold: null,
       tail: 0,
-      reason: "Pareto k̂ needs 25 samples or more, and there are 24",
+      reason: "Pareto k̂ needs at least 25 samples, but there are 24",
     });
   });
 
   test("of equal weights is null and says so", () => {
     const { k, reason } = paretoTail(new Float64Array(100).fill(0.01));
     expect(k).toBeNull();
-    expect(reason).toBe("only 0 of the 20 largest weights rise above the next, too few to fit a tail");
+    expect(reason).toBe(
+      "only 0 of the 20 largest weights exceed the next weight, which is too few to fit a tail",
+    );
   });
 
   test("of weights that differ by rounding alone is null", () => {
@@ -130,7 +132,7 @@ describe("advice", () => {
   test("warns when few samples count, and smoothing calms it", () => {
     const scores = Array.from({ length: 100 }, (_, i) => (i < 5 ? 1 : 0));
     expect(diagnosticsOf(scores).advice).toContain(
-      "The 100 weighted samples are worth 5.0 equal ones. Raise smoothing or set a lower clip.",
+      "The 100 weighted samples are worth only 5.0 equally weighted ones. Raise smoothing or set a lower clip.",
     );
     expect(diagnosticsOf(scores, { smoothing: 0.7 }).advice).toEqual([]);
   });
@@ -145,7 +147,7 @@ describe("advice", () => {
   test("says of draw probabilities how many samples are never drawn", () => {
     const [one] = diagnosticsOf([1, 1, 0], { role: "probability" }).advice;
     expect(one).toBe(
-      "One sample has draw probability 0 and no multiplier: never drawn, whatever the loss. Set smoothing above 0.",
+      "One sample has draw probability 0 and no multiplier. It is never drawn, even if the loss is high. Set smoothing above 0.",
     );
     expect(diagnosticsOf([1, 1, 0, 0], { role: "probability" }).advice[0]).toContain("2 samples have");
     expect(diagnosticsOf([1, 1, 0]).advice).toEqual([]);

@@ -107,6 +107,6 @@ test("a sample's gradient norm is its share of the group's, |∂L/∂z|·‖∇z
 
 test("a group loss without a group is a programmer's error", () => {
   const outputs = { logits: Float64Array.of(1), featureNormsSquared: Float64Array.of(0), classes: 1 };
-  expect(() => computeSignals(outputs, [1], "pairwise", ["loss"])).toThrow("reads the group");
+  expect(() => computeSignals(outputs, [1], "pairwise", ["loss"])).toThrow("needs the group");
   expect(() => computeSignals(outputs, [1], "listwise", ["loss"], { groups: [null] })).toThrow(RangeError);
 });

@@ -144,7 +144,7 @@ describe("a programmer's error", () => {
     [[1], { smoothing: Number.NaN }, "smoothing NaN"],
     [[1], { clip: 0.99 }, "clip 0.99"],
     [[1], { clip: Infinity }, "clip Infinity"],
-    [[1], { role: "probability", normalise: "mean" }, "role probability takes no mean-1 weights"],
+    [[1], { role: "probability", normalise: "mean" }, "normalise must be sum with role probability"],
   ] as const)("%j with %j is a RangeError that names it", (scores, options, message) => {
     expect(() => weighed(scores, options)).toThrow(RangeError);
     expect(() => weighed(scores, options)).toThrow(message);

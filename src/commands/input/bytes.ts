@@ -4,7 +4,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { AssayError, messageOf } from "../../errors.js";
 
-/** What the command line calls standard input. */
+/** The name of standard input on the command line. */
 export const STANDARD_INPUT = "-";
 
 /** The name of an input in messages. */
@@ -13,8 +13,8 @@ export function nameOf(path: string): string {
 }
 
 /**
- * The bytes of a file or of standard input, as they come; what begins as gzip is unpacked, whatever its name. An abort
- * ends the reading. Throws `input_invalid`.
+ * The bytes of a file or of standard input, as they are read. Bytes that begin like gzip are unpacked, even if the name does not
+ * end in .gz. An abort ends the reading. Throws `input_invalid` if the input cannot be read or unpacked.
  */
 export async function* readBytes(path: string, signal: AbortSignal): AsyncGenerator<Buffer> {
   const stream = path === STANDARD_INPUT ? process.stdin : createReadStream(path);
@@ -35,7 +35,7 @@ export async function* readBytes(path: string, signal: AbortSignal): AsyncGenera
 
 const GZIP = Buffer.from([0x1f, 0x8b]);
 
-/** Reads until `isEnough` says so, and answers what it read; `chunks` are all, those read included. */
+/** Reads until `isEnough` returns true. `head` is what it has read; `chunks` begins with `head` and goes on with the rest. */
 export async function peek(
   source: AsyncIterable<Buffer>,
   isEnough: (head: Buffer) => boolean,
@@ -55,7 +55,7 @@ export async function peek(
 }
 
 async function* unpacked(packed: AsyncIterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
-  // A small file may be read to its end while most of what it holds is still to be unpacked.
+  // `gunzip` needs the abort signal too: a small file may have been read to its end while most of it is not unpacked yet.
   const gunzip = addAbortSignal(signal, createGunzip());
   // A failure destroys `gunzip` with its error, which the loop below throws.
   const fed = pipeline(Readable.from(packed), gunzip).catch(() => undefined);

@@ -5,7 +5,7 @@ import type { FieldMap, Target } from "./field-map.js";
 import { readLines } from "./lines.js";
 import { cellValue, createRecord, RecordFault } from "./record.js";
 
-/** A record of a file, and the line it begins in, from 1. */
+/** A record of a file, and the line in which it begins; lines count from 1. */
 export interface FiledRecord {
   readonly value: unknown;
   readonly line: number;
@@ -22,7 +22,7 @@ interface Column {
 }
 
 export interface CellsOptions {
-  /** In the file's name, for messages. */
+  /** Name of the file in messages. */
   readonly name: string;
   readonly delimiter: "," | "\t";
   readonly fields: FieldMap;
@@ -30,8 +30,8 @@ export interface CellsOptions {
 }
 
 /**
- * Records of a CSV or TSV file with a header. Cells may be quoted in both; in TSV, which many write without any quoting, a quote within
- * a cell is a character like any other. Throws `input_invalid` with line and column.
+ * Records of a CSV or TSV file with a header. Cells may be quoted in both. Many programs write TSV without any quoting, so a
+ * quote inside a TSV cell is an ordinary character. Throws `input_invalid` with line and column.
  */
 export async function* readCells(
   chunks: AsyncIterable<Buffer>,
@@ -46,7 +46,9 @@ export async function* readCells(
       continue;
     }
     if (record.length !== columns.length)
-      throw invalid(`${at}: there are ${record.length} cells under ${columns.length} columns`);
+      throw invalid(
+        `${at}: the row has ${record.length} cells, but the header has ${columns.length} columns`,
+      );
     yield { value: sampleOf(record, columns, at), line };
   }
 }
@@ -83,7 +85,7 @@ function isCsvError(error: unknown): error is Error {
   return error instanceof Error && "code" in error && String(error.code).startsWith("CSV_");
 }
 
-/** A record is numbered by the line that it ends in; its quoted cells may hold line ends. */
+/** The number of line ends in a record's quoted cells. The parser gives only the line in which a record ends. */
 function lineEndsIn(record: readonly string[]): number {
   return record.reduce((sum, cell) => sum + (cell.match(/\r\n|\n|\r/g)?.length ?? 0), 0);
 }
@@ -102,7 +104,7 @@ function columnsOf(header: readonly string[], fields: FieldMap, at: string): Col
   if (missing === undefined) return columns;
   const found = header.map((name) => JSON.stringify(name)).join(", ");
   const hint =
-    header.length === 1 && found.includes(";") ? ". Cells between semicolons are not read: use commas" : "";
+    header.length === 1 && found.includes(";") ? ". Semicolons do not separate cells: use commas" : "";
   throw invalid(
     `${at}: the header has no column ${JSON.stringify(missing)}, which --map names; it has ${found}${hint}`,
   );

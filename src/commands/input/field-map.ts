@@ -7,24 +7,24 @@ type FieldName = (typeof FIELDS)[number];
 /** `extras.clicks` is the extra `clicks`. */
 export const EXTRAS = "extras.";
 
-/** Where a column's value, or that of a field in JSON, goes: a field of the sample, or one of its extras. */
+/** Where the value of a column or of a JSON field goes: to a field of the sample, or to one of its extras. */
 export type Target = FieldName | `${typeof EXTRAS}${string}`;
 
-/** Which fields of a file are which fields of a sample. */
+/** Maps the names of a file's fields to the fields of a sample. */
 export interface FieldMap {
-  /** What `name` is read as, nothing where it is left out; or why it cannot be read. */
+  /** The fields as which `name` is read, none if it is left out; or why it cannot be read. */
   targetsOf(name: string): readonly Target[] | { readonly fault: string };
   /** The names that the map gives to fields. */
   readonly sources: readonly string[];
 }
 
 export interface FieldMapOptions {
-  /** `label=rating`: what the file calls rating is the label. */
+  /** Pairs such as `label=rating`: the file's field `rating` is the label. */
   readonly map: readonly string[];
   readonly ignoreUnknown: boolean;
 }
 
-/** Throws `input_invalid` where a pair is not FIELD=NAME, or two name one field. */
+/** Throws `input_invalid` if a pair is not FIELD=NAME, or if two pairs name the same field. */
 export function createFieldMap({ map, ignoreUnknown }: FieldMapOptions): FieldMap {
   const sources = new Map<string, Target[]>();
   const mapped = new Set<Target>();
@@ -32,7 +32,7 @@ export function createFieldMap({ map, ignoreUnknown }: FieldMapOptions): FieldMa
     const [field = "", source = ""] = pair.split(/=(.*)/s);
     if (!isTarget(field) || source === "")
       throw refused(`${JSON.stringify(pair)} must be FIELD=NAME, where FIELD is one of ${KNOWN}`);
-    if (mapped.has(field)) throw refused(`${field} is named twice`);
+    if (mapped.has(field)) throw refused(`${field} is named twice: leave one out`);
     mapped.add(field);
     sources.set(source, [...(sources.get(source) ?? []), field]);
   }
@@ -44,9 +44,9 @@ export function createFieldMap({ map, ignoreUnknown }: FieldMapOptions): FieldMa
       if (isField && !mapped.has(name)) targets.push(name);
       if (targets.length > 0 || ignoreUnknown) return targets;
       const why = isField
-        ? `--map reads another as ${name}`
-        : `known are ${KNOWN}; --map FIELD=${name} reads it as one of them`;
-      return { fault: `${JSON.stringify(name)} is not known: ${why}, --ignore-unknown leaves it out` };
+        ? `is not read, because --map reads another field as ${name}`
+        : `is not known: the known fields are ${KNOWN}. --map FIELD=${name} reads it as one of them`;
+      return { fault: `${JSON.stringify(name)} ${why}; --ignore-unknown leaves it out` };
     },
   };
 }

@@ -2,18 +2,18 @@ import { accessSync, constants, fstatSync, type Stats, statSync } from "node:fs"
 import { AssayError } from "../../errors.js";
 import { nameOf, STANDARD_INPUT } from "./bytes.js";
 
-/** What a command reads its samples from. */
+/** The input from which a command reads its samples. */
 export interface Input {
   readonly path: string;
-  /** In messages. */
+  /** Its name in messages. */
   readonly name: string;
-  /** A pipe can be read only once. */
+  /** Whether it can be read a second time, as a file can. A pipe can be read only once. */
   readonly isReadTwice: boolean;
-  /** Whether writing `output` would overwrite what is still to be read. */
+  /** Whether `output` is the same file. Writing it would overwrite input that has not been read yet. */
   isFile(output: string): boolean;
 }
 
-/** Throws `input_invalid` where the file cannot be read. */
+/** Throws `input_invalid` if the file cannot be read. */
 export function checkInput(path: string): Input {
   const stats = path === STANDARD_INPUT ? fstatSync(process.stdin.fd) : statsOf(path);
   return {
@@ -29,7 +29,7 @@ export function checkInput(path: string): Input {
 
 const REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
-  EACCES: "this user may not read it",
+  EACCES: "this user has no permission to read it",
 };
 
 function statsOf(path: string): Stats {

@@ -1,15 +1,15 @@
 import { endOfString, skipBlanks, structureFault } from "../../text/json-structure.js";
 
-/** What is wrong in a JSON text, and the index in it. */
+/** What is wrong in a JSON text, and at which index. */
 export interface JsonFault {
   readonly at: number;
   readonly message: string;
 }
 
 /**
- * Parses JSON in which no object has a key twice, of which `JSON.parse` takes the last without a word, or one that changes a
- * prototype. Answers the value, or
- * the first fault: of its syntax, or else of its keys. Messages quote keys alone, for the values are texts of samples.
+ * Parses JSON and refuses an object that has a key twice, of which `JSON.parse` would silently take the last, or a key that changes a
+ * prototype. Returns the value or the first fault: of the syntax, or else of the keys. Messages quote only keys, because values
+ * are the texts of samples.
  */
 export function parseJson(text: string): { readonly value: unknown } | { readonly fault: JsonFault } {
   let value: unknown;
@@ -25,14 +25,14 @@ export function parseJson(text: string): { readonly value: unknown } | { readonl
 function refusedKey(text: string): JsonFault | null {
   const fault = structureFault(text, { namesMax: Infinity });
   if (fault === null) return null;
-  const why = fault.kind === "poison" ? "would change the prototype of an object" : "comes twice";
+  const why = fault.kind === "poison" ? "would change the prototype of an object" : "occurs twice";
   return { at: fault.at, message: `the key ${JSON.stringify(fault.place.at(-1))} ${why}` };
 }
 
 /** A number, true, false or null, as RFC 8259 writes them. */
 const SCALAR = /(-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?|true|false|null)(?![\w.+-])/y;
 
-/** Objects in objects beyond this are no sample; the bound keeps the search off the stack's end. */
+/** Most levels of objects and lists, more than any sample has. The bound protects the recursive search from a stack overflow. */
 const DEPTH_MAX = 100;
 
 class Found extends Error {
@@ -52,10 +52,11 @@ function findFault(text: string): JsonFault {
   }
 }
 
-/** The index after the value that begins at `from`, blanks before it left out. Throws what it finds. */
+/** Skips blanks and one value from `from` on, and returns the index after it. Throws the fault that it finds. */
 function skipValue(text: string, from: number, depth: number): number {
   const at = skipBlanks(text, from);
-  if (depth > DEPTH_MAX) throw new Found({ at, message: `is nested more than ${DEPTH_MAX} levels` });
+  if (depth > DEPTH_MAX)
+    throw new Found({ at, message: `values are nested more than ${DEPTH_MAX} levels deep` });
   switch (text[at]) {
     case "{":
       return skipObject(text, at, depth);
@@ -90,7 +91,7 @@ function skipList(text: string, open: number, depth: number): number {
   }
 }
 
-/** The index after the next sign, which must be one of `signs`. */
+/** Skips blanks and the next character, which must be one of `signs`, and returns the index after it. */
 function expectOne(text: string, from: number, signs: string, message: string): number {
   const at = skipBlanks(text, from);
   const sign = text[at];
@@ -103,12 +104,14 @@ function skipString(text: string, open: number): number {
   const close = endOfString(text, open);
   if (close === text.length)
     throw new Found({ at: open, message: "the string that begins here is not closed" });
-  // Two letters in place of an escaped backslash, so that it does not escape what follows.
+  // Replace each escaped backslash by two letters, so that its second half does not look like the start of an escape.
   const inner = text.slice(open + 1, close).replaceAll("\\\\", "__");
   // biome-ignore lint/suspicious/noControlCharactersInRegex: JSON allows none of them in a string
   const fault = /[\u0000-\u001f]|\\(?!["\\/bfnrt]|u[0-9a-fA-F]{4})/.exec(inner);
   if (fault === null) return close + 1;
   const message =
-    fault[0] === "\\" ? "is no escape of JSON" : "a control character must be written as an escape";
+    fault[0] === "\\"
+      ? "the escape that begins here is not valid in JSON"
+      : "a control character must be written as an escape";
   throw new Found({ at: open + 1 + fault.index, message });
 }

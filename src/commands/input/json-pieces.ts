@@ -14,7 +14,7 @@ import { type Piece, pieceOf, readLines, tooLong, withoutMark } from "./lines.js
 
 const LINE_FEED = 0x0a;
 
-/** The JSON values of an input, blank lines left out: its lines, or the elements of a list where it begins with `[`. */
+/** The JSON values of an input: the elements of a list if it begins with `[`, otherwise its lines, without blank ones. */
 export async function* readJsonPieces(
   source: AsyncIterable<Buffer>,
   name: string,
@@ -28,13 +28,13 @@ export async function* readJsonPieces(
   for await (const piece of pieces) if (piece.text.trim() !== "") yield piece;
 }
 
-/** The first byte that says something: no blank, and none of a byte order mark. */
+/** The first byte that is neither a blank nor part of a byte order mark. */
 export function firstByteOf(bytes: Buffer): number | undefined {
   const mark = bytes[0] === 0xef ? 3 : 0;
   return bytes.subarray(mark).find((byte) => !BLANKS.has(byte));
 }
 
-/** The elements of one list, as text between its commas; whether each is JSON is checked by who parses it. */
+/** The elements of one list: the texts between its commas. It does not check whether they are JSON; their parser does. */
 async function* readElements(
   chunks: AsyncIterable<Buffer>,
   name: string,
@@ -43,7 +43,7 @@ async function* readElements(
   let state: "before" | "inside" | "after" = "before";
   const at = { line: 1, character: 0 };
   let isFirst = true;
-  // Of the element that is being read.
+  // The state of the element that is being read.
   let depth = 0;
   let inString = false;
   let escaped = false;
@@ -53,7 +53,7 @@ async function* readElements(
   let elements = 0;
 
   function hold(part: Buffer): void {
-    if (begin === null) return; // blanks
+    if (begin === null) return; // only blanks so far
     parts.push(part);
     length += part.length;
     if (length > bytesMax) throw tooLong(name, begin, "the element", bytesMax);
@@ -82,7 +82,7 @@ async function* readElements(
         inString = escaped || byte !== QUOTE;
         escaped = !escaped && byte === BACKSLASH;
       } else if (BLANKS.has(byte)) {
-        // Blanks before an element are none of it.
+        // Skip blanks: those before an element are not part of it.
       } else if (state === "before") {
         state = "inside";
       } else if (state === "after") {
@@ -107,7 +107,7 @@ async function* readElements(
   if (state === "inside") throw faultAt("the list is not closed");
 }
 
-/** Moves a place on to where `byte` stands; one that continues a character stands with it. */
+/** Moves a place to the position of `byte`. A byte that continues a character has that character's position. */
 function advance(at: { line: number; character: number }, byte: number): void {
   if (byte === LINE_FEED) {
     at.line += 1;

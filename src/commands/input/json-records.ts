@@ -7,7 +7,7 @@ import { type Piece, placeIn } from "./lines.js";
 import { createRecord, jsonValue, RecordFault } from "./record.js";
 
 export interface JsonOptions {
-  /** Of the file, for messages. */
+  /** Name of the file in messages. */
   readonly name: string;
   readonly fields: FieldMap;
   readonly recordBytesMax: number;
@@ -32,7 +32,7 @@ export async function* readJsonRecords(
 function objectOf(piece: Piece, name: string): object {
   const parsed = parseJson(piece.text);
   if ("fault" in parsed) {
-    // What is cut off ends before the line does.
+    // If the value is cut off, point to its end, not to the blanks and the line end after it.
     const at = Math.min(parsed.fault.at, piece.text.trimEnd().length);
     const characters = [...piece.text.slice(0, at)].length;
     const { line, character } = placeIn(piece, piece.text, characters);

@@ -5,7 +5,7 @@ import { utf8FaultOf } from "./utf8.js";
 /** A piece of an input: a line, or an element of a list. */
 export interface Piece {
   readonly text: string;
-  /** Where it begins, both from 1. */
+  /** Line and character at which it begins; both count from 1. */
   readonly line: number;
   readonly character: number;
 }
@@ -14,7 +14,8 @@ const BYTE_ORDER_MARK = Buffer.from("\uFEFF");
 const UTF_16_MARKS = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
 
 /**
- * The lines of an input, each with its line feed. A byte order mark is left out. Throws `input_invalid` where a line is not UTF-8, or longer than `bytesMax`.
+ * The lines of an input, each with its line feed. A byte order mark is left out. Throws `input_invalid` if a line is not UTF-8 or
+ * is longer than `bytesMax`.
  */
 export async function* readLines(
   chunks: AsyncIterable<Buffer>,
@@ -37,7 +38,7 @@ export function pieceOf(bytes: Buffer, name: string, begin: Omit<Piece, "text">)
   });
 }
 
-/** Where the character after `characters` others of `text` stands, in a text that begins at `begin`. */
+/** The place of the character of `text` that has `characters` others before it, if the text begins at `begin`. */
 export function placeIn(
   { line, character }: Omit<Piece, "text">,
   text: string,
@@ -63,7 +64,7 @@ export function tooLong(
   });
 }
 
-/** Throws `input_invalid` where the mark is that of UTF-16. */
+/** The bytes without a byte order mark. Throws `input_invalid` if the mark is that of UTF-16. */
 export function withoutMark(bytes: Buffer, name: string): Buffer {
   if (UTF_16_MARKS.some((mark) => bytes.subarray(0, mark.length).equals(mark)))
     throw new AssayError("input_invalid", { detail: `${name} is UTF-16. Save the file as UTF-8` });

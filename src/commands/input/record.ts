@@ -1,7 +1,7 @@
 import { decimalOf } from "../option-values.js";
 import { EXTRAS, type Target } from "./field-map.js";
 
-/** What a record of a file says, by the fields of a sample; `put` throws a `RecordFault`. */
+/** A record of a file, as the fields of a sample. `put` throws a `RecordFault` if the value does not fit. */
 export interface SampleRecord {
   put(target: Target, value: unknown): void;
   readonly value: { readonly [field: string]: unknown };
@@ -16,9 +16,9 @@ export function createRecord(): SampleRecord {
   const extras = new Map<string, unknown>();
 
   function putExtra(name: string, value: unknown): void {
-    if (extras.has(name)) throw new RecordFault(`extras.${name} comes twice`);
-    // The schema's records leave it out without a word.
-    if (name === "__proto__") throw new RecordFault(`an extra cannot be called ${name}`);
+    if (extras.has(name)) throw new RecordFault(`extras.${name} occurs twice`);
+    // Refuse this name here, because the schema would silently drop it.
+    if (name === "__proto__") throw new RecordFault(`an extra cannot be named ${name}`);
     extras.set(name, value);
   }
 
@@ -36,23 +36,23 @@ export function createRecord(): SampleRecord {
   };
 }
 
-/** A value of JSON as the field takes it: true and false are labels, and an integer can be an id or a group. */
+/** A JSON value as the field takes it. True and false become the labels 1 and 0, and a whole number can be an id or a group. */
 export function jsonValue(target: Target, value: unknown): unknown {
   if (target === "label" && typeof value === "boolean") return Number(value);
   if ((target !== "id" && target !== "group") || typeof value !== "number") return value;
   if (Number.isSafeInteger(value)) return String(value);
   throw new RecordFault(
-    `${target} is the number ${value}; beyond whole numbers up to 2^53 write it as text, in quotes`,
+    `${target} is the number ${value}, but only whole numbers up to 2^53 are taken: write it as text, in quotes`,
   );
 }
 
-/** Cells that pandas, Excel and JSON write for true and false. */
+/** The cells that pandas, Excel and JSON write for true and false. */
 const BOOLEANS: ReadonlyMap<string, number> = new Map([
   ...["true", "True", "TRUE"].map((text) => [text, 1] as const),
   ...["false", "False", "FALSE"].map((text) => [text, 0] as const),
 ]);
 
-/** A cell as the field takes it; undefined where it is empty and so absent. A query and a document may be empty. */
+/** A cell as the field takes it. An empty cell is absent (undefined), but a query or a document may be empty. */
 export function cellValue(target: Target, cell: string): unknown {
   if (target === "query" || target === "document") return cell;
   if (cell === "") return undefined;
@@ -67,10 +67,10 @@ function numberOf(target: Target, cell: string, wanted: string): number {
   const value = decimalOf(cell);
   if (value !== null) return value;
   const shown = JSON.stringify(cell.length > 40 ? `${cell.slice(0, 40)}…` : cell);
-  throw new RecordFault(`${target} must be ${wanted}, not ${shown}; an empty cell says that there is none`);
+  throw new RecordFault(`${target} must be ${wanted}, not ${shown}; leave the cell empty if there is none`);
 }
 
-/** A list of numbers, as `assay score` writes one into a cell; undefined where the cell is none. */
+/** A list of numbers, in the form in which `assay score` writes it into a cell; undefined if the cell holds no list. */
 function listOf(cell: string): unknown {
   if (!/^\[.*\]$/.test(cell)) return undefined;
   try {

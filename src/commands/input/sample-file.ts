@@ -10,7 +10,7 @@ import type { FieldMap } from "./field-map.js";
 import { firstByteOf } from "./json-pieces.js";
 import { readJsonRecords } from "./json-records.js";
 
-/** A sample of a file; its place names the file and the line that it begins in, from 1. */
+/** A sample of a file. Its place names the file and the line in which it begins, counted from 1. */
 export interface FiledSample extends LocatedSample {
   readonly line: number;
 }
@@ -21,14 +21,14 @@ export type InputFormat = (typeof INPUT_FORMATS)[number];
 export interface SampleFileOptions {
   readonly limits: Pick<Limits, "idBytesMax" | "textCharsMax" | "bodyBytesMax">;
   readonly fields: FieldMap;
-  /** Where the name's ending does not say it. */
+  /** Format of the input; undefined if the ending of the file's name decides. */
   readonly format: InputFormat | undefined;
   readonly signal: AbortSignal;
 }
 
 /**
- * Samples of a file or of standard input, one after another, in memory that does not grow with their number: JSON lines, a JSON list of
- * objects, or CSV or TSV with a header; gzipped or not. Throws `input_invalid` naming the line and the fault.
+ * Samples of a file or of standard input: JSON lines, a JSON list of objects, or CSV or TSV with a header, gzipped or not. They
+ * are read one after another, so memory does not grow with their number. Throws `input_invalid` with the line and the fault.
  */
 export async function* readSampleFile(path: string, options: SampleFileOptions): AsyncGenerator<FiledSample> {
   const name = nameOf(path);
@@ -73,21 +73,21 @@ const ENDINGS: Readonly<Partial<Record<string, InputFormat>>> = {
   ".tab": "tsv",
 };
 
-/** What a name says of the form; null for standard input, which has no name. */
+/** The format that a file's name ends in; null for standard input, which has no name. Throws `input_invalid` for other names. */
 function formatOf(path: string): InputFormat | null {
   if (path === STANDARD_INPUT) return null;
   const format = ENDINGS[extname(path.replace(/\.gz$/i, "")).toLowerCase()];
   if (format !== undefined) return format;
   throw new AssayError("input_invalid", {
-    detail: `${path} must end in ${Object.keys(ENDINGS).join(", ")}, or in one of them and .gz; or name its form with --from`,
+    detail: `${path} must end in ${Object.keys(ENDINGS).join(", ")}, with or without .gz after it; or name its format with --from`,
   });
 }
 
-/** Standard input is JSON where it begins so. */
+/** Recognises JSON on standard input by its beginning. Throws `input_invalid` for anything else. */
 function sniffedFormat(head: Buffer): InputFormat {
   const first = firstByteOf(head);
   if (first === undefined || first === "{".charCodeAt(0) || first === "[".charCodeAt(0)) return "json";
   throw new AssayError("input_invalid", {
-    detail: `${nameOf(STANDARD_INPUT)} does not begin as JSON; name its form with --from ${INPUT_FORMATS.join(", ")}`,
+    detail: `${nameOf(STANDARD_INPUT)} does not begin like JSON: name its format with --from (${INPUT_FORMATS.join(", ")})`,
   });
 }

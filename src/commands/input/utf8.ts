@@ -1,12 +1,12 @@
 import { isUtf8 } from "node:buffer";
 
-/** The first byte of a text that is not UTF-8, and the character that it would begin, from 1. */
+/** The first byte of a text that is not UTF-8, and the number of the character that it would begin, counted from 1. */
 export interface Utf8Fault {
   readonly character: number;
   readonly byte: number;
 }
 
-/** Finds what a decoder would turn into U+FFFD without a word; null where all is UTF-8. */
+/** Finds the first byte that a decoder would silently turn into U+FFFD; null if all bytes are UTF-8. */
 export function utf8FaultOf(bytes: Buffer): Utf8Fault | null {
   if (isUtf8(bytes)) return null;
   let at = 0;

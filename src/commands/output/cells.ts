@@ -1,14 +1,14 @@
 import { decimalOf } from "../option-values.js";
 
 /**
- * What spreadsheets take for the beginning of a formula (OWASP, "CSV Injection"), behind any apostrophes: so that what was made
- * harmless can be told from what was so written.
+ * A text that spreadsheets take for a formula (OWASP, "CSV Injection"), after any number of apostrophes. Because apostrophes
+ * count, a text that already had one gets another, so `harmlessCell` can be undone.
  */
 const FORMULA = /^'*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 
 /**
- * A text for a cell of CSV: one that a spreadsheet would calculate gets an apostrophe in front, which is its sign for text. Taking one
- * apostrophe away from a cell that `FORMULA` fits and that begins with one gives the text back. A number stays, `-5` too.
+ * A text for a CSV cell. If a spreadsheet would calculate the text, it gets an apostrophe in front, which marks text. To get the
+ * original back, remove one leading apostrophe from a cell that matches `FORMULA`. Numbers stay as they are, also `-5`.
  */
 export function harmlessCell(text: string): string {
   return FORMULA.test(text) && decimalOf(text) === null ? `'${text}` : text;

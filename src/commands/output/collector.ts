@@ -2,28 +2,28 @@ import { createSorter, rowsOf, type Sorting, sortRows, type Top } from "./order.
 import type { RowWriter } from "./row-writer.js";
 import type { OutputRow } from "./rows.js";
 
-/** Takes rows as they are scored and writes them with the weights and in the order that are asked for. */
+/** Takes rows as they are scored, and writes them with the requested weights in the requested order. */
 export interface Collector {
   add(rows: readonly OutputRow[]): Promise<void>;
-  /** All rows are there. */
+  /** Call this after all rows have been added. */
   finish(): Promise<void>;
-  /** No more rows come: writes those that were held back, without weights. */
+  /** Call this if the command fails before the last row. It writes the rows that were held back, without weights. */
   leave(): Promise<void>;
 }
 
 export interface CollectorOptions {
-  /** Gives all rows their weights; null where rows have none and need not wait for each other. */
+  /** Weighs all rows; null if rows have no weights and need not wait for each other. */
   readonly weigh: ((rows: readonly OutputRow[]) => OutputRow[]) | null;
   readonly sort: Sorting | undefined;
   readonly top: Top | undefined;
-  /** How many rows come; null where nobody knows. */
+  /** The number of rows to come; null if it is unknown. */
   readonly total: number | null;
 }
 
-/** Rows in one call of the writer: what it renders is one string. */
+/** Most rows in one call of the writer, which renders them as one string. */
 const ROWS_WRITTEN_MAX = 1000;
 
-/** Rows pass through where they are neither weighed nor sorted; of sorted ones without weights, no more than the top are held. */
+/** Rows that are neither weighed nor sorted pass through. Of rows that are sorted but not weighed, only the top is held. */
 export function createCollector(writer: RowWriter, { weigh, sort, top, total }: CollectorOptions): Collector {
   let seen = 0;
   const holdsTop = weigh === null && sort !== undefined;
@@ -52,7 +52,7 @@ export function createCollector(writer: RowWriter, { weigh, sort, top, total }: 
   };
 }
 
-/** A batch was weighed among itself, which says nothing of the file. */
+/** The row without its weight: the weight compares it only with its own batch, not with the file. */
 function unweighed({ multiplier: _, ...row }: OutputRow): OutputRow {
   return { ...row, weight: null };
 }

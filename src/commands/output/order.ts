@@ -2,24 +2,27 @@ import { InvalidArgumentError } from "commander";
 import { decimalOf } from "../option-values.js";
 import type { OutputRow } from "./rows.js";
 
-/** A field that holds numbers, and the way it runs. */
+/** A field that holds numbers, and the direction in which to sort by it. */
 export interface SortKey {
   readonly field: string;
   readonly descending: boolean;
 }
 
-/** Rows by the first key, equal ones by the next. Rows without a number come last, equal ones in the order of the file. */
+/**
+ * Keys to sort by. The next key decides between rows that are equal in the keys before it. Rows without a number come last. Rows
+ * that are equal in all keys stay in the order of the file.
+ */
 export type Sorting = readonly SortKey[];
 
-/** The first rows alone: so many, or a share of all. */
+/** Only the first rows: a number of them, or a share of all. */
 export type Top = { readonly rows: number } | { readonly share: number };
 
-/** `loss` or `-loss`, or several: `-label,-loss`. */
+/** Reads `loss`, `-loss`, or several keys: `-label,-loss`. */
 export function sortingOf(text: string): Sorting {
   return text.split(",").map((key) => ({ field: key.replace(/^-/, ""), descending: key.startsWith("-") }));
 }
 
-/** `100` or `5%`. */
+/** Reads `100` or `5%`. */
 export function topOf(text: string): Top {
   const value = decimalOf(text.replace(/%$/, ""));
   if (text.endsWith("%") && value !== null && value > 0 && value <= 100) return { share: value / 100 };
@@ -28,18 +31,18 @@ export function topOf(text: string): Top {
   throw new InvalidArgumentError("It must be a number of rows, such as 100, or a share of them, such as 5%.");
 }
 
-/** How many rows of `total` are the top; at least one. */
+/** How many of `total` rows the top has: at least one. */
 export function rowsOf(top: Top, total: number): number {
   return "rows" in top ? top.rows : Math.ceil(top.share * total);
 }
 
-/** Collects rows and answers the first `limit` in order, holding no more than twice as many. */
+/** Collects rows and returns the first `limit` of them in order. It never holds more than twice as many, plus one batch. */
 export interface Sorter {
   add(rows: readonly OutputRow[]): void;
   sorted(): OutputRow[];
 }
 
-/** `sorting` null: in the order in which they were added. */
+/** `sorting` null: the rows keep the order in which they were added. */
 export function createSorter(sorting: Sorting | null, limit: number): Sorter {
   let held: OutputRow[] = [];
   function order(): void {
@@ -69,7 +72,7 @@ export function sortRows(rows: readonly OutputRow[], sorting: Sorting): OutputRo
   return keyed.map(({ row }) => row);
 }
 
-/** Ascending in the order that is asked for. */
+/** The number of a row that ascends in the requested order. */
 function numberAt(row: OutputRow, { field, descending }: SortKey): number {
   const value: unknown = Reflect.get(row, field);
   if (typeof value !== "number") return Number.POSITIVE_INFINITY;

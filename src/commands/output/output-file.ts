@@ -4,24 +4,25 @@ import { basename, dirname, join } from "node:path";
 import { AssayError } from "../../errors.js";
 import { readerGone, stdoutFault } from "../endings.js";
 
-/** Where a command writes what it has to say. */
+/** Where a command writes its output. */
 export interface Output {
   readonly isTerminal: boolean;
-  /** What was written is kept where the rest never comes. */
+  /** Whether `abandon` keeps what was written. */
   readonly keepsParts: boolean;
   write(text: string): Promise<void>;
-  /** All is written: a file has its name now. */
+  /** Call this after the last write. A file gets its name then. */
   finish(): Promise<void>;
-  /** Nothing more comes. Answers the name under which what was written is kept; null where it was nothing, or is not kept. */
+  /** Call this if the command fails. Returns the name under which the written part is kept; null if nothing is kept. */
   abandon(): Promise<string | null>;
 }
 
-/** What the command line calls standard output. */
+/** The name of standard output on the command line. */
 const STANDARD_OUTPUT = "-";
 
 /**
- * Standard output where `path` is absent or `-`. A file that is made beside its name and takes it when it is whole: what stood there is there until then. One that is abandoned is
- * kept as `PATH.partial`. A device or a pipe is written to as it is. Throws `output_invalid` where it cannot be written.
+ * Standard output if `path` is absent or `-`. A file is written under another name in the same folder, and gets its name when it
+ * is complete. Until then an existing file stays. If the command fails, what was written is kept as `PATH.partial`. A device or
+ * a pipe is written to directly. Throws `output_invalid` if it cannot be written.
  */
 export async function openOutput(path = STANDARD_OUTPUT): Promise<Output> {
   if (path === STANDARD_OUTPUT) return standardOutput();

@@ -12,8 +12,8 @@ export interface RowWriter {
 }
 
 /**
- * NDJSON, a line a row; or CSV with a header, lists as JSON and texts that a spreadsheet would calculate made harmless. A CSV has the fields
- * of its first row and those in `later`, which its other rows may have as well.
+ * Writes NDJSON, one row per line, or CSV with a header. In CSV, lists are JSON, and texts that a spreadsheet would calculate are
+ * made harmless. A CSV has the fields of its first row, and those in `later`, which later rows may have.
  */
 export function createRowWriter(output: Output, format: RowFormat, later: readonly string[]): RowWriter {
   let columns: string[] | null = null;
@@ -37,7 +37,7 @@ export function createRowWriter(output: Output, format: RowFormat, later: readon
   };
 }
 
-/** `weight` begins what is said of every row; fields before it may be absent from the first one. */
+/** The columns, with those of `later` before `weight`. Every row has `weight` and the fields after it. */
 function columnsOf(first: readonly string[], later: readonly string[]): string[] {
   const added = later.filter((name) => !first.includes(name));
   const at = first.indexOf("weight");

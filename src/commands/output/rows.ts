@@ -2,11 +2,11 @@ import type { Label } from "../../importance/types.js";
 import type { SampleRow } from "../../scoring/batch/row.js";
 import type { FiledSample } from "../input/sample-file.js";
 
-/** What a row may carry of its sample beside the id. */
+/** The fields that a row may copy from its sample, in addition to the id. */
 export const CARRIED = ["line", "label", "group", "query", "document", "text"] as const;
 export type CarriedName = (typeof CARRIED)[number];
 
-/** A line of the output: what was found of a sample, and what it carries of it. */
+/** A row of the output: the results for a sample, and the fields copied from it. */
 export interface OutputRow extends SampleRow {
   line?: number;
   label?: Label | null | undefined;
@@ -16,7 +16,7 @@ export interface OutputRow extends SampleRow {
   text?: string | undefined;
 }
 
-/** Rows with what they carry of their samples behind the id; what a sample lacks is left out. */
+/** The rows with the named fields of their samples after the id. A field that a sample lacks is left out. */
 export function carry(
   rows: readonly SampleRow[],
   batch: readonly FiledSample[],

@@ -2,12 +2,12 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { AssayError } from "../../errors.js";
 
-/** Routes that answer without a key: probes carry none, and the documentation holds no data. */
+/** Routes that answer without a key: probes send none, and the documentation holds no data. */
 const OPEN = ["/healthz", "/readyz", "/openapi.json", "/docs"];
 
 /**
- * Requires `Authorization: Bearer KEY` with one of `keys` on every route but the open ones. Keys are compared by digest and
- * in constant time, every one of them, so the time tells neither a key's length nor its place in the list.
+ * Requires `Authorization: Bearer KEY` with one of `keys` on every route except the open ones. The given key is compared with
+ * every key, by digest and in constant time. So the time reveals neither a key's length nor its place in the list.
  */
 export function requireBearerKeys(app: FastifyInstance, keys: readonly string[]): void {
   if (keys.length === 0) return;
@@ -23,7 +23,7 @@ export function requireBearerKeys(app: FastifyInstance, keys: readonly string[])
         detail:
           given === undefined
             ? "Send Authorization: Bearer KEY with one of ASSAY_API_KEYS"
-            : "The bearer key is not known",
+            : "The bearer key is not one of ASSAY_API_KEYS",
       });
     }
   });

@@ -1,9 +1,9 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AssayError } from "../../errors.js";
 
-/** What a request holds of the memory for bodies; the rest is given back when it has been answered. */
+/** A request's share of the memory for bodies. What the request still holds when it has been answered is given back then. */
 export interface BodyQuota {
-  /** Throws `overloaded` where all bodies together would be too large. */
+  /** Throws `overloaded` if all bodies together would be too large. */
   take(bytes: number): void;
   give(bytes: number): void;
 }
@@ -15,9 +15,9 @@ export function bodyQuotaOf(request: FastifyRequest): BodyQuota {
 }
 
 /**
- * Bounds the bytes of the bodies that are held at once. Bytes count when they have come, not when they are announced, so that
- * nobody is kept out by who announces much and sends nothing; and as long as the request lasts, because what was parsed of them
- * does. A body has its way where it is alone.
+ * Bounds the bytes of the bodies that are held at once. Bytes count when they have arrived, not when they are announced: a client
+ * that announces much and sends nothing keeps nobody out. They count until the request ends, because the parsed body lives
+ * that long. A body is never refused while it is the only one.
  */
 export function limitBodyBytes(app: FastifyInstance, bytesMax: number): void {
   let total = 0;
@@ -48,6 +48,6 @@ export function limitBodyBytes(app: FastifyInstance, bytesMax: number): void {
 
 function tooMany(bytesMax: number): AssayError {
   return new AssayError("overloaded", {
-    detail: `The bodies of the requests under way have ${bytesMax} bytes, the most that are held at once: send this again`,
+    detail: `The bodies of all current requests together may have ${bytesMax} bytes, and this limit is reached: send this again`,
   });
 }

@@ -3,20 +3,20 @@ import type { FastifyRequest } from "fastify";
 import { AssayError } from "../../errors.js";
 import { refuseEncoding } from "./media-types.js";
 
-/** A body of which no byte comes for this long, while one is waited for, is given up. */
+/** The service gives up a body if it waits this long for the next byte. */
 export const IDLE_MS = 30_000;
-/** How long the rest of a body is read of which nothing is wanted any more; as long as nginx's `lingering_time`. */
+/** How long the rest of an unwanted body is read; the same as nginx's `lingering_time`. */
 const LINGER_MS = 30_000;
-/** And how long while nothing comes of it; as nginx's `lingering_timeout`. */
+/** How long the rest is read while no byte arrives; the same as nginx's `lingering_timeout`. */
 const LINGER_IDLE_MS = 5000;
-/** And how much of it. */
+/** How many bytes of the rest are read. */
 const LINGER_BYTES = 2 ** 30;
 
 /**
- * The bytes of a body as they come, in constant memory. What is left of one that is refused half-way is read and thrown away for
- * a while: a connection that is closed with unread bytes may lose the answer. Throws `unsupported_media_type` for a content encoding,
- * `body_timeout` where the client falls silent, `cancelled` where it goes away, and the reason of `signal` when it aborts while a byte
- * is waited for.
+ * The bytes of a body as they arrive, in constant memory. If the consumer stops early, the rest is read and discarded for a
+ * while: closing a connection with unread bytes may lose the answer. Throws `unsupported_media_type` for a content encoding,
+ * `body_timeout` if the client falls silent, `cancelled` if the client disconnects, and the reason of `signal` if it aborts while
+ * this waits for a byte.
  */
 export function bodyStream(request: FastifyRequest, signal?: AbortSignal): AsyncIterable<Uint8Array> {
   refuseEncoding(request);
@@ -32,18 +32,18 @@ async function* bytesOf(request: IncomingMessage, signal?: AbortSignal): AsyncGe
       yield chunk.value;
     }
   } finally {
-    // Settles once the chunk that is waited for has come, if one is.
+    // If a chunk is being waited for, this settles once it has arrived.
     void chunks.return?.().then(() => throwAway(request));
   }
 }
 
-/** Reads what is left of a body that nobody wants, for a while, and then ends the connection. */
+/** Reads the rest of an unwanted body for a while, and then ends the connection unless the body is complete. */
 export async function throwAway(request: IncomingMessage): Promise<void> {
   await restOf(request);
   if (!request.readableEnded) request.destroy();
 }
 
-/** Settles when the rest of a body that nobody wants any more has been read, or the client is gone, or it took too long or too much. */
+/** Settles when the rest of an unwanted body has been read, when the client has disconnected, or when a limit is reached. */
 export function restOf(request: IncomingMessage): Promise<void> {
   if (request.readableEnded || request.destroyed) return Promise.resolve();
   return new Promise((resolve) => {
@@ -66,9 +66,9 @@ export function restOf(request: IncomingMessage): Promise<void> {
   });
 }
 
-/** The fault of a body that has gone silent. */
+/** The error of a body that has fallen silent. */
 export function silentBody(): AssayError {
-  return new AssayError("body_timeout", { detail: `No byte of the body came for ${IDLE_MS / 1000} s` });
+  return new AssayError("body_timeout", { detail: `No byte of the body arrived for ${IDLE_MS / 1000} s` });
 }
 
 function nextChunk(

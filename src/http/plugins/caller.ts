@@ -7,18 +7,18 @@ import type { Store } from "../../store/port.js";
 
 const TIMEOUT_HEADER = "assay-timeout-ms";
 
-/** Headers of a request that may say how long its caller waits. */
+/** Request headers with the optional time that the caller waits. */
 export const timeoutHeadersSchema = z.looseObject({
   [TIMEOUT_HEADER]: z
     .string()
     .regex(/^[1-9]\d{0,6}$/, "must be a whole number of milliseconds from 1 to 9999999")
     .optional()
-    .describe("Milliseconds from the request's arrival after which it is given up and answered 504"),
+    .describe("Milliseconds from the request's arrival after which the service gives it up and answers 504"),
 });
 
 /**
- * The client as a caller: its signal aborts with `cancelled` when it goes away before its answer is complete, and with
- * `deadline_exceeded` when the time is over that the request's `assay-timeout-ms` gives it.
+ * The client as a caller. Its signal aborts with `cancelled` if the client disconnects before its answer is complete, and with
+ * `deadline_exceeded` when the time in the request's `assay-timeout-ms` header has passed.
  */
 export function callerOf({ headers }: FastifyRequest, reply: FastifyReply): Caller {
   const controller = new AbortController();
@@ -38,7 +38,7 @@ export function callerOf({ headers }: FastifyRequest, reply: FastifyReply): Call
   return { signal: controller.signal, deadlineAtMs };
 }
 
-/** The ports with a store that is waited for only as long as the client waits. */
+/** The ports, with a store whose methods give up when the client no longer waits. */
 export function portsUntil<P extends { readonly store: Store }>(
   ports: P,
   request: FastifyRequest,
@@ -49,6 +49,6 @@ export function portsUntil<P extends { readonly store: Store }>(
 
 function deadlineExceeded(timeoutMs: number): AssayError {
   return new AssayError("deadline_exceeded", {
-    detail: `The request was not done within ${timeoutMs} ms, the time that its ${TIMEOUT_HEADER} gives it`,
+    detail: `The request was not done within ${timeoutMs} ms, the time in its ${TIMEOUT_HEADER} header`,
   });
 }

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify";
 
 /**
- * Ends each connection with the answer it waits for once the app closes. Closing ends only connections that are idle at
- * that moment; one that is answered later would hold the process until its keep-alive time is over.
+ * Once the app closes, ends each connection after the answer that it waits for. Closing the app ends only the connections that
+ * are idle at that moment. One that is answered later would keep the process alive until its keep-alive time is over.
  */
 export function closeKeptAlive(app: FastifyInstance): void {
   let closing = false;

@@ -8,8 +8,8 @@ import { stopwatchOf } from "./server-timing.js";
 import { readWholeBody } from "./whole-body.js";
 
 /**
- * Reads JSON bodies and no others: UTF-8 without a content encoding. Decoding bytes that are not UTF-8 would score other texts than
- * those that were sent.
+ * Reads JSON bodies and no others: UTF-8, without a content encoding. Bytes that are not UTF-8 are refused. Decoding them would
+ * score texts other than those that were sent.
  */
 export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
   const entriesMax = Math.max(limits.samplesMax, limits.idsMax);
@@ -36,8 +36,8 @@ function parseBody(body: Buffer, entriesMax: number): unknown {
   return parseStrictJson(body.toString("utf8"), entriesMax);
 }
 
-/** What clients send that set a content type on every request: nothing, or an empty object. */
+/** Accepts no body or an empty object: some clients set a content type on every request and send one of these. */
 function noBody(body: Buffer): undefined {
   if (body.length === 0 || body.toString("latin1").trim() === "{}") return undefined;
-  throw bodyFault("invalid_request", "is not read by this route: leave it out, or send {}");
+  throw bodyFault("invalid_request", "is not used by this route: leave it out, or send {}");
 }

@@ -3,10 +3,10 @@ import { STATUS } from "../problems.js";
 import { restOf, throwAway } from "./body-stream.js";
 
 /**
- * Where a refused request's connection ends with its answer (`Connection: close`, which Python's urllib always sends, and which is
- * answered where a body was given up), the rest of the body is read first: the end of a connection with unread bytes is a reset, and a
- * client that is still sending would never see why. One that is kept alive is answered at once, and ends where the rest does not
- * come in time.
+ * Lets clients that are still sending see why they were refused. If the connection ends with the answer (`Connection: close`,
+ * which Python's urllib always sends), the rest of the body is read before the refusal is sent, because closing a connection
+ * with unread bytes resets it. On a connection that is kept alive the refusal is sent at once. That connection ends if the
+ * rest of the body does not arrive in time. `body_timeout` is also sent at once, and the connection closes after it.
  */
 export function linger(app: FastifyInstance): void {
   app.addHook("onSend", async (request, reply) => {

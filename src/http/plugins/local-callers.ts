@@ -5,25 +5,28 @@ import { AssayError } from "../../errors.js";
 const LOOPBACK = String.raw`(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?`;
 const LOOPBACK_HOST = new RegExp(`^${LOOPBACK}$`, "i");
 const LOOPBACK_ORIGIN = new RegExp(`^https?://${LOOPBACK}$`, "i");
-/** A request target that names its host itself (RFC 9112, section 3.2.2). */
+/** A request target that contains the host (RFC 9112, section 3.2.2). */
 const ABSOLUTE_TARGET = /^https?:\/\/([^/?#]*)/i;
 
 /**
- * Without keys whoever reaches the port is served, and a browser on this machine lets every web page try: under a name of the
- * page's own that resolves to 127.0.0.1 (DNS rebinding), or by a request that needs no leave to be sent. So then only
- * requests for a loopback host are served, and of those that a page sends only those of loopback pages. With keys nothing of this is
- * needed: no browser adds a bearer key by itself, and a proxy may pass on any host.
+ * Without keys, everyone who reaches the port is served. A web page in a browser on this machine could reach it too: under a
+ * domain of the page's owner that resolves to 127.0.0.1 (DNS rebinding), or with a request that browsers send without asking.
+ * So without keys, a request must be for a loopback host; if a page sends it, the page must be a loopback page too. With
+ * keys no such check is needed: no browser adds a bearer key by itself, and a proxy may forward any host.
+ *
+ * With or without keys, a request may have only one Host header, and an HTTP/1.1 request needs one. Throws `invalid_request` for
+ * the Host header and `foreign_request` for the rest.
  */
 export function requireLocalCallers(app: FastifyInstance, keys: readonly string[]): void {
   app.addHook("onRequest", async ({ headers, raw }) => {
     if (headers.host === undefined && raw.httpVersion === "1.1")
-      throw new AssayError("invalid_request", { detail: "A request of HTTP/1.1 needs a Host header" });
-    // What stands before the service may read the other one (RFC 9112, section 3.2).
+      throw new AssayError("invalid_request", { detail: "An HTTP/1.1 request needs a Host header" });
+    // A proxy in front of the service might read the other one (RFC 9112, section 3.2).
     if (raw.rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length > 1)
-      throw new AssayError("invalid_request", { detail: "A request may have one Host header" });
+      throw new AssayError("invalid_request", { detail: "A request may have only one Host header" });
     if (keys.length > 0) return;
-    if (!isForLoopback(raw)) throw foreign("serves localhost, 127.0.0.1 and [::1], and no other Host");
-    if (!isOfLoopback(raw)) throw foreign("serves no request that a page of another site sends");
+    if (!isForLoopback(raw)) throw foreign("serves only the hosts localhost, 127.0.0.1 and [::1]");
+    if (!isOfLoopback(raw)) throw foreign("serves no request from a page of another site");
   });
 }
 
@@ -39,13 +42,13 @@ function isOfLoopback({ headers, method }: FastifyRequest["raw"]): boolean {
   return headers["sec-fetch-site"] !== "cross-site" || (method === "GET" && isNavigation(headers));
 }
 
-/** A link that was followed: the other site sees nothing of the page that opens, and reading changes nothing. */
+/** The user followed a link. This is safe: the other site cannot read the page that opens, and a GET changes nothing. */
 function isNavigation(headers: IncomingHttpHeaders): boolean {
   return headers["sec-fetch-mode"] === "navigate" && headers["sec-fetch-dest"] === "document";
 }
 
 function foreign(what: string): AssayError {
   return new AssayError("foreign_request", {
-    detail: `Without ASSAY_API_KEYS Assay ${what}; set keys to be reached otherwise`,
+    detail: `Without ASSAY_API_KEYS, Assay ${what}. Set keys to allow others`,
   });
 }

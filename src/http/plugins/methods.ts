@@ -8,8 +8,8 @@ interface Route {
 }
 
 /**
- * Answers what no route takes: `method_not_allowed` with Allow where a route has the path, 204 with Allow to OPTIONS there, and
- * `route_not_found` elsewhere. Registered before the routes.
+ * Answers requests that no route takes. If a route has the path, the answer is `method_not_allowed` with an Allow header, or 204
+ * with an Allow header to OPTIONS. Otherwise it is `route_not_found`. Register this before the routes.
  */
 export function answerOtherMethods(app: FastifyInstance): void {
   const routes: Route[] = [];
@@ -38,13 +38,13 @@ export function answerOtherMethods(app: FastifyInstance): void {
   }
 
   app.setNotFoundHandler(answerNoRoute);
-  // Fastify would refuse it for its missing content type, whatever the path.
+  // On every path, Fastify would refuse QUERY because of its missing content type.
   app.addHook("onRequest", async (request, reply) => {
     if (request.method === "QUERY") return answerNoRoute(request, reply);
   });
 }
 
-/** The paths of a route: `:name` is a segment, `*` at the end the rest. */
+/** A pattern of the paths of a route: `:name` is one segment, and `*` at the end is the rest. */
 function patternOf(url: string): RegExp {
   const pattern = url
     .replace(/[.+?^${}()|[\]\\]/g, "\\$&")

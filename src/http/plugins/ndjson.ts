@@ -16,14 +16,14 @@ export interface LineBody {
 }
 
 export interface Line {
-  /** From 1, blank lines counted. */
+  /** Counts from 1; blank lines count too. */
   readonly number: number;
   readonly value: unknown;
 }
 
 /**
- * Takes JSON lines in the scope of `app`, beside what it takes already; the body is a `LineBody`, which passes a route's
- * schema: lines are checked as they come.
+ * Takes JSON lines in the scope of `app`, in addition to the types that it takes already. The body is then a `LineBody`. It is
+ * not checked against the route's schema, because each line is checked when it arrives.
  */
 export function takeLineBodies(app: FastifyInstance): void {
   app.addContentTypeParser(
@@ -43,7 +43,7 @@ export function isLineBody(body: unknown): body is LineBody {
 }
 
 /**
- * The lines of a body, blank ones left out, as they come; the last one needs no line feed. Throws `invalid_json` and
+ * The lines of a body as they arrive, without blank ones. The last line needs no line feed. Throws `invalid_json` and
  * `body_too_large` with the number of the line, and what `bodyStream` throws.
  */
 export async function* readLines(
@@ -63,7 +63,7 @@ export async function* readLines(
   }
 }
 
-/** Where a line stands, from 1. */
+/** The place of a line in words; `number` counts from 1. */
 export function lineAt(number: number): string {
   return `line ${number}`;
 }
@@ -76,7 +76,7 @@ function parseLine(text: string, number: number): unknown {
   }
 }
 
-/** The error of faults whose paths point into a line. */
+/** The error for faults whose paths point into a line. */
 export function atLine(number: number, code: ErrorCode, faults: readonly Fault[]): AssayError {
   return faultsError(
     code,

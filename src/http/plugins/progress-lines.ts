@@ -6,17 +6,18 @@ import { describeProblem } from "../problems.js";
 import { restOf } from "./body-stream.js";
 import { NDJSON_MEDIA_TYPE } from "./ndjson.js";
 
-/** Time before the first line, and between two. */
+/** Time before the first line, and between two lines. */
 const PERIOD_MS = 1000;
 
 type Outcome = { readonly result: object } | { readonly error: FastifyError | AssayError };
 
 /**
- * Answers long work in JSON lines: how far it is at each second's end, once it has got anywhere, and last its result or a problem.
- * The status is 200 then; what fails before the first line is sent is answered as any problem is. A line may say what the one before
- * said: it shows that the work goes on, and keeps the connection in use. A client that does not read holds nothing up.
+ * Answers long work in JSON lines: one line of progress a second, from the first progress on, and at the end the result or a
+ * problem. The status is 200 then. Work that fails before the first line is answered like any other problem. A line may repeat
+ * the one before: it shows that the work goes on, and it keeps the connection in use. A client that does not read its lines
+ * does not slow the work down.
  *
- * @param work is given what to call with its progress
+ * @param work receives a function to call with its progress
  */
 export async function answerInLines(
   request: FastifyRequest,
@@ -38,7 +39,7 @@ export async function answerInLines(
 
   let early = await endWithinPeriod();
   while (early === null && state.progress === null) early = await endWithinPeriod();
-  // Who is refused before the first line is answered by the error handler, which logs it too.
+  // An error before the first line goes to the error handler, which answers and logs it.
   if (early !== null && "error" in early) throw early.error;
   const last = ended.then((outcome) =>
     "result" in outcome ? outcome.result : describeProblem(outcome.error, request).problem,
@@ -47,7 +48,7 @@ export async function answerInLines(
   async function* lines(): AsyncGenerator<string> {
     for (let end = early; end === null; end = await endWithinPeriod()) yield lineOf(state.progress);
     yield lineOf(await last);
-    // As `linger` does for what is refused before the first line.
+    // The plugin `linger` does the same for requests that are refused before the first line.
     if (!reply.raw.shouldKeepAlive) await restOf(request.raw);
   }
   return reply.type(NDJSON_MEDIA_TYPE).send(Readable.from(lines()));

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import type { Metrics } from "../../observe/metrics.js";
 
-/** Counts and times every answer under its route's pattern, so that ids in paths make no new series. */
+/** Counts and times every answer under its route's pattern. Ids in paths therefore make no new series. */
 export function measureRequests(app: FastifyInstance, { requests, requestSeconds }: Metrics): void {
   app.addHook("onResponse", async (request, reply) => {
     const route = request.routeOptions.url ?? "unknown";

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from "fastify";
 
 /**
- * What every answer tells a browser: take the content type as it is, show nothing of this in a frame or as part of another
- * site's page, tell no other site the address, and keep no copy.
+ * Headers that tell a browser: do not guess another content type, do not show this in a frame or as part of another site's page,
+ * send no Referer header, and keep no copy.
  */
 export const SAFE_HEADERS = {
   "x-content-type-options": "nosniff",
@@ -13,7 +13,7 @@ export const SAFE_HEADERS = {
   "cache-control": "no-store",
 } as const;
 
-/** The policy of the page at /docs: its own scripts, no one else's; Swagger UI draws icons from `data:` and sets styles inline. */
+/** The policy of the page at /docs: only its own scripts may run. Swagger UI draws icons from `data:` and sets styles inline. */
 export const DOCS_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -26,7 +26,7 @@ export const DOCS_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** Registered before whatever may refuse, so that refusals have the headers too. */
+/** Sets the safe headers on every answer. Register this before plugins that refuse requests, so that refusals have them too. */
 export function sendSafeHeaders(app: FastifyInstance): void {
   app.addHook("onRequest", (_request, reply, done) => {
     reply.headers(SAFE_HEADERS);

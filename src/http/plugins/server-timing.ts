@@ -4,7 +4,7 @@ import { type Stopwatch, startStopwatch } from "../../observe/stopwatch.js";
 
 const stopwatches = new WeakMap<FastifyRequest, Stopwatch>();
 
-/** The stopwatch of the request, which runs since its head was read. */
+/** The stopwatch of the request. It has been running since the request's head was read. */
 export function stopwatchOf(request: FastifyRequest): Stopwatch {
   const known = stopwatches.get(request);
   if (known !== undefined) return known;
@@ -14,8 +14,8 @@ export function stopwatchOf(request: FastifyRequest): Stopwatch {
 }
 
 /**
- * Tells in a Server-Timing header (W3C), and in the metrics, in which stages each answer's time was spent; `total` is their
- * sum. Registered first, so that its clock starts first.
+ * Reports how long each stage of an answer took, in a Server-Timing header (W3C) and in the metrics; `total` is their sum.
+ * Register this first, so that its clock starts first.
  */
 export function timeStages(app: FastifyInstance, { stageSeconds }: Pick<Metrics, "stageSeconds">): void {
   app.addHook("onRequest", (request, _reply, done) => {
@@ -46,7 +46,7 @@ export function timeStages(app: FastifyInstance, { stageSeconds }: Pick<Metrics,
   });
 }
 
-/** What a handler did, unless it told the stages of its work apart up to the making of its answer. */
+/** Counts the handler's time as one stage, unless the handler timed the stages of its work itself, up to `serialise`. */
 function lapHandler(request: FastifyRequest): void {
   const stopwatch = stopwatchOf(request);
   if (!stopwatch.durationsMs.has("serialise")) stopwatch.lap("handle");

@@ -1,9 +1,9 @@
 import type { Socket } from "node:net";
 import type { FastifyInstance } from "fastify";
 
-/** Bytes of the answers that clients have not taken yet. */
+/** Most bytes of answers that clients have not read yet. */
 const UNREAD_BYTES_MAX = 256 * 2 ** 20;
-/** An answer that has waited for less is being read. */
+/** An answer that has waited less than this is assumed to be read soon. */
 const PATIENCE_MS = 1000;
 
 interface Waiting {
@@ -13,8 +13,8 @@ interface Waiting {
 }
 
 /**
- * Bounds what is kept for clients that do not read their answers: over the limit the connections close whose answers have
- * waited longest. A streamed answer does not count: it is read as fast as it is taken.
+ * Bounds the memory of answers that clients do not read. Over the limit, it closes the connections whose answers have waited
+ * longest. A streamed answer does not count, because it is made only as fast as the client reads it.
  */
 export function boundUnreadAnswers(app: FastifyInstance, bytesMax = UNREAD_BYTES_MAX): void {
   const waiting = new Set<Waiting>();
@@ -34,7 +34,7 @@ export function boundUnreadAnswers(app: FastifyInstance, bytesMax = UNREAD_BYTES
     done(null, payload);
   });
 
-  /** Sets iterate in the order in which answers were sent. */
+  /** The set iterates in the order in which the answers were sent. */
   function closeOldest(): void {
     const dueMs = performance.now() - PATIENCE_MS;
     let left = total;

@@ -5,8 +5,8 @@ import { checkSchema, fieldsOf } from "../../scoring/requests/schema-faults.js";
 import { mediaTypesOf } from "./media-types.js";
 
 /**
- * Checks what each route's zod schemas say of its requests, and that nothing comes beside it: a route without a schema of its query
- * takes no query parameter. Throws `invalid_request` with each fault. Registered before the routes.
+ * Checks each request against the zod schemas of its route, and refuses unknown fields. A route without a schema for its query
+ * takes no query parameter. Throws `invalid_request` with each fault. Register this before the routes.
  */
 export function validateRequests(app: FastifyInstance): void {
   const schemas = new Map<string, FastifySchema>();
@@ -17,7 +17,7 @@ export function validateRequests(app: FastifyInstance): void {
   const compile: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart, method, url }) => {
     const route = schemas.get(`${method} ${url}`) ?? {};
     return (data: unknown) => {
-      // Fastify gives null where there is no body.
+      // Fastify passes null if there is no body.
       if (httpPart === "body" && data === null) return { error: missingBody(route) };
       const { faults, ...checked } = checkSchema(schema, data);
       if (faults === undefined) return checked;
@@ -35,7 +35,7 @@ function missingBody(route: FastifySchema): AssayError {
   return bodyFault("invalid_request", `is missing, or null: send it as ${mediaTypesOf(route).join(" or ")}`);
 }
 
-/** The fault of a parameter, which goes by its name; one too many that is a field of the body says where it belongs. */
+/** The fault of a parameter, whose path is its name. If an unknown parameter is a field of the body, the message says so. */
 function parameterFault(
   { path, message }: Fault,
   schema: z.ZodType,

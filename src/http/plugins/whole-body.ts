@@ -3,12 +3,12 @@ import { AssayError } from "../../errors.js";
 import { bodyQuotaOf } from "./body-quota.js";
 import { IDLE_MS, silentBody } from "./body-stream.js";
 
-/** A body that is held in memory comes within this time: 16 MiB at half a megabit per second. */
+/** A body that is held in memory must arrive within this time: enough for 16 MiB at half a megabit per second. */
 const TOTAL_MS = 300_000;
 
 /**
- * All bytes of a body. Throws `body_too_large`, where it says so before a byte is read; `body_timeout` for one that falls silent or
- * takes too long; `overloaded` where too many are held at once; `cancelled` where the client goes away.
+ * All bytes of a body. Throws `body_too_large`, before it reads a byte if Content-Length exceeds the limit; `body_timeout` if the
+ * body falls silent or takes too long; `overloaded` if too many bytes are held at once; `cancelled` if the client disconnects.
  */
 export function readWholeBody(request: FastifyRequest, bytesMax: number): Promise<Buffer> {
   const { raw, headers } = request;
@@ -43,7 +43,9 @@ export function readWholeBody(request: FastifyRequest, bytesMax: number): Promis
       resolve(Buffer.concat(parts, length));
     }
     function breakOff(cause?: Error): void {
-      refuse(new AssayError("cancelled", { detail: "The body broke off", cause }));
+      refuse(
+        new AssayError("cancelled", { detail: "The connection closed before the body was complete", cause }),
+      );
     }
     function refuse(error: unknown): void {
       settle();
@@ -65,6 +67,6 @@ function tooLarge(bytesMax: number): AssayError {
 
 function slowBody(): AssayError {
   return new AssayError("body_timeout", {
-    detail: `The body was not complete within ${TOTAL_MS / 1000} s; send fewer samples at once`,
+    detail: `The body was not complete within ${TOTAL_MS / 1000} s: send fewer samples at once`,
   });
 }

@@ -19,7 +19,7 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
       {
         schema: {
           operationId: "listDatasets",
-          summary: "List datasets with their counts",
+          summary: "List the datasets with their counts",
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
           querystring: pageQuerySchema,
@@ -41,7 +41,7 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
       {
         schema: {
           operationId: "readDataset",
-          summary: "Count a dataset's samples",
+          summary: "Describe one dataset and count its samples",
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
@@ -62,12 +62,12 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
       {
         schema: {
           operationId: "deleteDataset",
-          summary: "Forget a dataset with its samples and snapshots",
+          summary: "Delete a dataset with its samples and snapshots",
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
           response: {
-            204: z.null().describe("Forgotten"),
+            204: z.null().describe("Deleted"),
             ...problems("dataset_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },

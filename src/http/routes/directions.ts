@@ -78,12 +78,12 @@ export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyn
       {
         schema: {
           operationId: "deleteDirection",
-          summary: "Forget a direction",
+          summary: "Delete a direction",
           tags: ["directions"],
           headers: timeoutHeadersSchema,
           params: directionParamsSchema,
           response: {
-            204: z.null().describe("Forgotten"),
+            204: z.null().describe("Deleted"),
             ...problems("direction_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
@@ -97,7 +97,7 @@ export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyn
   };
 }
 
-/** In a scope of its own: no other route takes a stream of samples. */
+/** A separate plugin scope, because no other route takes a stream of samples. */
 function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
     takeLineBodies(app);
@@ -111,8 +111,8 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
       {
         schema: {
           operationId: "makeDirection",
-          summary: "Make a direction of labelled samples",
-          description: `Takes the samples as JSON, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`), one a line, with \`kind\`, \`model\` and \`loss\` as query parameters. Lines are answered with lines: \`{"samples": n}\` each second, after the first, and last the direction, or a problem, which has a \`code\`; what fails before the first line has the status of its problem. Until it is complete the direction of that name stays what it was; of two at once the last to finish stands.`,
+          summary: "Make a direction from labelled samples",
+          description: `Send the samples as JSON, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`): one sample per line, with \`kind\`, \`model\` and \`loss\` as query parameters. JSON lines are answered with JSON lines: after the first second, \`{"samples": n}\` each second, and as the last line the direction, or a problem, which has a \`code\`. The status is then 200. A request that fails before the first line of the answer is answered with the status of its problem. An existing direction of that name stays unchanged until the new one is complete. If two requests make the same direction at once, the one that finishes last is kept.`,
           tags: ["directions"],
           consumes: ["application/json", NDJSON_MEDIA_TYPE],
           headers: timeoutHeadersSchema,
@@ -152,7 +152,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
           return renderDirection(await makeDirection(ports, { name, ...rest }, located, watch, limits));
         }
         const asked = { name, ...requireKind(request.query) };
-        // A stream may go on for hours: the service does not wait for it when it closes.
+        // A stream may last hours, so the service does not wait for it when it closes.
         const signal = AbortSignal.any([caller.signal, closing.signal]);
         return answerInLines(request, reply, async (onProgress) => {
           const samples = samplesOf(body, limits, signal);
@@ -168,7 +168,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   };
 }
 
-/** The samples of a body of lines. Throws `invalid_request` with the first line that is none, and what `readLines` throws. */
+/** The samples of a body of lines. Throws `invalid_request` for the first line that is no sample, and what `readLines` throws. */
 async function* samplesOf(
   body: LineBody,
   limits: Limits,
@@ -188,11 +188,11 @@ function requireKind({ kind, ...rest }: Query): Omit<DirectionRequest, "name"> {
   throw faultsError("invalid_request", [{ path: "kind", message }]);
 }
 
-/** What is in a JSON body is not said a second time. */
+/** A JSON body has these fields itself, so the query must not repeat them. */
 function refuseQuery(query: Query): void {
   const names = Object.keys(query);
   if (names.length === 0) return;
-  const message = "belongs in the JSON body: a query parameter goes with JSON lines";
+  const message = "belongs in the JSON body: query parameters are only for JSON lines";
   throw faultsError(
     "invalid_request",
     names.map((path) => ({ path, message })),

@@ -19,7 +19,7 @@ export function healthRoutes(
       {
         schema: {
           operationId: "alive",
-          summary: "Whether the process answers",
+          summary: "Check that the process answers",
           tags: ["operation"],
           security: [],
           response: {
@@ -35,7 +35,7 @@ export function healthRoutes(
       {
         schema: {
           operationId: "ready",
-          summary: "Whether the default model is loaded and the store answers",
+          summary: "Check that the default model is loaded and the store answers",
           tags: ["operation"],
           security: [],
           response: { 200: readinessSchema, 503: readinessSchema, ...openProblems() },
@@ -53,7 +53,7 @@ export function healthRoutes(
       {
         schema: {
           operationId: "metrics",
-          summary: "Metrics in the Prometheus text format",
+          summary: "Read the metrics in the Prometheus text format",
           tags: ["operation"],
           response: { 200: z.string().describe("Prometheus text format"), ...problems() },
         },

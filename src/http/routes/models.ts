@@ -26,7 +26,9 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
                 models: z.array(modelSchema),
                 faulty: z
                   .array(z.string())
-                  .describe("Folders with a fault, which the log tells: repair one, then reload it"),
+                  .describe(
+                    "Folders with a fault. The service's log describes it: repair the folder, then reload it.",
+                  ),
               })
               .describe("Every model folder"),
             ...problems(),
@@ -59,11 +61,11 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           operationId: "reloadModel",
           summary: "Load a model's folder again",
           description:
-            "Reads the folder of that name in the models folder, also one that is new, loads it beside the model that serves and swaps the two once the new one has passed its checks. No request fails for it: those under way finish on the old one, and the answer comes when they have. A faulty folder is refused, and the old model serves on.",
+            "Reads the folder of that name in the models folder; the folder may be new. The service loads the new model while the old one is still served, and swaps the two once the new one has passed its checks. No request fails because of a reload: requests that have begun finish on the old model, and the reload is answered when they have finished. A folder with a fault is refused, and the old model is still served.",
           tags: ["models"],
           params,
           response: {
-            200: modelSchema.describe("The model that serves now"),
+            200: modelSchema.describe("The model that is served now"),
             ...problems("model_not_found", "model_invalid", "model_busy", "model_rejected", ...BODY_PROBLEMS),
           },
         },
@@ -77,7 +79,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
   };
 }
 
-/** In a scope of its own: nothing but weights is read here, and they are read nowhere else. */
+/** A separate plugin scope, because this route reads nothing but weights, and no other route reads them. */
 function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
   return async (app) => {
     app.removeAllContentTypeParsers();
@@ -91,13 +93,13 @@ function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
         schema: {
           operationId: "replaceWeights",
           summary: "Replace a model's weights",
-          description: `Takes the file that \`python -m assay.export weights\` writes (docs/models.md), under either media type: the weights of another checkpoint of the same architecture. They are checked, swapped in as a reload does, and in the model's folder for good when the answer comes. Faulty ones are refused, and the old ones are still served.`,
+          description: `Send the file that \`python -m assay.export weights\` writes (docs/models.md), under either media type. It holds the weights of another checkpoint of the same architecture. The service checks them, swaps them in as a reload does, and saves them in the model's folder before it answers. Weights with a fault are refused, and the old ones are still served.`,
           tags: ["models"],
           consumes: [...WEIGHTS_MEDIA_TYPES],
           params,
           body: uploadSchema,
           response: {
-            200: modelSchema.describe("The model that serves now"),
+            200: modelSchema.describe("The model that is served now"),
             ...problems(
               "model_not_found",
               "model_invalid",

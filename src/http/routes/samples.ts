@@ -92,12 +92,12 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
       {
         schema: {
           operationId: "deleteSample",
-          summary: "Forget one sample",
+          summary: "Delete one sample",
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
           params: sampleParamsSchema(limits),
           response: {
-            204: z.null().describe("Forgotten"),
+            204: z.null().describe("Deleted"),
             ...problems("dataset_not_found", "sample_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },

@@ -21,7 +21,7 @@ export function scoreRoutes(
         schema: {
           operationId: "score",
           summary: "Score a batch of samples",
-          description: `Answers each sample's logits, signals and weight; remembers them where a dataset is named. A body has at most ${limits.bodyBytesMax} bytes.`,
+          description: `Answers each sample's logits, signals and weight. If the request names a dataset, the service remembers the samples in it. A body has at most ${limits.bodyBytesMax} bytes.`,
           tags: ["score"],
           headers: timeoutHeadersSchema,
           body: scoreBodySchema(limits),

@@ -15,7 +15,7 @@ export function weightRoutes(ports: Ports): FastifyPluginAsyncZod {
           operationId: "weighDataset",
           summary: "Weigh the whole dataset",
           description:
-            "Keeps the weights as the dataset's newest snapshot, which look-ups answer from then on.",
+            "Computes a weight for every sample of the dataset and keeps the weights as its newest snapshot. Look-ups answer these weights from then on.",
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
           params: datasetParamsSchema,

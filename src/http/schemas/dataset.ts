@@ -11,13 +11,16 @@ export function sampleParamsSchema(limits: Limits) {
   return z.strictObject({ dataset: datasetSchema, id: idSchema(limits) });
 }
 
-/** A cursor is a name in base64url; what a client has mangled would skip or repeat pages. */
+/** A cursor is a name in base64url. A damaged one must be refused, because it would skip or repeat pages. */
 function isCursor(text: string): boolean {
   const bytes = Buffer.from(text, "base64url");
   return bytes.length > 0 && isUtf8(bytes) && bytes.toString("base64url") === text;
 }
 
-const cursorSchema = z.string().max(1024).refine(isCursor, "is not the next_cursor of a page");
+const cursorSchema = z
+  .string()
+  .max(1024)
+  .refine(isCursor, "is not the next_cursor of a page: send one as it was answered");
 export const timeSchema = z.iso.datetime().describe("UTC");
 
 export const snapshotSchema = z
@@ -27,7 +30,7 @@ export const snapshotSchema = z
     samples: z.number().int(),
     provenance: z
       .record(z.string(), z.unknown())
-      .describe("Weighting, models, losses, directions and diagnostics"),
+      .describe("What the weights were made from: weighting, models, losses, directions and diagnostics"),
   })
   .meta({ id: "Snapshot", description: "One weighting of a whole dataset" });
 
@@ -37,7 +40,7 @@ export const datasetSummarySchema = z
     samples: z.number().int(),
     created_at: timeSchema,
     updated_at: timeSchema,
-    models: z.array(z.string()).describe("`name@version` of the models whose scores its samples have"),
+    models: z.array(z.string()).describe("`name@version` of each model whose scores the samples have now"),
     samples_by_model: z
       .record(z.string(), z.number().int())
       .describe("How many samples have the scores of each of these models"),
@@ -45,13 +48,13 @@ export const datasetSummarySchema = z
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
-/** A query holds text: digits are a number, and nothing else is (`Number` takes blanks for 0 and `0x10` for 16). */
+/** A query holds text. Only digits are read as a number, because `Number` would read blanks as 0 and `0x10` as 16. */
 const limitSchema = z.preprocess(
   (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
   z.int().min(1).max(1000).default(100),
 );
 
-/** Which page of a list is asked for. */
+/** Which page of a list a request asks for. */
 export const pageQuerySchema = z.strictObject({
   cursor: cursorSchema.optional(),
   limit: limitSchema,
@@ -59,17 +62,22 @@ export const pageQuerySchema = z.strictObject({
 export const datasetListSchema = z
   .object({
     datasets: z.array(datasetSummarySchema),
-    next_cursor: z.string().nullable().describe("Pass as `cursor` for the next page"),
+    next_cursor: z
+      .string()
+      .nullable()
+      .describe("Send it as `cursor` for the next page; null on the last page"),
   })
-  .describe("A page of datasets, by name");
+  .describe("A page of datasets, in the order of their names");
 
 const rememberedSchema = signalsSchema.extend({
   id: z.string(),
   weight: z
     .number()
     .nullable()
-    .describe("In the newest snapshot of the dataset, to 7 digits; their sum is exact to float64"),
-  stale: z.boolean().describe("Scored by a model version that is not served any more"),
+    .describe(
+      "Weight in the dataset's newest snapshot, to 7 digits; the sum of the snapshot's weights is exact to float64. Null: the dataset has no snapshot, or the snapshot lacks the sample.",
+    ),
+  stale: z.boolean().describe("True if the sample was scored by a model version that is no longer served"),
 });
 
 export function lookUpBodySchema(limits: Limits) {
@@ -80,7 +88,9 @@ export const lookUpAnswerSchema = z
     dataset: z.string(),
     as_of: timeSchema.nullable().describe("Time of the snapshot that the weights come from"),
     snapshot: z.number().int().nullable(),
-    results: z.array(rememberedSchema.nullable()).describe("In the order of the ids; null where unknown"),
+    results: z
+      .array(rememberedSchema.nullable())
+      .describe("In the order of the ids; null for each id that the dataset does not have"),
   })
   .describe("Weights and signals by id");
 
@@ -94,9 +104,9 @@ export const sampleAnswerSchema = rememberedSchema
     model: z.string().describe("`name@version`"),
     scored_at: timeSchema,
   })
-  .describe("What is remembered of the sample");
+  .describe("What the dataset remembers about the sample");
 
 export const weighBodySchema = z.strictObject({ weighting: weightingSchema });
 export const weighAnswerSchema = z
   .object({ snapshot: snapshotSchema, diagnostics: diagnosticsSchema })
-  .describe("The snapshot and what to know of it");
+  .describe("The new snapshot and the diagnostics of its weights");

@@ -11,13 +11,13 @@ export const directionParamsSchema = z.strictObject({ direction: directionNameSc
 const kindSchema = z
   .enum(DIRECTION_KINDS)
   .describe(
-    "`loss_gradient`: the mean of the samples' loss gradients ∇ℓ. `mean_direction`: E[I], the mean of I = ∇ℓ/‖∇ℓ‖, with I = 0 where ∇ℓ = 0.",
+    "`loss_gradient`: the mean of the samples' loss gradients ∇ℓ. `mean_direction`: E[I], the mean of I = ∇ℓ/‖∇ℓ‖, with I = 0 if ∇ℓ = 0.",
   );
 const lossSchema = z
   .enum(LOSSES)
   .optional()
   .describe(
-    "Default: the loss of the model's task. Of `pairwise` and `listwise`, each sample takes its share of its group's gradient.",
+    "Default: the loss of the model's task. With `pairwise` and `listwise`, each sample takes its share of its group's gradient.",
   );
 
 /** The body of `PUT /v1/directions/{direction}` as JSON. */
@@ -26,15 +26,25 @@ export function directionBodySchema(limits: Limits) {
     kind: kindSchema,
     model: modelNameSchema.optional(),
     loss: lossSchema,
-    samples: z.array(sampleSchema(limits)).min(1).max(limits.samplesMax).describe("Each with a label"),
+    samples: z
+      .array(sampleSchema(limits))
+      .min(1)
+      .max(limits.samplesMax)
+      .describe("Each sample needs a label"),
   });
 }
 
-/** What a stream of samples says in its query. */
+/** The query of a request that streams samples as JSON lines. */
 export const directionQuerySchema = z.strictObject({
-  kind: kindSchema.optional().describe("Required with JSON lines, whose body holds nothing but samples"),
-  model: modelNameSchema.optional().describe("With JSON lines"),
-  loss: lossSchema.describe("With JSON lines"),
+  kind: kindSchema
+    .optional()
+    .describe(
+      "Kind of the direction. Required with JSON lines, and only for them: a JSON body has the field itself.",
+    ),
+  model: modelNameSchema
+    .optional()
+    .describe("Name of a model folder; default: the default model. Only for JSON lines."),
+  loss: lossSchema.describe("Default: the loss of the model's task. Only for JSON lines."),
 });
 
 export const directionSchema = z
@@ -47,18 +57,20 @@ export const directionSchema = z
     zero_gradients: z
       .number()
       .int()
-      .describe("Samples whose loss gradient is 0; `loss_gradient` looks at ∂ℓ/∂z alone"),
-    norm: z.number().describe("‖v‖, from sums in float64"),
+      .describe("Number of samples whose loss gradient is 0. The kind `loss_gradient` checks only ∂ℓ/∂z."),
+    norm: z.number().describe("‖v‖, computed from sums in float64"),
     coherence: z
       .number()
       .nullable()
-      .describe("Of `mean_direction`: ‖E[I]‖ in [0,1], 1 where all gradients point the same way"),
-    bytes: z.number().int().describe("Of the vector, kept in float32"),
+      .describe(
+        "For `mean_direction`, ‖E[I]‖ in [0,1]: 1 if all gradients point the same way. Otherwise null.",
+      ),
+    bytes: z.number().int().describe("Size of the vector, which is kept in float32"),
     created_at: timeSchema,
     stale: z
       .boolean()
       .describe(
-        "No served model has the weights that it was made with: whoever scores against it is refused",
+        "True if no served model has the weights that the direction was made with. A request that scores with it is then refused.",
       ),
   })
   .meta({ id: "Direction", description: "A vector in parameter space, without its entries" });
@@ -66,6 +78,9 @@ export const directionSchema = z
 export const directionListSchema = z
   .object({
     directions: z.array(directionSchema),
-    next_cursor: z.string().nullable().describe("Pass as `cursor` for the next page"),
+    next_cursor: z
+      .string()
+      .nullable()
+      .describe("Send it as `cursor` for the next page; null on the last page"),
   })
-  .describe("A page of directions, by name");
+  .describe("A page of directions, in the order of their names");

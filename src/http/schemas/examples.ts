@@ -1,12 +1,12 @@
 import { NDJSON_MEDIA_TYPE } from "../plugins/ndjson.js";
 
-/** A request that the documentation shows. */
+/** An example request in the documentation. */
 export interface RequestExample {
   readonly summary: string;
   readonly path?: Readonly<Record<string, string>>;
   readonly query?: Readonly<Record<string, string | number>>;
   readonly body?: unknown;
-  /** Of the body; JSON where absent. */
+  /** Media type of the body; JSON if absent. */
   readonly mediaType?: string;
 }
 
@@ -18,24 +18,24 @@ const ADAPTER = { query: "usb c cable", document: "Lightning adapter, white", la
 
 const FIRST_PAGE = { summary: "The first page", query: { limit: 100 } };
 const nextPage = (after: string): RequestExample => ({
-  summary: "The page after",
+  summary: "The next page",
   query: { limit: 100, cursor: Buffer.from(after).toString("base64url") },
 });
 
 const SERVED: Readonly<Record<string, RequestExample>> = {
   default: { summary: "The default model", path: { model: "default" } },
-  checkpoint: { summary: "A checkpoint beside it", path: { model: "epoch-1" } },
+  checkpoint: { summary: "Another checkpoint", path: { model: "epoch-1" } },
 };
 
 /**
- * The examples of each operation that a request can be given to, by operation and name. They work in this order in a service that
- * serves `default` and `epoch-1`: the tests send them.
+ * Example requests, by operation and name, for each operation with parameters or a body. The tests send them in this order to a
+ * service with the models `default` and `epoch-1`.
  */
 export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestExample>>>> = {
   score: {
     batch: { summary: "Weights of a batch; nothing is remembered", body: { samples: [CABLE, ADAPTER] } },
     remembered: {
-      summary: "Pairs that a dataset remembers by id",
+      summary: "Pairs that a dataset remembers by their ids",
       body: {
         ...SEARCH,
         signals: ["loss", "grad_norm_last"],
@@ -47,7 +47,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       },
     },
     texts: {
-      summary: "Single texts, drawn by their gradient norms",
+      summary: "Draw probabilities for single texts, from their gradient norms",
       body: {
         ...REVIEWS,
         weighting: { signal: "grad_norm_last", role: "probability" },
@@ -65,7 +65,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
   },
   lookUp: {
     pairs: {
-      summary: "Two that are known, and one that is not: null",
+      summary: "Two known ids, and an unknown one, whose result is null",
       path: SEARCH,
       body: { ids: ["q1:p9", "q1:p7", "q2:p1"] },
     },
@@ -78,7 +78,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       body: { weighting: { signal: "loss", scheme: "rank", normalise: "mean" } },
     },
     mix: {
-      summary: "By two signals, for drawing",
+      summary: "Draw probabilities from two signals",
       path: REVIEWS,
       body: {
         weighting: {

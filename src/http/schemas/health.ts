@@ -2,13 +2,15 @@ import { z } from "zod";
 
 export const aliveSchema = z.object({ status: z.literal("alive") }).describe("The process answers");
 
-/** Whether one part can do its work, and what it says of itself. */
+/** Whether one part can do its work, and its own description of its state. */
 export const partSchema = z.object({ ready: z.boolean(), detail: z.string() });
 
 export const readinessSchema = z
   .object({
     ready: z.boolean(),
     model: partSchema.describe("The default model"),
-    store: partSchema.describe("With what an acknowledged write promises"),
+    store: partSchema.describe(
+      "The store. If it is ready, `detail` says how durable an acknowledged write is.",
+    ),
   })
-  .describe("What is ready, and why not");
+  .describe("Which parts are ready, and why the others are not");

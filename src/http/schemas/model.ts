@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { GRADIENT_GRAPHS, PRECISIONS } from "../../ranker/port.js";
 
-/** The media types of an upload of new weights: its own, and the one that every client can send. */
+/** The media types of an upload of new weights: Assay's own, and a general one that every client can send. */
 export const WEIGHTS_MEDIA_TYPES = ["application/vnd.assay.weights", "application/octet-stream"] as const;
 
-/** An upload that is read as it comes. */
+/** An upload that is read while it arrives. */
 export const uploadSchema = z.custom<AsyncIterable<Uint8Array>>(
   (body) => typeof body === "object" && body !== null && Symbol.asyncIterator in body,
 );
@@ -12,41 +12,43 @@ export const uploadSchema = z.custom<AsyncIterable<Uint8Array>>(
 export const modelSchema = z
   .object({
     name: z.string(),
-    version: z.string().describe("Of weights, tokenizer and forward graph"),
+    version: z.string().describe("Version of the weights, the tokenizer and the forward graph together"),
     status: z
       .enum(["idle", "loading", "ready", "failed"])
-      .describe("`idle`: not loaded; its first request loads it, and waits"),
+      .describe("`idle`: not loaded. The first request for it loads it, and waits meanwhile."),
     task: z.enum(["binary", "regression", "classification"]),
     classes: z.number().int(),
     class_names: z.array(z.string()).nullable(),
     tokens_max: z.number().int(),
     precisions: z.array(z.enum(PRECISIONS)),
-    precision: z.enum(PRECISIONS).describe("Of a request that names none"),
+    precision: z.enum(PRECISIONS).describe("Precision of a request that names none"),
     gradient_graphs: z
       .array(z.enum(GRADIENT_GRAPHS))
       .describe(
-        "`norms` gives grad_norm and its like, `tangent` influence and its like, `accumulate` directions",
+        "What each graph is needed for: `norms` for grad_norm and similar signals, `tangent` for signals along a direction such as influence, `accumulate` to make directions",
       ),
     gradient_graphs_unsupported: z
       .string()
       .nullable()
-      .describe("What keeps the model from having gradient graphs, where its export says so"),
+      .describe("Why the model has no gradient graphs, if its export says so"),
     learned: z
       .object({
-        target: z.string().describe("Name of what it estimates"),
-        loss: z.string().describe("Of the signals that it reads"),
+        target: z.string().describe("Name of the quantity that it estimates"),
+        loss: z.string().describe("Loss of the signals that it reads"),
         inputs: z.object({
-          features: z.number().int().describe("Width of the features that it reads, or 0"),
+          features: z.number().int().describe("Width of the features that it reads; 0 if it reads none"),
           signals: z.array(z.string()),
           extras: z.array(z.object({ name: z.string(), optional: z.boolean() })),
         }),
-        model_version: z.string().describe("The model's version that it was trained on"),
-        stale: z.boolean().describe("The model is at another version by now"),
+        model_version: z.string().describe("The version of the model that it was trained on"),
+        stale: z.boolean().describe("True if the model now has another version"),
         held_out: z.record(z.string(), z.unknown()),
         provenance: z.record(z.string(), z.unknown()),
       })
       .nullable()
-      .describe("What the signal `learned` comes from (docs/learned.md)"),
+      .describe(
+        "The trained estimator behind the signal `learned` (docs/learned.md); null if the folder has none",
+      ),
     provenance: z.record(z.string(), z.unknown()),
     metrics: z.record(z.string(), z.unknown()),
     licence: z.record(z.string(), z.unknown()),

@@ -4,10 +4,12 @@ import { STATUS } from "../problems.js";
 
 const problemSchema = z
   .object({
-    type: z.string().describe("`urn:assay:problem:` and the code"),
+    type: z.string().describe("`urn:assay:problem:` followed by the code"),
     title: z.string(),
     status: z.number().int(),
-    code: z.enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]]).describe("Stable; made for programs."),
+    code: z
+      .enum(Object.keys(ERRORS) as [ErrorCode, ...ErrorCode[]])
+      .describe("Stable across versions: programs may rely on it."),
     detail: z.string(),
     faults: z
       .array(
@@ -15,21 +17,21 @@ const problemSchema = z
           path: z
             .string()
             .describe(
-              "JSON pointer into the body, whose list entries count from 0; of JSON lines `line N`, from 1, and a pointer into that line; or the name of a parameter",
+              "JSON pointer into the body, where list entries count from 0. With JSON lines, `line N`, counted from 1, and a pointer into that line. For a parameter, its name.",
             ),
           message: z.string(),
         }),
       )
       .optional()
-      .describe("Each fault of bad input; at most 20 are listed."),
+      .describe("Each fault of the input. At most 20 are listed."),
   })
   .describe("RFC 9457 problem")
   .meta({ id: "Problem" });
 
-/** What every route may answer; those that ask for a key, `unauthorised` too. */
+/** Problems that every route may answer. Routes that require a key may also answer `unauthorised`. */
 const ANY: readonly ErrorCode[] = ["invalid_request", "foreign_request", "internal"];
 
-/** Of a route whose method may bring a body, also where the route reads none. */
+/** Problems of a route whose method allows a body, even if the route itself takes none. */
 export const BODY_PROBLEMS: readonly ErrorCode[] = [
   "body_too_large",
   "body_timeout",
@@ -37,7 +39,7 @@ export const BODY_PROBLEMS: readonly ErrorCode[] = [
   "unsupported_media_type",
 ];
 
-/** Of a route that asks the store. */
+/** Problems of a route that uses the store. */
 export const STORE_PROBLEMS: readonly ErrorCode[] = [
   "store_unavailable",
   "store_full",
@@ -45,7 +47,7 @@ export const STORE_PROBLEMS: readonly ErrorCode[] = [
   "deadline_exceeded",
 ];
 
-/** Of a route that runs texts through a model. */
+/** Problems of a route that runs texts through a model. */
 export const RUN_PROBLEMS: readonly ErrorCode[] = [
   "model_not_found",
   "model_not_ready",
@@ -58,12 +60,12 @@ export const RUN_PROBLEMS: readonly ErrorCode[] = [
   "shutting_down",
 ];
 
-/** The problems that a route may answer, by status, for its `response` schema: these codes and those of any route. */
+/** For a route's `response` schema: the problems that it may answer, by status. They are these codes and those of every route. */
 export function problems(...codes: readonly ErrorCode[]): Record<number, typeof problemSchema> {
   return openProblems("unauthorised", ...codes);
 }
 
-/** The same of a route that asks for no key. */
+/** The same for a route that requires no key. */
 export function openProblems(...codes: readonly ErrorCode[]): Record<number, typeof problemSchema> {
   const ofStatus = new Map<number, ErrorCode[]>();
   for (const code of new Set([...ANY, ...codes]))

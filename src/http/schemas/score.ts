@@ -9,10 +9,10 @@ import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
 import { diagnosticsSchema } from "./diagnostics.js";
 
-/** Checkpoints of one trajectory: each is a run of all samples. */
+/** Most checkpoints of one trajectory. Each one is a run of all samples. */
 const TRAJECTORY_MAX = 16;
 
-/** Largest learning rate of a checkpoint: influence summed by it stays a number. */
+/** Largest learning rate of a checkpoint. It keeps the summed influence finite. */
 const LEARNING_RATE_MAX = 1e6;
 
 /** The body of `POST /v1/score` under the configured limits. */
@@ -26,26 +26,26 @@ export function scoreBodySchema(limits: Limits) {
         .max(SIGNALS.length)
         .optional()
         .describe(
-          "Default: `loss` and `grad_norm_last` of labelled samples, what needs no label of the others. Those of a dataset are remembered.",
+          "Default: `loss` and `grad_norm_last` for labelled samples, and the signals that need no label for the others. If the request names a dataset, the signals are remembered.",
         ),
       loss: z.enum(LOSSES).optional().describe("Default: the loss of the model's task"),
       weighting: weightingSchema
         .nullable()
         .optional()
         .describe(
-          "Default for labelled samples: proportional to grad_norm_last, smoothing 0.1. Null: no weights.",
+          "Default if every sample has a label: `proportional` to `grad_norm_last`, with smoothing 0.1. Null: no weights.",
         ),
       precision: z
         .enum(PRECISIONS)
         .optional()
-        .describe("Default: the model's; signals that read gradients run in fp32"),
+        .describe("Default: the model's precision. Signals that read gradients, and `learned`, run in fp32."),
       direction: directionNameSchema
         .optional()
-        .describe("Direction that `influence`, `alignment` and `tangent` are measured along"),
+        .describe("The direction along which `influence`, `alignment` and `tangent` are measured"),
       reference: z
         .strictObject({ model: modelNameSchema })
         .optional()
-        .describe("Model whose loss `rho` takes away, where the samples bring no `reference_loss`"),
+        .describe("The model whose loss `rho` subtracts, if the samples have no `reference_loss`"),
       trajectory: z
         .array(
           z.strictObject({
@@ -58,7 +58,7 @@ export function scoreBodySchema(limits: Limits) {
         .max(TRAJECTORY_MAX)
         .optional()
         .describe(
-          "Checkpoints that `influence` is summed over by their learning rates, in place of `direction`: each a served model with a direction of its own",
+          "Checkpoints for `influence`, in place of `direction`. Influence is summed over them, weighted by their learning rates. Each is a served model with a direction made with its weights.",
         ),
       exact_fraction: z
         .number()
@@ -66,18 +66,25 @@ export function scoreBodySchema(limits: Limits) {
         .max(1)
         .optional()
         .describe(
-          `Share of the batch whose \`grad_norm\` is computed, at least ${DRAWN_MIN} samples; that of the others is estimated with their help, at the price of a forward pass`,
+          `Share of the batch whose \`grad_norm\` is computed exactly, at least ${DRAWN_MIN} samples. For the others \`grad_norm\` is estimated from this share, which costs only a forward pass.`,
         ),
       seed: z
         .int()
         .min(0)
         .optional()
-        .describe("Draws the exact share: the same samples and seed, the same share; default 0"),
+        .describe(
+          "Seed for drawing the exact share; default 0. The same samples and seed give the same share.",
+        ),
       samples: z.array(sampleSchema(limits)).min(1).max(limits.samplesMax),
     })
     .check(({ value, issues }) => {
       if (value.seed !== undefined && value.exact_fraction === undefined)
-        issues.push({ code: "custom", message: "is read with exact_fraction", path: ["seed"], input: value });
+        issues.push({
+          code: "custom",
+          message: "needs exact_fraction: send both, or leave it out",
+          path: ["seed"],
+          input: value,
+        });
     });
 }
 
@@ -86,28 +93,30 @@ const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().
   z.ZodOptional<z.ZodNumber>
 >;
 
-/** A sample's signals, each absent where its label does not allow it or nobody asked. */
+/** A sample's signals. A signal is absent if the sample's label does not allow it, or if it was not asked for. */
 export const signalsSchema = z.object(signalFields);
 
 export const fractionSchema = z
   .object({
     samples: z
       .int()
-      .describe("Samples that these figures are from: the exact share, or all where every gradient is known"),
+      .describe("Number of samples behind these figures: the exact share, or all if every gradient is known"),
     spearman: z
       .number()
       .nullable()
-      .describe(`Of \`grad_norm_last\` with \`grad_norm\` over them; null under ${CORRELATED_MIN}`),
-    pearson: z.number().nullable().describe("The same of magnitudes in place of ranks"),
-    relative_error: z.number().describe("One standard error of an estimate, as a part of it"),
-    grad_norm_sum: z.number().describe("Σ of the batch's gradient norms, estimated"),
-    grad_norm_sum_error: z.number().describe("One standard error of it"),
+      .describe(
+        `Rank correlation of \`grad_norm_last\` with \`grad_norm\` over these samples; null for fewer than ${CORRELATED_MIN}`,
+      ),
+    pearson: z.number().nullable().describe("The same correlation of the values in place of their ranks"),
+    relative_error: z.number().describe("One standard error of an estimate, as a fraction of the estimate"),
+    grad_norm_sum: z.number().describe("Estimated sum of the batch's gradient norms"),
+    grad_norm_sum_error: z.number().describe("One standard error of `grad_norm_sum`"),
     effective_sample_size_error: z
       .number()
       .nullable()
-      .describe("One standard error of effective_sample_size; null where the weights read no estimate"),
+      .describe("One standard error of `effective_sample_size`; null if the weights read no estimate"),
   })
-  .describe("With `exact_fraction`: what the exactly scored share tells of the whole batch");
+  .describe("With `exact_fraction`: what the exactly scored share says about the whole batch");
 
 export const scoreAnswerSchema = z
   .object({
@@ -117,22 +126,24 @@ export const scoreAnswerSchema = z
       .array(
         z.object({
           id: z.string().nullable(),
-          logit: z.number().optional().describe("Of a model with one logit"),
-          logits: z.array(z.number()).optional().describe("Of a model with several"),
+          logit: z.number().optional().describe("For a model with one logit"),
+          logits: z.array(z.number()).optional().describe("For a model with several logits"),
           ...signalFields,
           estimated: z
             .boolean()
             .optional()
-            .describe("With `exact_fraction`: `grad_norm` is an estimate from the exact share"),
+            .describe("With `exact_fraction`: true if `grad_norm` is an estimate from the exact share"),
           grad_norm_error: z
             .number()
             .optional()
-            .describe("With `exact_fraction`: one standard error of `grad_norm`; 0 where it is exact"),
-          probabilities: z.array(z.number()).optional().describe("Of a model with several logits"),
+            .describe("With `exact_fraction`: one standard error of `grad_norm`; 0 if it is exact"),
+          probabilities: z.array(z.number()).optional().describe("For a model with several logits"),
           weight: z.number().nullable(),
-          multiplier: z.number().nullable().optional().describe("1/(N p), with role `probability`"),
-          cached: z.boolean().describe("The outputs were in the store"),
-          truncated: z.boolean().describe("Longer than the model takes; cut, longest text first"),
+          multiplier: z.number().nullable().optional().describe("With role `probability`: 1/(N p)"),
+          cached: z.boolean().describe("True if the outputs were in the store"),
+          truncated: z
+            .boolean()
+            .describe("True if the sample is longer than the model takes and was cut, longest text first"),
         }),
       )
       .describe("In the order of the samples"),
@@ -141,4 +152,4 @@ export const scoreAnswerSchema = z
       exact_share: fractionSchema.optional(),
     }),
   })
-  .describe("Each sample's answer, and what to know of the batch");
+  .describe("Each sample's results, and diagnostics of the batch");

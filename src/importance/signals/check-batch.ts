@@ -13,7 +13,7 @@ import type { Reading } from "./signal.js";
 import { suitableLosses, suitableSignals } from "./suitability.js";
 import { SIGNAL_TABLE } from "./table.js";
 
-/** Throws RangeError for what `computeSignals` cannot read: a fault of the caller, who has refused the request's faults. */
+/** Throws RangeError if `computeSignals` cannot read the batch. This is a bug in the caller, which must refuse such requests. */
 export function checkBatch(
   batch: LogitBatch,
   labels: readonly Label[],
@@ -30,7 +30,7 @@ export function checkBatch(
   for (const name of names) {
     if (!suitable.includes(name)) throw new RangeError(`${name} does not suit ${loss}`);
     const lacking = SIGNAL_TABLE[name].reads.find((reading) => !isThere(reading, batch, context));
-    if (lacking !== undefined) throw new RangeError(`${name} reads a ${lacking}, and the batch has none`);
+    if (lacking !== undefined) throw new RangeError(`${name} reads a ${lacking}, but the batch has none`);
   }
   for (const [index, label] of labels.entries()) {
     const fault = labelFault(label, loss, batch.classes);
@@ -42,13 +42,13 @@ function checkShapes(batch: LogitBatch, count: number): void {
   const { logits, featureNormsSquared, classes } = batch;
   if (logits.length !== count * classes || featureNormsSquared.length !== count) {
     throw new RangeError(
-      `${count} labels, ${logits.length} logits of ${classes} classes, ${featureNormsSquared.length} feature norms`,
+      `the counts do not fit: ${count} labels, ${logits.length} logits of ${classes} classes, ${featureNormsSquared.length} feature norms`,
     );
   }
   for (const name of BATCH_MATRICES) {
     const entries = batch[name]?.length ?? 0;
     if (batch[name] !== undefined && entries !== count * MATRIX_ENTRIES[name](classes)) {
-      throw new RangeError(`${entries} entries of ${name} for ${count} samples of ${classes} classes`);
+      throw new RangeError(`${entries} entries of ${name} do not fit ${count} samples of ${classes} classes`);
     }
   }
   checkFinite("logit", logits);
@@ -62,7 +62,7 @@ function checkFinite(what: string, values: Float32Array | Float64Array | readonl
 
 function checkGroups(groups: SignalContext["groups"], count: number, loss: LossName): void {
   if (groups === undefined || groups.length !== count || groups.includes(null)) {
-    throw new RangeError(`${loss} reads the group of each of ${count} samples`);
+    throw new RangeError(`${loss} needs the group of each of ${count} samples`);
   }
 }
 

@@ -19,14 +19,15 @@ import type { Figures, Signal } from "./signal.js";
 import { SIGNAL_TABLE } from "./table.js";
 
 /**
- * The named signals of N samples, in the order of `names`. Labelled and unlabelled samples may be mixed: a sample gets
- * null for what its label does not allow, which `labelNeed(name, classes)` tells beforehand.
+ * The named signals of N samples, in the order of `names`. Labelled and unlabelled samples may be mixed. A signal is null if the
+ * sample's label does not allow it; `labelNeed(name, classes)` says which label it needs.
  *
  * Values are finite for float32 logits, except that the `mse` loss of a label beyond 1e154 is infinite.
  *
- * @param labels (N) each passed by `labelFault`
- * @throws RangeError where the batch's lengths disagree, a figure is not finite, a label has a fault, the loss does not suit
- *   the number of logits or a signal the loss, a signal has no formula, or what it reads is absent: the caller has refused these
+ * @param labels (N); `labelFault` has found no fault
+ * @throws RangeError if the batch's lengths disagree, a figure is not finite, a label has a fault, the loss does not suit the
+ *   number of logits, a signal does not suit the loss, a signal has no formula, or what it reads is absent. The caller must
+ *   refuse such requests before
  */
 export function computeSignals(
   batch: LogitBatch,

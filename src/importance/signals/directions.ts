@@ -22,8 +22,8 @@ export const DIRECTION_SIGNALS = {
 } as const satisfies Record<string, Signal>;
 
 /**
- * ⟨∇ℓ, v⟩ = Σ_k r_k ⟨∇z_k, v⟩. With v the mean loss gradient of a validation set, a step of η on the sample lowers its loss
- * by η times this, to first order (TracIn at one checkpoint: Pruthi et al. 2020, arXiv:2002.08484).
+ * ⟨∇ℓ, v⟩ = Σ_k r_k ⟨∇z_k, v⟩. If v is the mean loss gradient of a validation set, a step of size η on the sample lowers the
+ * validation loss by η times this, to first order (TracIn at one checkpoint: Pruthi et al. 2020, arXiv:2002.08484).
  *
  * @param gradient (K) r
  * @param tangent (K) ⟨∇z_k, v⟩
@@ -33,7 +33,7 @@ export function influenceOf(gradient: readonly number[], tangent: ArrayLike<numb
 }
 
 /**
- * Cosine of ∇ℓ with v, in [−1, 1]; 0 where ∇ℓ or v is 0.
+ * Cosine of ∇ℓ with v, in [−1, 1]; 0 if ∇ℓ or v is 0.
  *
  * @param gradient (K) r
  * @param rows gram (K, K), tangent (K) ⟨∇z_k, v⟩
@@ -48,13 +48,13 @@ export function alignmentOf(
   if (peak === 0) return 0;
   const relative = gradient.map((r) => r / peak);
   const norms = gradNorm(relative, gram) * directionNorm;
-  // Rounding in float32 outputs may carry the quotient past 1.
+  // Rounding in float32 outputs may make the quotient exceed 1.
   return norms === 0 ? 0 : Math.min(1, Math.max(-1, influenceOf(relative, tangent) / norms));
 }
 
 /**
- * ⟨∇z, v⟩: how the model's answer moves along v, per unit of it. Several logits: that of the hard label's class, and null for
- * a soft or missing label, as for `probability`.
+ * ⟨∇z, v⟩: the derivative of the logit along v. With several logits, that of the hard label's class, and null for a soft or
+ * missing label, as for `probability`.
  */
 function tangentOf({ logits, label, rows: { tangent } }: Figures): number | null {
   if (logits.length === 1) return tangent[0] as number;

@@ -35,17 +35,17 @@ export const GRADIENT_SIGNALS = {
 } as const satisfies Record<string, Signal>;
 
 /**
- * ‖r‖·√(‖h‖² + 1): the norm of the loss gradient by weight and bias of the last layer z = Wh + b, for ∂ℓ/∂W = r hᵀ and
- * ∂ℓ/∂b = r. As a proxy for the gradient by all parameters: Katharopoulos & Fleuret 2018, "Not All Samples Are Created
- * Equal", arXiv:1803.00942, whose bound is ‖r‖ alone up to a factor common to all samples.
+ * ‖r‖·√(‖h‖² + 1): the norm of the loss gradient with respect to the weight and bias of the last layer z = Wh + b, because
+ * ∂ℓ/∂W = r hᵀ and ∂ℓ/∂b = r. It is a proxy for the gradient over all parameters (Katharopoulos & Fleuret 2018, "Not All Samples
+ * Are Created Equal", arXiv:1803.00942). Their bound is ‖r‖ alone, up to a factor common to all samples.
  */
 function gradNormLast({ atLogits, featureNormSquared }: Figures): number | null {
   return atLogits && normOf(atLogits.gradient) * Math.sqrt(featureNormSquared + 1);
 }
 
 /**
- * Norm of the loss gradient over all parameters, √(rᵀ Γ r): with ∇ℓ = Σ_k r_k ∇z_k this is exact, and costs no model run
- * when only the label changes. A form that rounding in Γ's float32 has left below 0 is 0.
+ * Norm of the loss gradient over all parameters, √(rᵀ Γ r). This is exact, because ∇ℓ = Σ_k r_k ∇z_k. If only the label changes,
+ * it needs no run of the model. If rounding in Γ's float32 makes rᵀ Γ r negative, the norm is 0.
  *
  * @param gradient (K) r = ∂ℓ/∂z
  * @param gram (K, K) Γ_kl = ⟨∇z_k, ∇z_l⟩
@@ -56,7 +56,7 @@ export function gradNorm(gradient: readonly number[], gram: ArrayLike<number>): 
   if (peak === 0) return 0;
   const classes = gradient.length;
   let form = 0;
-  // Relative to the largest component, or the square of a saturated sample's r would vanish.
+  // Relative to the largest component; otherwise the square of a saturated sample's r would underflow to 0.
   for (let k = 0; k < classes; k += 1) {
     for (let l = 0; l < classes; l += 1) {
       const entry = gram[k * classes + l] as number;
@@ -78,8 +78,8 @@ export function sensitivityOf(gram: ArrayLike<number>, classes: number): number 
 }
 
 /**
- * Σ_y p(y) ‖∇ℓ_y‖ over the C = max(2, K) labels that the sample could have, under (binary) cross-entropy; for one logit
- * 2p(1 − p)‖∇z‖. Settles, Craven & Ray 2007, "Multiple-Instance Active Learning", NIPS: expected gradient length.
+ * Σ_y p(y) ‖∇ℓ_y‖ over the C = max(2, K) labels that the sample could have, under (binary) cross-entropy. For one logit it is
+ * 2p(1 − p)‖∇z‖. This is the expected gradient length of Settles, Craven & Ray 2007, "Multiple-Instance Active Learning", NIPS.
  *
  * @param distribution of C classes
  * @param gram (K, K)

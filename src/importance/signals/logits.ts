@@ -12,7 +12,7 @@ import {
   type Signal,
 } from "./signal.js";
 
-/** Signals of logits and label. */
+/** Signals that read only logits and label. */
 export const LOGIT_SIGNALS = {
   loss: { ...OF_ANY_LABEL, ...NON_NEGATIVE, formula: ({ atLogits }) => atLogits?.loss ?? null },
   probability: { ...OF_ONE_CLASS, ...NON_NEGATIVE, losses: OF_PROBABILITIES, formula: probability },
@@ -34,9 +34,9 @@ export const LOGIT_SIGNALS = {
 } as const satisfies Record<string, Signal>;
 
 /**
- * One logit: sigmoid(z), whatever the label. Several: p of the hard label's class, and null for a soft or missing label,
- * so that one column never mixes the probability of the label with that of the model's own choice; the whole
- * distribution is `distributionOf`.
+ * One logit: sigmoid(z), for any label or none. Several logits: p of the hard label's class, and null for a soft or missing
+ * label. So a column never mixes the probability of the label with that of the model's own choice. `distributionOf` gives the
+ * whole distribution.
  */
 function probability({ logits, label, distribution }: Figures): number | null {
   if (distribution === null) return null;
@@ -44,7 +44,7 @@ function probability({ logits, label, distribution }: Figures): number | null {
   return isHard(label, logits.length) ? (distribution.probabilities[label] as number) : null;
 }
 
-/** One logit: (2y − 1)z. Several: z of the label minus the largest of the others. Hard labels only. */
+/** One logit: (2y − 1)z. Several logits: z of the label minus the largest of the others. For hard labels only. */
 function margin({ logits, label, distribution }: Figures): number | null {
   if (distribution === null || !isHard(label, logits.length)) return null;
   if (logits.length === 1) return (2 * label - 1) * (logits[0] as number);
@@ -53,15 +53,15 @@ function margin({ logits, label, distribution }: Figures): number | null {
   return (logits[label] as number) - rival;
 }
 
-/** The probability that the model gives the label: Σ_k y_k p_k, for one logit p·y + (1 − p)(1 − y). */
+/** The probability that the model gives to the label: Σ_k y_k p_k. For one logit it is p·y + (1 − p)(1 − y). */
 function confidence({ distribution, target }: Figures): number | null {
   if (distribution === null || target === null) return null;
   return target.reduce((sum, y, k) => sum + y * (distribution.probabilities[k] as number), 0);
 }
 
 /**
- * EL2N ‖p − y‖₂ over the K logits (Paul, Ganguli & Dziugaite 2021, "Deep Learning on a Data Diet", arXiv:2107.07075),
- * which is ‖r‖ of both cross-entropies. The paper averages over several short trainings; this is one checkpoint.
+ * EL2N ‖p − y‖₂ over the K logits (Paul, Ganguli & Dziugaite 2021, "Deep Learning on a Data Diet", arXiv:2107.07075). It is ‖r‖
+ * of both cross-entropies. The paper averages over several short trainings; this uses one checkpoint.
  */
 function el2n({ distribution, atLogits }: Figures): number | null {
   return distribution && atLogits && normOf(atLogits.gradient);

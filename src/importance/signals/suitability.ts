@@ -2,7 +2,7 @@ import { LOSSES, type LossName, SIGNALS, type SignalName } from "../types.js";
 import type { LabelNeed } from "./signal.js";
 import { SIGNAL_TABLE } from "./table.js";
 
-/** The label that `name` needs of a model with `classes` logits. */
+/** The label that the signal `name` needs if the model has `classes` logits. */
 export function labelNeed(name: SignalName, classes: number): LabelNeed {
   const rule = SIGNAL_TABLE[name];
   return classes === 1 ? rule.labelOfOneLogit : rule.labelOfManyLogits;

@@ -5,7 +5,7 @@ import { GRADIENT_SIGNALS } from "./gradients.js";
 import { LOGIT_SIGNALS } from "./logits.js";
 import type { Signal } from "./signal.js";
 
-/** Every signal: its rule beside its formula, by family. */
+/** Every signal, with its rules and its formula, by family. */
 export const SIGNAL_TABLE: Readonly<Record<SignalName, Signal>> = {
   ...LOGIT_SIGNALS,
   ...GRADIENT_SIGNALS,

@@ -5,39 +5,39 @@ import { sum } from "../../importance/sum.js";
 import type { LogitBatch } from "../../importance/types.js";
 import type { DrawnSamples } from "./fraction-outputs.js";
 
-/** Gradient norms of N samples, exact where the gradients are known and estimates elsewhere. */
+/** Gradient norms of N samples: exact for samples whose gradients are known, estimated for the others. */
 export interface EstimatedNorms {
   readonly norms: Float64Array; // (N)
-  /** (N) One standard error of each; 0 where it is exact. */
+  /** (N) One standard error of each norm; 0 if the norm is exact. */
   readonly errors: Float64Array;
   readonly exact: readonly boolean[]; // (N)
-  /** Estimates figures of the whole batch; null where every norm is exact. */
+  /** Estimates figures of the whole batch; null if every norm is exact. */
   readonly completer: Completer | null;
   readonly report: FractionReport;
 }
 
-/** What the exact norms tell of the batch and of the proxy. */
+/** What the exact norms say about the batch and about the proxy. */
 export interface FractionReport {
-  /** Exact samples that the figures are from: those drawn, or the batch where all of it is exact. */
+  /** Number of exact samples behind the figures: those drawn, or the whole batch if all of it is exact. */
   readonly samples: number;
-  /** Of `grad_norm_last` with `grad_norm`; null of fewer than `CORRELATED_MIN` samples or without variation. */
+  /** Rank correlation of `grad_norm_last` with `grad_norm`; null for fewer than `CORRELATED_MIN` samples or without variation. */
   readonly spearman: number | null;
   readonly pearson: number | null;
-  /** One standard error of an estimate as a part of it; 0 where nothing is estimated. */
+  /** One standard error of an estimate, as a fraction of the estimate; 0 if nothing is estimated. */
   readonly relativeError: number;
   /** Σ `grad_norm` of the batch. */
   readonly sum: Estimate;
 }
 
-/** A correlation of fewer samples is too uncertain to be read. */
+/** The fewest samples for a correlation. With fewer it is too uncertain to be useful. */
 export const CORRELATED_MIN = 50;
 
 /**
- * Estimates the norms that are not known with the help of those drawn. Null where these are too poor for it: fewer than
- * five of them have a gradient.
+ * Estimates the unknown norms from those of the drawn samples. Null if the drawn samples do not suffice: fewer than five of them
+ * have a gradient.
  *
  * @param proxies (N) `grad_norm_last`
- * @param known (N) `grad_norm`, read where it is exact
+ * @param known (N) `grad_norm`; only the exact ones are read
  */
 export function estimateNorms(
   batch: LogitBatch,
@@ -70,7 +70,7 @@ export function estimateNorms(
   };
 }
 
-/** The same of a batch whose norms are all known. */
+/** The same for a batch whose norms are all known. */
 export function allExact(proxies: Float64Array, norms: Float64Array): EstimatedNorms {
   return {
     norms,
@@ -94,7 +94,7 @@ function correlations(
   return { spearman: spearman(proxies, norms), pearson: pearson(proxies, norms) };
 }
 
-/** What a person should know who reads estimates; `dataset` is where the samples are remembered. */
+/** Advice for readers of estimates. `dataset` is the dataset that remembers the samples, if any. */
 export function adviceOnEstimates({ exact, report }: EstimatedNorms, dataset: string | undefined): string[] {
   const estimated = exact.filter((isExact) => !isExact).length;
   if (estimated === 0) return [];
@@ -102,7 +102,7 @@ export function adviceOnEstimates({ exact, report }: EstimatedNorms, dataset: st
   const few =
     report.samples < CORRELATED_MIN
       ? [
-          `The exact share has ${report.samples} samples, under ${CORRELATED_MIN}: no correlations, and errors that are uncertain themselves. Send larger batches or raise exact_fraction.`,
+          `The exact share has ${report.samples} samples, fewer than ${CORRELATED_MIN}: correlations are null, and the errors are uncertain themselves. Send larger batches or raise exact_fraction.`,
         ]
       : [];
   return [
@@ -110,6 +110,6 @@ export function adviceOnEstimates({ exact, report }: EstimatedNorms, dataset: st
     ...few,
     ...(dataset === undefined
       ? []
-      : [`Estimates are not remembered: ${dataset} has the exact values of grad_norm only.`]),
+      : [`Estimates are not remembered: dataset ${dataset} gets only the exact values of grad_norm.`]),
   ];
 }

@@ -5,21 +5,21 @@ import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/output
 import type { ModelPorts, Watch } from "../ports.js";
 import type { ExactFraction } from "./plan.js";
 
-/** Fewer samples could not be calibrated with: a batch of fewer is scored exactly. */
+/** The fewest samples to draw, because fewer do not suffice for a calibration. A smaller batch is scored exactly. */
 export const DRAWN_MIN = 10;
 
-/** Of which of N samples the gradients are known, and which were drawn for them. */
+/** Which of N samples have known gradients, and which samples were drawn. */
 export interface DrawnSamples {
-  /** (N) Drawn, or the store had its gram. */
+  /** (N) True if the sample was drawn or the store had its gram. */
   readonly exact: readonly boolean[];
   /** (m) Indices of a simple random sample of the batch, in random order. */
   readonly indices: Uint32Array;
 }
 
 /**
- * Outputs of which a random fraction has grams: the norms graph runs on the samples drawn, the forward graph on the rest, and
- * unknown grams are zeros. What is drawn follows from seed and texts alone, never from the cache, so what it tells of the batch is
- * unbiased; a gram that the store happens to have is given all the same.
+ * Outputs of which a random fraction has grams. The norms graph runs on the drawn samples, and the forward graph on the rest;
+ * unknown grams are zeros. Seed and texts alone decide which samples are drawn, never the cache, so what they say about the
+ * batch is unbiased. A gram that the store happens to have is also given.
  */
 export async function fractionOutputs(
   ports: ModelPorts,
@@ -41,7 +41,7 @@ export async function fractionOutputs(
 
   const parts = [await run(drawn, { graph: "norms" })];
   if (rest.length > 0) {
-    // A text may stand in both parts: its gram must be in the store before the forward graph is asked for it.
+    // A text may occur in both parts. Its gram must be in the store before the forward part looks the text up.
     await parts[0]?.outputs.kept;
     parts.push(await run(rest, { graph: "forward", precision: "fp32" }));
   }
@@ -51,9 +51,10 @@ export async function fractionOutputs(
 }
 
 /**
- * A simple random sample of the texts, without replacement, in random order: those with the least digests of seed and text.
- * A text is drawn with the same luck in whatever batch and place it stands, so that batches laid out alike (a positive
- * first, say) do not draw samples of one kind. Equal texts differ by how many came before, or they would be drawn together.
+ * A simple random sample of the texts, without replacement, in random order: the texts with the smallest digests of seed and
+ * text. A text's digest does not depend on its batch or its position. So batches with the same layout (for example, a positive
+ * sample first) do not always draw the same kind of sample. The digest of a repeated text includes how many equal texts came
+ * before it; otherwise equal texts would be drawn together.
  */
 export function drawSamples(texts: readonly Text[], { fraction, seed }: ExactFraction): Uint32Array {
   const size = Math.min(texts.length, Math.max(DRAWN_MIN, Math.ceil(fraction * texts.length)));
@@ -69,12 +70,12 @@ export function drawSamples(texts: readonly Text[], { fraction, seed }: ExactFra
 }
 
 interface Part {
-  /** (n) Where in the batch the part's samples stand. */
+  /** (n) The position in the batch of each of the part's samples. */
   readonly indices: Uint32Array;
   readonly outputs: KnownOutputs; // of n samples
 }
 
-/** The batch put together again from its parts, which hold each sample once. */
+/** Joins the parts into one batch again. Each sample is in exactly one part. */
 function gathered(count: number, parts: readonly Part[]): KnownOutputs {
   const classes = (parts[0] as Part).outputs.classes;
   const logits = new Float32Array(count * classes);
@@ -103,7 +104,7 @@ function gathered(count: number, parts: readonly Part[]): KnownOutputs {
     featureNormsSquared,
     gram,
     gramOf: (index) => gramAt[index],
-    // Where the store failed there are no keys, and nothing that needs one comes after.
+    // If the store failed there are no keys, and nothing later needs one.
     keys: failures.some((failure) => failure !== null)
       ? []
       : each((outputs, at) => outputs.keys[at] as KnownOutputs["keys"][number]),

@@ -6,7 +6,7 @@ import type { KnownOutputs } from "../outputs/outputs.js";
 import { extraOf, type LabelledTexts, type Sample } from "../requests/sample.js";
 import type { LearnedPlan } from "./plan-learned.js";
 
-/** A batch and what the folder's trees are to read of it. */
+/** A batch, and what the trees of the model folder are to read from it. */
 export interface LearnedBatch {
   readonly plan: LearnedPlan;
   readonly outputs: KnownOutputs; // of N samples
@@ -14,7 +14,7 @@ export interface LearnedBatch {
   readonly labelled: LabelledTexts;
 }
 
-/** (N) What the trees say of each sample. Throws what `Ranker.learned` throws. */
+/** (N) The trees' value for each sample. Throws what `Ranker.learned` throws. */
 export async function learnedColumn(
   ranker: Ranker,
   { plan, outputs, samples, labelled }: LearnedBatch,
@@ -25,7 +25,7 @@ export async function learnedColumn(
   return Array.from(await ranker.learned(matrixOf(plan, outputs.features, columns, samples), signal));
 }
 
-/** (N, F) features, signals, extras; NaN where a sample lacks an optional extra. */
+/** (N, F) features, signals and extras; NaN if a sample lacks an optional extra. */
 function matrixOf(
   { features: height, signals, extras }: LearnedPlan,
   features: Float32Array | undefined,

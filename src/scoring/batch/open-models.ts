@@ -3,7 +3,7 @@ import type { ScoreRequest } from "../requests/score-request.js";
 
 /** The models of one request, kept open while it is scored. */
 export interface OpenModels {
-  /** The request's own. */
+  /** The model that scores the samples. */
   readonly ranker: Ranker;
   readonly reference: Ranker | null;
   readonly trajectory: readonly NamedCheckpoint[];
@@ -17,7 +17,7 @@ export interface NamedCheckpoint {
   readonly learningRate: number;
 }
 
-/** Keeps the request's models open while `work` runs; throws `model_not_found`, and what `work` throws. */
+/** Keeps the request's models open while `work` runs. Throws `model_not_found`, and what `work` throws. */
 export function useModels<T>(
   rankers: Rankers,
   { model, reference, trajectory = [] }: ScoreRequest,

@@ -6,8 +6,8 @@ import type { ScoreRequest } from "../requests/score-request.js";
 import type { OpenModels } from "./open-models.js";
 
 /**
- * The direction that signals are measured along, null where none is. Throws `missing_direction` where one is and none is named,
- * `unsuitable_signal` where none is and one is named.
+ * The direction along which signals are measured, or null. Throws `missing_direction` if a signal needs a direction and the
+ * request names none, and `unsuitable_signal` if the request names a direction that no signal reads.
  */
 export function suitDirection(
   { direction, trajectory }: ScoreRequest,
@@ -25,21 +25,22 @@ export function suitDirection(
   } else if (along.length === 0) {
     const message =
       trajectory === undefined
-        ? "is read by influence, alignment or tangent: ask for one"
-        : "stands beside trajectory, which influence is summed over: send one of the two, or ask for alignment or tangent, which read direction";
+        ? "is read only by influence, alignment and tangent: ask for one of them, or leave it out"
+        : "is not read, because influence is summed over trajectory: send one of the two, or ask for alignment or tangent, which read direction";
     throwFaults("unsuitable_signal", [{ path: "/direction", message }]);
   }
   return direction ?? null;
 }
 
-/** Where the reference losses of `rho` come from: the samples (N), or a second model. */
+/** The source of the reference losses of `rho`: the samples (N), or a second model. */
 export type ReferenceSource =
   | { readonly kind: "sent"; readonly losses: readonly (number | null)[] }
   | { readonly kind: "model"; readonly ranker: Ranker };
 
 /**
- * Where `rho` takes its reference losses from; null where it is not computed. Throws `missing_reference` where it has none,
- * `invalid_sample` where it has two, `unsuitable_signal` where a second model does not fit.
+ * The source of the reference losses of `rho`; null if `rho` is not computed. Throws `missing_reference` if a sample has no
+ * reference loss, `invalid_sample` if it has one in addition to a second model, and `unsuitable_signal` if the second model
+ * does not fit.
  */
 export function suitReference(
   { reference, samples }: ScoreRequest,
@@ -48,25 +49,32 @@ export function suitReference(
 ): ReferenceSource | null {
   if (!computed.includes("rho")) {
     if (reference !== undefined) {
-      throwFaults("unsuitable_signal", [{ path: "/reference", message: "is read by rho: ask for it" }]);
+      throwFaults("unsuitable_signal", [
+        { path: "/reference", message: "is read only by rho: ask for rho, or leave it out" },
+      ]);
     }
     return null;
   }
   const sent = samples.map(({ reference_loss }) => reference_loss !== undefined);
   if (models.reference === null) {
-    const message = "is required by rho, or reference.model in place of it";
+    const message = "is required by rho: send it for every sample, or send reference.model";
     throwFaults("missing_reference", faultsWhere(sent, false, message));
     return { kind: "sent", losses: samples.map(({ reference_loss = null }) => reference_loss) };
   }
-  throwFaults("invalid_sample", faultsWhere(sent, true, "stands beside reference.model: send one of them"));
+  throwFaults(
+    "invalid_sample",
+    faultsWhere(sent, true, "is sent in addition to reference.model: send only one of them"),
+  );
   throwFaults("unsuitable_signal", classFaults(models, models.reference, "/reference/model"));
   return { kind: "model", ranker: models.reference };
 }
 
-/** Throws `unsuitable_signal` where nothing reads the trajectory, or one of its models does not fit. */
+/** Throws `unsuitable_signal` if no signal reads the trajectory, or if one of its models does not fit. */
 export function checkTrajectory(computed: readonly SignalName[], models: OpenModels): void {
   if (!computed.includes("influence")) {
-    throwFaults("unsuitable_signal", [{ path: "/trajectory", message: "is read by influence: ask for it" }]);
+    throwFaults("unsuitable_signal", [
+      { path: "/trajectory", message: "is read only by influence: ask for influence, or leave it out" },
+    ]);
   }
   const faults = models.trajectory.flatMap(({ ranker }, index): Fault[] => {
     const path = `/trajectory/${index}/model`;
@@ -83,11 +91,14 @@ function faultsWhere(sent: readonly boolean[], value: boolean, message: string):
   );
 }
 
-/** One request has one kind of label, so all its models have the same logits. */
+/** All models of a request must have the same number of logits, because they share its labels. */
 function classFaults({ ranker }: OpenModels, other: Ranker, path: string): Fault[] {
   const { name, classes } = ranker.model;
   if (other.model.classes === classes) return [];
   return [
-    { path, message: `has ${other.model.classes} logits, and model ${name} ${classes}: labels differ` },
+    {
+      path,
+      message: `has a different number of logits (${other.model.classes}) than model ${name} (${classes}), so they cannot share labels`,
+    },
   ];
 }

@@ -6,23 +6,23 @@ import type { AskedSignal } from "../requests/checks.js";
 import { extraOf, type Sample } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 
-/** What the signal `learned` of a request reads: features, signals and extras, the columns of its trees in their order. */
+/** What the signal `learned` reads in a request: features, signals and extras, in the order of the trees' columns. */
 export interface LearnedPlan {
-  readonly features: number; // H, or 0
+  readonly features: number; // H; 0 if the trees read none
   readonly signals: readonly SignalName[];
   readonly extras: LearnedDescription["inputs"]["extras"];
-  /** Where the signals were asked for, by asking for `learned`. */
+  /** The signals as if the request had asked for them, each with the path of `learned`. */
   readonly asked: readonly AskedSignal[];
   readonly advice: readonly string[];
 }
 
-/** Signals that need a direction, a reference or other trees, and so are nothing that trees can read. */
+/** Trees cannot read signals with one of these readings, because such signals need a direction, a reference or other trees. */
 const READINGS_WITHOUT = ["tangent", "reference", "learned"] as const;
 
 /**
- * Finds what the folder's trees read for a request that asks for `learned` at `path`; null where the folder has none, which
- * `checkSignals` refuses. Throws `unsuitable_signal` where the trees were made for another loss or read what this service does
- * not have, `unsuitable_precision` for int8 by name, and `invalid_sample` where a sample lacks an extra.
+ * Finds what the folder's trees read for a request that asks for `learned` at `path`. Null if the folder has no trees, which
+ * `checkSignals` refuses. Throws `unsuitable_signal` if the trees were made for another loss or read something that this service
+ * cannot give, `unsuitable_precision` if the request names int8, and `invalid_sample` if a sample lacks a required extra.
  */
 export function planLearned(
   request: ScoreRequest,
@@ -36,12 +36,17 @@ export function planLearned(
   throwFaults("unsuitable_signal", [
     ...(learned.loss === loss
       ? []
-      : [{ path, message: `the trees of model ${name} read signals of ${learned.loss}, not of ${loss}` }]),
+      : [
+          {
+            path,
+            message: `the trees of model ${name} read signals of the loss ${learned.loss}, not of ${loss}`,
+          },
+        ]),
     ...learned.inputs.signals
       .filter((one) => !isReadable(one))
       .map((one) => ({
         path,
-        message: `the trees of model ${name} read ${one}, which no request gives them`,
+        message: `the trees of model ${name} read ${one}, which this service cannot give them`,
       })),
   ]);
   if (request.precision === "int8") {
@@ -59,7 +64,7 @@ export function planLearned(
       learned.modelVersion === version
         ? []
         : [
-            `learned was trained on version ${learned.modelVersion} of model ${name}, which is at ${version}: its values are of unknown worth until it is trained again (python -m assay.learned).`,
+            `learned was trained on version ${learned.modelVersion} of model ${name}, which now has version ${version}. Its values are not reliable until you train it again (python -m assay.learned).`,
           ],
   };
 }
@@ -82,7 +87,7 @@ function missingExtras(
       .map(({ name }) => ({
         sample: index,
         path: `/extras/${name}`,
-        message: "is required: the trees of learned read it, and no sample of their training lacked it",
+        message: "is required: the trees of learned read it, and every sample that trained them had it",
       })),
   );
 }

@@ -40,30 +40,30 @@ import { checkTrajectory, type ReferenceSource, suitDirection, suitReference } f
 import { type LearnedPlan, planLearned } from "./plan-learned.js";
 import type { ReadyCheckpoint } from "./trajectory.js";
 
-/** What a request comes to, once every fault that can be found without a run is excluded. */
+/** What to do for a request. It exists only if the request has no fault that can be found without a run. */
 export interface ScoringPlan {
-  /** The request's own model. */
+  /** The model that scores the samples. */
   readonly ranker: Ranker;
   readonly loss: LossName;
   readonly samples: readonly Sample[];
   readonly labelled: LabelledTexts;
-  /** What is run of the request's own model. */
+  /** What to run of this model. */
   readonly run: PlannedRun;
-  /** Signals to compute: those asked for and the weighting's. */
+  /** Signals to compute: those that were asked for, and those that the weighting reads. */
   readonly computed: readonly SignalName[];
   readonly weighting: PlannedWeighting | null;
-  /** Where `rho` takes its reference losses from; null where it is not computed. */
+  /** The source of the reference losses of `rho`; null if `rho` is not computed. */
   readonly reference: ReferenceSource | null;
-  /** Checkpoints that `influence` is summed over; empty where it is measured along `direction`. */
+  /** Checkpoints over which `influence` is summed; empty if it is measured along `direction`. */
   readonly trajectory: readonly NamedCheckpoint[];
-  /** What `learned` reads; null where it is not computed. */
+  /** What `learned` reads; null if it is not computed. */
   readonly learned: LearnedPlan | null;
-  /** The dataset that is to remember the samples, and the id of each; null for none. */
+  /** The dataset that is to remember the samples, and the id of each sample; null if no dataset is named. */
   readonly remembered: { readonly dataset: string; readonly ids: readonly string[] } | null;
   readonly advice: readonly string[];
 }
 
-/** A graph on every sample, with what is asked of it beside; or gradients of a fraction of the batch. */
+/** A graph for every sample, with the extra matrices asked of it; or gradients for a fraction of the batch. */
 export type PlannedRun =
   | Exclude<Wanted, { graph: "tangent" }>
   | { readonly graph: "tangent"; readonly direction: string; readonly asked: readonly AskedMatrix[] }
@@ -83,7 +83,7 @@ export interface PlannedWeighting {
 }
 
 /**
- * Finds every fault of the request. Throws `unsuitable_*`, `missing_*`, `duplicate_id`, `invalid_sample`.
+ * Plans the work for a request and finds its faults. Throws `unsuitable_*`, `missing_*`, `duplicate_id` or `invalid_sample`.
  */
 export function planScoring(request: ScoreRequest, models: OpenModels): ScoringPlan {
   const { samples, dataset } = request;
@@ -134,7 +134,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
 }
 
 interface RunNeeds {
-  /** Not null where signals are measured along one, and only there. */
+  /** Name of the direction along which signals are measured; null if no signal is. */
   readonly direction: string | null;
   readonly precision: Precision;
   readonly asked: readonly AskedMatrix[];
@@ -170,12 +170,12 @@ function planWeighting(
   return {
     weighting: null,
     advice: [
-      `No weights: ${unlabelled} of ${samples.length} samples have no label, and the default weighting reads one${instead}.`,
+      `No weights: ${unlabelled} of ${samples.length} samples have no label, which the default weighting needs${instead}.`,
     ],
   };
 }
 
-/** The request's exact fraction, null where it names none; throws `unsuitable_signal` where it has no meaning for the signals. */
+/** The request's exact fraction, or null if it names none. Throws `unsuitable_signal` if the signals do not allow a fraction. */
 export function suitExactFraction(
   request: ScoreRequest,
   computed: readonly SignalName[],
@@ -183,7 +183,9 @@ export function suitExactFraction(
   if (request.exact_fraction === undefined) return null;
   const path = "/exact_fraction";
   if (!computed.includes("grad_norm")) {
-    throwFaults("unsuitable_signal", [{ path, message: "is of grad_norm: ask for it, or weigh by it" }]);
+    throwFaults("unsuitable_signal", [
+      { path, message: "is for grad_norm: ask for grad_norm or weigh by it, or leave this out" },
+    ]);
   }
   const others = computed.filter(
     (name) => name !== "grad_norm" && readingsOf([name], request.trajectory !== undefined).size > 0,
@@ -192,19 +194,19 @@ export function suitExactFraction(
     "unsuitable_signal",
     others.map((name) => ({
       path,
-      message: `goes with signals that read nothing but logits and labels, and ${name} reads more: ask for it without`,
+      message: `allows only grad_norm and signals that read just logits and labels, but ${name} reads more: ask for ${name} in a request without exact_fraction`,
     })),
   );
   return { fraction: request.exact_fraction, seed: request.seed ?? 0 };
 }
 
-/** A plan whose directions are known, each bound to the weights of the model that is run along it. */
+/** A plan whose directions have been looked up. Each was made with the weights of the model that runs with it. */
 export interface BoundPlan extends Omit<ScoringPlan, "run" | "trajectory"> {
   readonly run: BoundRun;
   readonly trajectory: readonly ReadyCheckpoint[];
   /**
-   * The directions as a dataset remembers them: `name@digest` with 8 hex digits of the vector's digest, those of a trajectory with
-   * their learning rates.
+   * The directions as a dataset remembers them: `name@digest`, with 8 hex digits of the vector's digest. Those of a trajectory
+   * also have their learning rate and model.
    */
   readonly directions: readonly string[];
 }
@@ -218,7 +220,7 @@ export type BoundRun =
     }
   | { readonly graph: "fraction"; readonly exact: ExactFraction };
 
-/** Looks the plan's directions up. Throws `direction_not_found`, and `direction_stale` for a direction of other weights. */
+/** Looks up the plan's directions. Throws `direction_not_found`, and `direction_stale` if one was made with other weights. */
 export async function bindDirections(plan: ScoringPlan, store: DirectionStore): Promise<BoundPlan> {
   const { ranker } = plan;
   const run = await bindRun(plan.run, (name) => resolveDirection(store, name, ranker.model));

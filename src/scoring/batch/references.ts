@@ -3,13 +3,13 @@ import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { ModelPorts, Watch } from "../ports.js";
 import type { LabelledTexts } from "../requests/sample.js";
 
-/** (N) Losses under the same labels, and what they were made from. */
+/** (N) Losses under the same labels, and the outputs from which they were computed. */
 export interface ReferenceLosses {
   readonly losses: readonly (number | null)[];
   readonly outputs: KnownOutputs;
 }
 
-/** The loss of each sample under a reference model, at the precision that this has by default; null without a label. */
+/** The loss of each sample under a reference model, at that model's default precision; null without a label. */
 export async function referenceLosses(
   ports: ModelPorts,
   { texts, labels, groups, loss }: LabelledTexts,

@@ -6,20 +6,20 @@ import type { BoundPlan } from "./plan.js";
 import type { BatchSignals } from "./signals.js";
 
 /**
- * One sample's answer as named fields: a result over HTTP, and a line of `assay score`. Fields that do not apply are
- * absent: `logit` is a model's with one logit, `logits` and `probabilities` (K) with several.
+ * One sample's answer as named fields: a result over HTTP, or a line of `assay score`. Fields that do not apply are absent. A
+ * model with one logit has `logit`; a model with several has `logits` and `probabilities` (K).
  */
 export interface SampleRow extends Partial<Record<SignalName, number>> {
   id: string | null;
   logit?: number;
   logits?: number[];
   probabilities?: number[];
-  /** With an exact fraction: `grad_norm` is an estimate, and one standard error of it (0 where it is exact). */
+  /** With an exact fraction: whether `grad_norm` is an estimate, and one standard error of it (0 if it is exact). */
   estimated?: boolean;
   grad_norm_error?: number;
-  /** Null where the request has no weighting. */
+  /** Null if the request has no weighting. */
   weight: number | null;
-  /** With role `probability` 1/(N p). */
+  /** With role `probability`: 1/(N p). */
   multiplier?: number | null;
   cached: boolean;
   truncated: boolean;
@@ -33,7 +33,8 @@ export function sampleRows(
 ): SampleRow[] {
   const named = [...columns];
   return samples.map(({ id = null }, index) => {
-    // Made field by field, the last ones at the end: spreading parts into a literal costs more than scoring from the cache.
+    // The row is filled field by field, in the order of the answer. Spreading parts into a literal costs more than scoring from
+    // the cache.
     const row = predictionAt(id, outputs, index, loss) as SampleRow;
     for (const [name, column] of named) {
       const value = column[index];
@@ -60,7 +61,7 @@ function predictionAt(
 ): Partial<SampleRow> {
   if (classes === 1) {
     const logit = logits[index] as number;
-    // Under the other losses of one logit it is no probability.
+    // Under the other losses of one logit, the logit gives no probability.
     return loss === "bce"
       ? { id, logit, probability: distributionOf([logit]).probabilities[1] as number }
       : { id, logit };

@@ -30,10 +30,10 @@ export interface ScoreAnswer {
   /** In the order of the samples. */
   readonly results: SampleRow[];
   readonly weighting: Weighting | EstimatedWeighting | null;
-  /** Where the request has an exact fraction. */
+  /** Null if the request has no exact fraction. */
   readonly estimated: EstimatedNorms | null;
   /**
-   * Resolves when new outputs are in the store, to null, or to why they are not. A batch without a dataset is answered
+   * Resolves to null when new outputs are in the store, or to the reason why they are not. A batch without a dataset is answered
    * before this settles; the answer does not depend on it.
    */
   readonly kept: Promise<AssayError | null>;
@@ -42,12 +42,12 @@ export interface ScoreAnswer {
 }
 
 /**
- * Scores one batch: outputs from the store or the model, signals from outputs and labels, weights from a signal; then
+ * Scores one batch: outputs from the store or the model, signals from outputs and labels, weights from a signal. Then it
  * remembers the samples if a dataset is named. Every fault of the request is found before anything runs or is written.
  *
- * Throws `model_not_found`, `direction_not_found`, `direction_stale`, `unsuitable_*`, `missing_*`, `duplicate_id`,
- * `invalid_sample` for faults of the request, what `Ranker.run` throws, and `store_unavailable` or `store_full` where a dataset is
- * named and the store does not do its part.
+ * Throws `model_not_found`, `direction_not_found`, `direction_stale`, `unsuitable_*`, `missing_*`, `duplicate_id` or
+ * `invalid_sample` for faults of the request, and what `Ranker.run` throws. Throws `store_unavailable` or `store_full` if a
+ * dataset is named and the store fails.
  */
 export async function scoreSamples(
   { rankers, store }: Ports,
@@ -59,8 +59,8 @@ export async function scoreSamples(
 }
 
 /**
- * Finds the faults of a request as `scoreSamples` does and runs nothing: throws the same, but for what the store alone knows. Answers
- * the signals that would be computed.
+ * Finds the faults of a request as `scoreSamples` does, and runs nothing. It throws the same errors, except those that need the
+ * store. Returns the signals that would be computed.
  */
 export async function checkRequest(rankers: Rankers, request: ScoreRequest): Promise<readonly SignalName[]> {
   return useModels(rankers, request, async (models) => planScoring(request, models).computed);
@@ -83,7 +83,7 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
   await giveWay(samples.length);
   throwIfOver(caller);
   if (remembered !== null) {
-    // Outputs before the samples that name them.
+    // Samples refer to outputs by key, so the outputs must be in the store first.
     const failure = await kept;
     if (failure !== null) throw failure;
     const { keys } = outputs;
@@ -129,7 +129,7 @@ function weighColumns(
   return weighEstimated(estimated.norms, completer, scoresWith, options);
 }
 
-/** What a dataset is to remember: an estimate would look like a value, so it is left out. */
+/** The signals that a dataset is to remember. Estimates are left out, because they would look like exact values. */
 function rememberedOf({ columns, estimated }: BatchSignals): SignalColumns {
   if (estimated === null) return columns;
   const exactOnly = Array.from(estimated.norms, (norm, index) => (estimated.exact[index] ? norm : null));
@@ -139,10 +139,10 @@ function rememberedOf({ columns, estimated }: BatchSignals): SignalColumns {
 function adviceOnStore(failure: AssayError | null): string[] {
   return failure === null
     ? []
-    : [`The store does not answer (${failure.message}): these outputs were not cached.`];
+    : [`The store does not answer (${failure.message}), so these outputs were not cached.`];
 }
 
-/** A group whose labels are all equal teaches a ranking loss nothing. */
+/** Advice on groups whose labels are all equal: a ranking loss learns nothing from them. */
 function adviceOnGroups({ labels, groups, loss }: LabelledTexts): string[] {
   if (!isGroupLoss(loss)) return [];
   const labelsOf = new Map<string | null, Set<Label>>();

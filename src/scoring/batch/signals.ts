@@ -14,21 +14,21 @@ import { referenceLosses } from "./references.js";
 import { influenceOver } from "./trajectory.js";
 import { giveWay } from "./turns.js";
 
-/** What the models say of a batch, and its signals. */
+/** The models' outputs for a batch, and its signals. */
 export interface BatchSignals {
-  /** Of the request's own model. */
+  /** Outputs of the model that scores the samples. */
   readonly outputs: KnownOutputs;
-  /** `grad_norm` holds estimates where the request has an exact fraction. */
+  /** With an exact fraction, `grad_norm` holds estimates for the other samples. */
   readonly columns: SignalColumns;
-  /** Null where the request has no exact fraction. */
+  /** Null if the request has no exact fraction. */
   readonly estimated: EstimatedNorms | null;
-  /** Why the store could not be asked; null where it answered. */
+  /** Why the store could not be asked; null if it answered. */
   readonly storeFailure: AssayError | null;
-  /** Resolves when all that was run is in the store, to null, or to why it is not. */
+  /** Resolves to null when all new outputs are in the store, or to the reason why they are not. */
   readonly kept: Promise<AssayError | null>;
 }
 
-/** Runs the models of a request, each where the store does not know its outputs, and computes its signals. */
+/** Runs the models of a request for texts whose outputs the store does not have, and computes the request's signals. */
 export async function batchSignals(
   plan: BoundPlan,
   store: OutputsStore,
@@ -40,7 +40,7 @@ export async function batchSignals(
   return answerOf([outputs, ...others.outputs], { outputs, columns, estimated: null });
 }
 
-/** Gradients of the drawn samples, estimates of the rest. Drawn samples too poor to estimate from have the rest run too. */
+/** Gradients of the drawn samples, and estimates for the rest. If the drawn samples do not suffice, the rest runs too. */
 async function fractionSignals(
   plan: BoundPlan,
   exact: ExactFraction,
@@ -88,7 +88,7 @@ function answerOf(
   };
 }
 
-/** The signals that were asked for, with `grad_norm` as it is estimated. */
+/** The signals that were asked for, with the estimated `grad_norm`. */
 function asAsked(columns: SignalColumns, { computed }: BoundPlan, { norms }: EstimatedNorms): SignalColumns {
   const asked = [...columns].filter(([name]) => computed.includes(name));
   return new Map(asked).set("grad_norm", Array.from(norms));
@@ -100,11 +100,11 @@ async function runWhole(plan: BoundPlan, wanted: Wanted, store: OutputsStore, wa
   return { outputs, others, columns: await computeColumns(plan, outputs, others, watch) };
 }
 
-/** What other models than the request's own, and the trees beside it, say of the batch. */
+/** What the reference model, the trajectory's models and the trees give for the batch. */
 interface Others {
-  /** (N) Of `rho`'s reference; undefined where it is not computed. */
+  /** (N) Losses under the reference of `rho`; undefined if `rho` is not computed. */
   readonly referenceLosses: readonly (number | null)[] | undefined;
-  /** Signals that no formula gives: `learned`, and an influence summed over checkpoints. */
+  /** Signals that no formula gives: `learned`, and influence summed over checkpoints. */
   readonly made: SignalColumns;
   readonly outputs: readonly KnownOutputs[];
 }
@@ -161,20 +161,20 @@ function inOrder(names: readonly SignalName[], columns: SignalColumns): SignalCo
 }
 
 /**
- * Throws `unsuitable_signal` with each sample's signal that is no finite float32, in which a dataset remembers signals: a huge
- * label, learning rate or direction makes one. It could be neither answered as JSON nor weighed.
+ * Throws `unsuitable_signal` with each signal of a sample that is not finite in float32, in which a dataset remembers signals. A
+ * huge label, learning rate or direction can cause this. Such a value could be neither answered as JSON nor weighed.
  */
 function checkMagnitude(columns: SignalColumns): void {
   const faults: Fault[] = [];
   for (const [name, column] of columns) {
-    // By index: an iterator of entries would make a pair for every signal of every request.
+    // By index, because an iterator of entries would allocate a pair for every signal of every request.
     for (let index = 0; index < column.length; index++) {
       const value = column[index];
       if (typeof value === "number" && !Number.isFinite(Math.fround(value)))
         faults.push({
           sample: index,
           path: "",
-          message: `${name} comes to ${value}, which is no finite float32`,
+          message: `${name} is ${value}, which is not finite in float32`,
         });
     }
   }

@@ -14,15 +14,15 @@ export interface ReadyCheckpoint {
   readonly learningRate: number;
 }
 
-/** (N) Influence summed over checkpoints, and what it was made from. */
+/** (N) Influence summed over checkpoints, and the outputs from which it was computed. */
 export interface SummedInfluence {
   readonly column: SignalColumn;
   readonly outputs: readonly KnownOutputs[];
 }
 
 /**
- * TracInCP: Σ_t η_t ⟨∇ℓ(θ_t), v_t⟩ over the checkpoints θ_t of a training run, each with its own gradients and direction (Pruthi
- * et al. 2020, arXiv:2002.08484). Null without a label.
+ * TracInCP: Σ_t η_t ⟨∇ℓ(θ_t), v_t⟩ over the checkpoints θ_t of a training run. Each checkpoint has its own gradients and its own
+ * direction (Pruthi et al. 2020, arXiv:2002.08484). Null without a label.
  */
 export async function influenceOver(
   checkpoints: readonly ReadyCheckpoint[],

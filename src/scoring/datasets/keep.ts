@@ -4,7 +4,7 @@ import { type ModelDescription, modelId } from "../../ranker/port.js";
 import type { OutputsKey, SampleStore } from "../../store/port.js";
 import type { Sample } from "../requests/sample.js";
 
-/** A scored batch as its dataset is to remember it: N samples, their ids, outputs' keys and signals. */
+/** What a dataset is to remember of a scored batch: N samples with their ids, the keys of their outputs, and their signals. */
 export interface KeptBatch {
   readonly dataset: string;
   readonly ids: readonly string[]; // (N)
@@ -16,7 +16,7 @@ export interface KeptBatch {
   readonly directions: readonly string[];
 }
 
-/** Remembers a scored batch under its ids, all of it or nothing. */
+/** Remembers a scored batch under its ids: either all of it or nothing. */
 export async function keepSamples(store: SampleStore, batch: KeptBatch): Promise<void> {
   const { dataset, ids, samples, keys, columns, loss, directions } = batch;
   const scoredAtMs = Date.now();

@@ -6,17 +6,17 @@ import type { Ports } from "../ports.js";
 /** One sample as the dataset remembers it. */
 export interface RememberedSample extends StoredSample {
   readonly id: string;
-  /** Scored by another version of its model than the one that is served now, or by a model that is gone. */
+  /** True if the sample was scored by a version of its model that is not served now, or by a model that no longer exists. */
   readonly stale: boolean;
 }
 
 /** Many samples' weights and signals, in columns. */
 export interface LookUp extends LookedUp {
-  /** Of each shape: its samples were scored by another version of its model than the one that is served now. */
+  /** For each shape: whether its samples were scored by a version of its model that is not served now. */
   readonly staleShapes: readonly boolean[];
 }
 
-/** Weights and signals by id; throws `dataset_not_found`. */
+/** Weights and signals by id. Throws `dataset_not_found`. */
 export async function lookUpSamples(
   { rankers, store }: Ports,
   dataset: string,
@@ -28,7 +28,7 @@ export async function lookUpSamples(
   return { ...found, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
 }
 
-/** One sample; throws `dataset_not_found`, `sample_not_found`. */
+/** One sample. Throws `dataset_not_found` or `sample_not_found`. */
 export async function readSample(
   { rankers, store }: Ports,
   dataset: string,
@@ -41,28 +41,28 @@ export async function readSample(
   return { dataset: summary, sample: { ...found, id, stale } };
 }
 
-/** Forgets one sample; throws `dataset_not_found`, `sample_not_found`. */
+/** Deletes one sample. Throws `dataset_not_found` or `sample_not_found`. */
 export async function deleteSample(store: DatasetStore, dataset: string, id: string): Promise<void> {
   if (await store.deleteSample(dataset, id)) return;
   await readDataset(store, dataset);
   throw sampleNotFound(dataset, id);
 }
 
-/** What is known of a dataset as a whole; throws `dataset_not_found`. */
+/** The summary of a dataset. Throws `dataset_not_found`. */
 export async function readDataset(store: SummaryStore, dataset: string): Promise<DatasetSummary> {
   const summary = await store.readDataset(dataset);
   if (summary === null) throw datasetNotFound(dataset);
   return summary;
 }
 
-/** Forgets a dataset with its samples and snapshots; throws `dataset_not_found`. */
+/** Deletes a dataset with its samples and snapshots. Throws `dataset_not_found`. */
 export async function deleteDataset(store: SummaryStore, dataset: string): Promise<void> {
   if (!(await store.deleteDataset(dataset))) {
     throw datasetNotFound(dataset);
   }
 }
 
-/** Tells whether a remembered `name@version` is another than the one served now; each model is asked once. */
+/** A function that tells whether a remembered `name@version` is not served. It compares with the models that are served now. */
 export function staleness(rankers: Rankers): (model: string) => boolean {
   const current = new Set(rankers.describe().map(modelId));
   return (model) => !current.has(model);

@@ -16,10 +16,11 @@ export interface DatasetWeighting {
 }
 
 /**
- * Weighs every sample of a dataset by a signal, or a mix, that each of them remembers, and keeps the weights as its newest snapshot.
+ * Weighs every sample of a dataset and keeps the weights as its newest snapshot. The weighting reads a signal, or a mix of
+ * signals, that the dataset remembers for every sample.
  *
- * Throws `dataset_not_found`, `unsuitable_weighting` (also for a dataset whose samples are all deleted), and `unsuitable_signal` where a sample lacks the signal, naming those
- * that all samples have.
+ * Throws `dataset_not_found`, `unsuitable_weighting` (also if all samples of the dataset have been deleted), and
+ * `unsuitable_signal` if a sample lacks a signal. The message then names the signals that all samples have.
  */
 export async function weighDataset(
   { rankers, store }: Ports,
@@ -52,15 +53,15 @@ export async function weighDataset(
 
 interface Scores {
   readonly ids: string[];
-  /** (N) Of each signal. */
+  /** (N) values of each signal. */
   readonly values: ReadonlyMap<SignalName, number[]>;
   readonly models: Set<string>;
   readonly losses: Set<string>;
-  /** Each a direction, or several that count together; empty where no signal weighed is measured along one. */
+  /** Each entry is a direction, or several that were summed; empty if no weighed signal is measured along a direction. */
   readonly directions: Set<string>;
 }
 
-/** Ids that a refusal names. */
+/** Most ids that a refusal names. */
 const LACKING_NAMED = 5;
 
 async function readScores(
@@ -99,7 +100,7 @@ async function readScores(
     }
   }
   if (samples === 0)
-    throw new AssayError("unsuitable_weighting", { detail: `Dataset ${dataset} holds no samples to weigh` });
+    throw new AssayError("unsuitable_weighting", { detail: `Dataset ${dataset} has no samples to weigh` });
   const common = SIGNALS.filter((name) => having.get(name) === samples).join(", ") || "no signal in common";
   throwFaults(
     "unsuitable_signal",
@@ -108,7 +109,7 @@ async function readScores(
       if (count === 0) return [];
       const named = (lacking.get(signal) ?? []).map((id) => JSON.stringify(id)).join(", ");
       const which = count > LACKING_NAMED ? `${named}, …` : named;
-      const message = `${count} of ${samples} samples were scored without ${signal} (${which}); all of them have: ${common}`;
+      const message = `${count} of ${samples} samples were scored without ${signal} (${which}); all ${samples} samples have: ${common}`;
       return [{ path, message }];
     }),
   );
@@ -119,18 +120,18 @@ function adviceOnMixture({ models, losses, directions }: Scores, rankers: Ranker
   const advice: string[] = [];
   if (models.size > 1)
     advice.push(
-      `The samples were scored by ${models.size} model versions, whose signals do not compare: ${[...models].join(", ")}.`,
+      `The samples were scored by ${models.size} model versions, so their signals are not comparable: ${[...models].join(", ")}.`,
     );
   if (losses.size > 1)
     advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
   if (directions.size > 1)
     advice.push(
-      `The samples were scored along ${directions.size} directions, whose signals do not compare: ${[...directions].join(", ")}.`,
+      `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${[...directions].join(", ")}.`,
     );
   const stale = [...models].filter(staleness(rankers));
   if (stale.length > 0)
     advice.push(
-      `Some samples were scored by a model that is not served any more (${stale.join(", ")}): score them again.`,
+      `Some samples were scored by a model version that is no longer served (${stale.join(", ")}): score them again.`,
     );
   return advice;
 }

@@ -4,7 +4,7 @@ import { modelId } from "../../ranker/port.js";
 import type { DirectionInfo, DirectionKind, DirectionStore, Page } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 
-/** A direction as a run takes it, with what the signals read of it. */
+/** A direction as a run takes it, with the facts that signals read. */
 export interface ResolvedDirection extends DirectionVector {
   readonly name: string;
   readonly kind: DirectionKind;
@@ -14,14 +14,14 @@ export interface ResolvedDirection extends DirectionVector {
 
 /** A direction and whether it can still be used. */
 export interface KnownDirection extends DirectionInfo {
-  /** No served model has the weights that it was made with. */
+  /** True if no served model has the weights that the direction was made with. */
   readonly stale: boolean;
 }
 
 /**
- * The direction of that name for a run of the model. Throws `direction_not_found`, and `direction_stale` where it was made
- * with other weights than the model has, for its parts would be projected on other parameters' gradients. Reading it
- * throws `direction_not_found` where it was replaced since.
+ * The direction of that name, for a run of the model. Throws `direction_not_found`. Throws `direction_stale` if the direction was
+ * made with other weights than the model has, because its entries belong to the gradients of those weights. Reading the
+ * vector throws `direction_not_found` if the direction has been replaced meanwhile.
  */
 export async function resolveDirection(
   store: DirectionStore,
@@ -39,12 +39,12 @@ export async function resolveDirection(
   };
 }
 
-/** What is known of a direction; throws `direction_not_found`. */
+/** A direction without its vector. Throws `direction_not_found`. */
 export async function readDirection({ rankers, store }: Ports, name: string): Promise<KnownDirection> {
   return withStaleness(rankers)(await storedDirection(store, name));
 }
 
-/** A page of the directions, by name. */
+/** A page of the directions, in the order of their names. */
 export async function listDirections(
   { rankers, store }: Ports,
   cursor: string | null,
@@ -54,7 +54,7 @@ export async function listDirections(
   return { items: page.items.map(withStaleness(rankers)), cursor: page.cursor };
 }
 
-/** Forgets a direction; throws `direction_not_found`. */
+/** Deletes a direction. Throws `direction_not_found`. */
 export async function deleteDirection(store: DirectionStore, name: string): Promise<void> {
   if (!(await store.deleteDirection(name))) throw directionNotFound(name);
 }
@@ -76,6 +76,6 @@ function directionNotFound(name: string): AssayError {
 
 function staleDirection({ name, model }: DirectionInfo, served: ModelDescription): AssayError {
   return new AssayError("direction_stale", {
-    detail: `Direction ${JSON.stringify(name)} was made with the weights of ${modelId(model)}, and this is ${modelId(served)}: make it again`,
+    detail: `Direction ${JSON.stringify(name)} was made with the weights of ${modelId(model)}, but the model is now ${modelId(served)}: make the direction again`,
   });
 }

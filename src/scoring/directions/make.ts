@@ -14,23 +14,24 @@ import { type DirectionWatch, requireLabels, sumGradients } from "./sum.js";
 export interface DirectionRequest {
   readonly name: string;
   readonly kind: DirectionKind;
-  /** The default model where absent. */
+  /** Absent: the default model. */
   readonly model?: string | undefined;
-  /** The loss of the model's task where absent. */
+  /** Absent: the loss of the model's task. */
   readonly loss?: LossName | undefined;
 }
 
 type Samples = readonly LocatedSample[] | AsyncIterable<LocatedSample>;
 
 /**
- * Makes a direction of labelled samples and keeps it in place of the one of its name: their mean loss gradient, or E[I], their
- * mean unit gradient. A list is checked as a whole before anything runs; of a stream a few batches are held at once, and
- * its first fault ends it. A group loss compares the samples of a group, which follow one another in a stream.
+ * Makes a direction from labelled samples: their mean loss gradient, or E[I], their mean unit gradient. The new direction
+ * replaces an existing one of that name. A list is checked as a whole before anything runs. Of a stream, only a few batches are
+ * held at once, and the first fault ends it. A group loss compares the samples of a group, which must follow one another in a
+ * stream.
  *
  * Throws `directions_full`, `unsuitable_loss`, `unsuitable_graph`, `unsuitable_label`, `missing_label`, `invalid_sample`,
- * `invalid_request` where there is no sample, `direction_undefined` where every gradient is 0, `direction_stale` where the
- * model is replaced meanwhile, and what `Ranker.run`, `Accumulation.add` and the store throw, except that it waits while the
- * ranker is overloaded. Nothing is kept then, and the direction of that name stays what it was.
+ * `invalid_request` if there is no sample, `direction_undefined` if the mean gradient is 0, and `direction_stale` if the model is
+ * replaced meanwhile. Also throws what `Ranker.run`, `Accumulation.add` and the store throw, except `overloaded`: then it
+ * waits and tries again. After an error nothing is kept, and an existing direction of that name is unchanged.
  */
 export async function makeDirection(
   { rankers, store }: Ports,
@@ -89,12 +90,12 @@ async function makeWith(
   }
 }
 
-/** Throws `directions_full` where a new name would be one too many. Writers at once may exceed the number by themselves. */
+/** Throws `directions_full` if a new name would exceed the limit. Concurrent writers may still exceed it by their own number. */
 async function checkRoom(store: DirectionStore, name: string, { directionsMax }: Limits): Promise<void> {
   const { items } = await store.listDirections(null, directionsMax);
   if (items.length < directionsMax || (await store.readDirection(name)) !== null) return;
   throw new AssayError("directions_full", {
-    detail: `No more directions than ${directionsMax} are kept (ASSAY_DIRECTIONS_MAX): delete one first`,
+    detail: `The limit of ${directionsMax} directions is reached (ASSAY_DIRECTIONS_MAX): delete one first`,
   });
 }
 
@@ -107,16 +108,16 @@ function checkGraphs(
   if (lacking.length === 0) return;
   const why = gradientGraphsUnsupported === null ? "" : ` (${gradientGraphsUnsupported})`;
   throw new AssayError("unsuitable_graph", {
-    detail: `A direction of kind ${kind} needs the graphs ${needed.join(" and ")}, and model ${name} has no ${lacking.join(" and no ")}${why}`,
+    detail: `A direction of kind ${kind} needs the graphs ${needed.join(" and ")}, but model ${name} has no ${lacking.join(" and no ")}${why}`,
   });
 }
 
-/** Throws `direction_stale` once the model has been replaced: the sums belong to weights that nobody is served with any more. */
+/** Throws `direction_stale` if the model has been replaced: the sums belong to weights that are no longer served. */
 function checkServed(rankers: Rankers, model: ModelDescription): void {
   const served = rankers.inspect(model.name).model;
   if (served.weightsDigest === model.weightsDigest) return;
   throw new AssayError("direction_stale", {
-    detail: `Model ${modelId(model)} was replaced by ${modelId(served)} while the direction was being made: make it again`,
+    detail: `Model ${modelId(model)} was replaced by ${modelId(served)} while the direction was being made: make the direction again`,
   });
 }
 
@@ -124,7 +125,7 @@ function isList(samples: Samples): samples is readonly LocatedSample[] {
   return Array.isArray(samples);
 }
 
-/** The batches of a list that has no fault; groups may lie scattered in it. */
+/** The batches of a list, after all its samples have been checked. The samples of a group need not follow one another in it. */
 async function checkedBatches(
   samples: readonly LocatedSample[],
   loss: LossName,
@@ -142,15 +143,15 @@ async function checkedBatches(
 function checkNorm({ norm }: AccumulatedVector): void {
   if (norm === 0)
     throw new AssayError("direction_undefined", {
-      detail: "The mean of the samples' gradients is zero: it points nowhere",
+      detail: "The mean of the samples' gradients is zero, so it has no direction: send other samples",
     });
   if (!Number.isFinite(norm))
     throw new AssayError("engine_failed", {
-      detail: "The gradients of the samples do not sum to a finite number",
+      detail: "The sum of the samples' gradients is not finite",
     });
 }
 
-/** Throws the caller's reason once it waits no more. */
+/** The bytes of the vector. Throws the caller's reason once the caller no longer waits. */
 async function* whileWanted(vector: AccumulatedVector, { signal }: Caller): AsyncGenerator<Uint8Array> {
   for await (const chunk of vector.read()) {
     if (signal.aborted) throw signal.reason;

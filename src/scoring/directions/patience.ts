@@ -6,10 +6,11 @@ const WAIT_MS = 1000;
 const WAIT_MAX_MS = 10_000;
 
 /**
- * Does work that the ranker may refuse as `overloaded` as often as it takes: bulk work gives way to others and goes on after
- * them. It gives up with the caller's reason when the caller does.
+ * Repeats work until the ranker no longer refuses it as `overloaded`: bulk work lets other requests go first. When the caller
+ * gives up, this throws the caller's reason.
  *
- * @param own work of the same caller that may be what fills the queue: once it has settled, no time is waited for
+ * @param own earlier work of the same caller, which may itself fill the queue. The first retry comes as soon as it has settled,
+ *   without a delay
  */
 export async function patiently<T>(
   work: () => Promise<T>,
@@ -27,7 +28,7 @@ export async function patiently<T>(
   }
 }
 
-/** Half of the time to one and a half of it, so that those who were refused together do not come back together. */
+/** Waits between half and one and a half of the time, so that callers that were refused together do not retry together. */
 async function wait(meanMs: number, signal: AbortSignal): Promise<void> {
   const waitMs = Math.min(meanMs, WAIT_MAX_MS) * (0.5 + Math.random());
   await delay(waitMs, undefined, { signal }).catch(() => {

@@ -10,18 +10,18 @@ import { textOf } from "../requests/sample.js";
 import { type LocatedSample, placesOf } from "../requests/sample-batches.js";
 import { patiently } from "./patience.js";
 
-/** What is summed, and with what. */
+/** The accumulation for the sums, and what is needed to fill it. */
 export interface DirectionSums extends ModelPorts {
   readonly accumulation: Accumulation;
   readonly kind: DirectionKind;
   readonly loss: LossName;
-  /** Throws where the sums are of no use any more. */
+  /** Throws if the sums are no longer of use. */
   readonly checkUse: () => void;
 }
 
-/** Who waits for a direction, and what they hear meanwhile. */
+/** Who waits for a direction, and how they hear of its progress. */
 export interface DirectionWatch extends Watch {
-  /** Told after each batch of how many samples the gradients are in the sums. */
+  /** Called after each batch with the number of samples whose gradients have been summed. */
   readonly onProgress: (samples: number) => void;
 }
 
@@ -30,12 +30,12 @@ export interface Totals {
   readonly zeroGradients: number;
 }
 
-/** Batches whose gradients are being summed at once: with one alone the sessions would run out of work at each of its ends. */
+/** Most batches whose gradients are summed at once. With only one, the sessions would be idle each time a batch ends. */
 const ADDING_MAX = 2;
 
 /**
- * Adds the gradients of all samples to the accumulation. The outputs of one batch are computed while the gradients of those
- * before are summed. When it throws, nothing is under way any more.
+ * Adds the gradients of all samples to the accumulation. It computes the outputs of one batch while the gradients of earlier
+ * batches are summed. When it returns or throws, all additions have settled.
  */
 export async function sumGradients(
   { ranker, store, accumulation, kind, loss, checkUse }: DirectionSums,
@@ -56,7 +56,7 @@ export async function sumGradients(
   ): Promise<void> {
     if (moving.length > 0)
       await locating(moving, () => patiently(() => accumulation.add(texts, coefficients, caller), caller));
-    await kept; // or what the store has still to write would grow with the stream
+    await kept; // otherwise the backlog of writes to the store would grow with the stream
     samples += batch.length;
     onProgress(samples);
   }
@@ -74,7 +74,7 @@ export async function sumGradients(
       if (adding.length === ADDING_MAX) await adding.shift();
       stopwatch.lap("accumulate");
       const added = add(batch, addend, outputs.kept);
-      added.catch(() => undefined); // whoever awaits it hears of it
+      added.catch(() => undefined); // no unhandled rejection: the code that awaits it gets the error
       adding.push(added);
     }
     await Promise.all(adding);
@@ -85,7 +85,7 @@ export async function sumGradients(
   return { samples, zeroGradients };
 }
 
-/** Throws `missing_label` and `unsuitable_label` with the place of each. */
+/** Throws `missing_label` or `unsuitable_label` with the place of each fault. */
 export function requireLabels(batch: readonly LocatedSample[], loss: LossName, classes: number): void {
   const absent = batch.filter(({ sample: { label = null } }) => label === null);
   throwFaults(
@@ -133,7 +133,7 @@ function addendOf(
   };
 }
 
-/** Faults of what ran name the sample by where it was sent. */
+/** Runs `work`. Faults that it throws name each sample by its place in the input. */
 async function locating<T>(ran: readonly LocatedSample[], work: () => Promise<T>): Promise<T> {
   try {
     return await work();

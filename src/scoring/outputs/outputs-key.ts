@@ -7,17 +7,17 @@ const KEY_BYTES = 16;
 /** The keys of N texts. */
 export interface OutputsKeys {
   readonly keys: readonly OutputsKey[]; // (N)
-  /** (N) The same as strings, a character a byte: equal where the keys are. */
+  /** (N) The same keys as strings, one character per byte. Two strings are equal if and only if their keys are. */
   readonly names: readonly string[];
 }
 
 /**
  * Keys of texts' outputs: the first 16 bytes of SHA-256 over a secret and the text. The secret is HMAC-SHA-256, under the
- * store's digest key, of all that decides the outputs beside the text (weights, tokenizer, graph, precision, token limit, and
- * for tangents the direction). Forward in fp32 and norms have one key.
- * No label is in a key, and without the digest key nobody can test whether a given text was scored: a hash of a secret
- * prefix is a pseudorandom function once half of it is cut off, which leaves nothing to extend (Coron, Dodis, Malinaud &
- * Puniya, "Merkle-Damgård Revisited", CRYPTO 2005). It costs a sixth of an HMAC for each text.
+ * store's digest key, of everything except the text that decides the outputs: weights, tokenizer, graph, precision, token limit,
+ * and for tangents the direction. The forward graph in fp32 and the norms graph share one key.
+ * No label is in a key. Without the digest key nobody can test whether a given text was scored: a hash with a secret prefix is
+ * a pseudorandom function once half of it is cut off, because then no attacker can extend it (Coron, Dodis, Malinaud & Puniya,
+ * "Merkle-Damgård Revisited", CRYPTO 2005). It costs a sixth of an HMAC per text.
  */
 export function outputsKeys(
   digestKey: Buffer,
@@ -50,7 +50,7 @@ function scopeOf({ contentDigests }: ModelDescription, wanted: Wanted): string {
   }
 }
 
-/** The length of the first text keeps ("ab", "c") apart from ("a", "bc"). */
+/** Without the length of the first text, ("ab", "c") and ("a", "bc") would have the same message. */
 function messageOf({ first, second }: Text): string {
   return second === null ? `1\n${first}` : `2 ${first.length}\n${first}${second}`;
 }

@@ -15,29 +15,29 @@ import type { ModelPorts, Watch } from "../ports.js";
 import { outputsUntil } from "../requests/store-until.js";
 import { outputsKeys } from "./outputs-key.js";
 
-/** (N, …) each, where it was wanted. */
+/** (N, …) each; present if it was wanted. */
 type Matrices = Readonly<Partial<Record<MatrixName, Float32Array>>>;
 
-/** What the model says of N samples, from the store where it is known, from the model where it is not. */
+/** The model's outputs for N samples: from the store if it has them, otherwise from a run of the model. */
 export interface KnownOutputs extends Omit<LogitBatch, MatrixName>, Matrices {
   readonly logits: Float32Array;
   readonly featureNormsSquared: Float32Array;
-  /** (K, K) One sample's gram where its record has one, wanted or not. */
+  /** (K, K) The gram of one sample if its record has one, even if it was not wanted. */
   gramOf(index: number): Float32Array | undefined;
   readonly keys: readonly OutputsKey[]; // (N)
-  /** (N) The outputs were in the store. */
+  /** (N) Whether the outputs were in the store. */
   readonly cached: readonly boolean[];
   readonly truncated: readonly boolean[]; // (N)
-  /** Why the store could not be asked; null where it answered. */
+  /** Why the store could not be asked; null if it answered. */
   readonly storeFailure: AssayError | null;
-  /** Resolves when what the model has said is in the store, to null, or to why it is not. It can be read before. */
+  /** Resolves to null when new outputs are in the store, or to the reason why they are not. They can be used before that. */
   readonly kept: Promise<AssayError | null>;
 }
 
 /**
- * Outputs in the order of `texts`. Equal texts run once; what the store knows does not run. What it knows in part runs again
- * and is kept with all its parts, so that requests for different parts do not displace each other's records for ever. A
- * store that does not answer costs only the cache: the outputs come all the same, with `storeFailure`.
+ * Outputs in the order of `texts`. Equal texts run once, and texts that the store knows do not run. A record that lacks a
+ * wanted part is computed again with the union of parts, so that requests do not overwrite each other's records. If the store
+ * does not answer, the model computes all outputs, and `storeFailure` says why. Throws what `ranker.run` throws.
  */
 export async function knownOutputs(
   { ranker, store }: ModelPorts,
@@ -101,10 +101,10 @@ export async function knownOutputs(
   return { ...columns, cached, keys, storeFailure, kept };
 }
 
-/** A store that takes less is slow and does not hang. */
+/** The least time that the store is given. A store that needs less than this is only slow; it does not hang. */
 const CACHE_WAIT_MIN_MS = 250;
 
-/** The store for half of the time that the caller has left: where it hangs, the model needs the other half. */
+/** The store, limited to half of the time that the caller has left. If the store hangs, the model needs the other half. */
 function cacheUntil(
   store: OutputsStore,
   { deadlineAtMs }: Caller,
@@ -122,7 +122,7 @@ function cacheUntil(
   };
 }
 
-/** What gives these records' parts beside the wanted ones. Of the graphs only forward and norms share a key. */
+/** What to run for the wanted parts and the parts of these records together. Only the graphs forward and norms share a key. */
 function widened(wanted: Wanted, known: readonly OutputsRecord[]): Wanted {
   const parts = MATRIX_NAMES.filter((name) => known.some((record) => record[name] !== undefined));
   const asked = ASKED_MATRICES.filter((name) => parts.includes(name) || gives(wanted, name));
@@ -143,7 +143,7 @@ function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord
   };
 }
 
-/** The matrices that `make` gives. */
+/** The matrices that `make` returns; a matrix is absent if `make` returns undefined for its name. */
 function mapped(make: (name: MatrixName) => Float32Array | undefined): Matrices {
   const made: { -readonly [M in keyof Matrices]: Float32Array } = {};
   for (const name of MATRIX_NAMES) {
@@ -153,21 +153,21 @@ function mapped(make: (name: MatrixName) => Float32Array | undefined): Matrices 
   return made;
 }
 
-/** A store that does not answer costs the cache; anything else is thrown on. */
+/** A failure of the store, which scoring survives without the cache. Throws any other error. */
 function tolerated(error: unknown): AssayError {
   if (isStoreFailure(error)) return error;
   throw error;
 }
 
-/** Resolves when all are kept, to null, or to the first that is not. */
+/** Resolves when all promises have settled: to the first failure, or to null if there is none. */
 export async function firstFailure(kept: readonly Promise<AssayError | null>[]): Promise<AssayError | null> {
   return (await Promise.all(kept)).find((failure) => failure !== null) ?? null;
 }
 
 interface Distinct {
-  /** Index of the first text of each distinct content. */
+  /** For each distinct content, the index of its first text. */
   readonly firsts: readonly number[];
-  /** (N) Which distinct content each text has. */
+  /** (N) For each text, the index of its content in `firsts`. */
   readonly of: readonly number[];
 }
 

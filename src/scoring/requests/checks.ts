@@ -17,14 +17,14 @@ import {
 } from "../../ranker/port.js";
 import type { Sample } from "./sample.js";
 
-/** The loss of a request that names none: what the model's task trains with. */
+/** The loss of a request that names none: the loss that the model's task is trained with. */
 const TASK_LOSS: Readonly<Record<ModelDescription["task"], LossName>> = {
   binary: "bce",
   regression: "mse",
   classification: "cross_entropy",
 };
 
-/** The given loss, or the task's; throws `unsuitable_loss` where it does not suit the model. */
+/** The given loss, or the task's. Throws `unsuitable_loss` if it does not suit the model. */
 export function suitLoss(loss: LossName | undefined, model: ModelDescription): LossName {
   const chosen = loss ?? TASK_LOSS[model.task];
   const suitable = suitableLosses(model.classes);
@@ -36,8 +36,8 @@ export function suitLoss(loss: LossName | undefined, model: ModelDescription): L
 }
 
 /**
- * The given precision, or the model's; fp32 for a gradient graph, which has no other. Throws `unsuitable_precision` where the
- * model has no such graph.
+ * The given precision, or the model's. Gradient graphs exist in fp32 only. Throws `unsuitable_precision` if the model has no
+ * graph of the given precision.
  */
 export function suitPrecision(
   precision: Precision | undefined,
@@ -47,14 +47,14 @@ export function suitPrecision(
   if (graph !== "forward") {
     if (precision === undefined || precision === "fp32") return "fp32";
     throw new AssayError("unsuitable_precision", {
-      detail: `Gradients run in fp32 only, and a signal of this request reads them; ask for it without ${precision}`,
+      detail: `A signal of this request reads gradients, which run in fp32 only: send precision fp32 instead of ${precision}, or leave it out`,
       faults: [{ path: "/precision", message: "must be fp32, or be left out" }],
     });
   }
   const chosen = precision ?? model.precision;
   if (model.precisions.includes(chosen)) return chosen;
   throw new AssayError("unsuitable_precision", {
-    detail: `Model ${model.name} has ${model.precisions.join(", ")}, not ${chosen}`,
+    detail: `Model ${model.name} has no graph in ${chosen}; it has ${model.precisions.join(", ")}`,
     faults: [{ path: "/precision", message: `must be one of ${model.precisions.join(", ")}` }],
   });
 }
@@ -70,8 +70,8 @@ export function checkLabels(samples: readonly Sample[], loss: LossName, classes:
 }
 
 /**
- * The ids that there are: (N) where a dataset is named. Throws `duplicate_id` with each id that stands a second time,
- * `invalid_sample` where a dataset needs an id that is absent.
+ * The ids of the samples that have one: (N) if a dataset is named. Throws `duplicate_id` with each repeated id, and
+ * `invalid_sample` if a dataset is named and a sample has no id.
  */
 export function checkIds(samples: readonly Sample[], dataset: string | undefined): string[] {
   const seen = new Map<string, number>();
@@ -93,10 +93,10 @@ export function checkIds(samples: readonly Sample[], dataset: string | undefined
   return [...seen.keys()];
 }
 
-/** Largest group under `pairwise`, whose cost is the square of it. */
+/** Largest group under `pairwise`, whose cost grows with the square of the group's size. */
 const PAIRWISE_GROUP_MAX = 1024;
 
-/** Throws `invalid_sample` where a loss that compares the samples of a group meets one without, or too large a group. */
+/** For losses that compare the samples of a group: throws `invalid_sample` if a sample has no group or a group is too large. */
 export function checkGroups(samples: readonly Sample[], loss: LossName): void {
   if (!isGroupLoss(loss)) return;
   const sizes = new Map<string, number>();
@@ -112,21 +112,21 @@ export function checkGroups(samples: readonly Sample[], loss: LossName): void {
     if (loss === "pairwise" && size === PAIRWISE_GROUP_MAX + 1)
       faults.push({
         ...place,
-        message: `has more than ${PAIRWISE_GROUP_MAX} samples; listwise takes larger groups`,
+        message: `has more than ${PAIRWISE_GROUP_MAX} samples: make groups smaller, or use listwise, which takes larger ones`,
       });
   });
   throwFaults("invalid_sample", faults);
 }
 
-/** A signal that a request names, and where. */
+/** A signal that a request names, and the path where it names it. */
 export interface AskedSignal {
   readonly signal: SignalName;
   readonly path: string;
 }
 
 /**
- * Throws `unsuitable_signal` where a signal has no meaning under the loss or the model cannot give it, `missing_label` where a
- * signal was asked for that needs a label (or a hard one) that a sample lacks.
+ * Throws `unsuitable_signal` if a signal has no meaning under the loss or the model cannot give it. Throws `missing_label` if a
+ * signal needs a label, or a hard label, that a sample lacks.
  */
 export function checkSignals(
   asked: readonly AskedSignal[],
@@ -140,7 +140,7 @@ export function checkSignals(
     const lack = lackOfModel(readingsOf([signal], hasTrajectory), model);
     if (suitable.includes(signal) && lack === null) return [];
     const reason = suitable.includes(signal) ? `needs ${lack}` : `has no meaning under ${loss}`;
-    return [{ path, message: `${signal} ${reason}; there are: ${signalsOf(model, loss).join(", ")}` }];
+    return [{ path, message: `${signal} ${reason}; available: ${signalsOf(model, loss).join(", ")}` }];
   });
   throwFaults("unsuitable_signal", unsuitable);
 
@@ -152,14 +152,14 @@ export function checkSignals(
   );
   if (lacking.length === 0) return;
   const labelFree = signalsOf(model, loss).filter((name) => labelNeed(name, model.classes) === "none");
-  const free = labelFree.length === 0 ? "" : `; without one there are: ${labelFree.join(", ")}`;
+  const free = labelFree.length === 0 ? "" : `; available without a label: ${labelFree.join(", ")}`;
   throwFaults(
     "missing_label",
     lacking.map((fault) => ({ ...fault, message: fault.message + free })),
   );
 }
 
-/** What label the sample lacks for the signal, in words; null when it has what is needed. */
+/** Which label the sample lacks for the signal, in words; null if it lacks none. */
 export function lackOf({ label = null }: Sample, name: SignalName, classes: number): string | null {
   const need = labelNeed(name, classes);
   if (need === "none") return null;
@@ -169,14 +169,14 @@ export function lackOf({ label = null }: Sample, name: SignalName, classes: numb
 }
 
 /**
- * What the signals read beside the logits. An influence summed over a trajectory reads nothing of the request's own model.
+ * What the signals read in addition to the logits. With a trajectory, influence reads nothing from the request's own model.
  */
 export function readingsOf(names: readonly SignalName[], hasTrajectory: boolean): ReadonlySet<Reading> {
   const ofModel = hasTrajectory ? names.filter((name) => name !== "influence") : names;
   return new Set(ofModel.flatMap((name) => SIGNAL_TABLE[name].reads));
 }
 
-/** What of the model gives the readings: the least graph, and what is asked of it beside. */
+/** What to run of the model for the readings: the cheapest graph that gives them, and the extra matrices to ask of it. */
 export function runFor(readings: ReadonlySet<string>): { graph: AnsweringGraph; asked: AskedMatrix[] } {
   const asked = ASKED_MATRICES.filter((name) => readings.has(name));
   const matrices = MATRIX_NAMES.filter((name) => readings.has(name));
@@ -185,7 +185,7 @@ export function runFor(readings: ReadonlySet<string>): { graph: AnsweringGraph; 
   return { graph, asked };
 }
 
-/** What of the readings the model cannot give, in words; null where it gives all. */
+/** What the model lacks for the readings, in words; null if it lacks nothing. */
 export function lackOfModel(readings: ReadonlySet<Reading>, model: ModelDescription): string | null {
   const { graph } = runFor(readings);
   if (graph !== "forward" && !model.gradientGraphs.includes(graph)) {
@@ -196,7 +196,7 @@ export function lackOfModel(readings: ReadonlySet<Reading>, model: ModelDescript
   return lacksTrees ? `a learned model, which model ${model.name} lacks (learned.onnx)` : null;
 }
 
-/** Signals that have a meaning under the loss and that the model can give. */
+/** The signals that have a meaning under the loss and that the model can give. */
 export function signalsOf(model: ModelDescription, loss: LossName): SignalName[] {
   return suitableSignals(loss).filter((name) => lackOfModel(readingsOf([name], false), model) === null);
 }

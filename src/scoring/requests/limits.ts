@@ -1,4 +1,4 @@
-/** Limits of what is posted; they stand in the schema, and so in the OpenAPI document. */
+/** Limits of requests. They are part of the schemas, and so of the OpenAPI document. */
 export interface Limits extends SampleLimits {
   /** Samples in one score request. */
   readonly samplesMax: number;

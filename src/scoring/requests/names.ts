@@ -1,10 +1,10 @@
 import { z } from "zod";
 import type { SampleLimits } from "./limits.js";
 
-/** Bytes of UTF-8 that the name of a dataset or a direction may have. */
+/** Most bytes of UTF-8 in the name of a dataset or a direction. */
 export const DATASET_BYTES_MAX = 128;
 
-/** A name that a URL's path holds: not `.` or `..`, which clients take out of a path before they send it. */
+/** A name that is a segment of a URL's path. It is not `.` or `..`, because clients remove these from paths before they send. */
 function pathName(bytesMax: number, what: string) {
   return name(bytesMax, what, (text) => (text === "." || text === ".." ? PATH_STEP : null));
 }
@@ -23,18 +23,18 @@ function name(bytesMax: number, what: string, faultOf: (text: string) => string 
     })
     .meta({
       description: `${what} At most ${bytesMax} bytes of UTF-8, without control characters.`,
-      // What of the check a schema can say.
+      // The part of the check that a JSON schema can express.
       maxLength: bytesMax,
       pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
     });
 }
 
 export const LONE_SURROGATE = "holds a lone surrogate, which is not Unicode text";
-const PATH_STEP = "is . or .., which clients take out of a URL's path";
+const PATH_STEP = "must not be . or .., which clients remove from a URL's path";
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 function nameFaults(text: string, bytesMax: number): string[] {
-  // Most names are these, and a look-up checks thousands: one test instead of three.
+  // Most names are printable ASCII, and a look-up checks thousands of names: this is one test instead of three.
   if (PRINTABLE_ASCII.test(text) && text.length <= bytesMax) return NO_FAULTS;
   const faults: string[] = [];
   if (!text.isWellFormed()) faults.push(LONE_SURROGATE);
@@ -50,7 +50,10 @@ export function idSchema({ idBytesMax }: SampleLimits) {
 }
 
 export function groupSchema({ idBytesMax }: SampleLimits) {
-  return name(idBytesMax, "The query that the sample belongs to.");
+  return name(
+    idBytesMax,
+    "Id of the query that the sample belongs to. `pairwise` and `listwise` compare the samples of a group.",
+  );
 }
 
 export const datasetSchema = pathName(DATASET_BYTES_MAX, "Name of a dataset.");

@@ -2,26 +2,27 @@ import { type AssayError, faultsError, type SamplePlace } from "../../errors.js"
 import type { Limits } from "./limits.js";
 import type { Sample } from "./sample.js";
 
-/** A sample and where it was sent: its index in a list, or `line 17` of a stream. */
+/** A sample and its place in the input: its index in a list, or `line 17` of a stream. */
 export interface LocatedSample {
   readonly sample: Sample;
   readonly place: SamplePlace;
 }
 
-/** The place of each of the samples by its index among them, as `relocated` takes it. */
+/** The place of the sample at each index, as a function for `relocated`. */
 export function placesOf(samples: readonly LocatedSample[]): (index: number) => SamplePlace {
   return (index) => samples[index]?.place ?? index;
 }
 
-/** What a batch holds before it is full, where nobody says otherwise. */
+/** The default size of a batch: it is full with this many samples or characters. */
 const SAMPLES = 256;
 const CHARS = 2 ** 21;
 
 /**
- * The samples in batches, in their order; memory does not grow with their number. With `byGroup` a batch holds whole groups:
- * then each sample needs a group, a group's samples follow one another, and the names of all groups are remembered.
+ * The samples in batches, in their order. Memory does not grow with the number of samples. With `byGroup` a batch holds whole
+ * groups: each sample needs a group, the samples of a group must follow one another, and the names of all groups are remembered.
  *
- * Throws `invalid_sample` where a sample has no group, or one that ended before or grows larger than a request may be.
+ * With `byGroup`, throws `invalid_sample` if a sample has no group, if its group has ended before, or if a group is larger than
+ * a request may be.
  */
 export async function* sampleBatches<T extends LocatedSample>(
   samples: Iterable<T> | AsyncIterable<T>,
@@ -45,7 +46,7 @@ export async function* sampleBatches<T extends LocatedSample>(
   if (batch.length > 0) yield batch;
 }
 
-/** The samples with those of a group together, groups in the order of their first samples. */
+/** The samples sorted so that those of a group follow one another. Groups keep the order of their first samples. */
 export function groupedTogether(samples: readonly LocatedSample[]): LocatedSample[] {
   const groups = new Map<string | undefined, LocatedSample[]>();
   for (const located of samples) {
@@ -56,7 +57,7 @@ export function groupedTogether(samples: readonly LocatedSample[]): LocatedSampl
   return [...groups.values()].flat();
 }
 
-/** Whether each sample in turn is the first of its group. */
+/** A function that takes the samples in turn and tells whether each is the first of its group. */
 function groupBeginnings({
   samplesMax,
   bodyBytesMax,

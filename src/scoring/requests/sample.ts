@@ -3,11 +3,11 @@ import type { Text } from "../../ranker/port.js";
 
 /** One training example as it was posted: a pair of query and document, or one text. */
 export type Sample = {
-  /** Opaque; needed where a dataset is to remember the sample. */
+  /** Opaque. Required if a dataset is to remember the sample. */
   readonly id?: string | undefined;
   /** Null or absent: unlabelled. */
   readonly label?: Label | undefined;
-  /** The query that pairwise and listwise losses compare within. */
+  /** The query of the sample. Pairwise and listwise losses compare the samples of one query. */
   readonly group?: string | undefined;
   /** Loss of the sample under a reference model, read by `rho`. */
   readonly reference_loss?: number | undefined;
@@ -25,16 +25,16 @@ export function textOf(sample: Sample): Text {
     : { first: sample.text, second: null };
 }
 
-/** A named number of the sample: every object has a `constructor`, so only its own count. */
+/** A named number of the sample. Only own properties count, because every object inherits names such as `constructor`. */
 export function extraOf({ extras }: Sample, name: string): number | undefined {
   return extras !== undefined && Object.hasOwn(extras, name) ? extras[name] : undefined;
 }
 
-/** Texts of N samples, and what a loss reads of each beside the model's answer. */
+/** Texts of N samples, and what a loss reads of each sample in addition to the model's outputs. */
 export interface LabelledTexts {
   readonly texts: readonly Text[]; // (N)
   readonly labels: readonly Label[]; // (N)
-  /** (N) where the loss compares the samples of a group, or empty. */
+  /** (N) if the loss compares the samples of a group; otherwise empty. */
   readonly groups: readonly (string | null)[];
   readonly loss: LossName;
 }

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Fault } from "../../errors.js";
 import { pointerOf } from "../../text/json-structure.js";
 
-/** What a schema makes of a value: the value with its defaults, or each fault, its path a JSON pointer into the value. */
+/** The result of a check: the value with its defaults, or its faults, whose paths are JSON pointers into the value. */
 export type Checked<T> =
   | { readonly value: T; readonly faults?: undefined }
   | { readonly value?: undefined; readonly faults: readonly Fault[] };
@@ -12,7 +12,7 @@ export function checkSchema<T>(schema: z.ZodType<T>, value: unknown): Checked<T>
   return parsed.success ? { value: parsed.data } : { faults: parsed.error.issues.flatMap(faultsOf) };
 }
 
-/** A name too many is a fault of its own, at its own place. */
+/** Each unknown name is a separate fault, with its own path. */
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   const { path, message } = issue;
   return issue.code === "unrecognized_keys"
@@ -20,7 +20,7 @@ function faultsOf(issue: z.core.$ZodIssue): Fault[] {
     : [{ path: pointerOf(path), message }];
 }
 
-/** What is wrong, as the predicate of a sentence; nothing where the schema says it itself, or zod has to. */
+/** What is wrong, as the predicate of a sentence. Undefined leaves the message to the schema, or to zod. */
 function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
   if (issue.input === undefined && issue.code !== "custom") return "is required";
   switch (issue.code) {
@@ -32,9 +32,9 @@ function messageOf(issue: z.core.$ZodRawIssue): string | undefined {
     case "too_big":
       return sizeMessage(issue);
     case "unrecognized_keys":
-      return `is not a field that is known here; there are: ${fieldsOf(issue.inst).join(", ")}`;
+      return `is not a known field; the fields here are: ${fieldsOf(issue.inst).join(", ")}`;
     case "invalid_key":
-      return `is not a name that fits: it ${issue.issues[0]?.message}`;
+      return `is not a valid name: it ${issue.issues[0]?.message}`;
     default:
       return undefined;
   }

@@ -3,28 +3,28 @@ import type { Precision } from "../../ranker/port.js";
 import type { Sample } from "./sample.js";
 import type { WeightingRequest } from "./weighting.js";
 
-/** A batch to score, as it is posted. */
+/** A posted batch to score. */
 export interface ScoreRequest {
-  /** The default model where absent. */
+  /** Absent: the default model. */
   readonly model?: string | undefined;
-  /** Remembers the samples under their ids; without it only the outputs are kept. */
+  /** Dataset that remembers the samples under their ids. Absent: only the outputs are kept. */
   readonly dataset?: string | undefined;
-  /** Where absent: `loss` and `grad_norm_last` for labelled samples, what needs no label for the others. */
+  /** Absent: `loss` and `grad_norm_last` for labelled samples, and the signals that need no label for the others. */
   readonly signals?: readonly SignalName[] | undefined;
-  /** The loss of the model's task where absent. */
+  /** Absent: the loss of the model's task. */
   readonly loss?: LossName | undefined;
-  /** `DEFAULT_WEIGHTING` where absent and every sample has a label; null for none. */
+  /** Absent: `DEFAULT_WEIGHTING` if every sample has a label. Null: no weights. */
   readonly weighting?: WeightingRequest | null | undefined;
   readonly precision?: Precision | undefined;
-  /** Name of the direction that `influence`, `alignment` and `tangent` are measured along. */
+  /** Name of the direction along which `influence`, `alignment` and `tangent` are measured. */
   readonly direction?: string | undefined;
-  /** Whose loss `rho` takes away, where the samples bring none. */
+  /** The model whose loss `rho` subtracts, if the samples have no reference loss. */
   readonly reference?: Reference | undefined;
-  /** Checkpoints that `influence` is summed over, in place of the one along `direction`. */
+  /** Checkpoints over which `influence` is summed. It is then not measured along `direction`. */
   readonly trajectory?: readonly Checkpoint[] | undefined;
-  /** Fraction of the batch whose `grad_norm` is exact; the others' is estimated with their help. */
+  /** Fraction of the batch whose `grad_norm` is computed exactly. That of the other samples is estimated from it. */
   readonly exact_fraction?: number | undefined;
-  /** Draws those samples; 0 where absent. */
+  /** Seed for drawing the fraction. Absent: 0. */
   readonly seed?: number | undefined;
   readonly samples: readonly Sample[];
 }
@@ -34,7 +34,7 @@ export interface Reference {
   readonly model: string;
 }
 
-/** One checkpoint of a training run: a served model, a direction made with its weights, and the rate it trained at. */
+/** One checkpoint of a training run: a served model, a direction made with its weights, and its learning rate. */
 export interface Checkpoint {
   readonly model: string;
   readonly direction: string;

@@ -4,8 +4,9 @@ import type { Caller } from "../../ranker/port.js";
 import type { OutputsStore, Store } from "../../store/port.js";
 
 /**
- * The store as seen by a caller that may go or run out of time: then its methods throw the caller's reason, and what was begun
- * goes on in the store. The writing of a direction alone is waited for: its vector ends when the caller goes.
+ * The store for a caller who may disconnect or run out of time. The methods then throw the caller's reason, while an operation
+ * that has begun goes on in the store. Only `writeDirection` is always waited for: it ends by itself, because its vector
+ * throws when the caller gives up.
  */
 export function storeUntil(store: Store, caller: Caller): Store {
   const until = <T>(begin: () => Promise<T>): Promise<T> => untilOver(begin, caller);
@@ -31,7 +32,7 @@ export function storeUntil(store: Store, caller: Caller): Store {
   };
 }
 
-/** The part of the store that keeps outputs, as `storeUntil` has it. */
+/** The same as `storeUntil`, for the part of the store that keeps outputs. */
 export function outputsUntil(store: OutputsStore, caller: Caller): OutputsStore {
   return {
     digestKey: () => untilOver(() => store.digestKey(), caller),
@@ -40,7 +41,9 @@ export function outputsUntil(store: OutputsStore, caller: Caller): OutputsStore 
   };
 }
 
-/** Throws where nobody waits any more; a timer may not have had its turn yet. */
+/**
+ * Throws if the caller no longer waits. It checks the time itself, because the timer of a deadline may not have had its turn yet.
+ */
 export function throwIfOver({ signal, deadlineAtMs }: Caller): void {
   if (signal.aborted) throw signal.reason;
   if (deadlineAtMs !== null && performance.now() > deadlineAtMs) throw new AssayError("deadline_exceeded");
@@ -48,7 +51,7 @@ export function throwIfOver({ signal, deadlineAtMs }: Caller): void {
 
 async function untilOver<T>(begin: () => Promise<T>, caller: Caller): Promise<T> {
   const { signal, deadlineAtMs } = caller;
-  // A deadline that is over while its timer waits for its turn: the timer knows how to say so.
+  // The deadline has passed, but its timer may not have run yet. Let it run: its reason is more precise than ours.
   if (deadlineAtMs !== null && performance.now() > deadlineAtMs) await delay(1);
   throwIfOver(caller);
   let onAbort = (): void => undefined;
@@ -72,7 +75,7 @@ async function* eachUntil<T>(steps: AsyncIterable<T>, caller: Caller): AsyncGene
       yield step.value;
     }
   } finally {
-    // A step under way ends by itself, well or not: nobody waits for it.
+    // A step that has begun ends by itself, with success or failure. Nobody waits for it.
     void iterator.return?.().catch(() => undefined);
   }
 }

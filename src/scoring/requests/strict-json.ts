@@ -1,17 +1,21 @@
 import { type AssayError, faultsError, messageOf } from "../../errors.js";
 import { pointerOf, type StructureFault, structureFault } from "../../text/json-structure.js";
 
-/** Names in one object: more than any request has, few enough that the faults of all of them can be told. */
+/** Most names in one object: more than any request has, but few enough to report the faults of all of them. */
 const NAMES_MAX = 1024;
-/** Lists and objects within one another: a sample's extras in a list in a body, or a part of a mix. V8 takes seconds for millions. */
+/**
+ * Most levels of lists and objects. The deepest are a sample's extras in the list of a body, and a part of a mix. V8 needs
+ * seconds for millions of levels.
+ */
 const DEPTH_MAX = 4;
-/** Entries of a list of a sample or of anything but samples and ids: probabilities of as many classes as a model may have. */
+/** Most entries of any list other than samples and ids: a label has as many probabilities as a model may have classes. */
 const ENTRIES_MAX = 1024;
 
 /**
- * The value of a JSON text. Throws `invalid_json` where it is none, or one that readers of JSON disagree about or that costs more to
- * read than it can be worth: a name that occurs twice in an object (JSON.parse takes the last), one that poisons a prototype,
- * more than `NAMES_MAX` names in an object, `DEPTH_MAX` levels, or `entriesMax` entries of a list. The text is not quoted.
+ * The value of a JSON text. Throws `invalid_json` if the text is not JSON, if parsers would read it differently (a name that
+ * occurs twice in an object, of which JSON.parse takes the last), if a name poisons a prototype, or if it would cost too much to
+ * read: more than `NAMES_MAX` names in an object, `DEPTH_MAX` levels, or `entriesMax` entries in a list. The error does not
+ * quote the text.
  */
 export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown {
   const bounds = { depthMax: DEPTH_MAX, namesMax: NAMES_MAX, entriesMax: Math.max(entriesMax, ENTRIES_MAX) };
@@ -22,12 +26,12 @@ export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown
     return JSON.parse(text.startsWith("\ufeff") ? text.slice(1) : text);
   } catch (cause) {
     throw faultsError("invalid_json", [
-      { path: "", message: `is not JSON that is read: ${reasonOf(cause)}` },
+      { path: "", message: `is not JSON that can be read: ${reasonOf(cause)}` },
     ]);
   }
 }
 
-/** V8's reason without the part of the text that it quotes. */
+/** V8's reason, without the quoted part of the text. */
 function reasonOf(cause: unknown): string {
   const message = messageOf(cause);
   const [, reason = message] = /^(.*?),? ?(?:\.{3})?".*"(?:\.{3})? is not valid JSON$/s.exec(message) ?? [];
@@ -36,7 +40,7 @@ function reasonOf(cause: unknown): string {
 
 function structureError({ kind, place }: StructureFault, entriesMax: number): AssayError {
   const messages = {
-    repeated: "occurs twice: leave one out",
+    repeated: "occurs twice in one object: leave one out",
     poison: "would change the prototype of an object: leave it out",
     names: `has more than ${NAMES_MAX} names`,
     depth: `is more than ${DEPTH_MAX} levels deep`,

@@ -15,16 +15,16 @@ const mixSchema = z
   .array(z.strictObject({ signal: z.enum(SIGNALS), share: z.number().positive() }))
   .min(1)
   .max(SIGNALS.length)
-  .describe("In place of signal: several signals, whose ranks are averaged by their shares");
+  .describe("Several signals in place of `signal`. Their ranks are averaged, weighted by their shares.");
 
-/** A weighting as it is posted or named on the command line; it comes out with its signal or its mix. */
+/** A weighting as it is posted or given on the command line. The parsed value always has a signal or a mix. */
 export const weightingSchema = z
   .strictObject({
     signal: z
       .enum(SIGNALS)
       .optional()
       .describe(
-        `What the scheme reads; where neither signal nor mix is named \`grad_norm\` for \`unit_gradient\` and \`${DEFAULT_WEIGHTING.signal}\` for the others`,
+        `The signal that the scheme reads. Default without \`mix\`: \`grad_norm\` for \`unit_gradient\`, \`${DEFAULT_WEIGHTING.signal}\` for the other schemes.`,
       ),
     mix: mixSchema.optional(),
     scheme: z
@@ -39,14 +39,14 @@ export const weightingSchema = z
     if (value.signal !== undefined && value.mix !== undefined)
       issues.push({ code: "custom", message: "takes a signal or a mix, not both", input: value });
   })
-  .meta({ id: "Weighting", description: "How a signal, or a mix of several, becomes weights" })
+  .meta({ id: "Weighting", description: "How weights are made from a signal, or from a mix of several" })
   .transform(byNamedSignals);
 
 type OptionFields = {
   readonly [Name in keyof OptionValues]: z.ZodExactOptional<z.ZodType<OptionValues[Name]>>;
 };
 
-/** The fields of the table of options. */
+/** One field for each option in the tables of options. */
 function optionFields(): OptionFields;
 function optionFields(): object {
   return Object.fromEntries([

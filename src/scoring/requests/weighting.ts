@@ -5,20 +5,20 @@ import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { SignalName } from "../../importance/types.js";
 import { type OptionValues, WEIGH_DEFAULTS, type WeighOptions } from "../../importance/weigh-options.js";
 
-/** How a request wants its weights; what it leaves out is `WEIGH_DEFAULTS`. */
+/** How a request wants its weights made. Options that it leaves out have the values of `WEIGH_DEFAULTS`. */
 export type WeightingRequest = Partial<OptionValues> & { readonly scheme: SchemeName } & (
     | { readonly signal: SignalName; readonly mix?: undefined }
     | { readonly signal?: undefined; readonly mix: readonly MixedSignal[] }
   );
 
-/** A weighting as it was posted: it may leave out what it weighs by. */
+/** A weighting as it was posted. It may name neither a signal nor a mix. */
 export interface PostedWeighting extends Partial<OptionValues> {
   readonly scheme: SchemeName;
   readonly signal?: SignalName | undefined;
   readonly mix?: readonly MixedSignal[] | undefined;
 }
 
-/** One signal of a mix, and how much its order counts. */
+/** One signal of a mix, and the share of its ranks in the mean. */
 export interface MixedSignal {
   readonly signal: SignalName;
   /** Above 0. */
@@ -32,7 +32,7 @@ export const DEFAULT_WEIGHTING = {
   smoothing: 0.1,
 } as const satisfies WeightingRequest;
 
-/** The weighting by its signal or mix; where it names neither, by the one signal of its scheme, or else by that of the default. */
+/** The weighting with its signal or mix. If it names neither, it takes its scheme's one signal, or else the default signal. */
 export function byNamedSignals({ signal, mix, ...options }: PostedWeighting): WeightingRequest {
   if (mix !== undefined) return { ...options, mix };
   return {
@@ -41,7 +41,7 @@ export function byNamedSignals({ signal, mix, ...options }: PostedWeighting): We
   };
 }
 
-/** The signals that the weighting reads, with the path of each in its request. */
+/** The signals that the weighting reads, each with its path in the request. */
 export function weighedSignals({
   signal,
   mix,
@@ -51,9 +51,9 @@ export function weighedSignals({
 }
 
 /**
- * The scores to weigh: the signal's values, or the mean rank of those mixed.
+ * The scores to weigh: the values of the signal, or the mean ranks of the mixed signals.
  *
- * @param valuesOf (N) of a signal, none absent
+ * @param valuesOf gives the (N) values of a signal, none absent
  */
 export function weighedScores(
   { signal, mix }: WeightingRequest,
@@ -66,15 +66,15 @@ export function weighedScores(
 }
 
 /**
- * The request with every default said. Throws `unsuitable_weighting` where the scheme does not take the signal, reads no such
- * parameter, a mix names a signal twice, or role and normalisation contradict each other.
+ * The request's options with all defaults filled in. Throws `unsuitable_weighting` if the scheme does not take the signal or does
+ * not read a parameter, if a mix names a signal twice, or if role and normalisation contradict each other.
  */
 export function weighOptions(request: WeightingRequest): WeighOptions {
   const faults = [...schemeFaults(request), ...parameterFaults(request), ...mixFaults(request)];
   if (request.role === "probability" && request.normalise === "mean") {
     faults.push({
       path: "/weighting/normalise",
-      message: "must be sum for draw probabilities, which sum to 1",
+      message: "must be sum with role probability, because draw probabilities sum to 1",
     });
   }
   if (faults.length > 0) throw faultsError("unsuitable_weighting", faults);
@@ -89,7 +89,7 @@ function schemeFaults({ scheme, signal, mix }: WeightingRequest): Fault[] {
     return [{ path, message: `must be the signal ${rule.signal} for the scheme ${scheme}` }];
   }
   if (signal === undefined || !rule.nonNegativeOnly || SIGNAL_TABLE[signal].nonNegative) return [];
-  const message = `${scheme} takes only signals that are never negative, and ${signal} can be; softmax and rank take it`;
+  const message = `${scheme} takes only signals that are never negative, but ${signal} can be negative: use softmax or rank`;
   return [{ path: "/weighting/scheme", message }];
 }
 
@@ -109,6 +109,6 @@ function mixFaults({ mix = [] }: WeightingRequest): Fault[] {
   return names.flatMap((name, index) =>
     names.indexOf(name) === index
       ? []
-      : [{ path: `/weighting/mix/${index}/signal`, message: `${name} stands in the mix already` }],
+      : [{ path: `/weighting/mix/${index}/signal`, message: `${name} is already in the mix: leave one out` }],
   );
 }

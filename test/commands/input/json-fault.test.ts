@@ -51,7 +51,7 @@ describe("strict JSON", () => {
         const text = parts.join("");
         const parsed = parseJson(text);
         const fault = "fault" in parsed ? parsed.fault : null;
-        const isTwice = fault?.message.endsWith("comes twice") ?? false;
+        const isTwice = fault?.message.endsWith("occurs twice") ?? false;
         expect(fault === null || isTwice).toBe(isJson(text));
         if (fault === null) return;
         expect(fault.at).toBeGreaterThanOrEqual(0);
@@ -66,12 +66,16 @@ describe("strict JSON", () => {
     ['{"a":{"b":1,"b":1}}', 12],
     ['[{"a\\u0062":"\\\\\\":","ab":1}]', 20],
   ])("is no object with a key twice: %s", (text, at) => {
-    expect(parseJson(text)).toMatchObject({ fault: { at, message: expect.stringContaining("comes twice") } });
+    expect(parseJson(text)).toMatchObject({
+      fault: { at, message: expect.stringContaining("occurs twice") },
+    });
   });
 
   it("is nested as deep as it likes where it is right, and refused where it is not", () => {
     const deep = (closing: number): string => "[".repeat(100_000) + "]".repeat(closing);
     expect(parseJson(deep(100_000))).toHaveProperty("value");
-    expect(parseJson(deep(99_999))).toMatchObject({ fault: { message: "is nested more than 100 levels" } });
+    expect(parseJson(deep(99_999))).toMatchObject({
+      fault: { message: "values are nested more than 100 levels deep" },
+    });
   });
 });

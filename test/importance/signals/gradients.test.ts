@@ -137,8 +137,8 @@ describe("what a signal reads and the batch lacks", () => {
   });
 
   test.each([
-    [{ ...batch, gram: Float32Array.of(1, 2) }, "2 entries of gram for 1 samples of 1 classes"],
-    [{ ...batch, tangent: new Float32Array(0) }, "0 entries of tangent for 1 samples of 1 classes"],
+    [{ ...batch, gram: Float32Array.of(1, 2) }, "2 entries of gram do not fit 1 samples of 1 classes"],
+    [{ ...batch, tangent: new Float32Array(0) }, "0 entries of tangent do not fit 1 samples of 1 classes"],
     [{ ...batch, gram: Float32Array.of(Number.NaN) }, "a gram's entry is not finite"],
     [{ ...batch, tangent: Float32Array.of(Infinity) }, "a tangent's entry is not finite"],
   ])("a batch of the wrong shape or without numbers is refused (%#)", (wrong, message) => {

@@ -106,7 +106,7 @@ describe("a label", () => {
     [3, "cross_entropy", 3, "a class index from 0 to 2 or 3 probabilities, not 3"],
     [-1, "cross_entropy", 3, "a class index"],
     [0.5, "cross_entropy", 3, "a class index"],
-    [[0.5, 0.5], "cross_entropy", 3, "the model has 3 classes, and the label 2 probabilities"],
+    [[0.5, 0.5], "cross_entropy", 3, "the model has 3 classes, but the label has 2 probabilities"],
     [[0.5, 0.6, -0.1], "cross_entropy", 3, "each of a label's probabilities"],
     [[0.5, Number.NaN, 0.5], "cross_entropy", 3, "each of a label's probabilities"],
     [[0.5, 0.2, 0.2], "cross_entropy", 3, "must sum to 1, not 0.8999999999999999"],

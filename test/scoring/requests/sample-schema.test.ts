@@ -89,7 +89,7 @@ describe("a sample's schema", () => {
     [{ text: "a", query: "b" }, [], "needs query and document, or text in place of both"],
     [{ text: "\ud800" }, ["text"], "holds a lone surrogate, which is not Unicode text"],
     [{ text: "a", id: "\u0000" }, ["id"], "holds a control character"],
-    [{ text: "a", id: ".." }, ["id"], "is . or .., which clients take out of a URL's path"],
+    [{ text: "a", id: ".." }, ["id"], "must not be . or .., which clients remove from a URL's path"],
     [{ text: "a", group: "é".repeat(5) }, ["group"], "is longer than 8 bytes of UTF-8"],
   ])("names the fault of %j", (sample, path, message) => {
     expect(schema.safeParse(sample).error?.issues).toMatchObject([{ path, message }]);
