@@ -37,7 +37,7 @@ describe("an accumulation", () => {
     for await (const _ of read());
     expect(sums.closed).toBeNull();
     await delay(60);
-    expect(sums.closed).toContain("nobody used them");
+    expect(sums.closed).toContain("no request used them");
     await expect(accumulation.add([], new Float32Array(0), caller)).rejects.toThrow("nobody");
   });
 

@@ -212,7 +212,7 @@ describe("a reload", () => {
       /model\.json/,
       (folder) => writeFileSync(join(folder, "model.json"), "{"),
     ],
-    ["no manifest any more", /has no model\.json any more/, (folder) => rmSync(join(folder, "model.json"))],
+    ["no manifest any more", /no longer has a model\.json/, (folder) => rmSync(join(folder, "model.json"))],
   ])("refuses a folder with %s, and the old one serves on", async (_about, why, spoil) => {
     const models = copiesOfShipped("default");
     const { rankers, replacements } = await open(models);
@@ -329,7 +329,7 @@ describe("new weights", () => {
     });
     expect(error).toMatchObject({
       code: "model_read_only",
-      message: expect.stringMatching(/new weights serve, but a restart serves the old/),
+      message: expect.stringMatching(/new weights are served, but a restart would serve the old/),
     });
     expect(replacements).toMatchObject([{ version: rankers.inspect("default").model.version }]);
   });
