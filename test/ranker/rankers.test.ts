@@ -128,7 +128,7 @@ describe("several models", () => {
     expect(rankers.faulty()).toEqual(["broken"]);
     await expect(logitOf(rankers, "broken")).rejects.toMatchObject({
       code: "model_invalid",
-      message: expect.stringContaining("repair it, then reload"),
+      message: expect.stringContaining("repair the folder, then reload"),
     });
     writeFileSync(join(models, "broken", "model.json"), manifest);
     await rankers.reload("broken");
