@@ -21,7 +21,7 @@ for (const [name, { help, preset }] of Object.entries<Setting>(SETTINGS)) {
     `${plainText(help)} (${name}${preset ? `, default ${preset}` : ""})`,
   );
 }
-// Here and below: what a command does is loaded when it runs, which takes a second that no other command has to wait.
+// Here and below, a command loads its code when it runs. Loading takes a second, and the other commands do not need the code.
 serveCommand.action(async (_options, command: Command) => {
   const { serve } = await import("./main.js");
   await serve(readConfig(process.env, flagsOf(command)));
@@ -55,7 +55,7 @@ function plainText(markdown: string): string {
   return markdown.replace(/\[([^\]]+)\]\(([^)]+)\)/g, "docs/$2").replaceAll("`", "");
 }
 
-/** The flags that were given, under the names that `readConfig` knows. */
+/** The flags that the user gave, under the names that `readConfig` knows. */
 function flagsOf(command: Command): Record<string, string> {
   const given = command.opts<Record<string, string>>();
   return Object.fromEntries(

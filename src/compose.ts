@@ -12,7 +12,7 @@ import { packageVersion } from "./version.js";
 
 const DAY_MS = 86_400_000;
 
-/** The ports of the service, opened from the configuration; `close` drains and lets go of them. */
+/** The ports of the service, opened from the configuration. `close` drains and closes them. */
 export interface Ports {
   readonly rankers: Rankers;
   readonly store: Store;
@@ -52,12 +52,14 @@ export async function openPorts(config: Config): Promise<Ports> {
   return { rankers, store, metrics, logger, close };
 }
 
-/** A device that the configuration names is a condition of the start: throws `config_invalid` with what is missing. */
+/** Throws `config_invalid` with what is missing if a device that the configuration names cannot be used. */
 async function requireDevices({ device: devices }: Config, rankers: Rankers): Promise<void> {
   if (devices.every(({ device, fallback }) => fallback || device.kind === "cpu")) return;
   const state = await rankers.get(rankers.defaultName).settled();
   if (state.status !== "ready") {
-    throw new AssayError("config_invalid", { detail: `ASSAY_DEVICE cannot be served: ${state.reason}` });
+    throw new AssayError("config_invalid", {
+      detail: `ASSAY_DEVICE names a device that cannot be used: ${state.reason}`,
+    });
   }
 }
 
@@ -78,7 +80,7 @@ export async function composeApp(
   });
 }
 
-/** Loads the adapter that is used alone: the other takes a tenth of a second. */
+/** Loads only the adapter that is used, because loading the other one takes a tenth of a second. */
 async function openStore(config: Config, logger: Logger): Promise<Store> {
   const { redisUrl, dataDir, digestKey, outputsDays, outputsBytesMax } = config;
   const kept = { digestKey, outputsTtlMs: outputsDays * DAY_MS, outputsBytesMax };
@@ -92,7 +94,7 @@ async function openStore(config: Config, logger: Logger): Promise<Store> {
     ...kept,
     onChange(lost) {
       if (lost === null) logger.info("connected to Redis");
-      else logger.warn({ reason: lost }, "no use of Redis");
+      else logger.warn({ reason: lost }, "Redis cannot be used");
     },
   });
   try {

@@ -50,28 +50,28 @@ const redisUrl = z.string().superRefine((text, context) => {
 export interface Setting {
   /** Reads the text of the environment or of the flag. */
   readonly type: z.ZodType<unknown, string>;
-  /** As it would be written in the environment; absent where the setting may be. */
+  /** The default value, as the environment would give it; absent if the setting has no default. */
   readonly preset?: string;
-  /** What the table says where the preset depends on the machine. */
+  /** What the table says instead if the default depends on the machine. */
   readonly presetText?: string;
   /** What it means and in which unit, in Markdown. */
   readonly help: string;
 }
 
 /**
- * Every setting, once. `Config`, the flags of `assay serve` and the table in docs/configuration.md are made from this: the flag of
- * `ASSAY_DATA_DIR` is `--data-dir`, its field of `Config` is `dataDir`.
+ * Every setting. `Config`, the flags of `assay serve` and the table in docs/configuration.md are all derived from this table: the
+ * flag of `ASSAY_DATA_DIR` is `--data-dir`, its field in `Config` is `dataDir`.
  */
 export const SETTINGS = {
   ASSAY_HOST: {
     type: z.string().min(1),
     preset: "127.0.0.1",
-    help: "Address to listen on; of a name such as `localhost`, the first address that it resolves to. Anything but loopback needs `ASSAY_API_KEYS`.",
+    help: "Address to listen on. A name such as `localhost` means the first address that it resolves to. Any address but loopback needs `ASSAY_API_KEYS`.",
   },
   ASSAY_PORT: {
     type: integer(0, 65535),
     preset: "8080",
-    help: "Port to listen on; 0 takes a free one. (A Kubernetes Service named assay injects `tcp://…` here: set `enableServiceLinks: false`.)",
+    help: "Port to listen on; 0 chooses a free port. (If a Kubernetes Service is named assay, Kubernetes sets this variable to `tcp://…`: set `enableServiceLinks: false`.)",
   },
   ASSAY_DATA_DIR: {
     type: z.string().min(1),
@@ -81,117 +81,117 @@ export const SETTINGS = {
   },
   ASSAY_REDIS_URL: {
     type: redisUrl,
-    help: "Keeps everything in Redis instead: `redis://user:password@host:6379/0`, user and password percent-encoded, `rediss://` for TLS, `?prefix=` for a key prefix ([redis.md](redis.md)).",
+    help: "URL of a Redis server that is used instead of the embedded store: `redis://user:password@host:6379/0`. Percent-encode user and password, use `rediss://` for TLS and `?prefix=` for a key prefix ([redis.md](redis.md)).",
   },
   ASSAY_MODELS_DIR: {
     type: z.string().min(1),
     preset: join(packageRoot, "models"),
     presetText: "`models` in the package",
-    help: "Folder of the model folders.",
+    help: "Folder that holds the model folders.",
   },
   ASSAY_DEFAULT_MODEL: {
     type: z.string().min(1),
     preset: "default",
-    help: "Model of a request that names none; loaded at start.",
+    help: "Model of a request that names no model. It is loaded at the start.",
   },
   ASSAY_PINNED_MODELS: {
     type: list,
     preset: "",
-    help: "Models loaded at start beside the default one, separated by commas; another is loaded by its first request, which waits.",
+    help: "Further models that are loaded at the start, separated by commas. Any other model is loaded by its first request, which waits for it.",
   },
   ASSAY_WEIGHTS_BYTES_MAX: {
     type: integer(1, 2 ** 50),
     preset: String(4 * 2 ** 30),
-    help: "Bytes of the largest `weights.bin` that `PUT /v1/models/{model}/weights` takes.",
+    help: "Size in bytes of the largest `weights.bin` that `PUT /v1/models/{model}/weights` accepts.",
   },
   ASSAY_PRECISION: {
     type: z.enum(["fp32", "int8"]),
     preset: "fp32",
-    help: "Precision of a request that names none.",
+    help: "Precision of a request that names no precision.",
   },
   ASSAY_DEVICE: {
     type: deviceList,
     preset: "auto",
-    help: "`auto`: the first CUDA device, or the CPU where there is none. `cpu`. `cuda`, `cuda:1` or a list such as `cuda:0,cuda:1`: an engine process on each, and no start without them.",
+    help: "`auto`: the first CUDA device, or the CPU if there is none. `cpu`: the CPU. `cuda`, `cuda:1` or a list such as `cuda:0,cuda:1`: one engine process on each device; the service does not start if one is missing.",
   },
   ASSAY_SESSIONS: {
     type: integer(1, 256),
     presetText: "one for each core, 4 at most",
-    help: "Sessions of a model side by side on the CPU.",
+    help: "Sessions of a model that run at the same time on the CPU.",
   },
   ASSAY_THREADS_PER_SESSION: {
     type: integer(1, 1024),
-    presetText: "cores by sessions",
-    help: "Threads that ONNX Runtime uses inside one operator.",
+    presetText: "cores divided by sessions",
+    help: "Threads that ONNX Runtime uses inside one operator of one session.",
   },
   ASSAY_API_KEYS: {
     type: keyList,
     preset: "",
-    help: "Bearer keys, separated by commas; each at least 16 characters. Without them only requests for localhost, 127.0.0.1 and [::1] are served, and none that another site's page sends.",
+    help: "Bearer keys, separated by commas, each with at least 16 characters. Without keys the service answers only requests for localhost, 127.0.0.1 and [::1], and refuses requests that a page of another site sends.",
   },
   ASSAY_DIGEST_KEY: {
     type: digestKey,
-    help: "Key of the digests under which outputs are kept, 64 hex digits; by default made once and kept in the store.",
+    help: "Key of the digests under which the store keeps outputs, 64 hex digits. By default the service makes a key once and keeps it in the store.",
   },
   ASSAY_SAMPLES_MAX: {
     type: integer(1, 1_000_000),
     preset: "2048",
-    help: "Samples in one `POST /v1/score`.",
+    help: "Most samples in one `POST /v1/score`.",
   },
   ASSAY_IDS_MAX: {
     type: integer(1, 1_000_000),
     preset: "10000",
-    help: "Ids in one look-up.",
+    help: "Most ids in one look-up.",
   },
   ASSAY_DIRECTIONS_MAX: {
     type: integer(1, 1000),
     preset: "32",
-    help: "Directions that are kept; each takes four bytes for every parameter of its model.",
+    help: "Most directions that are kept. Each takes four bytes for every parameter of its model.",
   },
   ASSAY_BODY_BYTES_MAX: {
     type: integer(1024, 2 ** 31),
     preset: String(16 * 2 ** 20),
-    help: "Bytes of one request's body, or of one line of a stream.",
+    help: "Largest size in bytes of one request's body, or of one line of a stream.",
   },
   ASSAY_BODIES_BYTES_MAX: {
     type: integer(1024, 2 ** 40),
     preset: String(256 * 2 ** 20),
-    help: "Bytes of all bodies that are held at once, read and not yet answered; over it requests are answered 429. Memory is a few times that.",
+    help: "Largest size in bytes of all bodies that are held at once, which are read but not yet answered. Further requests are answered 429. The memory used is a few times this size.",
   },
   ASSAY_ID_BYTES_MAX: {
     type: integer(1, 256),
     preset: "256",
-    help: "Bytes of UTF-8 of a sample's id or group; the stores take no longer ones.",
+    help: "Longest id or group of a sample, in bytes of UTF-8. The stores accept at most 256.",
   },
   ASSAY_TEXT_CHARS_MAX: {
     type: integer(1, 10_000_000),
     preset: "100000",
-    help: "Characters (code points) of one text (query, document or text); the model itself truncates at its token limit.",
+    help: "Longest text (query, document or text), in characters (code points). The model also truncates each text at its token limit.",
   },
   ASSAY_QUEUE_TOKENS_MAX: {
     type: integer(1, 1_000_000_000),
     preset: "131072",
-    help: "While this many tokens wait for a model, further requests are answered 429; small ones and bulk have a queue each.",
+    help: "While this many tokens wait for a model, further requests are answered 429. Small requests and bulk requests have separate queues.",
   },
   ASSAY_OUTPUTS_DAYS: {
     type: integer(1, 36_500),
     preset: "30",
-    help: "Days after which the outputs of a text are forgotten.",
+    help: "Days after which the store deletes the outputs of a text.",
   },
   ASSAY_OUTPUTS_BYTES_MAX: {
     type: integer(2 ** 20, 2 ** 50),
     preset: String(4 * 2 ** 30),
-    help: "Estimated bytes of the outputs in the store; over it the oldest give way.",
+    help: "Largest estimated size in bytes of the outputs in the store. Beyond it the oldest outputs are deleted.",
   },
   ASSAY_CLOSE_TIMEOUT_MS: {
     type: integer(0, 3_600_000),
     preset: "30000",
-    help: "Time to finish requests under way after SIGTERM or SIGINT.",
+    help: "Time in milliseconds that running requests have to finish after SIGTERM or SIGINT.",
   },
   ASSAY_LOG_LEVEL: {
     type: z.enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"]),
     preset: "info",
-    help: "Least level that is logged.",
+    help: "Lowest level that is logged.",
   },
 } as const satisfies Readonly<Record<`ASSAY_${string}`, Setting>>;
 
@@ -203,7 +203,7 @@ type CamelCase<Name extends string> = Name extends `${infer Word}_${infer Rest}`
   : Lowercase<Name>;
 type FieldOf<Name extends SettingName> = Name extends `ASSAY_${infer Rest}` ? CamelCase<Rest> : never;
 
-/** Everything the process is told from outside: a field for each setting, undefined where it has no preset and is not set. */
+/** All settings: one field for each. It is undefined if the setting has no default and is not set. */
 export type Config = {
   readonly [Name in SettingName as FieldOf<Name>]:
     | z.output<Settings[Name]["type"]>
@@ -221,8 +221,8 @@ function fieldOf(name: string): string {
 }
 
 /**
- * Reads the configuration; `flags` (by flag name) win over `environment`. Throws `config_invalid` naming every fault: a bad
- * value, an unknown ASSAY_ name.
+ * Reads the configuration. `flags` (by flag name) win over `environment`. Throws `config_invalid` naming every bad value and
+ * every unknown ASSAY_ name.
  */
 export function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
@@ -244,14 +244,14 @@ export function readConfig(
       faults,
     });
   }
-  // `Config` maps over the table as this loop does, which the compiler cannot see.
+  // `Config` maps over the table in the same way as this loop does, but the compiler cannot see that.
   return Object.fromEntries(fields) as Config;
 }
 
-/** Throws `config_invalid` where the service would be open to other machines without a key. */
+/** Throws `config_invalid` if other machines could use the service without a key. */
 export function checkBind({ host, apiKeys }: Pick<Config, "host" | "apiKeys">): void {
   if (apiKeys.length > 0 || isLoopback(host)) return;
-  const message = `${host} is not loopback: set ASSAY_API_KEYS, or listen on 127.0.0.1`;
+  const message = `${host} is not a loopback address: set ASSAY_API_KEYS, or listen on 127.0.0.1`;
   throw new AssayError("config_invalid", {
     detail: `ASSAY_HOST ${message}`,
     faults: [{ path: "ASSAY_HOST", message }],

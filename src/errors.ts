@@ -1,33 +1,33 @@
-/** What an error says beside its code: named facts, and for bad input the path of each fault. */
+/** What an error says in addition to its code: named facts and, for bad input, the path of each fault. */
 export interface ErrorDetails {
-  /** Sentence for the person who reads the answer. Where it is absent the first fault makes one, or the catalogue's title. */
+  /** A sentence for the person who reads the answer. If absent, the first fault makes one; without faults, the title does. */
   readonly detail?: string | undefined;
   /** Each fault with the place of the value that caused it. */
   readonly faults?: readonly Fault[];
   readonly cause?: unknown;
-  /** Time after which the same request may succeed, where it is known. */
+  /** Time after which the same request may succeed, if it is known. */
   readonly retryAfterMs?: number | undefined;
 }
 
 /**
- * One fault of a request. A sample's fault names the sample apart from the field in it, because each layer counts samples of its
- * own: a run those that the store lacks, a request those of its body. `relocated` takes an error from one to the next.
+ * One fault of a request. A sample's fault keeps sample and field apart, because each layer numbers other samples:
+ * a run numbers those that the store lacks, a request numbers those of its body. `relocated` converts an error between layers.
  */
 export interface Fault {
-  /** Absent where the fault is no sample's. */
+  /** Absent if the fault does not belong to a sample. */
   readonly sample?: SamplePlace;
   /**
-   * A JSON pointer (RFC 6901: list entries count from 0, "" is the whole) into the sample, or into the body where none is named;
-   * or the name of a parameter.
+   * A JSON pointer (RFC 6901: list entries count from 0, "" is the whole) into the sample, or into the body if no sample is
+   * named; or the name of a parameter.
    */
   readonly path: string;
-  /** Makes a sentence with the place. */
+  /** The predicate of a sentence whose subject is the place of the fault. */
   readonly message: string;
-  /** The other sample that the message is true of; it ends the sentence. */
+  /** Another sample that has the same fault. The sentence ends with its place. */
   readonly sharedWith?: SamplePlace;
 }
 
-/** The index of a sample in the call, from 0; or its place in the input, in words: `line 17`. */
+/** The index of a sample in the call, from 0; or words for its place in the input, such as `line 17`. */
 export type SamplePlace = number | string;
 
 /**
@@ -88,10 +88,10 @@ export const ERRORS = {
 /** A code of the catalogue. */
 export type ErrorCode = keyof typeof ERRORS;
 
-/** An error of the catalogue: `message` is its detail, or what its faults say, or the title. */
+/** An error of the catalogue. `message` is its detail, or else a sentence from its faults, or else the title. */
 export class AssayError extends Error {
   readonly code: ErrorCode;
-  /** Undefined where `message` is made of the faults or the title. */
+  /** Undefined if `message` comes from the faults or the title. */
   readonly detail: string | undefined;
   readonly faults: readonly Fault[];
   readonly retryAfterMs: number | undefined;
@@ -106,17 +106,17 @@ export class AssayError extends Error {
   }
 }
 
-/** Whether the store cannot do its part for now: it says so itself, and may be asked again. */
+/** Whether the error means that the store does not answer or has no room. The same request may succeed later. */
 export function isStoreFailure(error: unknown): error is AssayError {
   return error instanceof AssayError && (error.code === "store_unavailable" || error.code === "store_full");
 }
 
-/** The error of at least one fault: its message is the first, with the number of the others. */
+/** An error with at least one fault. Its message states the first fault and the number of the others. */
 export function faultsError(code: ErrorCode, faults: readonly Fault[]): AssayError {
   return new AssayError(code, { faults });
 }
 
-/** The first fault as a sentence, with the number of the others; undefined where there is none. */
+/** The first fault as a sentence, with the number of the others; undefined if there is no fault. */
 export function sentenceOf(
   [first, ...others]: readonly Fault[],
   subjectOf: (fault: Fault) => string = (fault) => pathOf(fault) || "The body",
@@ -131,7 +131,7 @@ export function pathOf({ sample, path }: Fault): string {
   return sample === undefined ? path : inBody(sample) + path;
 }
 
-/** What is wrong, after the place of the fault. */
+/** The rest of the sentence after the place of the fault: what is wrong. */
 export function predicateOf({ message, sharedWith }: Fault): string {
   return sharedWith === undefined ? message : `${message} ${inBody(sharedWith)} too`;
 }
@@ -140,7 +140,7 @@ function inBody(sample: SamplePlace): string {
   return typeof sample === "number" ? `/samples/${sample}` : sample;
 }
 
-/** What was thrown, its samples placed among those of the caller; what is no error of the catalogue stays as it is. */
+/** What was thrown, with its sample indices converted to the caller's. What is not an error of the catalogue stays as it is. */
 export function relocated(thrown: unknown, placeOf: (sample: number) => SamplePlace): unknown {
   if (!(thrown instanceof AssayError) || thrown.faults.length === 0) return thrown;
   const moved = (sample: SamplePlace): SamplePlace => (typeof sample === "number" ? placeOf(sample) : sample);
@@ -156,17 +156,17 @@ export function relocated(thrown: unknown, placeOf: (sample: number) => SamplePl
   return new AssayError(code, { detail, faults, cause: thrown, retryAfterMs });
 }
 
-/** The error of a fault of the body as a whole. */
+/** An error with one fault, which concerns the body as a whole. */
 export function bodyFault(code: ErrorCode, message: string): AssayError {
   return faultsError(code, [{ path: "", message }]);
 }
 
-/** Throws the code with the faults; does nothing where there is none. */
+/** Throws an error of the code with the faults; does nothing if there is no fault. */
 export function throwFaults(code: ErrorCode, faults: readonly Fault[]): void {
   if (faults.length > 0) throw faultsError(code, faults);
 }
 
-/** What was thrown as an error of the catalogue: `internal` with its cause where it is none. */
+/** What was thrown as an error of the catalogue. Anything else becomes the cause of an `internal` error. */
 export function asAssayError(error: unknown): AssayError {
   return error instanceof AssayError ? error : new AssayError("internal", { cause: error });
 }

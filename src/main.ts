@@ -4,9 +4,9 @@ import { type Config, checkBind } from "./config.js";
 import { AssayError } from "./errors.js";
 
 /**
- * Serves until SIGTERM or SIGINT: config → compose → listen → close. Requests under way finish within `closeTimeoutMs`; the
- * process exits 0 when they did, 1 when they did not. A second signal ends it at once. Throws `config_invalid` where
- * the address cannot be listened on.
+ * Serves until SIGTERM or SIGINT: config → compose → listen → close. Running requests have `closeTimeoutMs` to finish. The
+ * process exits with 0 if they finish in that time, and with 1 if they do not. A second signal ends the process at once. Throws
+ * `config_invalid` if the service cannot listen on the address.
  */
 export async function serve(config: Config): Promise<void> {
   checkBind(config);
@@ -14,7 +14,7 @@ export async function serve(config: Config): Promise<void> {
   async function closeAll(): Promise<void> {
     for (const part of opened.splice(0).reverse()) await part.close();
   }
-  // From the first moment on: as process 1 of a container nothing else would heed a signal.
+  // This comes first, because process 1 of a container ignores signals that it has no handler for.
   endOnSignal(closeAll, config.closeTimeoutMs);
   try {
     const ports = await openPorts(config);
@@ -38,7 +38,9 @@ function endOnSignal(closeAll: () => Promise<void>, closeTimeoutMs: number): voi
     closing = true;
     process.stdout.write(`Assay closes on ${signal}\n`);
     setTimeout(() => {
-      process.stderr.write(`assay: requests under way did not finish within ${closeTimeoutMs} ms\n`);
+      process.stderr.write(
+        `assay: running requests did not finish within ${closeTimeoutMs} ms (ASSAY_CLOSE_TIMEOUT_MS)\n`,
+      );
       process.exit(1);
     }, closeTimeoutMs).unref();
     await closeAll();
@@ -48,7 +50,7 @@ function endOnSignal(closeAll: () => Promise<void>, closeTimeoutMs: number): voi
   process.on("SIGINT", (signal) => void end(signal));
 }
 
-/** The URL under which this machine reaches the service. */
+/** Listens. Answers the URL under which this machine reaches the service. */
 async function listen(app: FastifyInstance, { host, port }: Config): Promise<string> {
   try {
     await app.listen({ host, port });
@@ -64,7 +66,7 @@ async function listen(app: FastifyInstance, { host, port }: Config): Promise<str
   return `http://${reached.includes(":") ? `[${reached}]` : reached}:${bound}`;
 }
 
-/** Says how to score a first sample, once that works; the log says why it does not. */
+/** Prints how to score a first sample once the default model is ready. If the model fails, the log says why. */
 async function announceReady({ rankers }: Ports, url: string, needsKey: boolean): Promise<void> {
   const ranker = rankers.get(rankers.defaultName);
   if ((await ranker.settled()).status !== "ready") return;
@@ -76,7 +78,7 @@ async function announceReady({ rankers }: Ports, url: string, needsKey: boolean)
   );
 }
 
-/** Logs what an acknowledged write means, or that the store does not answer yet. */
+/** Logs the store's status, which tells how durable an acknowledged write is, or logs that the store does not answer yet. */
 async function reportStore({ store, logger }: Ports): Promise<void> {
   try {
     logger.info(await store.status(), "store answers");

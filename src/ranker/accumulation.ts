@@ -1,10 +1,10 @@
 import type { HostSums } from "./engine/host/host.js";
 import type { Accumulation, Caller, Text } from "./port.js";
 
-/** Sums that nobody uses for this long are given up: their client has vanished. */
+/** Sums that nobody has used for this long are dropped, because their client has probably gone. */
 const IDLE_MS_MAX = 5 * 60_000;
 
-/** Entries of the vector that are asked for at once: a megabyte. */
+/** Entries of the vector in one request to the engine: a megabyte. */
 const CHUNK = 2 ** 18;
 
 export interface AccumulationOptions {
@@ -16,7 +16,7 @@ export interface AccumulationOptions {
   readonly idleMsMax?: number;
 }
 
-/** One accumulation in an engine process, given up when nobody uses it for minutes. */
+/** One accumulation in an engine process. It is dropped if nobody uses it for `idleMsMax`. */
 export function createAccumulation({
   sums,
   count,
@@ -29,7 +29,7 @@ export function createAccumulation({
   function watch(): void {
     clearTimeout(idle);
     if (users > 0) return;
-    idle = setTimeout(() => sums.close(`nobody used them for ${idleMsMax / 1000} s`), idleMsMax);
+    idle = setTimeout(() => sums.close(`no request used them for ${idleMsMax / 1000} s`), idleMsMax);
     idle.unref();
   }
 
@@ -55,10 +55,10 @@ export function createAccumulation({
         async *read() {
           const chunkAt = (at: number): Promise<Float32Array> => {
             const chunk = using(() => sums.read(at, Math.min(CHUNK, count - at), scale));
-            chunk.catch(() => undefined); // whoever awaits it hears of it
+            chunk.catch(() => undefined); // the loop below awaits it and gets the error
             return chunk;
           };
-          // The engine makes the next chunk while this one is taken care of.
+          // The engine makes the next chunk while the caller handles this one.
           let next = chunkAt(0);
           for (let at = 0; at < count; at += CHUNK) {
             const { buffer, byteOffset, byteLength } = await next;
@@ -69,7 +69,7 @@ export function createAccumulation({
       })),
     async release() {
       clearTimeout(idle);
-      sums.close("they were let go");
+      sums.close("they were released");
     },
   };
 }

@@ -1,16 +1,16 @@
 /** A row that waits for the model. */
 export interface WaitingRow {
-  /** Rows of one batch are of one kind. */
+  /** All rows of a batch have the same kind. */
   readonly kind: string;
   /** Token count, special tokens included. */
   readonly tokens: number;
-  /** Padded tokens of a batch of its kind, at most, in `tokensMax`. */
+  /** Most padded tokens of a batch of this kind, as a multiple of `tokensMax`. */
   readonly batchScale: number;
-  /** Runs in a batch of its own: it is suspected of ending the engine process. */
+  /** Runs in a batch of its own, because it may have crashed the engine process. */
   readonly alone: boolean;
 }
 
-/** Small runs that somebody waits for go before bulk. */
+/** Small runs, which a user may be waiting for, go before bulk. */
 export const PRIORITIES = ["interactive", "bulk"] as const;
 export type Priority = (typeof PRIORITIES)[number];
 
@@ -18,11 +18,11 @@ export type Priority = (typeof PRIORITIES)[number];
 export type WaitingRows = Readonly<Record<Priority, readonly WaitingRow[]>>;
 
 export interface PlanOptions {
-  /** Padded tokens of a batch (rows × longest row), at most; a longer row makes a batch of its own. */
+  /** Most padded tokens of a batch (rows × longest row); a longer row makes a batch of its own. */
   readonly tokensMax: number;
-  /** Sessions that have nothing to do: they share what waits where it is less than a batch for each. */
+  /** Number of idle sessions. They share the waiting rows if these are too few for a full batch each. */
   readonly sessionsIdle: number;
-  /** Time since bulk last got a batch while it waits; over `bulkPauseMsMax` its turn comes. */
+  /** Time that bulk has waited since its last batch. If it is over `bulkPauseMsMax`, bulk gets the next batch. */
   readonly bulkPauseMs: number;
   readonly bulkPauseMsMax: number;
 }
@@ -33,12 +33,12 @@ export interface PlannedBatch {
   readonly rows: readonly number[];
 }
 
-/** Rows from the first on that a plan looks at: enough to group like lengths, and few enough to sort for every batch. */
+/** A plan looks at this many rows: enough to group similar lengths, and few enough to sort for every batch. */
 const HORIZON = 1024;
 
 /**
- * The next batch to run: interactive rows before bulk, but for the batch that bulk gets after each pause. It holds the first
- * row of its priority, so nothing waits for ever, and rows of its kind and about its length. Null where nothing waits.
+ * The next batch to run. Interactive rows go before bulk, except that bulk gets one batch after each pause. The batch holds the
+ * first row of its priority, so that no row waits for ever, and rows of the same kind and similar length. Null if no row waits.
  */
 export function planNextBatch(waiting: WaitingRows, options: PlanOptions): PlannedBatch | null {
   const bulkIsDue = waiting.bulk.length > 0 && options.bulkPauseMs > options.bulkPauseMsMax;
@@ -60,8 +60,8 @@ export function planNextBatch(waiting: WaitingRows, options: PlanOptions): Plann
 }
 
 /**
- * Groups rows into batches of similar length: from the longest down, each batch filled until its padded size (rows × longest
- * row) would pass `tokensMax`, so that what is left over is short. A row longer than the budget makes a batch of its own.
+ * Groups rows into batches of similar length. It goes from the longest row down and fills each batch until its padded size (rows
+ * × longest row) would exceed `tokensMax`, so the last batch holds short rows. A row over the budget makes a batch of its own.
  * Returns indices into `lengths`; every index occurs once.
  */
 export function planBatches(lengths: ArrayLike<number>, tokensMax: number): number[][] {

@@ -2,23 +2,23 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { posix } from "node:path";
 
-/** A file's text, null where it cannot be read. */
+/** A file's text; null if it cannot be read. */
 export type ReadText = (path: string) => string | null;
 
 /** Where Linux mounts the cgroup file systems. */
 const CGROUP_ROOT = "/sys/fs/cgroup";
 
-/** The kernel's default period, for a quota without one. */
+/** The kernel's default period. It applies to a quota that names no period. */
 const PERIOD_US = 100_000;
 
 /**
- * Whole cores that this process may keep busy: the cores it may run on, or less where a cgroup gives it less time. At least 1.
+ * Whole cores that this process may keep busy: the cores it may run on, or fewer if a cgroup gives it less time. At least 1.
  *
- * A fraction is rounded down. The threads of an operator end together: with more of them than the quota pays for, all stop
- * when it is spent, and the event loop in the same cgroup with them; what rounding down leaves over serves that loop.
+ * A fraction is rounded down. The threads of an operator finish together. If there are more threads than the quota allows, all of
+ * them stop when it is used up, and so does the event loop in the same cgroup. The rest from rounding down is left for that loop.
  *
- * Needed because Node 20's `availableParallelism` sees affinity (cpusets) and no quotas, and a container's CPU limit is a quota;
- * Node 24's sees quotas, rounds them down too, and ignores those under one core (nodejs/node#59200).
+ * This is needed because a container's CPU limit is a quota, and Node 20's `availableParallelism` respects affinity (cpusets) but
+ * no quotas. Node 24's respects quotas and rounds them down too, but ignores those under one core (nodejs/node#59200).
  */
 export function availableCores(
   read: ReadText = readText,
@@ -27,12 +27,13 @@ export function availableCores(
   return Math.max(1, Math.floor(Math.min(coresVisible, cgroupCores(read))));
 }
 
-/** Each session has the weights for itself, so there are not as many as a large machine has cores. */
+/** Each session has its own copy of the weights, so a large machine does not get one session for each core. */
 const SESSIONS_MAX = 4;
 
 /**
- * Sessions and the threads of each that keep the cores busy and no more, where they are not given. Many sessions with few
- * threads run bulk faster than the opposite: on two cores, two with one thread each 1.1 times (fp32) and 1.2 times (int8).
+ * Chooses the numbers of sessions and of threads in each that are not given, so that they use all cores and no more. Many
+ * sessions with few threads run bulk faster than few sessions with many threads: on two cores, two sessions with one thread each
+ * are 1.1 times (fp32) and 1.2 times (int8) as fast as one with two threads.
  */
 export function shareCores(
   cores: number,
@@ -44,7 +45,7 @@ export function shareCores(
   return { sessions: chosen, threads: threads ?? Math.max(1, Math.floor(cores / chosen)) };
 }
 
-/** Cores' worth of time that the cgroups of this process grant, fractions included; infinite without a quota. */
+/** The CPU time that the cgroups of this process grant, in cores, not rounded; infinite without a quota. */
 function cgroupCores(read: ReadText): number {
   const { unified, cpu } = parseCgroups(read("/proc/self/cgroup") ?? "");
   const quotas: number[] = [];
@@ -70,7 +71,7 @@ export interface Cgroups {
   readonly cpu: { readonly path: string; readonly controllers: string } | null;
 }
 
-/** Reads /proc/self/cgroup: lines of `hierarchy:controllers:path`, the path of v2 under `0::`. */
+/** Reads /proc/self/cgroup: lines of `hierarchy:controllers:path`. The line of v2 begins with `0::`. */
 export function parseCgroups(text: string): Cgroups {
   let unified: Cgroups["unified"] = null;
   let cpu: Cgroups["cpu"] = null;
@@ -89,20 +90,20 @@ export function parseCpuMax(text: string | null): number {
   return coresOf(Number(quota), Number(period ?? PERIOD_US));
 }
 
-/** Cores of v1's cpu.cfs_quota_us and cpu.cfs_period_us. Infinite without a quota, which is written as −1. */
+/** Cores of v1's cpu.cfs_quota_us and cpu.cfs_period_us. Infinite without a quota; then the file holds −1. */
 export function parseCfs(quota: string | null, period: string | null): number {
   return coresOf(Number(quota), Number(period ?? PERIOD_US));
 }
 
-/** What is missing, `max`, −1 or no number at all limits nothing. */
+/** A missing value, `max`, −1 and anything that is not a number mean no limit. */
 function coresOf(quotaUs: number, periodUs: number): number {
   return quotaUs > 0 && periodUs > 0 ? quotaUs / periodUs : Number.POSITIVE_INFINITY;
 }
 
 /**
- * The folder of a cgroup and those above it up to the mount: a quota anywhere on the way counts. In a container without a
- * cgroup namespace the path is the host's and the mount shows the container's own folder: its lower folders are not there,
- * and the mount's files are the ones that count. `/../x` is a cgroup beside the namespace's own, whose files are out of sight.
+ * The folder of a cgroup and all folders above it up to the mount, because a quota of each of them applies. In a container
+ * without a cgroup namespace the path is the host's, but the mount shows only the container's own folder. Then the lower folders
+ * do not exist, and the files of the mount apply. `/../x` is a cgroup outside of the namespace; its files are not visible.
  */
 function withAncestors(mount: string, path: string): string[] {
   const folders = [mount];
@@ -112,7 +113,7 @@ function withAncestors(mount: string, path: string): string[] {
   return folders;
 }
 
-/** Null for every failure: where no file tells a limit (another system, a controller that is off), none is known. */
+/** Null for every failure. If no file gives a limit (another system, a controller that is off), no limit is known. */
 function readText(path: string): string | null {
   try {
     return readFileSync(path, "utf8");

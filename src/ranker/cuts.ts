@@ -1,4 +1,4 @@
-/** The components of a `tokenizer.json` that decide where a text's tokens depend on what follows. */
+/** The components of a `tokenizer.json` that decide whether the tokens at a place depend on the text after it. */
 export interface Components {
   readonly normalizer?: Component | null | undefined;
   readonly pre_tokenizer?: Component | null | undefined;
@@ -21,29 +21,32 @@ export interface Component {
 }
 
 /**
- * The first place at or after `from` where the text may end: the tokens before it are the first ones of the whole text's. The
- * text's length where there is none.
+ * The first place at or after `from` where the text may be cut: the tokens of the part before it are the first tokens of the
+ * whole text. The text's length if there is no such place.
  */
 export type Cut = (text: string, from: number) => number;
 
-/** Letters that nothing after a space changes: no marks, no part of a cluster that begins with the space. */
+/**
+ * Letters whose tokens do not change with what comes after a space. None is a mark or part of a cluster that begins with a space.
+ */
 const LETTER =
   "A-Za-z0-9\\u00c0-\\u024f\\u0386-\\u03ff\\u0400-\\u0482\\u048a-\\u04ff\\u05d0-\\u05ea\\u0620-\\u064a\\uac00-\\ud7a3";
 const IDEOGRAPH = "\\u4e00-\\u9fff";
 
-/** They look at a character and its marks, never beyond a space. */
+/** Normalizers that look at one character and its marks, and never beyond a space. */
 const LOCAL_NORMALIZERS = new Set([
   ...["BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt"],
   ...["Precompiled", "Prepend", "Strip", "StripAccents"],
 ]);
-/** Patterns of white space alone: XLM-R's and DeBERTa's. They leave a single space between letters one space. */
+/** Patterns that match only white space: XLM-R's and DeBERTa's. Their replacement keeps a single space between letters. */
 const LOCAL_PATTERNS = new Set([" {2,}", "\\s{2,}|[\\n\\r\\t]", "\\s+"]);
 const LOCAL_PRE_TOKENIZERS = new Set(["Digits", "Punctuation"]);
 const SPLIT_AT_SPACES = new Set(["BertPreTokenizer", "Whitespace", "WhitespaceSplit"]);
 
 /**
- * Between two words that one space parts, or for BERT between two ideographs, nothing looks across: such a text is tokenised as far
- * as it is needed. Other components, or an added token with a space inside, may look further, and the whole text is taken.
+ * Finds where a text may be cut: between two words with one space between them and, for BERT, between two ideographs. The
+ * components named above do not look across these places. Other components, or an added token with a space inside, may look
+ * further; then the text is never cut.
  */
 export function readCut({ normalizer, pre_tokenizer, added_tokens = [] }: Components): Cut {
   const normalizers = flatten(normalizer);
@@ -71,7 +74,7 @@ export function readCut({ normalizer, pre_tokenizer, added_tokens = [] }: Compon
   };
 }
 
-/** A component and, in its place, those of a sequence. */
+/** The component in a list; a sequence is replaced by its components. */
 export function flatten(part: Component | null | undefined): Component[] {
   if (part === null || part === undefined) return [];
   return part.type === "Sequence"

@@ -6,12 +6,15 @@ import { createLocations } from "./external-data.js";
 import type { ModelFolder } from "./model-folder.js";
 import { fileFault } from "./thrown.js";
 
-/** Compares every file that is read with its digest in the manifest; throws `model_invalid` naming the first that differs or has none. */
+/** Compares every file of the manifest with its digest. Throws `model_invalid` naming the first that differs or has no digest. */
 export async function checkDigests(folder: ModelFolder): Promise<void> {
   for (const name of Object.keys(folder.manifest.files)) await checkDigest(folder, name);
 }
 
-/** Compares one file of the manifest with its digest, and looks where a graph's tensors lie; throws `model_invalid`. */
+/**
+ * Compares one file of the manifest with its digest. For a graph it also checks that the files with the graph's tensors have
+ * digests. Throws `model_invalid`.
+ */
 export async function checkDigest({ directory, manifest }: ModelFolder, name: string): Promise<void> {
   const expected = manifest.files[name]?.sha256;
   const shown = `${manifest.name}/${name}`;

@@ -1,15 +1,15 @@
 /**
- * An entry `location` of a tensor's `external_data` as it lies in an ONNX file (onnx.proto, StringStringEntryProto): the field
- * `key`, then the field `value` up to its length.
+ * The beginning of an entry `location` of a tensor's `external_data` in an ONNX file (onnx.proto, StringStringEntryProto): the
+ * field `key`, then the tag of the field `value`. The value's length follows.
  */
 const MARK = Buffer.from("\x0a\x08location\x12", "latin1");
-/** Bytes of a file's name, with its length before it. */
+/** Most bytes of a file's name together with the length before it. */
 const VALUE_BYTES_MAX = 258;
 
-/** Collects the files in which a graph's tensors lie, from its bytes as they come. */
+/** Collects the names of the files in which a graph's tensors lie. It reads the graph's bytes chunk by chunk. */
 export function createLocations(): { add(chunk: Uint8Array): void; found(): ReadonlySet<string> } {
   const locations = new Set<string>();
-  /** The end of what came before, where a mark may have begun. */
+  /** The end of the previous chunks, in which a mark may have begun. */
   let rest: Buffer = Buffer.alloc(0);
 
   function search(bytes: Buffer, before: number): number {
@@ -25,7 +25,7 @@ export function createLocations(): { add(chunk: Uint8Array): void; found(): Read
   return {
     add(chunk) {
       const bytes = Buffer.concat([rest, chunk]);
-      // A mark whose value may go on in the next chunk waits for it.
+      // A mark near the end is kept, because its value may continue in the next chunk.
       rest = bytes.subarray(search(bytes, Math.max(0, bytes.length - MARK.length - VALUE_BYTES_MAX)));
     },
     found() {
@@ -35,7 +35,7 @@ export function createLocations(): { add(chunk: Uint8Array): void; found(): Read
   };
 }
 
-/** A length of one or two bytes (a varint), then that many of UTF-8; null where this is something else, by chance. */
+/** Reads a length of one or two bytes (a varint), then as many bytes of UTF-8. Null if the bytes only look like a mark. */
 function valueAt(bytes: Buffer, at: number): string | null {
   const low = bytes[at] ?? 0;
   const isLong = low >= 0x80;

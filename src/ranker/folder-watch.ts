@@ -1,13 +1,13 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Notices that somebody else has changed a model folder: another replica that was given new weights, an export. */
+/** Notices that another process has changed a model folder: a replica that received new weights, or an export. */
 export interface FolderWatch {
-  /** How the model's files look now: another text once one was replaced, written to, added or removed. */
+  /** Describes the model's files as they are now. The text differs after a file was replaced, written to, added or removed. */
   look(name: string): Promise<string>;
-  /** What the model's folder held at that look is known: no change is told of it. */
+  /** Takes this description as known, so that it is not reported as a change. */
   take(name: string, look: string): void;
-  /** Whether the files look other than what was taken last; each change is told once, here or by `onChange`. */
+  /** Whether the files differ from the last known description. Each change is reported once, here or by `onChange`. */
   changed(name: string): Promise<boolean>;
   close(): void;
 }
@@ -16,13 +16,13 @@ export interface FolderWatchOptions {
   readonly modelsDirectory: string;
   /** Time between two looks at all folders. */
   readonly intervalMs: number;
-  /** Whether the folder that the model runs from is gone: it may be another than its own. */
+  /** Whether the folder that the model runs from is gone. It may be a staging folder instead of the model folder. */
   readonly isLost: (name: string) => boolean;
-  /** The files have changed, and have been quiet since the look before: nobody copies into the folder any more. */
+  /** Called after the files have changed and were the same at two looks in a row, so that no copy is still running. */
   readonly onChange: (name: string) => Promise<void>;
 }
 
-/** Polls: file systems that replicas share tell of no changes that another machine makes. */
+/** Polls, because a shared file system does not report changes that another machine makes. */
 export function watchFolders({
   modelsDirectory,
   intervalMs,
@@ -70,7 +70,7 @@ export function watchFolders({
   };
 }
 
-/** Name, size, time and place of every file of a folder that is not on its way into it. */
+/** Name, size, time and inode of every file of a folder, without hidden files and files that are still being brought in. */
 async function describeFiles(directory: string): Promise<string> {
   const names = await readdir(directory).catch(() => []);
   const files = names.filter((name) => !name.startsWith(".") && !name.includes(".next")).sort();

@@ -5,18 +5,18 @@ import type { AskedMatrix, Precision, Wanted } from "./port.js";
 /** Graphs of a model folder, as its manifest names them. */
 export type Graph = "forward" | "forward.int8" | "norms" | "tangent" | "accumulate";
 
-/** What a row is run for; the rows of one batch share all of it. */
+/** What is computed for a row. All rows of a batch have the same work. */
 export interface Work {
   readonly graph: Graph;
-  /** What the rows answer too, because it was asked for. */
+  /** Further matrices that the request asked for. */
   readonly asked: readonly AskedMatrix[];
   /** Digest of the direction of `tangent`, name of the sums of `accumulate`; null for the others. */
   readonly operand: string | null;
 }
 
 /**
- * What a token costs in a graph, in tokens of `forward`: on one thread and on two, batches of 256 to 1,024 tokens of Chorus
- * pairs (models/README.md). Queues, deadlines and Retry-After count in these.
+ * The cost of a token in each graph, in tokens of `forward`. Measured on one thread and on two, with batches of 256 to 1,024
+ * tokens of Chorus pairs (models/README.md). Queues, deadlines and Retry-After use these units.
  */
 export const COST: Readonly<Record<Graph, number>> = {
   forward: 1,
@@ -42,12 +42,12 @@ export function forwardGraph(precision: Precision): Graph {
   return precision === "int8" ? "forward.int8" : "forward";
 }
 
-/** Equal for rows that may share a batch. */
+/** A text that is equal for rows that may share a batch. */
 export function kindOf({ graph, asked, operand }: Work): string {
   return `${graph} ${asked.join()} ${operand ?? ""}`;
 }
 
-/** File of a graph; throws `unsuitable_graph` where the folder has none. */
+/** The file of a graph. Throws `unsuitable_graph` if the folder lacks the graph. */
 export function graphFile(manifest: Manifest, graph: Graph): string {
   const file = manifest.graphs[graph];
   if (file !== undefined) return file;

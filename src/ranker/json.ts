@@ -1,12 +1,15 @@
 import { structureFault } from "../text/json-structure.js";
 
-/** Levels of arrays and objects inside each other: a tokeniser's file has ten. Beyond thousands, what walks a value overflows the stack. */
+/**
+ * Most levels of nested arrays and objects. A tokeniser's file has ten; code that walks a value with thousands overflows the
+ * stack.
+ */
 const DEPTH_MAX = 64;
 
-/** JSON from outside that is not taken. */
+/** JSON from outside that is refused. */
 export class JsonFault extends Error {
   constructor(
-    /** Of the member of the outermost object that the fault lies in, where it is known; "" is the whole. */
+    /** JSON pointer of the member of the outermost object that has the fault, if it is known; "" is the whole. */
     readonly path: string,
     message: string,
   ) {
@@ -15,8 +18,8 @@ export class JsonFault extends Error {
 }
 
 /**
- * The value of JSON in UTF-8. Throws `JsonFault`, also for one that is nested deeper than 64 levels: it is found before anything
- * is parsed, because the parser takes 17 s for ten million levels, in one go.
+ * The value of JSON in UTF-8. Throws `JsonFault` if it is not valid or is nested deeper than 64 levels. The depth is checked
+ * before parsing, because the parser blocks the thread for 17 s on ten million levels.
  */
 export function parseJson(bytes: Uint8Array): unknown {
   try {

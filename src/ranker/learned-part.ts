@@ -3,8 +3,9 @@ import { freeFormSchema, listOf } from "./bounded.js";
 import type { LearnedDescription } from "./port.js";
 
 /**
- * The manifest's part `learned`, which `python -m assay.learned` writes beside `learned.onnx`. The graph takes `inputs` float32
- * (N, F) and answers `learned` (N, 1). It belongs to the weights named by `model_version`, and stays when others replace them.
+ * The manifest's part `learned`, which `python -m assay.learned` writes together with `learned.onnx`. The graph takes `inputs`
+ * float32 (N, F) and answers `learned` (N, 1). It belongs to the weights named by `model_version`. It is kept when other weights
+ * replace them.
  */
 export const learnedPartSchema = z.strictObject({
   file: z.string().max(128),
@@ -31,7 +32,7 @@ export function widthOf({ features, signals, extras }: LearnedDescription["input
   return features + signals.length + extras.length;
 }
 
-/** What callers may know of it; null for a folder without. */
+/** The description for callers; null if the folder has no learned graph. */
 export function describeLearned(part: LearnedPart | undefined): LearnedDescription | null {
   if (part === undefined) return null;
   const { target, loss, inputs, model_version, held_out, provenance } = part;

@@ -4,14 +4,14 @@ import { learnedPartSchema } from "./learned-part.js";
 
 /** The one file that holds weights. */
 export const WEIGHTS_FILE = "weights.bin";
-/** What the tokeniser is read from. */
+/** The file of the tokeniser. */
 export const TOKENISER_FILE = "tokenizer.json";
 /**
- * Raised when the same file gives other tokens than before, so that outputs of the old ones are not taken from a cache. 1 was the
- * JavaScript port of Hugging Face's library, 2 is the library.
+ * The version of the tokenisation. Raise it when the same file gives other tokens than before, so that the cache does not answer
+ * with outputs of the old tokens. 1 was the JavaScript port of Hugging Face's library, 2 is the library itself.
  */
 export const TOKENISATION = 2;
-/** Every start and every reload runs the self-test. */
+/** The self-test has limits because every start and every reload runs it. */
 const SELF_TEST_SAMPLES_MAX = 64;
 const SELF_TEST_CHARACTERS_MAX = 2 ** 20;
 const CLASSES_MAX = 1024;
@@ -25,7 +25,7 @@ export const fileSchema = z.object({
   bytes: z.number().int().nonnegative(),
 });
 
-/** No path leads out of the folder, and none to a hidden file. */
+/** A file name that cannot lead out of the folder and is not hidden. */
 const fileNameSchema = z.string().regex(/^[\w-][\w.-]*$/);
 
 /** One element of the template that joins texts: a special token's id, or the place of the first or second text. */
@@ -54,12 +54,12 @@ const parameterSchema = z.strictObject({
 /** Where one parameter lies in `weights.bin`. */
 export type Parameter = z.infer<typeof parameterSchema>;
 
-/** What a model is called. */
+/** The name of a model. */
 export const nameSchema = z.string().min(1).max(128);
 
 const logitsSchema = listOf(z.number(), { max: CLASSES_MAX });
 
-/** The part of the manifest that belongs to the weights: a new checkpoint of the same architecture brings its own. */
+/** The part of the manifest that belongs to the weights. A new checkpoint of the same architecture has its own part. */
 export const weightsPartSchema = z.strictObject({
   parameters: listOf(parameterSchema, { max: PARAMETERS_MAX }),
   precision: freeFormSchema,
@@ -72,7 +72,7 @@ export const weightsPartSchema = z.strictObject({
       ]),
       { min: 1, max: SELF_TEST_SAMPLES_MAX },
     ).refine((samples) => charactersOf(samples) <= SELF_TEST_CHARACTERS_MAX, {
-      message: `has texts of more than ${SELF_TEST_CHARACTERS_MAX} characters together`,
+      message: `has more than ${SELF_TEST_CHARACTERS_MAX} characters of text in total`,
     }),
   }),
   provenance: freeFormSchema,
@@ -90,8 +90,8 @@ function charactersOf(samples: readonly SelfTestSample[]): number {
 }
 
 /**
- * `model.json`, format 1. What each field means stands in models/README.md. Unknown fields are refused in the parts that
- * decide how the model runs; `provenance`, `metrics` and `precision` are free-form, for people.
+ * `model.json`, format 1. models/README.md explains each field. The parts that decide how the model runs refuse unknown fields.
+ * `provenance`, `metrics` and `precision` are free-form, for people.
  */
 export const manifestSchema = z
   .strictObject({
@@ -124,7 +124,8 @@ export const manifestSchema = z
       tangent: z.string().optional(),
       accumulate: z.string().optional(),
     }),
-    // Without names where the folder was imported from an ONNX file: its graph holds the weights, `parameters` is empty.
+    // The names are null if the folder was imported from an ONNX file. Then the graph holds the weights and `parameters` is
+    // empty.
     head: z.strictObject({
       weight: z.string().nullable(),
       bias: z.string().nullable(),
@@ -136,7 +137,7 @@ export const manifestSchema = z
   })
   .refine((m) => (m.task === "classification") === m.classes > 1, {
     path: ["classes"],
-    message: "classification has several classes, every other task one",
+    message: "classification needs several classes, and every other task needs one",
   })
   .refine((m) => m.pair.single.length === m.pair.single_type_ids.length, {
     path: ["pair", "single_type_ids"],
@@ -146,12 +147,12 @@ export const manifestSchema = z
     (m) => Object.values(m.graphs).every((graph) => graph === undefined || Object.hasOwn(m.files, graph)),
     {
       path: ["graphs"],
-      message: "a graph is not among the files",
+      message: "names a graph that is not among the files",
     },
   )
   .refine(({ files }) => Object.hasOwn(files, TOKENISER_FILE), {
     path: ["files"],
-    message: `lacks ${TOKENISER_FILE}: every file that is read has its digest here`,
+    message: `lacks ${TOKENISER_FILE}: the digest of every file that is read is needed here`,
   })
   .refine(({ files, parameters }) => parameters.length === 0 || Object.hasOwn(files, WEIGHTS_FILE), {
     path: ["files"],
@@ -159,7 +160,7 @@ export const manifestSchema = z
   })
   .refine(({ files, parameters }) => parameters.every((parameter) => lies(parameter, files[WEIGHTS_FILE])), {
     path: ["parameters"],
-    message: `one does not lie in ${WEIGHTS_FILE} with the bytes that its shape asks for`,
+    message: `has a parameter that is outside of ${WEIGHTS_FILE} or whose length does not match its shape`,
   })
   .refine(({ learned, files }) => learned === undefined || Object.hasOwn(files, learned.file), {
     path: ["learned", "file"],
@@ -175,7 +176,7 @@ export const manifestSchema = z
 
 const BYTES_PER_VALUE = { float32: 4, int8: 1 } as const;
 
-/** Whether a parameter has the bytes that its shape asks for, and they and its scales lie in the file. */
+/** Whether a parameter has as many bytes as its shape needs, and its bytes and scales lie inside the file. */
 function lies(
   { shape, dtype, offset, length, scale }: Parameter,
   file: z.infer<typeof fileSchema> | undefined,

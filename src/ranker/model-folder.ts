@@ -18,13 +18,13 @@ import {
 import { GRADIENT_GRAPHS, type ModelDescription, type Precision } from "./port.js";
 import { fileFault } from "./thrown.js";
 
-/** A model folder whose manifest has been read; its large files have not been looked at yet. */
+/** A model folder whose manifest has been read. Its large files have not been read yet. */
 export interface ModelFolder {
   readonly directory: string;
   readonly manifest: Manifest;
 }
 
-/** Names of the model folders under `directory`: those that hold a `model.json`. A hidden one is none. */
+/** Names of the model folders under `directory`: those that hold a `model.json`. A hidden folder is not a model folder. */
 export async function listModelFolders(directory: string): Promise<string[]> {
   try {
     const names = await readdir(directory);
@@ -40,8 +40,8 @@ export async function listModelFolders(directory: string): Promise<string[]> {
 }
 
 /**
- * Reads and checks the manifest. A model is called as its folder is: what a manifest says its name was is for people, so that
- * a copied folder is a model of its own. Throws `model_invalid` naming the fault.
+ * Reads and checks the manifest. A model has the name of its folder, so that a copied folder is a separate model. The name in the
+ * manifest is only for people. Throws `model_invalid` naming the fault.
  */
 export async function readModelFolder(directory: string, file = "model.json"): Promise<ModelFolder> {
   const name = basename(resolve(directory));
@@ -49,7 +49,7 @@ export async function readModelFolder(directory: string, file = "model.json"): P
   const parsed = manifestSchema.safeParse(json);
   if (!parsed.success) {
     throw new AssayError("model_invalid", {
-      detail: `${name}/${file} is not a manifest:\n${shortened(z.prettifyError(parsed.error))}`,
+      detail: `${name}/${file} is not a valid manifest:\n${shortened(z.prettifyError(parsed.error))}`,
     });
   }
   const manifest = { ...parsed.data, name };
@@ -59,11 +59,11 @@ export async function readModelFolder(directory: string, file = "model.json"): P
   return { directory, manifest };
 }
 
-/** JSON of a file of the models folder, called `shown`. Throws `model_invalid`. */
+/** The JSON of a file. Throws `model_invalid`; the message calls the file `shown`. */
 export async function readJson(path: string, shown: string, bytesMax = JSON_BYTES_MAX): Promise<unknown> {
   try {
     const { size } = await stat(path);
-    if (size > bytesMax) throw new JsonFault("", `has ${size} bytes; it may have ${bytesMax}`);
+    if (size > bytesMax) throw new JsonFault("", `has ${size} bytes; the limit is ${bytesMax}`);
     return parseJson(await readFile(path));
   } catch (cause) {
     const why = cause instanceof JsonFault ? `${cause.path || "it"} ${cause.message}` : fileFault(cause);
@@ -72,17 +72,17 @@ export async function readJson(path: string, shown: string, bytesMax = JSON_BYTE
   }
 }
 
-/** The largest of them are tokenisers of a quarter of a million words, with 35 MB. */
+/** The largest files are tokenisers: one with a quarter of a million words has 35 MB. */
 const JSON_BYTES_MAX = 256 * 2 ** 20;
-/** As much as the header of an upload, and what it does not hold. */
+/** The header of an upload, at its largest, and the parts of the manifest that it does not hold. */
 const MANIFEST_BYTES_MAX = 32 * 2 ** 20;
 
-/** Files that the manifest names and the folder lacks. */
+/** Files that the manifest names but that are not in the folder. */
 export function absentFiles({ directory, manifest }: ModelFolder): string[] {
   return Object.keys(manifest.files).filter((name) => !existsSync(join(directory, name)));
 }
 
-/** What callers may know of the model. */
+/** The description of the model for callers. */
 export function describeModel({ manifest }: ModelFolder, precision: Precision): ModelDescription {
   const precisions: Precision[] = manifest.graphs["forward.int8"] === undefined ? ["fp32"] : ["fp32", "int8"];
   if (!precisions.includes(precision)) {
@@ -110,13 +110,13 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
   };
 }
 
-/** The exporter keeps what stops it under `precision.gradients.unsupported`. */
+/** The exporter writes why it cannot make gradient graphs to `precision.gradients.unsupported`. */
 function unsupportedReason({ precision }: Manifest): string | null {
   const { gradients } = precision as { gradients?: { unsupported?: unknown } };
   return typeof gradients?.unsupported === "string" ? gradients.unsupported : null;
 }
 
-/** A record is of one graph, and norms overwrites what forward wrote: so the norms graph belongs to the fp32 scope. */
+/** A record comes from one graph. `norms` overwrites records of `forward`, so the norms graph belongs to the scope `fp32`. */
 function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] {
   const { forward, "forward.int8": int8, norms, tangent } = manifest.graphs;
   const scope = (name: Precision | "tangent", ...graphs: readonly string[]): string =>

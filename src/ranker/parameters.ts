@@ -1,12 +1,12 @@
 import type { Manifest } from "./manifest.js";
 
-/** Where a parameter lies in a vector over all of them, in entries: the manifest's order, each as PyTorch shapes it. */
+/** The place of a parameter in a vector over all parameters, in entries. Order: the manifest's. Shape: PyTorch's. */
 export interface Place {
   readonly name: string;
   readonly shape: readonly number[];
   readonly from: number;
   readonly to: number;
-  /** Rows that ids choose among; the gradient of the others is zero. */
+  /** Whether token ids select rows of this parameter. The gradient of all other rows is zero. */
   readonly rowsById: boolean;
 }
 
@@ -28,7 +28,10 @@ export function parameterCount(manifest: Pick<Manifest, "parameters" | "architec
   return placesOf(manifest).at(-1)?.to ?? 0;
 }
 
-/** A vector over all parameters as inputs or outputs of a graph, `prefix.NAME` for each parameter: views, not copies. */
+/**
+ * A vector over all parameters as a graph's inputs or outputs, named `prefix.NAME` for each parameter. They are views, not
+ * copies.
+ */
 export function operandsOf(
   prefix: "direction" | "gradient",
   manifest: Pick<Manifest, "parameters" | "architecture">,

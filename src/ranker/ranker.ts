@@ -11,21 +11,21 @@ import type { Caller, Precision, Ranker, RankerState, Text } from "./port.js";
 import { createThroughput } from "./throughput.js";
 import { createTokenEstimate } from "./token-estimate.js";
 
-/** What the service wants to know of a ranker at work. */
+/** Receives events of a running ranker, for the log and the metrics. */
 export interface RankerObserver {
   batch(model: string, facts: BatchFacts): void;
   state(model: string, state: RankerState): void;
   /** Tokens that wait for the model or run in it, in tokens of the forward graph. */
   queued(model: string, tokens: number): void;
-  /** What an engine process says of a fault where that names paths, which no answer does. */
+  /** The full text of an engine process's fault if it names paths. Answers never name paths. */
   fault(model: string, reason: string): void;
-  /** An engine process ended unasked. */
+  /** An engine process ended, although nobody asked it to. */
   death(model: string, reason: string): void;
   /** An engine runs on `device`; `missing` says why it is not the one that was asked for. */
   device(model: string, device: Device, missing: string | null): void;
 }
 
-/** A device of the configuration; with `fallback` the CPU stands in where it cannot be had. */
+/** A device of the configuration. With `fallback`, the CPU is used if the device is not available. */
 export interface DeviceChoice {
   readonly device: Device;
   readonly fallback: boolean;
@@ -33,21 +33,21 @@ export interface DeviceChoice {
 
 export interface RankerOptions {
   readonly precision: Precision;
-  /** One engine process each. */
+  /** Each device gets one engine process. */
   readonly devices: readonly DeviceChoice[];
-  /** Sessions side by side in the engine process of a CPU. */
+  /** Sessions that run at the same time in the engine process of a CPU. */
   readonly sessions: number;
   /** Threads inside one operator of one session. */
   readonly threads: number;
-  /** A run is refused while this many tokens of its priority wait, and taken, however large, while fewer do. */
+  /** A run is refused while this many tokens of its priority wait. While fewer wait, a run of any size is accepted. */
   readonly queueTokensMax: number;
   readonly observer: RankerObserver;
 }
 
-/** A run of at most this many tokens goes before bulk: about what one batch holds on a CPU. */
+/** A run of at most this many tokens is interactive. This is about the size of one batch on a CPU. */
 const INTERACTIVE_TOKENS_MAX = 512;
 
-/** Starts the folder's engine processes and returns at once; `state` tells when the model is ready. */
+/** Starts the folder's engine processes and returns at once. `state` tells whether the model is ready. */
 export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker {
   const model = describeModel(folder, options.precision);
   const { observer, devices, precision, sessions, threads } = options;
@@ -76,14 +76,14 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     return Math.max(0, Math.round(hosts.reduce((sum, host) => sum + host.tokens(priority), 0)));
   }
 
-  /** Ready as soon as one device is. */
+  /** The model is ready as soon as one device is. */
   function state(): RankerState {
     const states = hosts.map((host) => host.state());
     const found = (status: RankerState["status"]) => states.find((state) => state.status === status);
     return found("ready") ?? found("loading") ?? (states[0] as RankerState);
   }
 
-  /** Guesses what texts cost, and refuses them where the queue is full. */
+  /** Estimates the cost of texts. Throws `overloaded` if the queue is full or too long for the deadline. */
   function admitted(
     texts: readonly Text[],
     { graph }: Work,
@@ -96,29 +96,31 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     return { tokens, priority };
   }
 
-  /** Each priority has a queue of its own: a small request is not refused for the bulk that it goes before. */
+  /**
+   * Each priority has its own queue, so that waiting bulk does not cause the refusal of a small request, which goes before it.
+   */
   function admit(tokens: number, priority: Priority, { deadlineAtMs }: Caller): void {
     const queued = queuedTokens(priority);
     const excess = queued - options.queueTokensMax;
     if (excess >= 0) {
       throw overloaded(
-        `${queued} tokens wait for model ${model.name}; its queue takes another request when they are fewer than ${options.queueTokensMax}`,
+        `${queued} tokens wait for model ${model.name}; send the request again when fewer than ${options.queueTokensMax} wait`,
         throughput.timeMsFor(excess + 1),
       );
     }
     if (priority === "interactive" || deadlineAtMs === null || queued === 0) return;
     const leftMs = deadlineAtMs - performance.now();
     const lateMs = (throughput.timeMsFor(queued + tokens) ?? 0) - leftMs;
-    // Work that would be given up half done takes the place of work that would not.
+    // Do not start work that would miss its deadline.
     if (lateMs > 0) {
       throw overloaded(
-        `${queued} tokens wait for model ${model.name}: this request would not be done in the ${Math.round(leftMs)} ms that are left of its time`,
+        `${queued} tokens wait for model ${model.name}: this request would not finish in the ${Math.round(leftMs)} ms before its deadline`,
         lateMs,
       );
     }
   }
 
-  /** The host with the least to do, of those that may get to it. */
+  /** The host with the fewest waiting tokens among those that have not failed. */
   function pickHost(): EngineHost {
     const usable = hosts.filter((host) => host.state().status !== "failed");
     const candidates = usable.length > 0 ? usable : hosts;

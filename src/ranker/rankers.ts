@@ -10,12 +10,12 @@ import { commitStaging, createStaging, removeStaging, settleFolder } from "./sta
 import { openSwappable, type Swappable } from "./swap.js";
 import { receiveWeights } from "./weights-upload.js";
 
-/** How an attempt to replace a model ended, for the log and the metrics. */
+/** The result of an attempt to replace a model, for the log and the metrics. */
 export interface ReplacementFacts {
-  /** `changed`: somebody else has changed the folder, and the service has noticed. */
+  /** `changed`: the service has noticed that another process changed the folder. */
   readonly kind: "reload" | "weights" | "changed";
   readonly outcome: "swapped" | "refused";
-  /** The version that serves now; null where none does. */
+  /** The version that serves now; null if none does. */
   readonly version: string | null;
   readonly durationMs: number;
   /** Why it was refused. */
@@ -25,29 +25,29 @@ export interface ReplacementFacts {
 export interface RankersOptions {
   readonly modelsDirectory: string;
   readonly defaultName: string;
-  /** Models that are loaded at once, beside the default one; the others are when they are first asked for. */
+  /** Models that are loaded at the start in addition to the default one. The others are loaded by their first request. */
   readonly pinned: readonly string[];
-  /** Time between two looks at the folders, for changes that somebody else makes. */
+  /** Time between two looks at the folders for changes that other processes have made. */
   readonly watchMs?: number;
-  /** Bytes of the largest `weights.bin` that is taken. */
+  /** Bytes of the largest `weights.bin` that is accepted. */
   readonly weightsBytesMax: number;
   readonly ranker: RankerOptions;
-  /** Called after each attempt to replace a model, once the old one is gone. */
+  /** Called after each attempt to replace a model; after a success, once the old ranker is gone. */
   readonly onReplacement: (model: string, facts: ReplacementFacts) => void;
-  /** A folder of the models folder cannot be served. */
+  /** Called for each model folder that cannot be served. */
   readonly onFaulty: (model: string, reason: string) => void;
 }
 
 const WATCH_MS = 3000;
-/** What a request fails with where a ranker finds other files than it was opened with. */
+/** Codes with which a request may fail if the files of its ranker were replaced. */
 const OF_FILES: ReadonlySet<ErrorCode> = new Set(["model_invalid", "model_not_ready"]);
-/** A client that comes back then finds the new ranker, or waits for it. */
+/** A client that sends its request again after this time finds the new ranker, or waits for it. */
 const REPLACED_RETRY_MS = 2000;
 
 /**
- * Reads every model folder and starts the engines of the default model and the pinned ones; the others start when they are
- * first asked for. A faulty folder costs only its own model. Throws `model_invalid` when the default model or a pinned one is
- * missing or faulty.
+ * Reads every model folder and starts the engines of the default model and of the pinned models. The other engines start with
+ * their first request. A faulty folder affects only its own model. Throws `model_invalid` if the default model or a pinned model
+ * is missing or faulty.
  */
 export async function openRankers(options: RankersOptions): Promise<Rankers> {
   const { modelsDirectory, defaultName, pinned, weightsBytesMax, watchMs = WATCH_MS } = options;
@@ -60,7 +60,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     isLost: (name) => isLost(models.get(name)),
     onChange: refresh,
   });
-  /** Why the folder of a name is none that can be served; a reload reads it again. */
+  /** The faults of the folders that cannot be served, by name. A reload reads the folder again. */
   const faulty = new Map<string, AssayError>();
   for (const name of await listAtStart(modelsDirectory)) {
     try {
@@ -88,7 +88,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     if (found !== undefined) return found;
     if (faulty.has(name)) {
       throw new AssayError("model_invalid", {
-        detail: `The folder of model ${name} has a fault, which the log tells; repair it, then reload the model`,
+        detail: `The folder of model ${name} has a fault: see the log, repair the folder, then reload the model`,
       });
     }
     throw new AssayError("model_not_found", {
@@ -96,7 +96,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     });
   }
 
-  /** Runs one replacement of a model at a time, and tells how it ended. */
+  /** Runs a replacement, at most one for each model at a time, and reports its result. */
   async function replacing(
     name: string,
     kind: ReplacementFacts["kind"],
@@ -104,7 +104,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
   ): Promise<ModelDescription> {
     if (busy.has(name)) {
       throw new AssayError("model_busy", {
-        detail: `Model ${name} is being replaced: ask again when that is done`,
+        detail: `Model ${name} is being replaced: send the request again when that is done`,
       });
     }
     busy.add(name);
@@ -126,7 +126,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     }
   }
 
-  /** Takes up what somebody else has put into the folder; what serves serves on where that has a fault. */
+  /** Loads what another process has put into the folder. If that has a fault, the present ranker continues to serve. */
   function refresh(name: string): Promise<void> {
     const going = refreshing.get(name) ?? takeUp(name).finally(() => refreshing.delete(name));
     refreshing.set(name, going);
@@ -144,17 +144,17 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
       if (model.prepare(folder)) return;
       const endOld = await model.swap(folder);
       await endOld();
-    }).catch(() => undefined); // nobody asked for it: the log tells, by onReplacement
+    }).catch(() => undefined); // no request waits for it; `onReplacement` has logged the error
   }
 
-  /** Whether a run failed because its ranker's files are being replaced, or were. */
+  /** Whether a run failed because its ranker's files were replaced or are being replaced. */
   async function isReplaced(name: string, model: Swappable, used: Ranker): Promise<boolean> {
     if (busy.has(name) || model.ranker() !== used) return true;
     if (await watch.changed(name)) void refresh(name);
     return refreshing.has(name);
   }
 
-  /** Only a name that the models folder lists becomes a path. */
+  /** Whether the models folder has a model of this name. Check this before a name from a request becomes a path. */
   async function isListed(name: string): Promise<boolean> {
     return (await listModelFolders(modelsDirectory)).includes(name);
   }
@@ -163,7 +163,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     return refusedAs("model_rejected", async () => {
       if (await isListed(name)) return readNamedFolder(modelsDirectory, name);
       throw new AssayError("model_invalid", {
-        detail: `The folder of model ${name} has no model.json any more`,
+        detail: `The folder of model ${name} no longer has a model.json`,
       });
     });
   }
@@ -185,7 +185,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
           if (!(error instanceof AssayError) || !OF_FILES.has(error.code)) throw error;
           if (!(await isReplaced(name, model, ranker))) throw error;
           throw new AssayError("model_not_ready", {
-            detail: `The files of model ${name} were replaced while it ran, and the new ones are being loaded: send the request again`,
+            detail: `The files of model ${name} were replaced while the request ran, and the new files are being loaded: send the request again`,
             retryAfterMs: REPLACED_RETRY_MS,
             cause: error,
           });
@@ -222,7 +222,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
           await removeStaging(staging);
           throw error;
         });
-        // Only now: the old ranker may run from the folder.
+        // Only now, because the old ranker may have run from the folder.
         await endOld();
         await commitStaging(folder.directory, staging).catch(notKept);
         watch.take(name, await watch.look(name));
@@ -246,12 +246,14 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
   }
 }
 
-/** The folder that an upload was staged in may be gone: a start on another machine takes it for abandoned one day. */
+/** Whether the model's folder is gone. Another machine that starts may have removed a staging folder that looked abandoned. */
 function isLost(model: Swappable | undefined): boolean {
   return model !== undefined && !existsSync(model.folder().directory);
 }
 
-/** Only the operator who starts the service is told where the models folder lies. */
+/**
+ * Lists the model folders. Its error names the models folder's path, because only the operator who starts the service sees it.
+ */
 async function listAtStart(modelsDirectory: string): Promise<string[]> {
   try {
     return await listModelFolders(modelsDirectory);
@@ -263,7 +265,7 @@ async function listAtStart(modelsDirectory: string): Promise<string[]> {
   }
 }
 
-/** Reads a folder of the models folder; throws `model_invalid` where it lacks a file. */
+/** Reads one of the model folders. Throws `model_invalid` if it has a fault or lacks a file. */
 async function readNamedFolder(modelsDirectory: string, name: string): Promise<ModelFolder> {
   const folder = await readModelFolder(join(modelsDirectory, name));
   const absent = absentFiles(folder);
@@ -273,15 +275,15 @@ async function readNamedFolder(modelsDirectory: string, name: string): Promise<M
   });
 }
 
-/** The one fault after the swap. */
+/** The only error that can follow the swap: the new weights already serve, but are not in the folder. */
 function notKept(error: Error): never {
   throw new AssayError("model_read_only", {
-    detail: `The new weights serve, but a restart serves the old ones: ${error.message}`,
+    detail: `The new weights are served, but a restart would serve the old ones: ${error.message}`,
     cause: error,
   });
 }
 
-/** A fault of the new model is one of the request, unlike that of a model that ought to serve. */
+/** Turns `model_invalid` into `code`, because a fault of a new model is a fault of the request that brought it. */
 async function refusedAs<T>(code: "model_rejected" | "weights_invalid", work: () => Promise<T>): Promise<T> {
   try {
     return await work();

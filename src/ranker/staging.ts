@@ -21,20 +21,22 @@ import { type ModelFolder, readModelFolder } from "./model-folder.js";
 import { fileFault, isSystemError } from "./thrown.js";
 
 const MANIFEST_FILE = "model.json";
-/** What is about to take the place of the file of that name. */
+/** Suffix of a file that is about to replace the file without the suffix. */
 const NEXT = ".next";
 const STAGING_PREFIX = ".staging-";
-/** Tells this machine, or container, from another that shares the folder: a process id means nothing there. */
+/**
+ * Identifies this machine or container. A process id is only meaningful on its own machine, and machines may share the folder.
+ */
 const HOST = createHash("sha256").update(hostname()).digest("hex").slice(0, 8);
-/** What another machine has not touched for this long is abandoned. A ranker that runs from it all the same loads again. */
+/** A staging folder of another machine is abandoned after this time without a change. A ranker that still uses it loads again. */
 const FOREIGN_MS_MAX = 60 * 60 * 1000;
-/** Two services that share a folder may both finish what is half done there; each then finds a file gone once, or twice. */
+/** Two services that share a folder may finish the same commit. Then each may find, once or twice, that a file has gone. */
 const ATTEMPTS = 3;
 
 /**
- * Makes a staging folder inside the model folder: links to its files, all but the weights and the manifest. A ranker may
- * run from it for as long as it lives: what comes into the model folder later does not change it. The name bears the
- * process that owns it, and its machine. Throws `model_read_only`.
+ * Makes a staging folder inside the model folder, with links to all its files except the weights and the manifest. A ranker may
+ * run from it until the ranker ends, because later changes to the model folder do not affect it. The folder's name contains the
+ * process that owns it and its machine. Throws `model_read_only`.
  */
 export async function createStaging({ directory, manifest }: ModelFolder): Promise<string> {
   const staging = join(
@@ -55,7 +57,7 @@ export async function createStaging({ directory, manifest }: ModelFolder): Promi
   });
 }
 
-/** Writes the manifest of a staging folder whose other files are complete. Throws `model_read_only`. */
+/** Writes the manifest of a staging folder. All other files have to be complete. Throws `model_read_only`. */
 export async function completeStaging(staging: string, manifest: Manifest): Promise<ModelFolder> {
   await writing(async () => {
     const file = await open(join(staging, MANIFEST_FILE), "wx");
@@ -71,9 +73,9 @@ export async function completeStaging(staging: string, manifest: Manifest): Prom
 }
 
 /**
- * Brings the staged weights and manifest into the model folder, where every start finds them; the staging folder stays as
- * it is. From the moment at which `model.json.next` stands there the next start finishes what a crash cut off, before it
- * undoes it: see `settleFolder`. Throws `model_read_only`.
+ * Brings the staged weights and manifest into the model folder, so that the next start loads them. The staging folder stays as it
+ * is. After a crash, the next start finishes the commit if `model.json.next` exists, and otherwise undoes it: see `settleFolder`.
+ * Throws `model_read_only`.
  */
 export async function commitStaging(directory: string, staging: string): Promise<void> {
   await persisting(() => commitOnce(directory, staging));
@@ -101,8 +103,8 @@ export async function removeStaging(staging: string): Promise<void> {
 }
 
 /**
- * For a start: finishes or undoes a commit that a crash cut off, and removes staging folders that no process owns. A
- * folder that cannot be written stays as it is: nothing of the kind begins there, and digests tell a half-done commit.
+ * Runs at the start: finishes or undoes a commit that a crash interrupted, and removes staging folders that no process owns. A
+ * folder that cannot be written stays as it is: no commit can begin there, and the digests reveal one that is half done.
  */
 export async function settleFolder(directory: string): Promise<void> {
   const writable = await access(directory, constants.W_OK).then(
@@ -125,7 +127,7 @@ async function settleOnce(directory: string): Promise<void> {
   });
 }
 
-/** Begins again where a file has gone that was there a moment ago. */
+/** Repeats the work if a file has disappeared during it. */
 async function persisting(work: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -137,7 +139,9 @@ async function persisting(work: () => Promise<void>): Promise<void> {
   }
 }
 
-/** The weights that `model.json.next` names are the pending ones or, where the crash came later, in place already. */
+/**
+ * Finishes a commit. The weights that `model.json.next` names are still pending or, if the crash came later, already in place.
+ */
 async function finishCommit(directory: string): Promise<void> {
   const [weights, manifest] = [WEIGHTS_FILE, MANIFEST_FILE].map((name) => join(directory, name)) as [
     string,
@@ -150,7 +154,7 @@ async function finishCommit(directory: string): Promise<void> {
       await rename(`${weights}${NEXT}`, weights);
     }
     if ((await digestOfFile(weights).catch(absent)) === wanted) await rename(`${manifest}${NEXT}`, manifest);
-    // Somebody exported into the folder since: theirs is the newer.
+    // The folder has other weights: an export has replaced them since, so its manifest is the newer one.
     else await rm(`${manifest}${NEXT}`);
     await syncDirectory(directory);
   });
@@ -161,7 +165,7 @@ function absent(error: NodeJS.ErrnoException): null {
   throw error;
 }
 
-/** Whether nobody runs from a staging folder, or writes into it. */
+/** Whether no process runs from a staging folder or writes into it. */
 async function isAbandoned(directory: string, name: string): Promise<boolean> {
   const [pid, , host = HOST] = name.slice(STAGING_PREFIX.length).split("-");
   if (host === HOST) return !isAlive(Number(pid));
@@ -174,7 +178,7 @@ async function isAbandoned(directory: string, name: string): Promise<boolean> {
   return Date.now() - Math.max(...(await Promise.all(touched))) > FOREIGN_MS_MAX;
 }
 
-/** Whether another process of this machine runs under that id; this one has made none before its start is over. */
+/** Whether another process of this machine has this id. This process owns no staging folder before its start is over. */
 function isAlive(pid: number): boolean {
   if (!(pid > 0) || pid === process.pid) return false;
   try {
@@ -185,7 +189,7 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** A hard link, or a synced copy on a file system without. */
+/** Makes a hard link, or a synced copy if the file system has no hard links. */
 async function linkOrCopy(from: string, to: string): Promise<void> {
   try {
     await link(from, to);
@@ -211,14 +215,14 @@ async function syncFile(file: FileHandle): Promise<void> {
   }
 }
 
-/** What the file system refuses, without the path. */
+/** Runs `work`. Throws `model_read_only` without the path if the file system refuses. */
 export async function writing<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
     if (!isSystemError(cause)) throw cause;
     throw new AssayError("model_read_only", {
-      detail: `The model's folder cannot be written: ${fileFault(cause)}`,
+      detail: `The model's folder cannot be written to: ${fileFault(cause)}`,
       cause,
     });
   }

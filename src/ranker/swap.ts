@@ -3,38 +3,38 @@ import { describeModel, type ModelFolder } from "./model-folder.js";
 import type { ModelDescription, Ranker, ServedModel } from "./port.js";
 import { openRanker, type RankerOptions } from "./ranker.js";
 
-/** One model under its name: the ranker that serves it now, replaceable while it serves. */
+/** One model by its name. Its ranker can be replaced while it serves. */
 export interface Swappable {
   inspect(): ServedModel;
-  /** What the present ranker runs from, or will run from once it is started. */
+  /** The folder that the present ranker runs from, or will run from once it is started. */
   folder(): ModelFolder;
-  /** The present ranker, started if it was not. */
+  /** The present ranker; starts it if needed. */
   ranker(): Ranker;
-  /** The present ranker stays open until `work` has settled. */
+  /** Gives `work` the present ranker, which stays open until `work` has settled. */
   use<T>(work: (ranker: Ranker) => Promise<T>): Promise<T>;
   /**
-   * Loads `next` beside the present ranker and puts it in its place once it is ready. Throws `model_invalid` with the reason
-   * where it fails to load, and ends it. `onEnded` runs when the ranker of `next` has ended, whenever that is. Answers what
-   * ends the old ranker: it settles when its runs have finished and its process is gone.
+   * Loads `next` while the present ranker still serves, and replaces it once the new one is ready. If the new one fails to load,
+   * ends it and throws `model_invalid` with the reason. `onEnded` runs when the ranker of `next` has ended, at any later time.
+   * Answers a function that ends the old ranker and settles when its runs have finished and its process is gone.
    */
   swap(next: ModelFolder, onEnded?: () => Promise<void>): Promise<() => Promise<void>>;
-  /** Takes `next` for the ranker that is not started yet; false where one runs. Throws `model_invalid`. */
+  /** Uses `next` for the ranker that has not been started yet; false if a ranker runs. Throws `model_invalid`. */
   prepare(next: ModelFolder): boolean;
   close(): Promise<void>;
 }
 
-/** A ranker and how many use it. */
+/** A ranker and the number of its users. */
 interface Opened {
   readonly ranker: Ranker;
   users: number;
-  /** Lets the events of a ranker that serves through; one that is checked or drains tells nobody its state. */
+  /** Whether the ranker serves. Only then its state is reported: not while it is checked, and not while it drains. */
   serves: boolean;
   /** Called when the last user has gone. */
   onUnused: () => void;
   readonly onEnded: () => Promise<void>;
 }
 
-/** A model that no engine runs yet. */
+/** A model whose engine is not started yet. */
 export function openSwappable(first: ModelFolder, options: RankerOptions): Swappable {
   const { observer } = options;
   const alive = new Set<Opened>();
@@ -52,7 +52,7 @@ export function openSwappable(first: ModelFolder, options: RankerOptions): Swapp
         state(name, state) {
           if (opened.serves) observer.state(name, state);
         },
-        // Two rankers of one name have one gauge.
+        // Two rankers of the same name share one gauge.
         queued(name, tokens) {
           queued += tokens - mine;
           mine = tokens;

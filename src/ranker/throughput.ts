@@ -1,14 +1,14 @@
-/** Tokens a second that sessions have lately run, side by side. */
+/** The recent speed of all sessions together. */
 export interface Throughput {
   observe(tokens: number, inferMs: number): void;
-  /** Time in which `tokens` will have run; null before anything was observed. */
+  /** Time that `tokens` will take; null before the first observation. */
   timeMsFor(tokens: number): number | null;
 }
 
-/** Weight of the newest batch: about the last twenty count. */
+/** Weight of the newest batch in the moving average, so that about the last twenty batches count. */
 const NEWEST = 0.1;
 
-/** `sessions` is the number of sessions that run at once. */
+/** `sessions` is the number of sessions that run at the same time. */
 export function createThroughput(sessions: number): Throughput {
   let tokensPerMs: number | null = null;
   return {

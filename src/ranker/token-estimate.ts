@@ -1,22 +1,22 @@
 import type { Text } from "./port.js";
 
-/** Guesses how many tokens a text will have, before the tokenizer has counted. */
+/** Estimates how many tokens a text will have before the tokenizer has counted them. */
 export interface TokenEstimate {
   of(text: Text): number;
-  /** What the tokenizer found for texts that it did not cut. */
+  /** Takes the counts of texts that the tokenizer has not cut. */
   learn(characters: number, tokens: number): void;
 }
 
-/** Tokens a character before anything was counted: English in WordPiece; other scripts are learned. */
+/** Tokens per character before any count: those of English in WordPiece. Counts adapt it to other scripts. */
 const TOKENS_PER_CHARACTER = 0.25;
 
-/** Characters after which half of what was learned is forgotten, so that another language is noticed. */
+/** After this many characters the counts are halved, so that the estimate adapts to another language. */
 const CHARACTERS_MAX = 1_000_000;
 
 /** Special tokens of a pair. */
 const SPECIALS = 3;
 
-/** `tokensMax` is where the model cuts. */
+/** `tokensMax`: the model cuts texts to this many tokens. */
 export function createTokenEstimate(tokensMax: number): TokenEstimate {
   let characters = 1000;
   let tokens = characters * TOKENS_PER_CHARACTER;

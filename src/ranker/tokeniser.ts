@@ -3,7 +3,7 @@ import type { Text } from "./port.js";
 import { readTokenizerFile, type TokenizerFile } from "./tokenizer-file.js";
 import { longestFirst } from "./truncate.js";
 
-/** One text as the model takes it. */
+/** One text in the model's input format. */
 export interface TokenisedText {
   /** (T) token ids, special tokens included, T ≤ max_tokens. */
   readonly ids: Int32Array;
@@ -12,18 +12,18 @@ export interface TokenisedText {
   readonly truncated: boolean;
 }
 
-/** Tokenises texts off the thread that calls, several at once; answers in their order. */
+/** Tokenises several texts at once, not on the calling thread. The answers are in the order of the texts. */
 export type Tokeniser = (texts: readonly Text[]) => Promise<TokenisedText[]>;
 
-/** A folder with the tokeniser's file, and the part of a manifest that joins and cuts texts. */
+/** A folder with the tokeniser's file, and the part of the manifest that says how texts are joined and cut. */
 export interface TokeniserFolder {
   readonly directory: string;
   readonly manifest: Pick<Manifest, "pair" | "max_tokens">;
 }
 
 /**
- * Reads the folder's tokenizer. Each text is tokenised alone, as far as its tokens are needed, and the pair joined by the
- * manifest's template: of a long text the most is never looked at.
+ * Reads the folder's tokenizer. Each text is tokenised alone, and only as far as its tokens are needed, so most of a long text is
+ * never read. The manifest's template joins the two texts of a pair.
  */
 export async function loadTokeniser({ directory, manifest }: TokeniserFolder): Promise<Tokeniser> {
   const file = await readTokenizerFile(directory);
@@ -53,15 +53,15 @@ export async function loadTokeniser({ directory, manifest }: TokeniserFolder): P
 interface Beginning {
   readonly text: string;
   readonly ids: readonly number[];
-  /** How many tokens the text has; where it is not whole, at least. */
+  /** The number of tokens of the text, or a lower bound if `ids` is not the whole text. */
   readonly length: number;
   readonly whole: boolean;
 }
 
-/** Tried first: most words of most languages have fewer characters for each of their tokens. */
+/** The first attempt takes this many characters for each token. In most languages most words have fewer. */
 const CHARACTERS_PER_TOKEN = 6;
 
-/** Tries as many characters as should suffice by what was tried before, and at least twice as many. */
+/** Each further attempt takes as many characters as the last one suggests, and at least twice as many as the last one. */
 async function begin({ encode, cut }: TokenizerFile, text: string, tokensMax: number): Promise<Beginning> {
   for (let characters = tokensMax * CHARACTERS_PER_TOKEN; ; ) {
     const end = cut(text, characters);
@@ -72,14 +72,17 @@ async function begin({ encode, cut }: TokenizerFile, text: string, tokensMax: nu
   }
 }
 
-/** The same with the text's true length. */
+/** Tokenises the whole text, so that its true length is known. */
 async function finish({ encode }: TokenizerFile, beginning: Beginning): Promise<Beginning> {
   if (beginning.whole) return beginning;
   const ids = await encode(beginning.text);
   return { ...beginning, ids, length: ids.length, whole: true };
 }
 
-/** Of two texts that both give way, the longer one keeps the odd token of the room: which one is longer must be known. */
+/**
+ * Whether it is known which text is longer. It matters if both texts are cut and the room is odd, because the longer one then
+ * keeps one token more.
+ */
 function isOrderKnown(a: Beginning, b: Beginning, room: number): boolean {
   if (room % 2 === 0 || (a.whole && b.whole)) return true;
   return (a.whole && a.length <= b.length) || (b.whole && b.length <= a.length);
@@ -96,7 +99,7 @@ function templateOf(elements: Template["elements"], typeIds: readonly number[]):
   return { elements, typeIds, specials: elements.filter((element) => typeof element === "number").length };
 }
 
-/** Tokens of one text, and how many of them stay. */
+/** Tokens of one text, and how many of them are kept. */
 interface Kept {
   readonly ids: readonly number[];
   readonly kept: number;

@@ -5,9 +5,9 @@ import { AssayError, messageOf } from "../errors.js";
 import { type Component, type Components, type Cut, flatten, readCut } from "./cuts.js";
 import { TOKENISER_FILE } from "./manifest.js";
 
-/** A `tokenizer.json` as Hugging Face's library runs it. */
+/** A `tokenizer.json` that Hugging Face's library runs. */
 export interface TokenizerFile {
-  /** Token ids of a text, special tokens left out. They are made on a thread of libuv's pool. */
+  /** Token ids of a text without special tokens. A thread of libuv's pool computes them. */
   readonly encode: (text: string) => Promise<number[]>;
   readonly cut: Cut;
 }
@@ -16,7 +16,7 @@ interface TokenizerJson extends Components {
   readonly model?: { readonly type?: string; readonly dropout?: number | null };
 }
 
-/** What the library knows, by the part of the file; it names no part that it does not know. */
+/** The components that the library knows, by part of the file. Its own errors do not name an unknown component. */
 const KNOWN = {
   normalizer: new Set([
     ...["BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled"],
@@ -28,7 +28,7 @@ const KNOWN = {
   ]),
 };
 
-/** Reads a folder's `tokenizer.json`; throws `model_invalid` naming the component that is not served. */
+/** Reads a folder's `tokenizer.json`. Throws `model_invalid` naming the component that is not supported. */
 export async function readTokenizerFile(directory: string): Promise<TokenizerFile> {
   const source = await readFile(join(directory, TOKENISER_FILE), "utf8");
   const json = parse(source);
@@ -49,7 +49,7 @@ function parse(source: string): TokenizerJson {
     const json: TokenizerJson | null = JSON.parse(source);
     return json ?? {};
   } catch (cause) {
-    throw refused(`it is no JSON: ${messageOf(cause)}`, cause);
+    throw refused(`it is not JSON: ${messageOf(cause)}`, cause);
   }
 }
 
@@ -61,8 +61,8 @@ function open(source: string, json: TokenizerJson): Tokenizer {
       ...unknownOf("normalizer", json.normalizer),
       ...unknownOf("pre_tokenizer", json.pre_tokenizer),
     ];
-    const why = unknown.length > 0 ? `it has the ${unknown.join(" and the ")}` : messageOf(cause);
-    throw refused(`Hugging Face's tokenizers does not load it: ${why}`, cause);
+    const why = unknown.length > 0 ? `it does not know the ${unknown.join(" and the ")}` : messageOf(cause);
+    throw refused(`Hugging Face's library tokenizers cannot load it: ${why}`, cause);
   }
 }
 
@@ -73,5 +73,5 @@ function unknownOf(part: keyof typeof KNOWN, component: Component | null | undef
 }
 
 function refused(detail: string, cause?: unknown): AssayError {
-  return new AssayError("model_invalid", { detail: `${TOKENISER_FILE} is not served: ${detail}`, cause });
+  return new AssayError("model_invalid", { detail: `${TOKENISER_FILE} cannot be used: ${detail}`, cause });
 }

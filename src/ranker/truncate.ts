@@ -1,6 +1,6 @@
 /**
- * How many tokens of each text stay when a pair may hold `tokensMax` of them, special tokens not counted: the longer text
- * gives way first, token by token, until both fit. The same lengths as Hugging Face tokenizers' `LongestFirst`
+ * How many tokens of each text are kept if a pair may have `tokensMax` tokens, without special tokens. The longer text loses
+ * tokens first, one by one, until both fit. The lengths are those of `LongestFirst` in Hugging Face's tokenizers
  * (tokenizers/src/utils/truncation.rs), in closed form.
  */
 export function longestFirst(firstLength: number, secondLength: number, tokensMax: number): [number, number] {

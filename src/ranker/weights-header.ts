@@ -4,7 +4,7 @@ import { shortened } from "./bounded.js";
 import { JsonFault, parseJson } from "./json.js";
 import { fileSchema, type Manifest, type Parameter, WEIGHTS_FILE, weightsPartSchema } from "./manifest.js";
 
-/** The header of an upload: the manifest's part that belongs to the weights, with digest and size of `weights.bin`. */
+/** The header of an upload: the part of the manifest that belongs to the weights, and digest and size of `weights.bin`. */
 const headerSchema = z.strictObject({
   format: z.literal(1),
   weights: fileSchema,
@@ -36,13 +36,13 @@ export function readHeader(bytes: Uint8Array): WeightsHeader {
 }
 
 /**
- * The folder's manifest with the header's part in it. Throws `weights_invalid` where the weights are those of another
- * architecture: other parameters, or others' places in the file, than the folder's graphs read.
+ * The folder's manifest with the header's part in it. Throws `weights_invalid` if the weights belong to another architecture: if
+ * the parameters, or their places in the file, differ from those that the folder's graphs read.
  */
 export function mergeHeader(manifest: Manifest, header: WeightsHeader): Manifest {
   if (manifest.head.weight === null) {
     throw weightsInvalid(
-      `Model ${manifest.name} was imported from an ONNX file and does not say where its parameters lie: export the checkpoint, or import the new one's ONNX file and reload`,
+      `Model ${manifest.name} was imported from an ONNX file, so the places of its parameters are unknown: export the checkpoint with python -m assay.export, or import the new checkpoint's ONNX file and reload the model`,
     );
   }
   const faults = [
@@ -62,7 +62,7 @@ export function mergeHeader(manifest: Manifest, header: WeightsHeader): Manifest
     ...manifest,
     files: { ...manifest.files, [WEIGHTS_FILE]: weights },
     precision,
-    // How near is near enough belongs to the graphs: weights may ask for more, not for less.
+    // The tolerance depends on the graphs. New weights may make it stricter, but not looser.
     self_test: {
       ...self_test,
       tolerance: Math.min(self_test.tolerance, manifest.self_test.tolerance),
@@ -86,7 +86,7 @@ function parameterFaults(known: readonly Parameter[], given: readonly Parameter[
       return [
         {
           path,
-          message: `${parameter.name} ${twice ? "stands there twice" : "is unknown to the folder's graphs"}`,
+          message: `${parameter.name} ${twice ? "occurs twice" : "is unknown to the folder's graphs"}`,
         },
       ];
     }
@@ -106,7 +106,7 @@ function parameterFaults(known: readonly Parameter[], given: readonly Parameter[
   return faults;
 }
 
-/** A place in the file as text, equal for equal values whatever the order of their keys. */
+/** A field as text. Equal values give equal texts, also if their keys have another order. */
 function placed(value: Parameter[keyof Parameter]): string {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
   const { offset, length, axis } = value as NonNullable<Parameter["scale"]>;

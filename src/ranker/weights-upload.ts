@@ -7,17 +7,17 @@ import type { ModelFolder } from "./model-folder.js";
 import { completeStaging, writing } from "./staging.js";
 import { mergeHeader, readHeader, type WeightsHeader, weightsInvalid } from "./weights-header.js";
 
-/** Bytes of the length that stands before the header. */
+/** Bytes of the length, which comes before the header. */
 const LENGTH_BYTES = 8;
-/** A header of ten thousand parameters has two million bytes. */
+/** Most bytes of the header. With ten thousand parameters it has two million bytes. */
 const HEADER_BYTES_MAX = 16 * 2 ** 20;
-/** Values that are looked at before the event loop gets its turn: a fraction of a millisecond. */
+/** Bytes that are checked before the event loop gets a turn: a fraction of a millisecond. */
 const CHECKED_BYTES = 2 ** 20;
 
 /**
- * Writes an upload into the staging folder: 8 bytes with the header's length (little-endian), the header, then
- * `weights.bin`, which goes to disk as it comes. Answers the staged folder with the new manifest, every byte of it synced.
- * Throws `weights_invalid` naming the fault, `body_too_large`, `model_read_only`.
+ * Writes an upload into the staging folder. The upload is 8 bytes with the header's length (little-endian), the header, then
+ * `weights.bin`, which is written to disk as it arrives. Answers the staged folder with the new manifest, after every byte was
+ * synced. Throws `weights_invalid` naming the fault, `body_too_large`, `model_read_only`.
  */
 export async function receiveWeights(
   folder: ModelFolder,
@@ -45,7 +45,9 @@ export async function receiveWeights(
 async function takeHeader(body: Reader, bytesMax: number): Promise<WeightsHeader> {
   const length = Number((await body.take(LENGTH_BYTES)).readBigUInt64LE());
   if (length > HEADER_BYTES_MAX) {
-    throw weightsInvalid(`The header would have ${length} bytes; it may have ${HEADER_BYTES_MAX}`);
+    throw weightsInvalid(
+      `The upload announces a header of ${length} bytes; the limit is ${HEADER_BYTES_MAX}`,
+    );
   }
   const header = readHeader(await body.take(length));
   if (header.weights.bytes <= bytesMax) return header;
@@ -63,7 +65,10 @@ async function writeWeights(
   let written = 0;
   for await (const chunk of chunks) {
     written += chunk.length;
-    if (written > bytes) throw weightsInvalid(`The body goes on after the ${bytes} bytes of weights.bin`);
+    if (written > bytes)
+      throw weightsInvalid(
+        `The body has more than the ${bytes} bytes of weights.bin that its header announces`,
+      );
     hash.update(chunk);
     await writing(() => file.writeFile(chunk));
   }
@@ -77,7 +82,7 @@ async function writeWeights(
   }
 }
 
-/** Throws `weights_invalid` naming the first parameter, or scale, that holds NaN or an infinity. */
+/** Throws `weights_invalid` naming the first parameter whose values or scales contain NaN or an infinity. */
 async function checkFinite(file: FileHandle, { parameters }: Manifest): Promise<void> {
   const block = Buffer.alloc(CHECKED_BYTES);
   const values = new Uint32Array(block.buffer, block.byteOffset);
@@ -94,7 +99,7 @@ async function checkFinite(file: FileHandle, { parameters }: Manifest): Promise<
   }
 }
 
-/** By the bits: an exponent of ones is NaN or an infinity. */
+/** Looks at the bits: a value whose exponent is all ones is NaN or an infinity. */
 function holdsNonFinite(bits: Uint32Array): boolean {
   const exponent = 0x7f800000;
   for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & exponent) === exponent) return true;
@@ -102,11 +107,11 @@ function holdsNonFinite(bits: Uint32Array): boolean {
 }
 
 interface Reader {
-  /** Exactly this many bytes; throws `weights_invalid` where the body ends before. */
+  /** Exactly this many bytes. Throws `weights_invalid` if the body ends before. */
   take(bytes: number): Promise<Buffer>;
-  /** What has not been taken. */
+  /** All bytes that have not been taken. */
   rest(): AsyncIterable<Uint8Array>;
-  /** Reads no further. */
+  /** Ends reading. */
   end(): Promise<void>;
 }
 

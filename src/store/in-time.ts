@@ -1,4 +1,4 @@
-/** What `work` comes to; throws `late()` where that takes longer. What is given up goes on. */
+/** The result of `work`. Throws `late()` if it takes longer than `ms`; the work itself continues. */
 export async function inTime<T>(work: Promise<T>, ms: number, late: () => Error): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise<never>((_, reject) => {

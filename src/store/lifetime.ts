@@ -1,16 +1,16 @@
 import { AssayError } from "../errors.js";
 
-/** Keeps account of the work that a store has under way, so that closing can wait for it. */
+/** Tracks the running work of a store, so that closing can wait for it. */
 export interface Lifetime {
-  /** Runs one method of the port. Rejects with `store_unavailable` once `end` was called; other errors pass `explain`. */
+  /** Runs one method of the port. Rejects with `store_unavailable` once `end` was called. `explain` converts other errors. */
   run<T>(work: () => T | Promise<T>): Promise<T>;
-  /** Runs each step of a long read, between which the store may be closed. */
+  /** Runs each step of a long read. The store may be closed between two steps. */
   runEach<T>(steps: AsyncGenerator<T>): AsyncGenerator<T>;
-  /** Refuses new work and waits for what is under way; false when it was called before. */
+  /** Refuses new work and waits for the running work. Answers false if it was called before. */
   end(): Promise<boolean>;
 }
 
-/** @param explain turns an error of the database into one of the catalogue */
+/** @param explain converts an error of the database to one of the catalogue */
 export function startLifetime(explain: (error: unknown) => AssayError): Lifetime {
   const underWay = new Set<Promise<unknown>>();
   let ended = false;
@@ -63,7 +63,7 @@ export function datasetNotFound(dataset: string): AssayError {
   return new AssayError("dataset_not_found", { detail: `No dataset is named "${dataset}"` });
 }
 
-/** Of a direction that is gone, or whose vector was replaced after its digest was read. */
+/** The error for a direction that is gone, or whose vector was replaced after its digest was read. */
 export function directionNotFound(name: string): AssayError {
   return new AssayError("direction_not_found", {
     detail: `Direction "${name}" was deleted or replaced while it was being used`,

@@ -3,29 +3,29 @@ import type { Shape } from "./codec/shape.js";
 import { type Columns, emptyColumns, type KeptSnapshot } from "./codec/stored.js";
 import type { LookedUp } from "./port.js";
 
-/** Ids that a store reads at once; between two chunks others have their turn. */
+/** Ids that a store reads at once. Between two chunks other work gets a turn. */
 const CHUNK = 1000;
 
-/** The state of a dataset under which samples were read: what it takes to decode them. */
+/** The state of a dataset in which samples were read. It is needed to decode them. */
 export interface View {
   /** Name of one life of the dataset. */
   readonly incarnation: string;
-  /** Those of this state alone: the array never grows. */
+  /** The shapes of this state only. The array never grows. */
   readonly shapes: readonly Shape[];
   readonly snapshot: KeptSnapshot | null;
 }
 
-/** Some samples as they were read, and the state that they belong to. */
+/** A chunk of samples as they were read, and the state that they belong to. */
 export interface ReadChunk extends View {
-  /** Decodes the samples into the rows from `start` on. Called before the event loop turns. */
+  /** Decodes the samples into the rows from `start` on. It has to be called before the event loop turns. */
   decodeInto(columns: Columns, start: number): void;
 }
 
 /**
- * Looks ids up chunk by chunk, and begins again where the dataset changed on the way so that weights or shapes of two chunks
- * would not belong together.
+ * Looks ids up chunk by chunk. If the dataset changes in between, so that weights or shapes of two chunks do not belong together,
+ * begins again.
  *
- * @param readChunk reads ids of the dataset; null where it is unknown
+ * @param readChunk reads ids of the dataset; null if the dataset is unknown
  */
 export async function lookUpInChunks(
   ids: readonly string[],
@@ -54,7 +54,7 @@ async function lookUpOnce(
   return columns;
 }
 
-/** Whether weights and shapes read under one view belong to the other too. */
+/** Whether weights and shapes that were read in one view also belong to the other. */
 function isSameView(a: View, b: View): boolean {
   return (
     a.incarnation === b.incarnation &&

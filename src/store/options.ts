@@ -1,10 +1,10 @@
-/** What both adapters are told of outputs and digests. */
+/** Options of both adapters for outputs and digests. */
 export interface StoreOptions {
-  /** 32 bytes to use instead of the key that is kept in the store. */
+  /** 32 bytes that are used instead of the key in the store. */
   readonly digestKey?: Buffer | undefined;
   /** Outputs are kept for at least this long, and never for twice as long. */
   readonly outputsTtlMs?: number;
-  /** Outputs give way when they are estimated to take more. */
+  /** The oldest outputs are deleted when all outputs are estimated to take more bytes. */
   readonly outputsBytesMax?: number;
 }
 

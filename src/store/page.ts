@@ -1,9 +1,9 @@
 import type { Page } from "./port.js";
 
 /**
- * The page of what was found after the cursor, in order.
+ * A page of the items that were found after the cursor, in order.
  *
- * @param found up to `limit + 1` items: one more tells that there is another page
+ * @param found up to `limit + 1` items; one more than `limit` means that there is another page
  */
 export function pageByName<T extends { readonly name: string }>(found: readonly T[], limit: number): Page<T> {
   const items = found.slice(0, limit);
@@ -11,7 +11,7 @@ export function pageByName<T extends { readonly name: string }>(found: readonly 
   return { items, cursor: last === undefined ? null : Buffer.from(last.name).toString("base64url") };
 }
 
-/** The name that a page's cursor stands after. */
+/** The last name of the page that a cursor follows. */
 export function nameOfCursor(cursor: string): string {
   return Buffer.from(cursor, "base64url").toString("utf8");
 }

@@ -2,37 +2,39 @@
 export type OutputsKey = Buffer;
 
 /**
- * Parts that an outputs record may have, of K logits and H features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩, `tangent` (K) ⟨∇z_k, v⟩ along the
- * direction that the key is bound to, `features` (H) the last layer's input h, kept as float16.
+ * Parts that an outputs record may have, for K logits and H features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩; `tangent` (K) ⟨∇z_k, v⟩ along
+ * the direction whose digest is in the key; `features` (H), the last layer's input h, kept as float16.
  */
 export const OUTPUTS_PARTS = ["gram", "tangent", "features"] as const;
 export type OutputsPart = (typeof OUTPUTS_PARTS)[number];
 
 /**
- * What the model said of one text, without its label; each record comes from one graph and lacks the parts that this did not
- * give. Evictable. A record with more parts may take the place of one with fewer.
+ * The model's outputs for one text, without its label. Each record comes from one graph and lacks the parts that this graph does
+ * not give. The store may evict it. A record with more parts may replace one with fewer.
  */
 export interface OutputsRecord extends Readonly<Partial<Record<OutputsPart, Float32Array>>> {
   /** (K) logits. */
   readonly logits: Float32Array;
   /** ‖h‖² of the last layer's input. */
   readonly featureNormSquared: number;
-  /** The text was longer than the model takes and was cut. */
+  /** Whether the text was longer than the model's limit and was cut. */
   readonly truncated: boolean;
 }
 
-/** One sample's label as it was posted: a number, K probabilities, or null. */
+/** A sample's label as it was posted: a number, K probabilities, or null. */
 export type StoredLabel = number | readonly number[] | null;
 
-/** What is remembered of one sample of a dataset: its newest scoring. Durable. */
+/** The record of one sample of a dataset: its newest scoring. It is durable. */
 export interface SampleRecord {
   readonly outputsKey: OutputsKey;
-  /** Model that scored it: `name@version`. Interned per dataset, so it costs a few bytes a record. */
+  /** The model that scored it: `name@version`. It is kept once per dataset, so it takes only a few bytes in a record. */
   readonly model: string;
-  /** Loss that the signals were computed with. Interned like `model`. */
+  /** The loss with which the signals were computed. It is kept like `model`. */
   readonly loss: string;
   readonly label: StoredLabel;
-  /** Directions that signals were measured along, as the use case names them; empty where none was. Interned like `model`. */
+  /**
+   * Names of the directions along which signals were measured, in the caller's form; may be empty. They are kept like `model`.
+   */
   readonly directions: readonly string[];
   /** The query of pairwise and listwise losses, at most 256 bytes. */
   readonly group: string | null;
@@ -42,12 +44,12 @@ export interface SampleRecord {
   readonly scoredAtMs: number;
 }
 
-/** A sample as the store has it. */
+/** A sample in the store. */
 export interface StoredSample {
   readonly record: SampleRecord;
   /**
-   * The sample's weight in the newest snapshot, to 7 digits: all that were given sum in float64 to the sum that was given. Null
-   * before the first snapshot and where the sample came later.
+   * The sample's weight in the newest snapshot, to 7 digits. All weights of the snapshot together have the given sum in float64.
+   * Null before the first snapshot, and if the sample was written after the snapshot.
    */
   readonly weight: number | null;
 }
@@ -57,9 +59,9 @@ export interface DatasetSummary {
   readonly samples: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
-  /** `name@version` of the models whose scores its samples have now, with the number of these samples. */
+  /** The models that scored its present samples (`name@version`), with the number of these samples. */
   readonly samplesByModel: ReadonlyMap<string, number>;
-  /** Newest snapshot, null before the first. */
+  /** The newest snapshot; null before the first. */
   readonly snapshot: SnapshotInfo | null;
 }
 
@@ -70,11 +72,11 @@ export interface SnapshotInfo {
   readonly createdAtMs: number;
   /** Number of samples weighed. */
   readonly samples: number;
-  /** How the weights were made (signal, scheme, parameters, model, loss, diagnostics), as the use case gave it. */
+  /** How the weights were made (signal, scheme, parameters, model, loss, diagnostics), as the caller gave it. */
   readonly provenance: Readonly<Record<string, unknown>>;
 }
 
-/** What the samples of a dataset share in groups: the model, the loss and the directions that scored them, and the names of their signals. */
+/** What many samples of a dataset have in common: model, loss and directions of their scoring, and the names of their signals. */
 export interface SampleShape {
   readonly model: string;
   readonly loss: string;
@@ -83,17 +85,19 @@ export interface SampleShape {
   readonly signals: readonly string[];
 }
 
-/** Weights and signals of N ids in columns: a look-up of thousands makes no object for each. */
+/** Weights and signals of N ids in columns, so that a look-up of thousands does not make an object for each. */
 export interface LookedUp {
-  /** The snapshot that the weights are of, null before the first. */
+  /** The snapshot of the weights; null before the first. */
   readonly snapshot: SnapshotInfo | null;
   /** The shapes of the dataset. */
   readonly shapes: readonly SampleShape[];
-  /** (N) Which of `shapes` each id's sample has; −1 where the id is unknown. */
+  /** (N) For each id the index of its sample's shape in `shapes`; −1 if the id is unknown. */
   readonly shapeOf: Int32Array;
-  /** (N) As `StoredSample.weight`; NaN where the snapshot has no weight of the sample. */
+  /** (N) `StoredSample.weight`; NaN instead of null. */
   readonly weights: Float64Array;
-  /** (N, S) row-major, S the names of the longest shape; a row holds its shape's signals in their order, then NaN. */
+  /**
+   * (N, S) row-major. S is the number of signals of the longest shape. A row holds its shape's signals in their order, then NaN.
+   */
   readonly signals: Float32Array;
   /** S. */
   readonly signalsMax: number;
@@ -105,76 +109,76 @@ export interface LookedUp {
 export const DIRECTION_KINDS = ["loss_gradient", "mean_direction"] as const;
 export type DirectionKind = (typeof DIRECTION_KINDS)[number];
 
-/** What is known of a direction beside its vector. */
+/** The description of a direction, without its vector. */
 export interface DirectionFacts {
   readonly name: string;
   readonly kind: DirectionKind;
-  /** The model that it was made with. */
+  /** The model with which it was made. */
   readonly model: { readonly name: string; readonly version: string };
-  /** Digest of the weights at which it was made, hex: it means nothing at others. */
+  /** Hex digest of the weights with which it was made. It is not valid for other weights. */
   readonly weightsDigest: string;
   readonly loss: string;
-  /** Number of samples that it is the mean of, those with a zero gradient included. */
+  /** Number of samples over which it is the mean, including those with a zero gradient. */
   readonly samples: number;
   readonly zeroGradients: number;
-  /** ‖v‖, of the sums in float64. */
+  /** ‖v‖, computed from the sums in float64. */
   readonly norm: number;
 }
 
-/** A direction as the store has it. */
+/** A direction in the store. */
 export interface DirectionInfo extends DirectionFacts {
-  /** SHA-256 of the vector's bytes, hex: the same vector has the same one. */
+  /** SHA-256 of the vector's bytes, hex. */
   readonly digest: string;
-  /** Of the vector: four for each parameter. */
+  /** Bytes of the vector: four for each parameter. */
   readonly bytes: number;
   readonly createdAtMs: number;
 }
 
-/** A page of a list: pass `cursor` to get the next one; null at the end. */
+/** A page of a list. Pass `cursor` to get the next page; null means that this is the last. */
 export interface Page<T> {
   readonly items: readonly T[];
   readonly cursor: string | null;
 }
 
-/** What the store promises of an acknowledged write, in words for `/readyz` and the log. */
+/** Says how durable an acknowledged write is, for `/readyz` and the log. */
 export interface StoreStatus {
   readonly kind: "embedded" | "redis";
   readonly durability: string;
 }
 
-/** What the models said of texts, by content. */
+/** The models' outputs for texts, by content. */
 export interface OutputsStore {
-  /** Key of the digests under which outputs are kept: 32 bytes, made once and shared by all who use the store. */
+  /** Key of the digests under which outputs are kept: 32 bytes. It is made once and shared by all services that use the store. */
   digestKey(): Promise<Buffer>;
-  /** In the order of `keys`; null where unknown. */
+  /** The records in the order of `keys`; null if unknown. */
   readOutputs(keys: readonly OutputsKey[]): Promise<(OutputsRecord | null)[]>;
   /**
-   * Idempotent: the same key carries the same record, or one with more parts. Resolves when the records are kept; this process reads them
-   * from the call on.
+   * Idempotent, because the same key always has the same record, or one with more parts. Resolves when the records are kept. This
+   * process can read them as soon as it has called this.
    */
   writeOutputs(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
 }
 
 /** The samples of datasets, by id. */
 export interface SampleStore {
-  /** All or nothing; the dataset comes into being with its first sample. */
+  /** Writes all entries or none. The first sample of a dataset creates the dataset. */
   writeSamples(dataset: string, entries: readonly { id: string; record: SampleRecord }[]): Promise<void>;
-  /** Weights and signals of many ids, from one state of the dataset; null where it is unknown. */
+  /** Weights and signals of many ids, from one state of the dataset; null if the dataset is unknown. */
   lookUp(dataset: string, ids: readonly string[]): Promise<LookedUp | null>;
-  /** In the order of `ids`; null where the dataset or the id is unknown. `weight` is the newest snapshot's. */
+  /** The samples in the order of `ids`; null if the dataset or the id is unknown. `weight` comes from the newest snapshot. */
   readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
-  /** Removes the record and its entry in every snapshot; false where there was none. */
+  /** Removes the record and its weights in all snapshots. False if there was no record. */
   deleteSample(dataset: string, id: string): Promise<boolean>;
-  /** Every sample once, in chunks, in no promised order. Samples written meanwhile may or may not appear. */
+  /** Every sample once, in chunks, in any order. Samples that are written during the scan may or may not appear. */
   scanSamples(dataset: string): AsyncIterable<readonly { id: string; record: SampleRecord }[]>;
 }
 
 /** The weights of whole datasets. */
 export interface SnapshotStore {
   /**
-   * Keeps a weighting of the dataset as its newest snapshot; readers see all of it or none. Older snapshots may be
-   * dropped. Ids deleted since the scan are left out. Weightings of one dataset take turns. Throws `dataset_not_found` where the
-   * dataset is gone, `overloaded` where too many wait, or other processes began too many before this one was done.
+   * Keeps a weighting of the dataset as its newest snapshot. Readers see all of it or none. Older snapshots may be dropped. Ids
+   * that were deleted since the scan are left out. Weightings of one dataset take turns. Throws `dataset_not_found` if the
+   * dataset is gone, and `overloaded` if too many wait or if other processes began too many before this one was done.
    */
   writeSnapshot(
     dataset: string,
@@ -183,12 +187,12 @@ export interface SnapshotStore {
   ): Promise<SnapshotInfo>;
 }
 
-/** Datasets as wholes. */
+/** Lists, reads and deletes datasets. */
 export interface SummaryStore {
   /** Ordered by name. */
   listDatasets(cursor: string | null, limit: number): Promise<Page<DatasetSummary>>;
   readDataset(dataset: string): Promise<DatasetSummary | null>;
-  /** Removes samples and snapshots; outputs stay: they belong to no dataset. False where there was none. */
+  /** Removes samples and snapshots. Outputs stay, because they belong to no dataset. False if there was no dataset. */
   deleteDataset(dataset: string): Promise<boolean>;
 }
 
@@ -198,36 +202,36 @@ export interface DatasetStore extends SummaryStore, SampleStore, SnapshotStore {
 /** Directions, by name. */
 export interface DirectionStore {
   /**
-   * Keeps a direction with its vector (float32 little-endian, chunks of any sizes) in place of the one of its name. Readers
-   * see all of it or none; of two writers at once the last to finish stands. Where `vector` throws, nothing is kept and
-   * the one before stays.
+   * Keeps a direction with its vector (float32 little-endian, chunks of any size). It replaces an earlier direction of the name.
+   * Readers see all of it or none. If two writers run at the same time, the last one to finish wins. If `vector` throws, nothing
+   * is kept, and the earlier direction stays.
    */
   writeDirection(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo>;
   readDirection(name: string): Promise<DirectionInfo | null>;
   /**
-   * The bytes of the vector with this digest, checked against it; whoever replaces the direction meanwhile does not stop a
-   * reader that has begun, for a minute at least. Throws `direction_not_found` where the name has no such vector any more,
-   * `store_corrupt` where bytes are missing or changed.
+   * The bytes of the vector with this digest, which are checked against it. If the direction is replaced in the meantime, a
+   * reader that has begun can continue for at least a minute. Throws `direction_not_found` if the name no longer has this vector,
+   * and `store_corrupt` if bytes are missing or changed.
    */
   readDirectionVector(name: string, digest: string): AsyncIterable<Uint8Array>;
   /** Ordered by name. */
   listDirections(cursor: string | null, limit: number): Promise<Page<DirectionInfo>>;
-  /** False where there was none. */
+  /** False if there was no direction. */
   deleteDirection(name: string): Promise<boolean>;
 }
 
-/** The store as something that is open, whatever it keeps. */
+/** The parts of an open store that do not depend on what it keeps. */
 export interface OpenStore {
   status(): Promise<StoreStatus>;
-  /** Waits for writes under way, then lets go of the store. */
+  /** Waits for running writes, then closes the store. */
   close(): Promise<void>;
 }
 
 /**
- * What is remembered. Three kinds of record that are never mixed: outputs by content, samples by dataset and id, snapshots
- * of weights. Every method throws `AssayError("store_unavailable")` while the store does not answer, which is no later than after
- * some seconds, and `store_full` where it takes no more; a write that fails so may have been done, and can be repeated. It resolves a write
- * only when it is as durable as the store is set to be. Dataset names are at most 128 and ids at most 256 bytes of UTF-8;
- * callers have checked them.
+ * The store. It has separate records: outputs by content, samples by dataset and id, snapshots of weights, and directions by
+ * name. Every method throws `store_unavailable` if the store does not answer within some seconds, and `store_full` if it has no
+ * room. A write that fails with one of these codes may have been done, and can be repeated. A write resolves only when it is as
+ * durable as the store's configuration promises. Callers have checked that dataset names have at most 128 bytes of UTF-8 and ids
+ * at most 256.
  */
 export interface Store extends OutputsStore, DatasetStore, DirectionStore, OpenStore {}

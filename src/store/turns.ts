@@ -1,7 +1,7 @@
-/** Work that takes turns within the process: what has the same name waits for what came before. */
+/** Lets work take turns within the process: work waits for earlier work of the same name. */
 export interface Turns {
   take<T>(name: string, work: () => Promise<T>): Promise<T>;
-  /** How many have this name and are not done. */
+  /** The number of works of this name that have not finished. */
   waiting(name: string): number;
 }
 
@@ -13,7 +13,7 @@ export function openTurns(): Turns {
       const turn = before === undefined ? work() : before.done.then(work);
       const done = turn.then(
         () => undefined,
-        () => undefined, // the caller of `turn` hears of it
+        () => undefined, // `turn` is awaited below, so the caller gets the error
       );
       const line = { done, count: (before?.count ?? 0) + 1 };
       last.set(name, line);

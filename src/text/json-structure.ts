@@ -1,34 +1,35 @@
-/** What a JSON text may hold; what is left out has no bound. */
+/** Limits of a JSON text. A limit that is left out does not apply. */
 export interface JsonBounds {
-  /** Lists and objects within one another. */
+  /** Most levels of nested lists and objects. */
   readonly depthMax?: number;
-  /** Names in one object; if it is given, none may occur twice in it, and none may poison a prototype. */
+  /** Most names in one object. If it is given, no name may occur twice in an object or poison a prototype either. */
   readonly namesMax?: number;
-  /** Entries of one list. */
+  /** Most entries of one list. */
   readonly entriesMax?: number;
 }
 
-/** The first part of a text that is out of bounds. */
+/** The first part of a text that exceeds a limit. */
 export interface StructureFault {
   readonly kind: "depth" | "repeated" | "names" | "entries" | "poison";
   /** Index in the text: of the name that is refused, of what is one too many or too deep, or of the comma before it. */
   readonly at: number;
-  /** Of the list or object that holds too much, or of what is refused in it. */
+  /** Path of the list or object that holds too much, or of the part in it that is refused. */
   readonly place: readonly (string | number)[];
 }
 
-/** A list or object that has begun. */
+/** A list or object that has begun and not yet ended. */
 interface Opened {
   /** Of an object, if names are bounded. A list while there are few: it takes half the time of a set. */
   names: string[] | Set<string> | null;
   readonly isList: boolean;
-  /** The entry that was reached, or the index of the last name's quote; -1 before the first. */
+  /** In a list, the index of the present entry; in an object, the place of the last name's quote, -1 before the first name. */
   at: number;
 }
 
 /**
- * Finds the first part of a text that is out of bounds, without parsing it: `JSON.parse` takes seconds for millions of levels, and the last of
- * two names. Null where there is none; what is no JSON passes as well, because `JSON.parse`, which comes next, says why.
+ * Finds the first part of a text that exceeds a limit, without parsing it, because `JSON.parse` takes seconds for millions of
+ * levels and keeps only the last of two equal names. Null if there is none. Text that is not JSON passes, because `JSON.parse`
+ * comes next and says why.
  */
 export function structureFault(
   text: string,
@@ -109,7 +110,7 @@ function poisons(name: string, text: string, opened: readonly Opened[]): boolean
   );
 }
 
-/** The name whose quote is at `start`; none before an object's first. */
+/** The name whose quote is at `start`; "" before an object's first name. */
 function nameAt(text: string, start: number): string {
   return start < 0 ? "" : nameBetween(text, start, endOfString(text, start));
 }
@@ -120,7 +121,7 @@ function nameBetween(text: string, start: number, end: number): string {
   try {
     return String(JSON.parse(`"${raw}"`));
   } catch {
-    return raw; // JSON.parse refuses the whole text for it
+    return raw; // JSON.parse will refuse the whole text because of it
   }
 }
 
@@ -129,7 +130,7 @@ export function pointerOf(place: readonly PropertyKey[]): string {
   return place.map((part) => `/${String(part).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }
 
-/** Index of the quote that ends the string which begins at `start`; the text's length where none does. */
+/** Index of the quote that ends the string which begins at `start`; the text's length if no quote ends it. */
 export function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end !== -1; end = text.indexOf('"', end + 1)) {
     let escapes = 0;
@@ -139,14 +140,14 @@ export function endOfString(text: string, start: number): number {
   return text.length;
 }
 
-/** Index of the first character from `from` on that is no blank. */
+/** Index of the first character from `from` on that is not a blank. */
 export function skipBlanks(text: string, from: number): number {
   let at = from;
   while (text.charCodeAt(at) <= SPACE && BLANKS.has(text.charCodeAt(at))) at++;
   return at;
 }
 
-// The signs of JSON: as code units of a text, and as bytes of its UTF-8.
+// The signs of JSON. Their code units in a text and their bytes in UTF-8 are the same numbers.
 export const QUOTE = 0x22;
 export const COMMA = 0x2c;
 const COLON = 0x3a;

@@ -1,4 +1,4 @@
-/** A line as it was sent: with its line feed, which the last one may lack. */
+/** A line with its line feed. The last line may have no line feed. */
 export interface SplitLine {
   /** From 1. */
   readonly number: number;
@@ -6,15 +6,18 @@ export interface SplitLine {
 }
 
 export interface LineRules {
-  /** Of a line without its line feed. */
+  /** Most bytes of a line, without its line feed. */
   readonly bytesMax: number;
-  /** The error of a line that is longer. */
+  /** Makes the error for a line that is longer. */
   readonly tooLong: (number: number) => Error;
-  /** Hears how many bytes are held, and of a line's once whoever takes lines asks for the next; it may throw. */
+  /**
+   * Counts the bytes that are held: `take` is called for each part of a line, and `give` for the whole line once the caller asks
+   * for the next one. `take` may throw.
+   */
   readonly memory?: { take(bytes: number): void; give(bytes: number): void };
 }
 
-/** The lines of a stream of bytes; nothing but a line feed ends one, so a text may hold U+2028 or U+0085. */
+/** The lines of a stream of bytes. Only a line feed ends a line, so a text may contain U+2028 or U+0085. */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   { bytesMax, tooLong, memory }: LineRules,

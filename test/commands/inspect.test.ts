@@ -108,12 +108,12 @@ describe("assay inspect", () => {
     [
       "an export that it cannot serve",
       () => [withJson("electra", "config.json", { is_decoder: true })],
-      /^assay: \S+ is not imported: config\.json says is_decoder/,
+      /^assay: \S+ cannot be imported: config\.json sets is_decoder/,
     ],
     [
       "a folder that is not there",
       () => ["/nowhere/at/all"],
-      /^assay: \/nowhere\/at\/all is not imported: there is no such folder/,
+      /^assay: \/nowhere\/at\/all cannot be imported: there is no such folder/,
     ],
     [
       "a number of tokens that is none",

@@ -37,8 +37,8 @@ describe("an accumulation", () => {
     for await (const _ of read());
     expect(sums.closed).toBeNull();
     await delay(60);
-    expect(sums.closed).toContain("nobody used them");
-    await expect(accumulation.add([], new Float32Array(0), caller)).rejects.toThrow("nobody");
+    expect(sums.closed).toContain("no request used them");
+    await expect(accumulation.add([], new Float32Array(0), caller)).rejects.toThrow("no request used them");
   });
 
   it("answers the scaled vector and its norm, as often as it is read", async () => {
@@ -55,7 +55,7 @@ describe("an accumulation", () => {
 
   it("has the next chunk made while one is taken care of, and drops it where the reader goes", async () => {
     const asked: number[] = [];
-    const gone = new Error("they were let go");
+    const gone = new Error("they were released");
     const sums: HostSums = {
       ...fakeSums(),
       async read(at, length) {

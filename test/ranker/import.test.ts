@@ -211,7 +211,7 @@ describe("an export is refused", () => {
     [
       "whose logits add two branches",
       (graph) => append(graph, "Add", "logits", "/bert/pooler/dense/Gemm_output_0"),
-      /adds two branches that both depend on the text, Gemm \/classifier\/Gemm and Gemm \/bert\/pooler\/dense\/Gemm/,
+      /adds two branches that both depend on the text \(Gemm \/classifier\/Gemm and Gemm \/bert\/pooler\/dense\/Gemm\)/,
     ],
     [
       "whose last layer runs at every token",
@@ -238,7 +238,7 @@ describe("an export is refused", () => {
     [
       "whose logits are scaled after the last layer",
       (graph) => append(graph, "Mul", "logits", "classifier.bias"),
-      /Mul logits makes output logits/,
+      /Mul logits computes output logits/,
     ],
     [
       "that is quantised dynamically",
@@ -253,7 +253,7 @@ describe("an export is refused", () => {
       (graph) => {
         batchInput(graph).dimValue = 1n;
       },
-      /input input_ids has a fixed size, \(1, sequence_length\): export with dynamic axes/,
+      /input input_ids has a fixed size \(1, sequence_length\): export it with dynamic axes/,
     ],
     [
       "with an input that nobody feeds",
@@ -278,7 +278,7 @@ describe("an export is refused", () => {
         for (const { opType, input } of graph.node)
           if (opType === "Unsqueeze" && input[0] === "attention_mask") input[0] = "nothing";
       },
-      /answer to a text depends on the texts beside it/,
+      /answer to a text depends on the other texts of the batch/,
     ],
     [
       "with an operator that the runtime does not know",
@@ -293,7 +293,7 @@ describe("an export is refused", () => {
     [
       "whose classes are not those of its configuration",
       () => withJson("roberta", "config.json", { id2label: { 0: "no", 1: "yes" } }),
-      /knows 2 class\(es\) and the graph's last layer has 3/,
+      /has 2 class\(es\), but the graph's last layer has 3/,
     ],
     [
       "of several labels at once",
@@ -303,7 +303,7 @@ describe("an export is refused", () => {
     [
       "that lost its token types",
       () => withJson("distilbert", "config.json", { type_vocab_size: 2 }),
-      /no input token_type_ids, by which the model tells query and document apart/,
+      /no input token_type_ids, which tells the model which tokens are query and document/,
     ],
     [
       "whose tokeniser does not say how texts are joined",
@@ -331,13 +331,13 @@ describe("an export is refused", () => {
     [
       "for more tokens than its positions",
       () => exportFolder("bert"),
-      /text of 65 tokens does not run/,
+      /fails on a text of 65 tokens/,
       { tokensMax: 65 },
     ],
     [
       "as a task that it is not",
       () => exportFolder("roberta"),
-      /task binary has one logit; the graph answers 3/,
+      /task binary needs one logit, but the graph answers 3/,
       { task: "binary" },
     ],
   ])("%s", async (_, source, message, options = {}) => {
@@ -353,7 +353,7 @@ describe("an export is refused", () => {
     [
       "whose external data are cut off",
       (folder) => truncateSync(join(folder, "model.onnx_data"), 100),
-      /model\.onnx_data has 100 bytes; tensor .* is it cut off/,
+      /model\.onnx_data has 100 bytes, but tensor .* check that the file is complete/,
     ],
     ["without a graph", (folder) => rmSync(join(folder, "model.onnx")), /no ONNX graph/],
     [

@@ -22,7 +22,7 @@ test("a folder may come without gradient graphs", () => {
 test("a gradient graph that is no file of the folder is refused", () => {
   const graphs = { ...manifest.graphs, norms: "absent.onnx" };
   expect(manifestSchema.safeParse({ ...manifest, graphs }).error?.issues[0]?.message).toBe(
-    "a graph is not among the files",
+    "names a graph that is not among the files",
   );
 });
 

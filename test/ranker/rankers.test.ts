@@ -128,7 +128,7 @@ describe("several models", () => {
     expect(rankers.faulty()).toEqual(["broken"]);
     await expect(logitOf(rankers, "broken")).rejects.toMatchObject({
       code: "model_invalid",
-      message: expect.stringContaining("repair it, then reload"),
+      message: expect.stringContaining("repair the folder, then reload"),
     });
     writeFileSync(join(models, "broken", "model.json"), manifest);
     await rankers.reload("broken");
@@ -212,7 +212,7 @@ describe("a reload", () => {
       /model\.json/,
       (folder) => writeFileSync(join(folder, "model.json"), "{"),
     ],
-    ["no manifest any more", /has no model\.json any more/, (folder) => rmSync(join(folder, "model.json"))],
+    ["no manifest any more", /no longer has a model\.json/, (folder) => rmSync(join(folder, "model.json"))],
   ])("refuses a folder with %s, and the old one serves on", async (_about, why, spoil) => {
     const models = copiesOfShipped("default");
     const { rankers, replacements } = await open(models);
@@ -221,7 +221,7 @@ describe("a reload", () => {
 
     const error = await rankers.reload("default").catch((thrown: AssayError) => thrown);
     expect(error).toMatchObject({ code: "model_rejected", message: expect.stringMatching(why) });
-    expect((error as AssayError).message).not.toMatch(/\/tmp|tries again/);
+    expect((error as AssayError).message).not.toMatch(/\/tmp|try again/);
     expect(rankers.inspect("default")).toEqual({ model: before, state: { status: "ready" } });
     expect(await logitOf(rankers)).toBe(logit);
     expect(replacements).toMatchObject([{ outcome: "refused", reason: expect.stringMatching(why) }]);
@@ -292,7 +292,7 @@ describe("new weights", () => {
     const bytes = spoil(shiftedWeights(join(models, "default"), 1));
     const error = await rankers.replaceWeights("default", chunksOf(bytes)).catch((thrown) => thrown);
     expect(error).toMatchObject({ code: "weights_invalid", message: expect.stringMatching(why) });
-    expect(error.message).not.toMatch(/\/tmp|tries again/);
+    expect(error.message).not.toMatch(/\/tmp|try again/);
     expect(rankers.inspect("default").model).toEqual(before);
     expect(await logitOf(rankers)).toBe(logit);
     expect(readManifest(join(models, "default"))).toEqual(manifest);
@@ -329,7 +329,7 @@ describe("new weights", () => {
     });
     expect(error).toMatchObject({
       code: "model_read_only",
-      message: expect.stringMatching(/new weights serve, but a restart serves the old/),
+      message: expect.stringMatching(/new weights are served, but a restart would serve the old/),
     });
     expect(replacements).toMatchObject([{ version: rankers.inspect("default").model.version }]);
   });

@@ -77,7 +77,7 @@ describe("readTokenizer", () => {
       "a normalizer that BERT's class replaces",
       { ...BERT, normalizer: { type: "NFC" } },
       { tokenizer_class: "BertTokenizer" },
-      /has the normalizer NFC, and BertTokenizer has BertNormalizer/,
+      /has the normalizer NFC, but BertTokenizer needs BertNormalizer/,
     ],
   ])("refuses %s", (_, tokenizer, config, words) => {
     expect(() => imported(tokenizer, config)).toThrow(words);

@@ -54,19 +54,19 @@ describe("readTokenizerFile", () => {
         ...json,
         normalizer: { type: "Sequence", normalizers: [{ type: "NFC" }, { type: "Future" }] },
       }),
-      /^model_invalid: tokenizer.json is not served: .* it has the normalizer Future$/,
+      /^model_invalid: tokenizer.json cannot be used: .* it does not know the normalizer Future$/,
     ],
     [
       "a pre-tokenizer of another version",
       (json) => ({ ...json, pre_tokenizer: { type: "Later" } }),
-      /it has the pre_tokenizer Later$/,
+      /it does not know the pre_tokenizer Later$/,
     ],
     [
       "a model of another version",
       (json) => ({ ...json, model: { type: "Future" } }),
-      /does not load it: .*Model/,
+      /cannot load it: .*Model/,
     ],
-    ["nothing in it", () => null, /does not load it/],
+    ["nothing in it", () => null, /cannot load it/],
   ])("refuses a file with %s", async (_, change, words) => {
     expect(await refusal(BERT, change)).toMatch(words);
   });
@@ -84,6 +84,6 @@ describe("readTokenizerFile", () => {
   it("refuses a file that is no JSON", async () => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, "tokenizer.json"), "{");
-    await expect(readTokenizerFile(folder)).rejects.toThrow(/it is no JSON/);
+    await expect(readTokenizerFile(folder)).rejects.toThrow(/it is not JSON/);
   });
 });

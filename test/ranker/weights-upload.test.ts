@@ -54,7 +54,7 @@ describe("an upload", () => {
   it.each<[string, RegExp, Spoil]>([
     ["no header", /ends within the header/, () => Buffer.from("abc")],
     ["a header cut short", /ends within the header/, (parts) => uploadOf(parts).subarray(0, 100)],
-    ["a header of gigabytes", /it may have/, () => Buffer.alloc(64, 255)],
+    ["a header of gigabytes", /the limit is/, () => Buffer.alloc(64, 255)],
     ["a header that is no JSON", /not JSON/, () => Buffer.from("\x01\0\0\0\0\0\0\0{")],
     ["an unknown field", /Unrecognized key/, withHeader({ colour: "blue" })],
     [
@@ -63,11 +63,11 @@ describe("an upload", () => {
       withHeader({ weights: { sha256: "ab", bytes: "c" } }),
     ],
     ["a body cut short", /ends after \d+ of/, (parts) => uploadOf(parts).subarray(0, -1)],
-    ["a body too long", /goes on after/, (parts) => Buffer.concat([uploadOf(parts), Buffer.alloc(1)])],
+    ["a body too long", /has more than the/, (parts) => Buffer.concat([uploadOf(parts), Buffer.alloc(1)])],
     ["another digest", /does not match its digest/, flipped],
     ["another size", /weights\/bytes is 4/, withHeader({ weights: describeBytes(Buffer.alloc(4)) })],
     ["an unknown parameter", /\/parameters\/0 strange is unknown/, parameter({ name: "strange" })],
-    ["a parameter twice", /stands there twice/, withHeader({ parameters: [PARAMETERS[0], ...PARAMETERS] })],
+    ["a parameter twice", /occurs twice/, withHeader({ parameters: [PARAMETERS[0], ...PARAMETERS] })],
     ["a missing parameter", /lacks bert\.embeddings/, withHeader({ parameters: PARAMETERS.slice(1) })],
     ["another shape", /\/parameters\/0\/shape of bert/, parameter({ shape: [1, 2] })],
     ["another place", /\/parameters\/0\/offset of bert/, parameter({ offset: 64 })],

@@ -62,7 +62,7 @@ describe.skipIf(!hasRedisServer())(
 
     describe("at the start", () => {
       it.each([
-        ["a database that it does not have", "", "/4", /no database/],
+        ["a database that it does not have", "", "/4", /does not have the database/],
         ["a wrong password", "secret:secretx@", "", /WRONGPASS/],
         ["a user that it does not know", "secret2:secret@", "", /WRONGPASS/],
         ["a user without SELECT", "secret:secret@", "/1", /may not run SELECT/],
@@ -100,7 +100,7 @@ describe.skipIf(!hasRedisServer())(
         await admin.config("SET", "requirepass", "secret");
         await expect(store(`redis://${at}`).tried()).rejects.toMatchObject({
           code: "config_invalid",
-          message: /wants a password.*NOAUTH/,
+          message: /needs a password.*NOAUTH/,
         });
       });
 
@@ -133,7 +133,7 @@ describe.skipIf(!hasRedisServer())(
           });
         });
         await started;
-        expect([...words]).toContainEqual(expect.stringMatching(/still reading its data \(LOADING\)/));
+        expect([...words]).toContainEqual(expect.stringMatching(/still loading its data \(LOADING\)/));
         expect(await idsOf(loading)).toHaveLength(3000);
       });
     });
@@ -157,7 +157,7 @@ describe.skipIf(!hasRedisServer())(
       await server.start(["--databases", "2"]);
       await until(() => admin.ping());
       await until(async () =>
-        expect(await kept.status().catch(({ message }) => message)).toMatch(/no database/),
+        expect(await kept.status().catch(({ message }) => message)).toMatch(/does not have the database/),
       );
       await expect(write(kept, "b")).rejects.toMatchObject({ code: "store_unavailable" });
       expect(await admin.dbsize()).toBe(0);
@@ -271,7 +271,7 @@ describe.skipIf(!hasRedisServer())(
         expect(new Set(overdue)).toEqual(new Set(["Redis has not answered in time"]));
         const later = await refusalsOf(500, () => held.writeSamples("d", entries));
         expect(new Set(later)).toEqual(
-          new Set(["Redis has not answered in time, and is sent no more until it does"]),
+          new Set(["Redis has not answered in time; nothing more is sent to it until it does"]),
         );
         await expect(held.status()).rejects.toMatchObject({ code: "store_unavailable" });
         server.thaw();
@@ -290,7 +290,9 @@ describe.skipIf(!hasRedisServer())(
         const words = await refusalsOf(200, async () => {
           await held.writeDirection(facts({ name: `v${name++}` }), chunksOf(vector));
         });
-        expect(words).toContain("Redis is too far behind with its answers to be sent more");
+        expect(words).toContain(
+          "Redis has too many unanswered commands; nothing more is sent to it until it answers",
+        );
         server.thaw();
         await until(() => held.status());
       });

@@ -53,7 +53,7 @@ describe("the URL of Redis", () => {
     ["redis://u:secret@h/123456", /database/],
     ["redis://u:secret@h?db=1", /path/],
     ["redis://u:secret@h?family=6", /prefix/],
-    ["redis://u:secret@h?prefix=a&prefix=b", /one parameter/],
+    ["redis://u:secret@h?prefix=a&prefix=b", /only the parameter prefix/],
     ["redis://u:secret@h?prefix=", /prefix/],
     ["redis://u:secret@h?prefix=a{b", /prefix/],
   ])("is refused in words and without a part of it: %j", (text, words) => {

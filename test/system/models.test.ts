@@ -177,7 +177,7 @@ describe("a service whose model is replaced", () => {
     expect([status, body.code]).toEqual([409, "model_rejected"]);
     expect(body.detail).toContain("forward.onnx");
     expect(JSON.stringify(body)).not.toContain(models);
-    expect(JSON.stringify(body)).not.toContain("tries again");
+    expect(JSON.stringify(body)).not.toContain("try again");
     expect(service.output()).toMatch(new RegExp(`${folder}/forward.onnx.*"msg":"engine fault"`));
     expect((await score(service, [SAMPLE])).status).toBe(200);
   });

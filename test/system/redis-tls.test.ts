@@ -50,8 +50,8 @@ describe.skipIf(!hasRedisServer())("Redis over TLS (skipped without redis-server
 
   it("says what is wrong with a certificate, or where there is no TLS", async () => {
     const { redis, port, certificates } = await redisWithTls();
-    expect(await statusOf(`rediss://127.0.0.1:${port}`)).toMatch(/not trusted: NODE_EXTRA_CA_CERTS/);
-    expect(await statusOf(`rediss://127.0.0.2:${port}`, certificates.authority)).toMatch(/of another host/);
+    expect(await statusOf(`rediss://127.0.0.1:${port}`)).toMatch(/not trusted: set NODE_EXTRA_CA_CERTS/);
+    expect(await statusOf(`rediss://127.0.0.2:${port}`, certificates.authority)).toMatch(/for another host/);
     expect(await statusOf(`rediss://127.0.0.1:${redis.port}`)).toMatch(/^store_unavailable: /);
     expect(await statusOf(`redis://127.0.0.1:${port}`)).toMatch(/^store_unavailable: /);
   });

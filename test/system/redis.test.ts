@@ -72,7 +72,7 @@ describe.skipIf(!hasRedisServer())("the service on Redis", () => {
     await admin.config("SET", "requirepass", "secret");
     admin.disconnect();
     for (const [url, words] of [
-      [`redis://:secret@127.0.0.1:${redis.port}/99`, /no database/],
+      [`redis://:secret@127.0.0.1:${redis.port}/99`, /does not have the database/],
       [`redis://:secretly@127.0.0.1:${redis.port}`, /WRONGPASS/],
       [`redis://:1#secret@127.0.0.1:${redis.port}`, /%23/],
     ] as const) {

@@ -111,7 +111,7 @@ describe("the service", () => {
     [
       "a device that is not there",
       { ASSAY_DEVICE: "cuda:63" },
-      /ASSAY_DEVICE .*No session on cuda:63: .*CUDA/,
+      /ASSAY_DEVICE .*No session can be opened on cuda:63: .*CUDA/,
     ],
     ["a models folder without the model", { ASSAY_DEFAULT_MODEL: "nobody" }, /No model folder nobody/],
   ])("refuses to start with %s", async (_about, env, message) => {

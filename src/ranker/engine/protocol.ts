@@ -3,33 +3,33 @@ import type { Work } from "../graphs.js";
 import type { ModelFolder } from "../model-folder.js";
 import type { MatrixName, Precision, Text } from "../port.js";
 
-/** Where an engine process runs its sessions. */
+/** The device on which an engine process runs its sessions. */
 export type Device = { readonly kind: "cpu" } | { readonly kind: "cuda"; readonly index: number };
 
-/** How an engine process is set up. */
+/** The setup of an engine process. */
 export interface EngineSetup {
-  /** As the service has read it: files that no longer match its digests are not taken up. */
+  /** The folder as the service has read it. Files that no longer match its digests are refused. */
   readonly folder: ModelFolder;
-  /** Precision of the session that is opened and tested at the start; others open when they are first asked for. */
+  /** Precision of the session that is opened and tested at the start. Other sessions are opened on demand. */
   readonly precision: Precision;
   readonly device: Device;
-  /** Uses the CPU, and says why, where the device cannot be had. */
+  /** Uses the CPU, and says why, if the device is not available. */
   readonly fallback: boolean;
-  /** Sessions that run side by side, each on a thread of its own. */
+  /** Sessions that run at the same time, each on its own thread. */
   readonly sessions: number;
   /** Threads inside one operator of one session. */
   readonly threads: number;
 }
 
-/** What the service tells an engine process. */
+/** A message from the service to an engine process. */
 export type ToEngine =
   | ({ readonly type: "load" } & EngineSetup)
   | ({ readonly type: "run" } & RunPart)
   | { readonly type: "cancel"; readonly run: number }
-  /** A piece of a direction's vector, in order from byte 0 on; whole, it is kept until it is forgotten. */
+  /** A chunk of a direction's vector. The chunks come in order. The complete vector is kept until `forget_direction`. */
   | ({ readonly type: "direction" } & DirectionChunk)
   | { readonly type: "forget_direction"; readonly digest: string }
-  /** Zeros over all parameters, for `accumulate` to add to. */
+  /** Makes sums of zero over all parameters, to which `accumulate` adds. */
   | { readonly type: "sums_open"; readonly name: string }
   /** Asks for ‖sums‖. */
   | { readonly type: "sums_norm"; readonly name: string; readonly ask: number }
@@ -46,12 +46,12 @@ export type ToEngine =
   | TreesJob
   | { readonly type: "ping" };
 
-/** Texts of one run that wait for the model: all of them, or after a crash those that are left. */
+/** Texts of one run for the engine: all of them, or those that are left after a crash. */
 export interface RunPart {
   readonly run: number;
   /** (N) */
   readonly texts: readonly Text[];
-  /** (N) Which row of the run each text is. */
+  /** (N) For each text its row in the run. */
   readonly rows: readonly number[];
   readonly work: Work;
   /** (N, K) of accumulate, null for the other graphs. */
@@ -68,7 +68,7 @@ export interface TreesJob {
   readonly matrix: Float32Array;
 }
 
-/** What the trees say (N) of a job's matrix, or why they cannot. */
+/** The trees' answers (N) to a job's matrix, or why they failed. */
 export type TreesAnswer =
   | { readonly type: "trees_done"; readonly job: number; readonly values: Float32Array }
   | { readonly type: "trees_failed"; readonly job: number; readonly reason: string };
@@ -79,15 +79,15 @@ export interface BatchPart {
   readonly rows: readonly number[];
 }
 
-/** Bytes of a vector over all parameters (float32 little-endian), as they come. */
+/** Consecutive bytes of a vector over all parameters (float32 little-endian). */
 export interface DirectionChunk {
   readonly digest: string;
-  /** Byte at which the chunk stands. */
+  /** Offset of the chunk in bytes. */
   readonly at: number;
   readonly bytes: Uint8Array;
 }
 
-/** What a session says of N rows, by the names of `Outputs`: each (N, …) row-major, absent where the work does not give it. */
+/** A session's answers for N rows, by the names of `Outputs`: each (N, …) row-major, absent if the work does not give it. */
 export type Matrices = Readonly<Partial<Record<"logits" | "featureNormsSquared" | MatrixName, Float32Array>>>;
 
 /** Outputs of rows of one run. */
@@ -95,14 +95,14 @@ export interface BatchPartOutputs extends BatchPart {
   readonly outputs: Matrices;
 }
 
-/** What an engine process answers. */
+/** A message from an engine process to the service. */
 export type FromEngine =
-  /** `missing` says why the device could not be had, where the CPU stands in for it. */
+  /** If the CPU replaces the requested device, `missing` says why that device is not available. */
   | { readonly type: "ready"; readonly device: Device; readonly missing: string | null }
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "pong" }
   | { readonly type: "answer"; readonly ask: number; readonly value: number | Float32Array }
-  /** (N) token counts and cuts of rows of a run, in the order of `rows`. */
+  /** (N) token counts, and whether the text was cut, for rows of a run in the order of `rows`. */
   | ({ readonly type: "tokenised"; readonly tokens: Int32Array; readonly truncated: Uint8Array } & BatchPart)
   | { readonly type: "refused"; readonly run: number; readonly reason: string }
   | { readonly type: "started"; readonly batch: number; readonly parts: readonly BatchPart[] }
@@ -113,7 +113,7 @@ export type FromEngine =
       readonly facts: BatchFacts;
     }
   | TreesAnswer
-  /** `graph`: the graph itself cannot run, whatever the rows. */
+  /** `graph`: the graph cannot run, with any rows. */
   | {
       readonly type: "batch_failed";
       readonly batch: number;
@@ -124,11 +124,11 @@ export type FromEngine =
 /** One batch that a session ran, for the metrics. */
 export interface BatchFacts {
   readonly rows: number;
-  /** Tokens that carry text, special tokens included. */
+  /** Tokens without padding, special tokens included. */
   readonly tokens: number;
-  /** Rows × columns of the batch as it ran. */
+  /** Rows × columns of the padded batch. */
   readonly paddedTokens: number;
-  /** Its tokens in tokens of the forward graph. */
+  /** Its cost in tokens of the forward graph. */
   readonly cost: number;
   readonly inferMs: number;
 }

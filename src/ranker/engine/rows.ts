@@ -1,4 +1,4 @@
-/** Some rows of a matrix of `count` rows, row-major. */
+/** The rows `rows` of a row-major matrix that has `count` rows. */
 export function gatherRows(matrix: Float32Array, count: number, rows: readonly number[]): Float32Array {
   const width = matrix.length / count;
   const gathered = new Float32Array(rows.length * width);
@@ -8,7 +8,7 @@ export function gatherRows(matrix: Float32Array, count: number, rows: readonly n
   return gathered;
 }
 
-/** Puts each row of a matrix at its place in another of the same width. */
+/** Copies the rows of a matrix to the rows `rows` of the matrix `into`, which has the same width. */
 export function scatterRows(matrix: Float32Array, rows: readonly number[], into: Float32Array): void {
   const width = matrix.length / rows.length;
   rows.forEach((row, at) => {

@@ -3,13 +3,13 @@ import { AssayError } from "../../errors.js";
 import type { Manifest } from "../manifest.js";
 import { readTemplate } from "./template.js";
 
-/** What the user decides; where absent, the folder's files do. */
+/** The user's choices. If one is absent, the folder's files decide. */
 export interface CheckpointChoices {
   readonly task?: Manifest["task"];
   readonly tokensMax?: number;
 }
 
-/** What a stock folder's JSON files say of the model: parts of its manifest. */
+/** The parts of the manifest that come from the JSON files of a stock folder. */
 export type CheckpointPart = Pick<
   Manifest,
   "task" | "classes" | "class_names" | "max_tokens" | "architecture" | "padding" | "pair"
@@ -22,7 +22,7 @@ export interface CheckpointFiles {
   readonly tokenizerConfig: unknown;
 }
 
-/** Tokenisers without a limit claim 1e30. */
+/** A `model_max_length` from here on means no limit: tokenisers without one give 1e30. */
 const TOKENS_UNLIMITED = 100_000;
 
 const configSchema = z.looseObject({
@@ -55,13 +55,16 @@ const tokenizerSchema = z.looseObject({
 });
 type TokenizerFile = z.infer<typeof tokenizerSchema>;
 
-/** Families whose positions count from the padding id + 1, so that their table has as many rows more. */
+/**
+ * Families that count positions from the padding id + 1, so their position table has that many rows more than there are
+ * positions.
+ */
 const POSITIONS_AFTER_PADDING =
   /^(roberta|xlm-roberta|xlm-roberta-xl|camembert|roberta-prelayernorm|data2vec-text|longformer|mpnet|esm|ibert|luke|xmod)$/;
 
 /**
- * Task, classes, longest input, padding and template. `inputs` are the graph's, `classes` the columns of its last layer.
- * Throws `model_invalid` naming what the files do not say, or what Assay does not serve.
+ * Task, classes, longest input, padding and template. `inputs` are the graph's inputs, `classes` and `features` the sizes of its
+ * last layer. Throws `model_invalid` naming what the files do not say or what Assay does not support.
  */
 export function readCheckpoint(
   files: CheckpointFiles,
@@ -71,7 +74,7 @@ export function readCheckpoint(
   const config = parse(configSchema, files.config, "config.json");
   const tokenizer = parse(tokenizerSchema, files.tokenizer, "tokenizer.json");
   const tokenizerConfig = parse(tokenizerConfigSchema, files.tokenizerConfig, "tokenizer_config.json");
-  if (config.is_decoder) throw refused("config.json says is_decoder: only encoders are served");
+  if (config.is_decoder) throw refused("config.json sets is_decoder, and only encoders are served");
   const pair = readTemplate(tokenizer);
   const typeIds = Math.max(...pair.single_type_ids, ...pair.pair_type_ids);
   requireTokenTypes(config, typeIds, graph.inputs);
@@ -98,23 +101,24 @@ function taskOf(
   if (classes > 1) {
     if (problem_type === "multi_label_classification") {
       throw refused(
-        "multi-label models (one sigmoid a class) are not served: K > 1 logits are read as one softmax",
+        "multi-label models (one sigmoid per class) are not served, because several logits are read as one softmax",
       );
     }
     if (asked !== undefined && asked !== "classification") {
-      throw refused(`the task ${asked} has one logit; the graph answers ${classes}`);
+      throw refused(`the task ${asked} needs one logit, but the graph answers ${classes}`);
     }
     return "classification";
   }
-  if (asked === "classification") throw refused("classification has several logits; the graph answers one");
+  if (asked === "classification")
+    throw refused("classification needs several logits, but the graph answers one");
   return asked ?? (problem_type === "regression" ? "regression" : "binary");
 }
 
-/** The checkpoint's names of its classes; null where they are the library's LABEL_0, … or there are none. */
+/** The checkpoint's names of its classes; null if there are none or they are the library's default names LABEL_0, … */
 function classNames({ id2label, num_labels }: CheckpointConfig, classes: number): string[] | null {
   const known = id2label === undefined ? num_labels : Object.keys(id2label).length;
   if (known !== undefined && known !== classes) {
-    throw refused(`config.json knows ${known} class(es) and the graph's last layer has ${classes}`);
+    throw refused(`config.json has ${known} class(es), but the graph's last layer has ${classes}`);
   }
   const names = Array.from({ length: classes }, (_, k) => id2label?.[k] ?? `LABEL_${k}`);
   return names.every((name, k) => name === `LABEL_${k}`) ? null : names;
@@ -142,10 +146,10 @@ function paddingOf(
   { added_tokens }: TokenizerFile,
   { pad_token }: TokenizerConfig,
 ): number {
-  // The tokeniser's word counts: some configurations keep the preset of their family.
+  // The tokeniser decides, because some configurations still have the default of their family.
   const id = added_tokens.find(({ content }) => content === pad_token)?.id ?? pad_token_id;
   if (id === undefined || id === null)
-    throw refused("neither tokeniser nor config.json names a padding token");
+    throw refused("neither the tokeniser nor config.json names a padding token");
   return id;
 }
 
@@ -157,21 +161,21 @@ function requireTokenTypes(
   if (!inputs.includes("token_type_ids")) {
     if (typeIdMost === 0 || (type_vocab_size ?? 1) < 2) return;
     throw refused(
-      "the graph has no input token_type_ids, by which the model tells query and document apart: export it with that input",
+      "the graph has no input token_type_ids, which tells the model which tokens are query and document: export it with that input",
     );
   }
   if (type_vocab_size !== undefined && type_vocab_size > 0 && typeIdMost >= type_vocab_size) {
     throw refused(
-      `the tokeniser gives token type ${typeIdMost}, and the model knows ${type_vocab_size} of them`,
+      `the tokeniser gives token type ${typeIdMost}, but the model knows only ${type_vocab_size} token types, from 0 on`,
     );
   }
 }
 
-/** Throws `model_invalid` naming the fields of `file` that are not what they should be. */
+/** The JSON of `file`, checked. Throws `model_invalid` naming the fields that do not fit the schema. */
 export function parse<T>(schema: z.ZodType<T>, json: unknown, file: string): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw refused(`${file} does not say what it should:\n${z.prettifyError(parsed.error)}`);
+  throw refused(`${file} has fields that are missing or wrong:\n${z.prettifyError(parsed.error)}`);
 }
 
 function refused(detail: string): AssayError {

@@ -4,12 +4,12 @@ import { relative, resolve, sep } from "node:path";
 import { AssayError, messageOf } from "../../errors.js";
 import { type GraphProto, makeEntry, type TensorProto } from "./onnx.js";
 
-/** `data_location` of a tensor whose data lie in another file. */
+/** `data_location` of a tensor whose data are in another file. */
 const EXTERNAL = 1;
-/** Where a tensor may begin, in bytes. */
+/** A tensor begins at a multiple of this many bytes. */
 const ALIGNMENT = 64;
 
-/** Where a tensor's data lie: `length` bytes of `path` from `offset`. */
+/** The place of a tensor's data: `length` bytes of the file `path` from `offset` on. */
 interface Extent {
   readonly path: string;
   readonly offset: number;
@@ -17,9 +17,9 @@ interface Extent {
 }
 
 /**
- * Copies what the graph's tensors keep in other files of `directory` into the one file `target`, and has them name it as
- * `name`. Answers whether there was any; where not, no file is made. Throws `model_invalid` naming a file that is missing, too
- * short or outside of the folder.
+ * Copies the data that the graph's tensors keep in other files of `directory` into the one file `target`, and makes the tensors
+ * refer to it as `name`. Answers whether there are such data; if not, makes no file. Throws `model_invalid` naming a file that is
+ * missing, too short or outside of the folder.
  */
 export async function gatherExternalWeights(
   graph: GraphProto,
@@ -58,7 +58,7 @@ export async function gatherExternalWeights(
   return true;
 }
 
-/** Tensors of the graph, and of the graphs inside it. */
+/** Tensors of the graph and of its subgraphs. */
 function* tensorsOf({ initializer, node }: GraphProto): Generator<TensorProto> {
   yield* initializer;
   for (const { attribute } of node) {
@@ -75,14 +75,14 @@ async function locate({ name, externalData }: TensorProto, directory: string): P
   const path = resolve(directory, location);
   const inside = relative(directory, path);
   if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) {
-    throw refused(`tensor ${name} lies in ${JSON.stringify(location)}, which is no file of the folder`);
+    throw refused(`tensor ${name} is in ${JSON.stringify(location)}, which is outside of the folder`);
   }
   const size = await sizeOf(path, location);
   const offset = Number(entries.get("offset") ?? 0);
   const length = Number(entries.get("length") ?? size - offset);
   if (!(offset >= 0 && length >= 0 && offset + length <= size)) {
     throw refused(
-      `${location} has ${size} bytes; tensor ${name} lies at ${offset} to ${offset + length}: is it cut off?`,
+      `${location} has ${size} bytes, but tensor ${name} needs the bytes ${offset} to ${offset + length}: check that the file is complete`,
     );
   }
   return { path, offset, length };
@@ -96,7 +96,7 @@ async function sizeOf(path: string, location: string): Promise<number> {
   }
 }
 
-/** Appends a file's extent. */
+/** Appends the bytes of an extent to the file. */
 async function copyExtent({ path, offset, length }: Extent, file: FileHandle): Promise<void> {
   if (length > 0) await writeFile(file, createReadStream(path, { start: offset, end: offset + length - 1 }));
 }

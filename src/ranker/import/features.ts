@@ -9,16 +9,16 @@ import {
   type NodeProto,
 } from "./onnx.js";
 
-/** A model whose graph has a value `logits` (B, K) and a value `features` (B, H). */
+/** A model whose graph has the values `logits` (B, K) and `features` (B, H). */
 export interface ExposedModel {
-  /** What checks read beside the two, by their names in the graph. */
+  /** Name of the weight in the graph. The checks read weight, bias and stock output too. */
   readonly weight: string;
   readonly bias: string | null;
   /** The stock graph's own output. */
   readonly stock: string;
-  /** The bytes of the model with logits and features as its outputs. */
+  /** The bytes of the model with the outputs logits and features. */
   forward(classes: number, features: number): Uint8Array;
-  /** The same with weight, bias and stock output beside them. */
+  /** The same with weight, bias and stock output as further outputs. */
   probe(): Uint8Array;
 }
 
@@ -26,8 +26,8 @@ const LOGITS = "logits";
 const FEATURES = "features";
 
 /**
- * Gives the last layer's output and input the names under which Assay reads them. Weights and nodes stay as they are; what
- * had one of the names gets another.
+ * Gives the last layer's output and input the names under which Assay reads them. Weights and nodes stay as they are. A value
+ * that already has one of the names is renamed.
  */
 export function exposeFeatures(
   model: ModelProto & { graph: GraphProto },
@@ -45,7 +45,7 @@ export function exposeFeatures(
     graph.node.push(
       layer.taken === null
         ? makeNode({ opType: "Identity", input: [moved(value)], output: [name] })
-        : // A product over the last axis and the choice of a token commute.
+        : // The token can be picked before or after a product over the last axis, with the same result.
           makeNode({
             ...pick(layer.taken),
             input: [moved(value), moved(layer.taken.input[1] ?? "")],
@@ -78,7 +78,7 @@ function pick({ opType, attribute }: NodeProto): Pick<NodeProto, "opType" | "att
   return { opType, attribute };
 }
 
-/** Renames values wherever the graph, or one inside it, names them. */
+/** Renames values everywhere in the graph and in its subgraphs. */
 function renameValues(graph: GraphProto, name: (value: string) => string): void {
   for (const named of [...graph.input, ...graph.initializer, ...graph.valueInfo])
     named.name = name(named.name);

@@ -24,42 +24,44 @@ import { readTokenizer } from "./tokenizer-config.js";
 
 export interface ImportOptions extends CheckpointChoices {
   readonly name: string;
-  /** The model folder to make; null tries everything and keeps nothing. */
+  /** The model folder to make. If null, the import is only tried, and nothing is kept. */
   readonly output: string | null;
-  /** Takes the place of `output` where that exists. */
+  /** Replaces `output` if it exists. */
   readonly replace: boolean;
-  /** The graph's file in the folder, where it is not the usual one. */
+  /** The graph's file in the folder, if it does not have the usual name. */
   readonly graph?: string;
-  /** The graph's output, where it has several and none is called logits. */
+  /** The output with the logits, if the graph has several outputs and none is named logits. */
   readonly logits?: string;
 }
 
-/** What an import found and did. */
+/** The result of an import. */
 export interface ImportReport {
   readonly manifest: Manifest;
   readonly graph: string;
-  /** "Gemm /classifier/Gemm", and the value that it multiplies. */
+  /** The node, such as "Gemm /classifier/Gemm", and the name of the value that it multiplies. */
   readonly lastLayer: { readonly node: string; readonly features: string; readonly hasBias: boolean };
   readonly activation: LastLayer["activation"];
   readonly findings: ProbeFindings;
-  /** Where the served tokens are known to differ from those of transformers 5, in words. */
+  /** Sentences that say where the served tokens are known to differ from those of transformers 5. */
   readonly knownDifferences: readonly string[];
 }
 
 const FORWARD_FILE = "forward.onnx";
 const PROBE_FILE = "probe.onnx";
-/** Logits come from another build of ONNX Runtime at most. */
+/** Tolerance of the self-test. Its logits come from ONNX Runtime too, so they differ at most by its build. */
 const SELF_TEST_TOLERANCE = 1e-3;
 
 /**
- * Makes a model folder of a stock ONNX export, without PyTorch: finds the last layer, names its input `features`, checks by
- * running that this is so, and writes graph, tokeniser and manifest. Everything is made beside `output` and renamed at the
- * end. Throws `model_invalid` saying what the export lacks, `output_invalid` where the folder cannot be written.
+ * Makes a model folder from a stock ONNX export, without PyTorch. It finds the last layer, names its input `features`, runs the
+ * graph to check this, and writes graph, tokeniser and manifest. It works in a folder next to `output` and renames it at the end.
+ * Throws `model_invalid` saying what the export lacks, and `output_invalid` if the folder cannot be written.
  */
 export async function importFolder(source: string, options: ImportOptions): Promise<ImportReport> {
   const { output, replace } = options;
   if (output !== null && existsSync(output) && !replace) {
-    throw new AssayError("output_invalid", { detail: `${output} exists (--replace replaces it)` });
+    throw new AssayError("output_invalid", {
+      detail: `${output} exists already: choose another folder, or replace it with --replace`,
+    });
   }
   const holder = await makeHolder(output);
   try {
@@ -74,7 +76,7 @@ export async function importFolder(source: string, options: ImportOptions): Prom
   } catch (error) {
     if (!(error instanceof AssayError) || error.code !== "model_invalid") throw error;
     throw new AssayError("model_invalid", {
-      detail: `${source} is not imported: ${error.message}`,
+      detail: `${source} cannot be imported: ${error.message}`,
       cause: error,
     });
   } finally {
@@ -128,14 +130,14 @@ async function importInto(folder: string, source: string, options: ImportOptions
   return { manifest, graph, lastLayer, activation, findings, knownDifferences };
 }
 
-/** What the graph is taken for. */
+/** What the graph seems to be; `examine` checks it. */
 interface Taken {
   readonly inputs: Manifest["inputs"];
   readonly layer: LastLayer;
   readonly exposed: ExposedModel;
 }
 
-/** Reads the model's files and runs its graph. */
+/** Runs the graph, reads the checkpoint's files and checks both against each other. */
 async function examine(
   folder: string,
   files: CheckpointFiles,
@@ -153,7 +155,7 @@ async function examine(
   }
 }
 
-/** A folder beside `output`, on its file system, for what is not finished; its content is no model folder to a service. */
+/** Makes a folder for the unfinished import, next to `output` on the same file system. A service does not take it for a model. */
 async function makeHolder(output: string | null): Promise<string> {
   if (output === null) return mkdtemp(join(tmpdir(), "assay-inspect-"));
   const target = resolve(output);
@@ -168,12 +170,15 @@ async function makeHolder(output: string | null): Promise<string> {
   }
 }
 
-/** A scale over the whole batch would let texts change each other's answers, which are remembered by text. */
+/**
+ * Refuses a graph that is quantised dynamically. Its scale spans the whole batch, so texts would change each other's answers, and
+ * the store keeps answers by text.
+ */
 function refuseBatchScales({ node }: GraphProto): void {
   const found = node.find(({ opType }) => opType.startsWith("DynamicQuantize"));
   if (found === undefined) return;
   throw new AssayError("model_invalid", {
-    detail: `the graph is quantised dynamically (${describeNode(found)}), with one scale for a whole batch: a text's answer would depend on the texts beside it. Import the float32 export`,
+    detail: `the graph is quantised dynamically (${describeNode(found)}), with one scale for a whole batch, so a text's answer would depend on the other texts of its batch. Import the float32 export`,
   });
 }
 
@@ -182,7 +187,7 @@ function chooseOutput({ output }: GraphProto, asked?: string): string {
   const chosen = asked ?? (names.includes("logits") || names.length > 1 ? "logits" : (names[0] ?? "logits"));
   if (names.includes(chosen)) return chosen;
   throw new AssayError("model_invalid", {
-    detail: `the graph has no output ${chosen}, only ${names.join(", ")}: an encoder without a head does not rank. If one of them holds logits, name it with --logits`,
+    detail: `the graph has no output ${chosen}, only ${names.join(", ")}. If one of them holds logits, name it with --logits. An encoder without a head cannot be imported, because it does not rank`,
   });
 }
 
@@ -209,7 +214,7 @@ function describeFindings({
       imported: { last_layer_error: lastLayerError, batch_error: batchError },
       gradients: {
         unsupported:
-          "the folder was imported from an ONNX file, which holds no backward pass; export the checkpoint for them: python -m assay.export folder",
+          "the folder was imported from an ONNX file, which holds no backward pass; to get these graphs, export the checkpoint with python -m assay.export folder",
       },
     },
     self_test: {
@@ -228,7 +233,7 @@ function checkManifest(json: unknown): Manifest {
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new AssayError("model_invalid", {
-    detail: `its manifest would not be served: ${issue?.path.join(".")}: ${issue?.message}`,
+    detail: `the service would refuse its manifest: ${issue?.path.join(".")}: ${issue?.message}`,
     cause: parsed.error,
   });
 }

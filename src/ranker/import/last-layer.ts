@@ -1,31 +1,31 @@
 import { AssayError } from "../../errors.js";
 import type { GraphProto, NodeProto } from "./onnx.js";
 
-/** The linear layer that makes the logits: output = features · weight (+ bias). Names are those of values in the graph. */
+/** The linear layer that computes the logits: output = features · weight (+ bias). The names are those of values in the graph. */
 export interface LastLayer {
-  /** The product's node. */
+  /** The node of the product. */
   readonly product: NodeProto;
-  /** (B, H); or (B, T, H) where `taken` picks a token. */
+  /** (B, H); or (B, T, H) if `taken` picks a token. */
   readonly features: string;
-  /** (H, K), or (K, H) where `transposed`. */
+  /** (H, K), or (K, H) if `transposed`. */
   readonly weight: string;
   readonly transposed: boolean;
-  /** (K); null for a layer without. */
+  /** (K); null for a layer without bias. */
   readonly bias: string | null;
-  /** (B, K); or (B, T, K) where `taken` picks a token. */
+  /** (B, K); or (B, T, K) if `taken` picks a token. */
   readonly output: string;
-  /** The Gather that picks a token of the layer's output, where the layer runs at each. */
+  /** The Gather that picks one token of the layer's output, if the layer runs at every token. */
   readonly taken: NodeProto | null;
-  /** What follows the layer; logits are what it is given. */
+  /** The activation after the layer. The logits are its input. */
   readonly activation: "Sigmoid" | "Softmax" | null;
 }
 
-/** What gives the numbers that it takes, in another shape or type. */
+/** Operators that answer the numbers of their input in another shape or type. */
 const SAME_NUMBERS = ["Identity", "Cast", "Squeeze", "Unsqueeze", "Reshape", "Flatten", "Dropout"];
 
 /**
- * Walks back from an output of the graph to the linear layer that makes it. Throws `model_invalid` naming the node that
- * stands in the way.
+ * Walks back from an output of the graph to the linear layer that computes it. Throws `model_invalid` naming the first node that
+ * is not supported on this way.
  */
 export function findLastLayer(graph: GraphProto, output: string): LastLayer {
   const producers = new Map(graph.node.flatMap((node) => node.output.map((value) => [value, node])));
@@ -34,7 +34,7 @@ export function findLastLayer(graph: GraphProto, output: string): LastLayer {
   function producerOf(value: string): NodeProto {
     const node = producers.get(value);
     if (node !== undefined && onText.has(value)) return node;
-    throw refused(`output ${output} is no product with weights: it is ${value}, passed on`);
+    throw refused(`output ${output} is not a product with weights: it only passes ${value} on`);
   }
 
   const { value, taken, activation } = unwrap(output, producerOf, onText);
@@ -45,7 +45,7 @@ export function findLastLayer(graph: GraphProto, output: string): LastLayer {
     if (onText.has(left) && onText.has(right)) {
       const branches = [left, right].map((branch) => describeNode(producerOf(branch))).join(" and ");
       throw refused(
-        `output ${output} adds two branches that both depend on the text, ${branches}: no one last layer`,
+        `output ${output} adds two branches that both depend on the text (${branches}), so there is no single last layer`,
       );
     }
     const summand = onText.has(left) ? left : right;
@@ -55,19 +55,23 @@ export function findLastLayer(graph: GraphProto, output: string): LastLayer {
   const plain = node.domain === "" && (node.opType === "MatMul" || (node.opType === "Gemm" && bias === null));
   if (!plain) {
     throw refused(
-      `${describeNode(node)} makes output ${output}; the last layer has to be a Gemm, or a MatMul and an Add${hint(node)}`,
+      `${describeNode(node)} computes output ${output}; the last layer has to be a Gemm, or a MatMul and an Add${hint(node)}`,
     );
   }
   const [features, weight, gemmBias = ""] = node.input as [string, string, string?];
   if (!onText.has(features) || onText.has(weight)) {
-    throw refused(`${describeNode(node)} makes output ${output} and is no product of features with weights`);
+    throw refused(
+      `${describeNode(node)} computes output ${output} and is not a product of features with weights`,
+    );
   }
   bias ??= gemmBias === "" ? null : gemmBias;
   const transposed = node.opType === "Gemm" && isTransposed(node, bias !== null);
   return { product: node, features, weight, transposed, bias, output: value, taken, activation };
 }
 
-/** The value before what follows the layer: changes of shape or type, one activation, the choice of one token. */
+/**
+ * The output of the layer, before the nodes that may follow it: changes of shape or type, one activation, the pick of one token.
+ */
 function unwrap(
   output: string,
   producerOf: (value: string) => NodeProto,
@@ -82,7 +86,9 @@ function unwrap(
     const { opType } = node;
     if (opType === "Sigmoid" || opType === "Softmax") {
       if (activation !== null)
-        throw refused(`output ${output} passes two activations, ${activation} and ${opType}`);
+        throw refused(
+          `output ${output} has two activations after its last layer, ${activation} and ${opType}`,
+        );
       activation = opType;
     } else if (opType === "Gather" && taken === null && !onText.has(index)) taken = node;
     else if (!SAME_NUMBERS.includes(opType)) return { value, taken, activation };
@@ -92,11 +98,11 @@ function unwrap(
 
 function hint({ opType }: NodeProto): string {
   return /LayerNormalization$/.test(opType)
-    ? " (an encoder without a head, which does not rank, ends so)"
+    ? " (an encoder without a head ends with this node; it does not rank)"
     : "";
 }
 
-/** Whether the Gemm takes its weight as (K, H). Throws where it does more than a linear layer does. */
+/** Whether the Gemm takes its weight as (K, H). Throws `model_invalid` if it does more than a linear layer. */
 function isTransposed(node: NodeProto, hasBias: boolean): boolean {
   const attributes = new Map(node.attribute.map((attribute) => [attribute.name, attribute]));
   const alpha = attributes.get("alpha")?.f ?? 1;
@@ -107,20 +113,20 @@ function isTransposed(node: NodeProto, hasBias: boolean): boolean {
   return (attributes.get("transB")?.i ?? 0n) !== 0n;
 }
 
-/** Every value that depends on the graph's inputs; nodes stand in their order of execution. */
+/** All values that depend on the graph's inputs. ONNX lists nodes in their order of execution, so one pass finds them. */
 function valuesOnText({ input, initializer, node }: GraphProto): Set<string> {
-  // Before IR version 4 the weights stood among the inputs.
+  // Before IR version 4 the inputs also listed the weights.
   const weights = new Set(initializer.map(({ name }) => name));
   const found = new Set(input.map(({ name }) => name).filter((name) => !weights.has(name)));
   for (const { input: inputs, output: outputs, attribute } of node) {
-    // A subgraph reads outer values by name, not as inputs.
+    // A subgraph reads outer values by name, and the node's inputs do not list them.
     const holdsGraph = attribute.some(({ g, graphs }) => g !== undefined || graphs.length > 0);
     if (holdsGraph || inputs.some((value) => found.has(value))) for (const value of outputs) found.add(value);
   }
   return found;
 }
 
-/** "Gemm /classifier/Gemm": operator, with its domain where that is not ONNX's own, and name, or first output. */
+/** "Gemm /classifier/Gemm": the operator, with its domain if that is not ONNX's own, and the node's name or its first output. */
 export function describeNode({ domain, opType, name, output }: NodeProto): string {
   return `${domain === "" ? "" : `${domain}.`}${opType} ${name || output[0]}`;
 }

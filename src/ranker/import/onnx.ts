@@ -7,7 +7,7 @@ import {
 } from "@bufbuild/protobuf/wkt";
 import { AssayError, messageOf } from "../../errors.js";
 
-/** The messages of `onnx.proto` (onnx 1.23, ONNX IR) with the fields that an import reads or writes; the others are kept. */
+/** The messages of `onnx.proto` (onnx 1.23, ONNX IR), with the fields that an import reads or writes. Other fields are kept. */
 export interface ModelProto extends Message {
   opsetImport: { domain: string; version: bigint }[];
   graph?: GraphProto;
@@ -26,7 +26,7 @@ export interface NodeProto extends Message {
   output: string[];
   name: string;
   opType: string;
-  /** "" stands for ai.onnx. */
+  /** "" means ai.onnx. */
   domain: string;
   attribute: AttributeProto[];
 }
@@ -47,7 +47,7 @@ export interface TensorProto extends Message {
   name: string;
   rawData: Uint8Array;
   externalData: Entry[];
-  /** 1: the data lie in a file of their own, which `externalData` names. */
+  /** 1: the data are in a separate file, which `externalData` names. */
   dataLocation: number;
 }
 
@@ -85,7 +85,7 @@ export const INT64 = 7;
 
 const { STRING, BYTES, FLOAT: FLOAT32, INT32, INT64: INT64_FIELD, MESSAGE } = Type;
 
-/** Field name → number, and its type or the message that it holds; repeated ones are marked. */
+/** Field name → its number, its type or the name of its message, and a mark if it is repeated. */
 const FIELDS: Record<string, Record<string, [number, Type | string, "repeated"?]>> = {
   ModelProto: { graph: [7, "GraphProto"], opset_import: [8, "OperatorSetIdProto", "repeated"] },
   OperatorSetIdProto: { domain: [1, STRING], version: [2, INT64_FIELD] },
@@ -133,7 +133,7 @@ const registry = createFileRegistry(
   create(FileDescriptorProtoSchema, {
     name: "onnx.proto",
     package: "onnx",
-    syntax: "proto2", // whether an optional field is there survives
+    syntax: "proto2", // keeps whether an optional field is present
     messageType: Object.entries(FIELDS).map(([name, fields]) => ({
       name,
       field: Object.entries(fields).map(([field, [number, type, repeated]]) => ({
@@ -147,7 +147,7 @@ const registry = createFileRegistry(
   () => undefined,
 );
 
-/** Decodes a model; large tensors stay views of `bytes`. Throws `model_invalid`. */
+/** Decodes a model. Large tensors are views of `bytes`, not copies. Throws `model_invalid`. */
 export function decodeModel(bytes: Uint8Array): ModelProto & { graph: GraphProto } {
   let model: ModelProto;
   try {
@@ -166,7 +166,7 @@ function holdsGraph(model: ModelProto): model is ModelProto & { graph: GraphProt
   return model.graph !== undefined && model.graph.node.length > 0;
 }
 
-/** The bytes of a model, fields that this schema does not name included. */
+/** The bytes of a model, with the fields that `FIELDS` does not name. */
 export function encodeModel(model: ModelProto): Uint8Array {
   return toBinary(schema("ModelProto"), model);
 }
@@ -181,18 +181,18 @@ export function makeEntry(key: string, value: string): Entry {
   return create(schema("StringStringEntryProto"), { key, value });
 }
 
-/** A value for the list of a graph's outputs, of which nothing is said but its name. */
+/** An entry for a graph's list of outputs that has only a name. */
 export function makeValueInfo(name: string): ValueInfoProto {
   return create(schema("ValueInfoProto"), { name });
 }
 
-/** A float32 value of (rows, columns) for the list of a graph's outputs; rows by name, for their number is free. */
+/** An entry float32 (rows, columns) for a graph's list of outputs. `rows` is a name, because the number of rows is free. */
 export function makeMatrixInfo(name: string, rows: string, columns: number): ValueInfoProto {
   const shape = { dim: [{ dimParam: rows }, { dimValue: BigInt(columns) }] };
   return create(schema("ValueInfoProto"), { name, type: { tensorType: { elemType: FLOAT, shape } } });
 }
 
-/** The messages that are decoded or made here, by name. */
+/** The messages that are decoded or created here, by name. */
 interface Messages {
   readonly ModelProto: ModelProto;
   readonly NodeProto: NodeProto;
@@ -203,6 +203,6 @@ interface Messages {
 function schema<Name extends keyof Messages>(name: Name): GenMessage<Messages[Name]> {
   const found = registry.getMessage(`onnx.${name}`);
   if (found === undefined) throw new Error(`no message is named ${name}`);
-  // The interfaces above say what `FIELDS` does; the library would derive them only from generated code.
+  // The interfaces above match `FIELDS`. The library can derive such types only from generated code.
   return found as GenMessage<Messages[Name]>;
 }

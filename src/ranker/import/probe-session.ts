@@ -5,7 +5,7 @@ import { RUNTIME_ENVIRONMENT } from "../runtime-environment.js";
 
 Object.assign(process.env, RUNTIME_ENVIRONMENT);
 
-// What fails is thrown, and told once; the runtime would print it in colours besides.
+// Errors are thrown and reported once. Without this the runtime would print them too, in colours.
 env.logLevel = "fatal";
 
 /** A value of a graph, row-major. */
@@ -14,12 +14,12 @@ export interface Value {
   readonly data: Float32Array;
 }
 
-/** The value of a name that was asked for. */
+/** Gives the value of a name that was asked for. */
 export type Answer = (name: string) => Value;
 
-/** A graph of which any output can be asked. */
+/** A loaded graph. */
 export interface ProbeSession {
-  /** The values of these names; throws `model_invalid` where the graph fails, lacks one, or one is not float32. */
+  /** The outputs of these names. Throws `model_invalid` if the graph fails, lacks one of them, or one is not float32. */
   run(batch: Pick<PaddedBatch, "shape" | "inputs">, names: readonly string[]): Promise<Answer>;
   close(): Promise<void>;
 }
@@ -46,11 +46,12 @@ export async function openProbeSession(path: string): Promise<ProbeSession> {
 }
 
 function toValue(name: string, tensor: Tensor | undefined): Value {
-  if (tensor === undefined) throw new AssayError("model_invalid", { detail: `the graph answers no ${name}` });
+  if (tensor === undefined)
+    throw new AssayError("model_invalid", { detail: `the graph has no output ${name}` });
   const { dims, data, type } = tensor;
   if (data instanceof Float32Array) return { dims, data: data.slice() };
   throw new AssayError("model_invalid", {
-    detail: `the graph's ${name} are of ${type}; Assay takes float32: import the float32 export`,
+    detail: `the graph's output ${name} is ${type}, and Assay needs float32: import the float32 export`,
   });
 }
 

@@ -7,13 +7,13 @@ import type { ExposedModel } from "./features.js";
 import type { LastLayer } from "./last-layer.js";
 import type { Answer, ProbeSession, Value } from "./probe-session.js";
 
-/** What the checks found; errors relative to the largest value, at least 1. */
+/** What the checks found. Errors are relative to the largest value, or absolute if that is below 1. */
 export interface ProbeFindings {
-  /** Of logits against features · weight + bias. */
+  /** Difference of the logits from features · weight + bias. */
   readonly lastLayerError: number;
-  /** Of a text's logits and features alone against those beside longer texts. */
+  /** Difference of a text's logits and features alone from those in a batch with longer texts. */
   readonly batchError: number;
-  /** The texts alone, with their logits (K) each. */
+  /** The texts, each with its logits (K) when it runs alone. */
   readonly samples: readonly { readonly text: Text; readonly logits: readonly number[] }[];
 }
 
@@ -23,10 +23,10 @@ export interface HeadSizes {
   readonly features: number;
 }
 
-/** What a manifest says of running the graph. */
+/** The part of a manifest that says how to run the graph. */
 export type ProbedManifest = Pick<Manifest, "inputs" | "padding" | "max_tokens">;
 
-/** Largest error that a check lets pass, as in the exporter; float32 leaves 1e-6. */
+/** Largest error that a check allows, as in the exporter. Rounding in float32 causes about 1e-6. */
 const TOLERANCE = 1e-4;
 const TOKENS_TRIED = 8;
 
@@ -42,8 +42,8 @@ const TEXTS: readonly Text[] = [
 ];
 
 /**
- * Runs the graph once on two rows to see what it answers. Throws `model_invalid` where that is not one row of logits and one of
- * features a text.
+ * Runs the graph once on two rows to measure its answers. Throws `model_invalid` if they are not one row of logits and one row of
+ * features for each text.
  */
 export async function measureHead(
   session: ProbeSession,
@@ -77,14 +77,14 @@ export async function measureHead(
   const perToken = features.dims[1] === TOKENS_TRIED || features.dims[0] === rows * TOKENS_TRIED;
   throw refused(
     perToken
-      ? `the last layer runs at every token (${shapes} for ${rows} texts of ${TOKENS_TRIED} tokens): a token classifier, not a ranker`
-      : `${shapes} for ${rows} texts of ${TOKENS_TRIED} tokens, where (B, K) and (B, H) are needed`,
+      ? `the last layer runs at every token (${shapes} for ${rows} texts of ${TOKENS_TRIED} tokens): this is a token classifier, not a ranker`
+      : `the graph answers ${shapes} for ${rows} texts of ${TOKENS_TRIED} tokens, but (B, K) and (B, H) are needed`,
   );
 }
 
 /**
- * Holds the exposed graph against what it is taken for: the last layer's arithmetic, the stock output, answers that do not
- * depend on the texts beside them, and the longest input. Throws `model_invalid` naming the first that fails.
+ * Checks that the exposed graph is what it seems to be: the last layer's arithmetic, the stock output, that an answer does not
+ * depend on the other texts of the batch, and the longest input. Throws `model_invalid` naming the first check that fails.
  */
 export async function probe(
   session: ProbeSession,
@@ -109,7 +109,7 @@ export async function probe(
   const lastLayerError = largestError(logits.data, product);
   hold(lastLayerError, "its logits are not features · weight + bias");
   const stockError = largestError(together(model.stock).data, activate(logits, layer.activation));
-  hold(stockError, "the logits before its last layer's activation are not those of its own output");
+  hold(stockError, "its own output is not the activation of the logits of its last layer");
 
   const alone: Answer[] = [];
   for (const row of rows) alone.push(await run([row]));
@@ -118,7 +118,10 @@ export async function probe(
       largestError(Float32Array.from(alone.flatMap((answer) => [...answer(name).data])), together(name).data),
     ),
   );
-  hold(batchError, "its answer to a text depends on the texts beside it, so that it cannot be remembered");
+  hold(
+    batchError,
+    "its answer to a text depends on the other texts of the batch, so the store could not keep answers by text",
+  );
 
   await runLongest(rows[0] as TokenisedText, manifest.max_tokens, run);
   const samples = alone.map((answer, t) => ({ text: TEXTS[t] as Text, logits: [...answer("logits").data] }));
@@ -130,7 +133,7 @@ function hold(error: number, otherwise: string): void {
     throw refused(`${otherwise}: they differ by ${error.toPrecision(2)}`);
 }
 
-/** One text of as many tokens as the model is said to take. */
+/** Runs one text with as many tokens as the model is said to accept. Throws `model_invalid`. */
 async function runLongest(
   { ids }: TokenisedText,
   tokensMax: number,
@@ -141,13 +144,13 @@ async function runLongest(
     await run([{ ids: longest, typeIds: new Uint8Array(tokensMax), truncated: false }]);
   } catch (cause) {
     throw new AssayError("model_invalid", {
-      detail: `a text of ${tokensMax} tokens does not run, pass a smaller --max-tokens: ${messageOf(cause)}`,
+      detail: `the graph fails on a text of ${tokensMax} tokens: pass a smaller --max-tokens (${messageOf(cause)})`,
       cause,
     });
   }
 }
 
-/** (N, K) features (N, H) times weight (H, K), or (K, H) where transposed, plus the bias (K); summed in float64. */
+/** (N, K) features (N, H) times weight (H, K), or (K, H) if transposed, plus the bias (K); summed in float64. */
 function multiply(
   features: Value,
   weight: Value,
@@ -170,7 +173,7 @@ function multiply(
   return product;
 }
 
-/** What the stock graph makes of logits (N, K). */
+/** Applies the stock graph's activation to logits (N, K). */
 function activate({ dims, data }: Value, activation: LastLayer["activation"]): Float64Array {
   if (activation === null) return Float64Array.from(data);
   if (activation === "Sigmoid") return Float64Array.from(data, (z) => 1 / (1 + Math.exp(-z)));
@@ -182,7 +185,7 @@ function activate({ dims, data }: Value, activation: LastLayer["activation"]): F
   });
 }
 
-/** Largest difference, relative to the largest expected value where that is above 1; infinite for other lengths. */
+/** Largest difference, relative to the largest expected value if that is above 1. Infinite if the lengths differ. */
 function largestError(found: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
   let largest = 1;

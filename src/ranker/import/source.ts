@@ -5,27 +5,29 @@ import { AssayError, messageOf } from "../../errors.js";
 import { readJson } from "../model-folder.js";
 import type { CheckpointFiles } from "./checkpoint.js";
 
-/** A folder as Optimum or sentence-transformers writes it. */
+/** A folder that Optimum or sentence-transformers has written. */
 export interface StockFolder {
   readonly graph: string;
-  /** Where the graph's external data lie. */
+  /** The folder of the graph's external data. */
   readonly graphDirectory: string;
   readonly files: CheckpointFiles;
 }
 
-/** The files that travel with the graph. */
+/** The files that a model folder keeps in addition to the graph. */
 export const STOCK_FILES = ["config.json", "tokenizer.json", "tokenizer_config.json"] as const;
-/** A protobuf message cannot be larger, and the largest Buffer is as large. */
+/** The largest protobuf message, and the largest Buffer. */
 const GRAPH_BYTES_MAX = 2 ** 31 - 1;
 
 /**
- * Finds the graph, `model.onnx` or `onnx/model.onnx` unless `graph` names another, and reads the JSON files. Throws
- * `model_invalid` naming what is missing.
+ * Finds the graph and reads the JSON files. The graph is `model.onnx` or `onnx/model.onnx`, unless `graph` names another file.
+ * Throws `model_invalid` naming what is missing.
  */
 export async function readStockFolder(directory: string, graph?: string): Promise<StockFolder> {
   if (!existsSync(directory)) throw refused("there is no such folder");
   if (existsSync(join(directory, "model.json")))
-    throw refused("it holds a model.json: Assay serves it as it is");
+    throw refused(
+      "it holds a model.json, so it is a model folder already: Assay serves it without an import",
+    );
   const path = join(directory, graph ?? (await findGraph(directory)));
   const [config, tokenizer, tokenizerConfig] = await Promise.all(
     STOCK_FILES.map((name) => readJson(join(directory, name), name)),
@@ -33,7 +35,7 @@ export async function readStockFolder(directory: string, graph?: string): Promis
   return { graph: path, graphDirectory: dirname(path), files: { config, tokenizer, tokenizerConfig } };
 }
 
-/** The graph's bytes; throws `model_invalid` where it cannot be read whole. */
+/** The graph's bytes. Throws `model_invalid` if the file is too large or cannot be read. */
 export async function readGraph(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);
@@ -55,11 +57,11 @@ async function findGraph(directory: string): Promise<string> {
   if (stock.length === 1) return stock[0] as string;
   const found = await listGraphs(directory);
   const listed = found.join(", ");
-  if (stock.length > 1) throw refused(`it holds ${stock.join(" and ")}: say which with --graph`);
+  if (stock.length > 1) throw refused(`it holds ${stock.join(" and ")}: name one with --graph`);
   throw refused(
     found.length === 0
       ? "it holds no ONNX graph (model.onnx or onnx/model.onnx)"
-      : `it holds no model.onnx, but ${listed}: say which with --graph`,
+      : `it holds no model.onnx, but ${listed}: name the graph with --graph`,
   );
 }
 

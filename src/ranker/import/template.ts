@@ -26,8 +26,8 @@ const robertaSchema = z.looseObject({
 });
 
 /**
- * How one text and a pair become ids, from the `post_processor` of a `tokenizer.json` (Hugging Face tokenizers,
- * tokenizers/src/processors). Throws `model_invalid` where it is of no known kind, or does not put the texts in order.
+ * Reads from the `post_processor` of a `tokenizer.json` how one text and a pair become ids (Hugging Face tokenizers,
+ * tokenizers/src/processors). Throws `model_invalid` if its kind is not known or it does not keep the texts in order.
  */
 export function readTemplate(tokenizerJson: Readonly<Record<string, unknown>>): Template {
   const [processor, ...others] = joining(tokenizerJson.post_processor);
@@ -53,10 +53,12 @@ export function readTemplate(tokenizerJson: Readonly<Record<string, unknown>>): 
     };
   }
   const { type } = processor as { type?: unknown };
-  throw refused(`tokenizer.json joins texts by ${JSON.stringify(type)}, which is not supported`);
+  throw refused(
+    `tokenizer.json joins texts with the post_processor ${JSON.stringify(type)}, which is not supported`,
+  );
 }
 
-/** Those that add tokens; ByteLevel only moves offsets. */
+/** The processors that add tokens. ByteLevel is not one of them: it only moves offsets. */
 function joining(processor: unknown): unknown[] {
   const { type, processors } = (processor ?? {}) as { type?: string; processors?: unknown[] };
   if (type === "Sequence") return (processors ?? []).flatMap(joining);
@@ -75,7 +77,7 @@ function fromTemplate({ single, pair, special_tokens }: z.infer<typeof templateS
       }
       const { id, type_id } = piece.SpecialToken;
       const ids = special_tokens[id]?.ids;
-      if (ids === undefined) throw refused(`the template of tokenizer.json does not say which ids ${id} has`);
+      if (ids === undefined) throw refused(`the template of tokenizer.json does not give the ids of ${id}`);
       elements.push(...ids);
       typeIds.push(...ids.map(() => type_id));
     }
@@ -92,7 +94,7 @@ function inOrder(template: Template): Template {
       .join(", ");
   if (slots(template) === "A, A then B") return template;
   throw refused(
-    `the template of tokenizer.json holds ${slots(template)} where one text is A and two are A then B`,
+    `the template of tokenizer.json holds ${slots(template)}; it has to hold A for one text, and A then B for two`,
   );
 }
 

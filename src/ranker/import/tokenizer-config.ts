@@ -3,7 +3,7 @@ import { AssayError } from "../../errors.js";
 import { type Component, type Components, flatten } from "../cuts.js";
 import { type CheckpointFiles, parse } from "./checkpoint.js";
 
-/** What transformers builds a tokeniser by, next to or against `tokenizer.json`. */
+/** The fields of tokenizer_config.json with which transformers extends or overrides `tokenizer.json`. */
 const configSchema = z.looseObject({
   tokenizer_class: z.string().default(""),
   do_lower_case: z.boolean().default(true),
@@ -29,19 +29,19 @@ const tokenizerSchema = z.looseObject({
   pre_tokenizer: componentSchema.nullish(),
 });
 
-/** A tokeniser that is imported. */
+/** An imported tokeniser. */
 export interface ImportedTokenizer {
-  /** What the model folder's `tokenizer.json` holds. */
+  /** The content for the model folder's `tokenizer.json`. */
   readonly json: Components;
-  /** Where transformers 5 tokenises otherwise, in words. */
+  /** Sentences that say where transformers 5 tokenises differently. */
   readonly knownDifferences: readonly string[];
 }
 
-/** Classes whose normalizer transformers builds from the configuration. */
+/** Tokeniser classes whose normalizer transformers builds from the configuration. */
 const BERT = /^(Bert|DistilBert|Electra)Tokenizer(Fast)?$/;
 const ROBERTA = /^RobertaTokenizer(Fast)?$/;
 
-/** Types of the normalizers and pre-tokenizers that transformers 5 builds for a class, whatever the file has. */
+/** Types of the normalizers and pre-tokenizers that transformers 5 builds for a class, regardless of the file. */
 const BUILT: readonly { readonly of: RegExp; readonly parts: RegExp }[] = [
   { of: /^XLMRobertaTokenizer(Fast)?$/, parts: /^Precompiled \| WhitespaceSplit Metaspace$/ },
   {
@@ -51,9 +51,9 @@ const BUILT: readonly { readonly of: RegExp; readonly parts: RegExp }[] = [
 ];
 
 /**
- * A parsed `tokenizer.json` as `AutoTokenizer` takes it: transformers sets BERT's normalizer and the space before RoBERTa's first
- * word by the configuration (bert-base-chinese has `lowercase: true` in one file and `do_lower_case: false` in the other). Throws
- * `model_invalid` for what cannot be served.
+ * A `tokenizer.json` with the changes that `AutoTokenizer` makes: transformers takes BERT's normalizer and the space before
+ * RoBERTa's first word from the configuration. The two files can differ: bert-base-chinese has `lowercase: true` in one and
+ * `do_lower_case: false` in the other. Throws `model_invalid` for a tokeniser that cannot be served.
  */
 export function readTokenizer(files: CheckpointFiles): ImportedTokenizer {
   const tokenizer = parse(tokenizerSchema, files.tokenizer, "tokenizer.json");
@@ -62,10 +62,13 @@ export function readTokenizer(files: CheckpointFiles): ImportedTokenizer {
 }
 
 function applyConfig(tokenizer: Components, config: TokenizerConfig): Components {
-  if (config.truncation_side === "left") throw refused("the tokeniser cuts texts on the left");
+  if (config.truncation_side === "left")
+    throw refused(
+      "the tokeniser cuts texts on the left, and Assay cuts them on the right: set truncation_side to right",
+    );
   if (config.split_special_tokens) {
     throw refused(
-      "tokenizer_config.json says split_special_tokens, which a tokenizer.json cannot: set it to false",
+      "tokenizer_config.json sets split_special_tokens, which a tokenizer.json cannot express: set it to false",
     );
   }
   const { tokenizer_class: name } = config;
@@ -86,14 +89,14 @@ function knownDifferencesOf(tokenizer: Components, { tokenizer_class: name }: To
   const built = BUILT.find(({ of }) => of.test(name));
   if (built === undefined || built.parts.test(parts)) return [];
   return [
-    `The service runs tokenizer.json as it is, as transformers 4 did (${parts}). transformers 5 builds other parts for ${name}, and gives some texts other ids: export the checkpoint with python -m assay.export for its tokens.`,
+    `The service runs tokenizer.json as it is, as transformers 4 did (${parts}). transformers 5 builds other parts for ${name} and gives some texts other ids. To get its ids, export the checkpoint with python -m assay.export.`,
   ];
 }
 
 function bertNormalizer({ normalizer }: Components, name: string, config: TokenizerConfig): Component {
   if (normalizer?.type !== "BertNormalizer") {
     throw refused(
-      `tokenizer.json has the normalizer ${normalizer?.type ?? "null"}, and ${name} has BertNormalizer: where the file is right, set tokenizer_class to PreTrainedTokenizerFast`,
+      `tokenizer.json has the normalizer ${normalizer?.type ?? "null"}, but ${name} needs BertNormalizer: if the file is right, set tokenizer_class to PreTrainedTokenizerFast in tokenizer_config.json`,
     );
   }
   const { do_lower_case, strip_accents, tokenize_chinese_chars } = config;

@@ -19,14 +19,14 @@ export function writeVarint(target: Buffer, value: number, at: number): number {
   return offset;
 }
 
-/** Where a decoder stands in its bytes; every read moves `at` and refuses to pass `end`. */
+/** The position of a decoder in its bytes. Every read advances `at` and throws if it would pass `end`. */
 export interface Reading {
   readonly bytes: Buffer;
   readonly end: number;
   at: number;
 }
 
-/** Claims the next `length` bytes; returns where they start. */
+/** Takes the next `length` bytes. Returns the offset of the first. */
 export function take(reading: Reading, length: number): number {
   const start = reading.at;
   if (start + length > reading.end) throw corrupt("a record ends too early");
@@ -52,7 +52,7 @@ export function readFloats32(reading: Reading, length: number): Float32Array {
   return values;
 }
 
-/** Refuses bytes that no field of the record explains. */
+/** Throws `store_corrupt` if bytes are left that belong to no field of the record. */
 export function finish(reading: Reading): void {
   if (reading.at !== reading.end) throw corrupt("a record has bytes left over");
 }

@@ -2,14 +2,14 @@ import { DIRECTION_KINDS, type DirectionInfo } from "../port.js";
 import { corrupt } from "./bytes.js";
 import { isObject } from "./json.js";
 
-/** What is known of a direction, from its parsed JSON. @throws AssayError `store_corrupt` where a part is missing */
+/** The description of a direction from its parsed JSON. @throws AssayError `store_corrupt` if a part is missing */
 export function directionInfo(kept: unknown): DirectionInfo {
   if (!isObject(kept) || !isObject(kept.model)) throw corrupt("the entry of a direction is incomplete");
   const text = textsOf(kept);
   const number = numbersOf(kept);
   const textOfModel = textsOf(kept.model);
   const kind = DIRECTION_KINDS.find((known) => known === kept.kind);
-  if (kind === undefined) throw corrupt("a direction is of an unknown kind");
+  if (kind === undefined) throw corrupt("a direction has an unknown kind");
   return {
     name: text("name"),
     kind,

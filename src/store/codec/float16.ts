@@ -4,7 +4,9 @@ const LARGEST = 65_504;
 const scratch = new Float32Array(1);
 const scratchBits = new Uint32Array(scratch.buffer);
 
-/** Bits of the float16 (IEEE 754 binary16) nearest to `value`, ties to even. What is too large becomes the largest. */
+/**
+ * Bits of the float16 (IEEE 754 binary16) nearest to `value`, ties to even. A value that is too large becomes the largest one.
+ */
 export function toFloat16(value: number): number {
   scratch[0] = Math.max(-LARGEST, Math.min(LARGEST, value));
   const bits = scratchBits[0] as number;
@@ -12,7 +14,7 @@ export function toFloat16(value: number): number {
   const exponent = ((bits >>> 23) & 0xff) - 112;
   const mantissa = bits & 0x7fffff;
   if (exponent > 0) return sign | roundedShift((exponent << 23) | mantissa, 13);
-  // Subnormal: the hidden bit is written out and shifted to the exponent −14.
+  // A subnormal: its hidden bit becomes explicit and is shifted to the exponent −14.
   return exponent < -10 ? sign : sign | roundedShift(mantissa | 0x800000, 14 - exponent);
 }
 

@@ -1,6 +1,6 @@
 import { corrupt } from "./bytes.js";
 
-/** The object that a stored JSON text holds. @throws AssayError `store_corrupt` naming `what` where it holds none */
+/** The object in a stored JSON text. @throws AssayError `store_corrupt` naming `what` if there is no object */
 export function parseObject(text: string, what: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {

@@ -2,19 +2,19 @@ import { OUTPUTS_PARTS, type OutputsPart, type OutputsRecord } from "../port.js"
 import { corrupt, finish, type Reading, readFloats32, take } from "./bytes.js";
 import { fromFloat16, toFloat16 } from "./float16.js";
 
-/** Logits and ‖h‖² alone; what this version wrote before there was a second one can be read. */
+/** Version 1: only logits and ‖h‖². Records that were written before version 2 existed can be read. */
 const PLAIN = 1;
-/** With K and any of the parts. */
+/** Version 2: with K and any of the parts. */
 const WITH_PARTS = 2;
 
 const TRUNCATED = 1;
 
 interface Packing {
-  /** Says that the record has the part: one bit of a nibble, whose lowest is `TRUNCATED`. */
+  /** The bit that says that the record has the part. It is in a nibble whose lowest bit is `TRUNCATED`. */
   readonly flag: number;
-  /** How many values K logits have of it; null: all that are left, so that it comes last. */
+  /** The number of its values for K logits. Null means all bytes that are left, so this part comes last. */
   readonly values: ((classes: number) => number) | null;
-  /** Of a value. */
+  /** Bytes of one value. */
   readonly bytes: number;
   write(bytes: Buffer, values: Float32Array, at: number): number;
   read(reading: Reading, count: number): Float32Array;
@@ -31,9 +31,9 @@ const PACKING: Readonly<Record<OutputsPart, Packing>> = {
 };
 
 /**
- * Packs outputs as: version and flags (1 byte, a nibble each), K (uint16, only where there are parts), ‖h‖² (float32), logits
- * (K float32), then the parts that the flags name, as `PACKING` has them. Without parts K follows from the length, so one logit
- * takes 9 bytes; with a gram it takes 15.
+ * Packs outputs as: version and flags (1 byte, one nibble each), K (uint16, only if there are parts), ‖h‖² (float32), logits (K
+ * float32), then the parts that the flags name, in the format of `PACKING`. Without parts, K follows from the length. So a record
+ * with one logit takes 9 bytes, and with a gram 15.
  */
 export function encodeOutputs(record: OutputsRecord): Buffer {
   const { logits, featureNormSquared, truncated } = record;
@@ -51,7 +51,7 @@ export function encodeOutputs(record: OutputsRecord): Buffer {
   return bytes;
 }
 
-/** @throws AssayError `store_corrupt` for another version or a length that does not fit. */
+/** @throws AssayError `store_corrupt` if the version is not known or the length does not fit. */
 export function decodeOutputs(bytes: Buffer): OutputsRecord {
   const reading: Reading = { bytes, at: 0, end: bytes.length };
   const head = bytes[take(reading, 1)] as number;

@@ -12,16 +12,16 @@ import {
 import type { Shape } from "./shape.js";
 
 const OUTPUTS_KEY_BYTES = 16;
-/** After kind and key: milliseconds since the epoch in 6 bytes. */
+/** Kind, key and time. The time is milliseconds since the epoch in 6 bytes. */
 const FIXED_BYTES = 1 + OUTPUTS_KEY_BYTES + 6;
 
-/** How a label is packed; the low nibble of a record's first byte. 0 and 1 are most labels and cost nothing. */
+/** How a label is packed: the low nibble of a record's first byte. Most labels are 0 and 1, which take no further bytes. */
 const LABEL = { none: 0, zero: 1, one: 2, byte: 3, float32: 4, float64: 5, list32: 6, list64: 7 } as const;
 const HAS_GROUP = 0x10;
 
 /**
- * Packs what a sample does not share with others: label kind and flags (1 byte), outputs key (16), time (6), label,
- * group, signals (a float32 for each name of the shape). `signals` are the shape's names. A label keeps every bit.
+ * Packs what a sample does not share with others: label kind and flags (1 byte), outputs key (16), time (6), label, group,
+ * signals (one float32 for each name of the shape). `signals` are the shape's names. A label is kept exactly.
  */
 export function encodeSample(record: SampleRecord, signals: readonly string[]): Buffer {
   const { label, outputsKey } = record;
@@ -42,7 +42,7 @@ export function encodeSample(record: SampleRecord, signals: readonly string[]): 
   return bytes;
 }
 
-/** Reads to the end of `reading`. @throws AssayError `store_corrupt` when the bytes do not fit. */
+/** Reads to the end of `reading`. @throws AssayError `store_corrupt` if the bytes do not fit */
 export function decodeSample(reading: Reading, shape: Shape): SampleRecord {
   const { bytes } = reading;
   const start = take(reading, FIXED_BYTES);
@@ -63,8 +63,8 @@ export function decodeSample(reading: Reading, shape: Shape): SampleRecord {
 }
 
 /**
- * Passes over everything before the signals, which reach to the end of `reading`; returns where they start.
- * @throws AssayError `store_corrupt` when the bytes do not fit
+ * Skips everything before the signals, which reach to the end of `reading`. Returns the offset of the first signal.
+ * @throws AssayError `store_corrupt` if the bytes do not fit
  */
 export function skipToSignals(reading: Reading, { signals }: Shape): number {
   const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;
@@ -142,7 +142,7 @@ function readGroup(reading: Reading, flags: number): string | null {
   return start === null ? null : reading.bytes.toString("utf8", start, reading.at);
 }
 
-/** Where the group's bytes start, which then end at `reading.at`; null where there is none. */
+/** Skips the group. Returns the offset of its bytes, which end at `reading.at`; null if there is no group. */
 function skipGroup(reading: Reading, flags: number): number | null {
   if (flags === 0) return null;
   if (flags !== HAS_GROUP) throw corrupt(`a sample has the unknown flags ${flags}`);

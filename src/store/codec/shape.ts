@@ -2,21 +2,21 @@ import type { SampleRecord, SampleShape } from "../port.js";
 import { corrupt } from "./bytes.js";
 
 /**
- * Each dataset numbers its shapes from 0 as they first occur; a record carries the number, so that names of any length
- * and any later signal cost a record one or two bytes.
+ * Each dataset numbers its shapes from 0 in the order in which they first occur. A record holds only the number, which takes one
+ * or two bytes, however long and many the names are.
  */
 export type Shape = SampleShape;
 
 /**
- * The shape as the store keeps it: equal shapes have equal texts. Directions, where there are any, stand as a list between the
- * loss and the signals.
+ * The shape in its stored form. Equal shapes have equal texts. If there are directions, they are a list between the loss and the
+ * signals.
  */
 export function shapeText({ model, loss, directions, signals }: SampleRecord): string {
   const along = directions.length === 0 ? [] : [directions];
   return JSON.stringify([model, loss, ...along, ...[...signals.keys()].sort()]);
 }
 
-/** @throws AssayError `store_corrupt` when `text` was not made by `shapeText`. */
+/** @throws AssayError `store_corrupt` if `text` was not made by `shapeText` */
 export function parseShape(text: string): Shape {
   let parts: unknown;
   try {
@@ -38,9 +38,9 @@ function isNames(value: unknown): value is string[] {
 }
 
 /**
- * Number of the samples of each model, in the order in which the models first occurred; those that no sample has are left out.
+ * Number of samples of each model, in the order in which the models first occurred. Models without samples are left out.
  *
- * @param counts the samples of each shape
+ * @param counts number of samples of each shape
  */
 export function samplesByModel(
   shapes: readonly Shape[],

@@ -5,43 +5,46 @@ import { decodeSample, skipToSignals } from "./sample.js";
 import type { Shape } from "./shape.js";
 
 /**
- * One value holds all that a look-up needs of a sample:
+ * One value holds everything that a look-up needs of a sample:
  *
  *     head (1 byte)     layout version (high nibble), number of weights (low nibble)
  *     weights           each: snapshot version (varint), weight (float32)
  *     shape             number of the sample's shape in its dataset (varint)
  *     body              see `encodeSample`
  *
- * A weight counts only in the snapshot whose version it names. A snapshot is therefore written beside the newest one,
- * record by record, while readers still see the newest one whole; it comes into force when the dataset's version moves
- * on. Deleting a sample takes its weights along. `redis/scripts.ts` reads and writes the same layout in Lua.
+ * A weight counts only in the snapshot whose version it names. A new snapshot can therefore be written record by record while
+ * readers still see all of the newest one. It becomes the newest one when the dataset's version is raised. Deleting a sample
+ * deletes its weights too. `redis/scripts.ts` reads and writes the same layout in Lua.
  *
- * Rounded to float32, weights that sum to 1 sum to 1.00000003. So a snapshot keeps the ratio of the two sums, and a weight is
- * answered as float32 × ratio: to 7 digits the weight that was given, with the sum that was given to float64.
+ * Weights that sum to 1 may sum to 1.00000003 after rounding to float32. So a snapshot keeps the ratio of the two sums, and a
+ * weight is answered as float32 × ratio. This is the given weight to 7 digits, and the weights have the given sum in float64.
  */
 export const LAYOUT_VERSION = 1;
-/** The nibble's limit: the newest snapshot and others that are being written or were abandoned; then the oldest of these goes. */
+/**
+ * Most weights of a sample, which is the nibble's limit: that of the newest snapshot, and those of snapshots that are being
+ * written or were abandoned. Beyond it, the oldest of the latter is removed.
+ */
 export const WEIGHTS_MAX = 15;
-/** So a snapshot after which this many were begun before it was done may have lost weights: it is given up. */
+/** If this many snapshots began after one that is not done yet, that one may have lost weights. It is abandoned with an error. */
 export const LATER_MAX = WEIGHTS_MAX - 1;
 
-/** The newest snapshot as it is kept. */
+/** The newest snapshot in its stored form. */
 export interface KeptSnapshot extends SnapshotInfo {
-  /** See `weightScale`; 1a1e855 kept none, and what it weighed is answered as it was. */
+  /** See `weightScale`. Version 1a1e855 kept none; then weights are answered without a scale. */
   readonly weightScale?: number;
 }
 
-/** What the port tells of a snapshot. */
+/** The part of a snapshot that the port answers. */
 export function snapshotInfo({ version, createdAtMs, samples, provenance }: KeptSnapshot): SnapshotInfo {
   return { version, createdAtMs, samples, provenance };
 }
 
-/** The newest snapshot from its JSON. @throws AssayError `store_corrupt` where a part is missing */
+/** The newest snapshot from its JSON. @throws AssayError `store_corrupt` if a part is missing */
 export function parseSnapshot(text: string): KeptSnapshot {
   return snapshotOf(parseObject(text, "a snapshot"));
 }
 
-/** The newest snapshot from its parsed JSON. @throws AssayError `store_corrupt` where a part is missing */
+/** The newest snapshot from its parsed JSON. @throws AssayError `store_corrupt` if a part is missing */
 export function snapshotOf(kept: unknown): KeptSnapshot {
   if (!isObject(kept)) throw corrupt("a snapshot is not an object");
   const { version, createdAtMs, samples, provenance, weightScale } = kept;
@@ -58,9 +61,9 @@ export function snapshotOf(kept: unknown): KeptSnapshot {
 }
 
 /**
- * The sum of the weights over the sum of what is kept of them; 1 where nothing is. It differs from 1 by a rounding of float32, so
- * it is computed as 1 + the sum of these differences (each exact in float64) over the sum of what is kept: plain loops then keep
- * it right to float64, however many weights there are.
+ * The sum of the weights divided by the sum of their float32 roundings; 1 if there are no weights. The ratio differs from 1 only
+ * by rounding in float32. So it is computed as 1 + (sum of the differences) / (sum of the roundings), where each difference is
+ * exact in float64. With this a plain loop is accurate to float64 for any number of weights.
  */
 export function weightScale(weights: Float64Array): number {
   let kept = 0;
@@ -74,7 +77,7 @@ export function weightScale(weights: Float64Array): number {
   return Number.isFinite(scale) && scale > 0 ? scale : 1;
 }
 
-/** One weight of a sample: of the snapshot with this version. */
+/** A weight of a sample in the snapshot of this version. */
 export interface VersionedWeight {
   readonly version: number;
   readonly weight: number;
@@ -94,7 +97,7 @@ export function encodeStored(weights: readonly VersionedWeight[], shape: number,
 
 /**
  * @param shapeOf the dataset's shape with this number
- * @param snapshot the dataset's newest one, null before the first or where no weight is wanted
+ * @param snapshot the dataset's newest snapshot; null before the first, or if the weight is not needed
  * @throws AssayError `store_corrupt` for an unknown layout, shape or length
  */
 export function decodeStored(
@@ -113,7 +116,7 @@ export interface Columns extends LookedUp {
   readonly weightScale: number;
 }
 
-/** Columns for `count` ids of a dataset with these shapes, none of them found yet. */
+/** Columns for `count` ids of a dataset with these shapes. All ids are unknown at first. */
 export function emptyColumns(
   count: number,
   shapes: readonly Shape[],
@@ -132,7 +135,7 @@ export function emptyColumns(
 }
 
 /**
- * Reads weight and signals of a stored value, which lies in `bytes` from `at` to `end`, into row `index`.
+ * Reads weight and signals of a stored value into row `index`. The value is in `bytes` from `at` to `end`.
  * @throws AssayError `store_corrupt` for an unknown layout, shape or length
  */
 export function decodeIntoColumns(
@@ -152,14 +155,14 @@ export function decodeIntoColumns(
   columns.shapeOf[index] = number;
 }
 
-/** Number of the shape of a stored value. */
+/** The number of a stored value's shape. */
 export function shapeNumber(bytes: Buffer): number {
   const reading: Reading = { bytes, at: 0, end: bytes.length };
   readWeight(reading, 0);
   return readVarint(reading);
 }
 
-/** The weight in the snapshot of that version; NaN where there is none. */
+/** The weight in the snapshot of that version; NaN if there is none. */
 function readWeight(reading: Reading, snapshot: number): number {
   let weight = Number.NaN;
   for (let left = readWeightCount(reading); left > 0; left--) {

@@ -2,15 +2,15 @@ import { createHash } from "node:crypto";
 import type { DirectionInfo } from "../port.js";
 import { corrupt } from "./bytes.js";
 
-/** Bytes that a store reads or writes of a vector at once. */
+/** Bytes of a vector that a store reads or writes at once. */
 export const VECTOR_CHUNK_BYTES = 2 ** 19;
 
-/** What a vector turned out to be, once all of it has passed. */
+/** Digest and size of a vector, which are known after all its bytes have passed. */
 export type VectorFacts = Pick<DirectionInfo, "digest" | "bytes">;
 
 /**
- * Passes on the bytes in chunks of `VECTOR_CHUNK_BYTES`, the last one shorter, and tells `onEnd` their digest and number.
- * Chunks are views of one buffer that the next chunk overwrites.
+ * Yields the bytes in chunks of `VECTOR_CHUNK_BYTES`; the last one may be shorter. At the end calls `onEnd` with digest and size.
+ * The chunks are views of one buffer, and each chunk overwrites the one before.
  */
 export async function* inChunks(
   vector: AsyncIterable<Uint8Array>,
@@ -39,7 +39,9 @@ export async function* inChunks(
   onEnd({ digest: hash.digest("hex"), bytes });
 }
 
-/** Passes on what was read of a kept vector. Throws `store_corrupt` at its end where it is not what was written. */
+/**
+ * Yields the chunks of a vector from the store. Throws `store_corrupt` at the end if they are not the bytes that were written.
+ */
 export async function* checked(
   { name, digest, bytes }: DirectionInfo,
   chunks: AsyncIterable<Buffer>,
@@ -52,5 +54,6 @@ export async function* checked(
     yield chunk;
   }
   if (read !== bytes) throw corrupt(`direction "${name}" has ${read} of its ${bytes} bytes`);
-  if (hash.digest("hex") !== digest) throw corrupt(`direction "${name}" has other bytes than were written`);
+  if (hash.digest("hex") !== digest)
+    throw corrupt(`the bytes of direction "${name}" are not those that were written`);
 }

@@ -4,58 +4,58 @@ import { AssayError } from "../../errors.js";
 import { inTime } from "../in-time.js";
 import { explain, isFull, probeRoom, unavailable } from "./disk.js";
 
-/** Without a commit for this long while one waits, the store is not ready. */
+/** The store is not ready if a commit waits and none has finished for this long. */
 const READY_MS = 2000;
-/** A commit this long ago shows that the next one can be done; without one it is tried no more often. */
+/** A commit within this time shows that writes succeed. Trial writes are made at most this often. */
 const CHECK_MS = 1000;
 
-/** Hands writes to LMDB's thread and keeps account of what becomes of them. */
+/** Passes writes to LMDB's thread and tracks their results. */
 export interface Commits {
   /**
-   * Waits until the writes that `start` hands over are on disk; false when their condition did not hold. Throws `store_full`
-   * where there is no room, `store_unavailable` for other faults of the disk and where nothing was committed in time: then
-   * the writes may still be done later, see `isUndecided`.
+   * Waits until the writes that `start` begins are on disk. Answers false if their condition did not hold. Throws `store_full` if
+   * the disk has no room, and `store_unavailable` for other faults of the disk or if nothing was committed in time. In the last
+   * case the writes may still be done later: see `isUndecided`.
    */
   commit(start: () => Promise<boolean>): Promise<boolean>;
-  /** Throws what keeps writes from being done, within two seconds; writes something itself where nothing was written lately. */
+  /** Throws the reason if writes fail, within two seconds. Makes a trial write if nothing was written recently. */
   check(): Promise<void>;
-  /** Nothing is waiting to be committed. */
+  /** Whether no write waits for its commit. */
   isIdle(): boolean;
 }
 
-/** The cause of an error after which the writes may yet be done. */
+/** The cause of an error after which the writes may still be done. */
 class Undecided extends Error {}
 
-/** Whether writes that failed with this error may still be done later: what they name must not be taken away. */
+/** Whether writes that failed with this error may still be done later. Do not remove what they refer to. */
 export function isUndecided(error: unknown): boolean {
   return error instanceof AssayError && error.cause instanceof Undecided;
 }
 
-/** Writes by which to see whether writes can be done, and how large ones. */
+/** Trial writes, which show whether writes succeed. */
 export interface TrialWrites {
-  /** Something small. */
+  /** Writes one small record. */
   small(): Promise<boolean>;
-  /** As much as a small batch of samples, in as many records: it needs room, be it new or what deletions left. */
+  /** Writes as many bytes and records as a small batch of samples. It needs room, new room or room that deletions have freed. */
   large(): Promise<boolean>;
   /** Removes what `large` wrote. */
   undo(): Promise<boolean>;
 }
 
 /**
- * @param directory folder of the environment, open already
- * @param timeoutMs a commit that takes longer fails, and while none has been done for so long others are refused at once, so
- * that what waits does not grow
+ * @param directory folder of the environment, which is open already
+ * @param timeoutMs a commit that takes longer fails. While no commit has finished for this long, others are refused at once, so
+ * that the queue does not grow
  */
 export function openCommits(directory: string, timeoutMs: number, trial: TrialWrites): Commits {
   const file = join(directory, "data.mdb");
   const ino = inodeOf(file);
   let waiting = 0;
-  /** When a commit was last decided, or began to wait while no other did. */
+  /** When a commit last succeeded or failed, or began to wait while no other one waited. */
   let progressAtMs = 0;
   let committedAtMs = Number.NEGATIVE_INFINITY;
-  /** What the last commit failed with; null once one is done again. */
+  /** The error of the last commit; null if it succeeded. */
   let failure: AssayError | null = null;
-  /** A small write tells nothing on a full disk: LMDB finds a page for it among those that it had before. */
+  /** Whether a large write has succeeded. A small write proves nothing on a full disk, because LMDB finds an old page for it. */
   let isRoomKnown = false;
   let checking: Promise<void> | null = null;
   let checkedAtMs = Number.NEGATIVE_INFINITY;
@@ -65,14 +65,15 @@ export function openCommits(directory: string, timeoutMs: number, trial: TrialWr
   function stalled(ms: number): AssayError {
     return unavailable(
       new Undecided(
-        `no write was done for ${Math.round(ms)} ms. Another process that has the data directory open may hold its lock, or the disk hangs`,
+        `no write finished for ${Math.round(ms)} ms. The disk may hang, or another process that has the data directory open may hold its lock`,
       ),
     );
   }
 
   /**
-   * A folder that was removed takes writes as before, and with the process they are gone. Synchronous: the answer comes from the
-   * system's memory in some microseconds, and a way through Node's thread pool would slow small commits by a quarter.
+   * Throws if the folder was removed. Writes to a removed folder still succeed, but are lost when the process ends. The check is
+   * synchronous: the system answers from memory in some microseconds, and Node's thread pool would slow small commits by a
+   * quarter.
    */
   function checkFolder(): void {
     if (inodeOf(file) === ino) return;
@@ -81,7 +82,7 @@ export function openCommits(directory: string, timeoutMs: number, trial: TrialWr
     );
   }
 
-  /** Why a commit failed. LMDB reports a write of which the disk took a part as an I/O error. */
+  /** Why a commit failed. If the disk took only a part of a write, LMDB reports an I/O error, so the room is probed. */
   async function reasonOf(cause: unknown): Promise<AssayError> {
     const error = explain(cause);
     if (isFull(error)) return error;
@@ -146,7 +147,7 @@ export function openCommits(directory: string, timeoutMs: number, trial: TrialWr
   };
 }
 
-/** Undefined where the file is missing. */
+/** The file's inode; undefined if the file is missing. */
 function inodeOf(file: string): number | undefined {
   try {
     return statSync(file, { throwIfNoEntry: false })?.ino;
@@ -155,7 +156,7 @@ function inodeOf(file: string): number | undefined {
   }
 }
 
-/** lmdb rejects with a general error that carries a promise of the cause. */
+/** The cause of a failed commit. lmdb rejects with a general error that has a promise of the cause. */
 async function causeOf(error: unknown): Promise<unknown> {
   const { commitError } = error as { commitError?: Promise<never> };
   return commitError === undefined ? error : commitError.catch((reason: unknown) => reason);

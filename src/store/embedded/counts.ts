@@ -5,12 +5,12 @@ import type { DatasetEntry } from "./dataset-entries.js";
 import type { Environment } from "./environment.js";
 import { after } from "./sample-key.js";
 
-/** Samples that are counted at once, between two turns of the event loop. */
+/** Samples that are counted in one turn of the event loop. */
 const CHUNK = 1000;
 
 /**
- * The samples of each shape of a dataset: those of its entry, or where it has none, for 1a1e855 did not count, counted once
- * for each state of the dataset.
+ * The number of samples of each shape of a dataset. Version 1a1e855 kept no counts. If the entry has none, the samples are
+ * counted, once for each state of the dataset.
  */
 export function openCounts({
   samples,

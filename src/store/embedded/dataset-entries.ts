@@ -7,26 +7,29 @@ import { openTurns } from "../turns.js";
 import { openCounts } from "./counts.js";
 import { type Environment, freshVersion } from "./environment.js";
 
-/** Random name of one life of a dataset: what a deleted dataset leaves behind is never taken for its successor's. */
+/**
+ * An incarnation is the random name of one life of a dataset. A deleted dataset's remains can therefore not be taken for those of
+ * a later dataset of the same name.
+ */
 const INCARNATION_BYTES = 6;
 
-/** What is kept of a dataset beside its samples; every change of a sample rewrites it. */
+/** The record of a dataset, apart from its samples. Every change of a sample rewrites it. */
 export interface DatasetEntry {
   readonly incarnation: Buffer;
   readonly samples: number;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
-  /** Number of shapes that its samples use: see `Shape`. */
+  /** Number of the dataset's shapes: see `Shape`. */
   readonly shapes: number;
-  /** Samples of each shape, as far as there are any; null where the last writer was 1a1e855, which did not count them. */
+  /** Number of samples of each shape; null if the last writer was version 1a1e855, which did not count them. */
   readonly counts: readonly number[] | null;
-  /** Newest snapshot that readers see. */
+  /** The newest snapshot that readers see. */
   readonly snapshot: KeptSnapshot | null;
-  /** Newest snapshot version that a writer took, published or not. */
+  /** The newest snapshot version that a writer has taken, published or not. */
   readonly snapshotVersionTaken: number;
 }
 
-/** What a change does, made from the entry as it was read; the writes and the new entry are committed together. */
+/** A change that was planned from the entry as it was read. Its writes and the new entry are committed together. */
 export interface Change<T> {
   /** Null removes the dataset. */
   readonly entry: DatasetEntry | null;
@@ -34,26 +37,26 @@ export interface Change<T> {
   readonly result: T;
 }
 
-/** What a change is planned from. */
+/** The entry from which a change is planned. */
 export interface CountedEntry extends DatasetEntry {
   readonly counts: readonly number[];
 }
 
 export interface DatasetEntries {
-  /** Begins a new view, so that the samples read next belong to the entry. */
+  /** Begins a new view and reads the entry, so that samples that are read next belong to it. */
   read(dataset: string): DatasetEntry | null;
   /**
-   * Reads the entry (null where there is none), plans, and commits unless another process changed the entry meanwhile:
-   * then it plans again. A plan of null changes nothing. Changes of one dataset take turns within the process.
+   * Reads the entry (null if there is none), plans, and commits. If another process has changed the entry in the meantime, it
+   * plans again. A plan of null changes nothing. Changes of one dataset take turns within the process.
    */
   change<T>(dataset: string, plan: (entry: CountedEntry | null) => Change<T> | null): Promise<T | null>;
-  /** Samples of each shape; counts them where nobody has, and writes nothing. */
+  /** Number of samples of each shape. Counts them if the entry has no counts, and writes nothing. */
   counts(entry: DatasetEntry): Promise<readonly number[]>;
-  /** Those of the entry, in the order of their numbers; kept in memory: a shape never changes. */
+  /** The shapes of the entry, in the order of their numbers. They are kept in memory, because a shape never changes. */
   shapes(entry: DatasetEntry): readonly Shape[];
-  /** The numbers of `texts`, and the writes that keep those which are new. */
+  /** The numbers of the shapes with these texts, and the writes that keep the new ones. */
   numberShapes(entry: DatasetEntry, texts: Iterable<string>): ShapeNumbers;
-  /** By name, those after `after`. */
+  /** The datasets after the name `after`, ordered by name. */
   list(after: string | null, limit: number): { dataset: string; entry: DatasetEntry }[];
 }
 
@@ -141,7 +144,7 @@ export function openDatasetEntries(environment: Environment): DatasetEntries {
 
     list(after, limit) {
       environment.refresh();
-      // The least key after `after` is `after` and a zero byte.
+      // The smallest key after `after` is `after` followed by a zero byte.
       const start = after === null ? undefined : Buffer.from(`${after}\0`, "utf8");
       const range = datasets.getRange(start === undefined ? { limit } : { start, limit });
       return [...range].map(({ key, value }) => ({
@@ -173,7 +176,7 @@ function shapeKey({ incarnation }: DatasetEntry, number: number): Buffer {
   return key;
 }
 
-/** The counts carry the time of the entry: a writer that does not know them moves the entry's time alone. */
+/** The counts contain the time of their entry. A writer that does not know counts changes only the entry's own time. */
 function formatEntry({ counts, ...entry }: DatasetEntry): Buffer {
   const { incarnation, updatedAtMs } = entry;
   return Buffer.from(
@@ -213,12 +216,12 @@ function parseEntry(bytes: Buffer): DatasetEntry {
   };
 }
 
-/** The counts where they are of the present samples, null where not. */
+/** The counts; null if they do not belong to the present samples. */
 function countsAt(updatedAtMs: number, counts: unknown): readonly number[] | null {
   if (!isObject(counts) || counts.ofMs !== updatedAtMs) return null;
   const { byShape } = counts;
   if (!Array.isArray(byShape) || !byShape.every(isWhole))
-    throw corrupt("the counts of a dataset are no numbers");
+    throw corrupt("the counts of a dataset are not numbers");
   return byShape;
 }
 

@@ -6,9 +6,9 @@ import type { DatasetEntries, DatasetEntry } from "./dataset-entries.js";
 import type { Environment } from "./environment.js";
 
 /**
- * Datasets as wholes, by name. A deletion takes effect with the entry.
+ * Lists, reads and deletes datasets. A deletion takes effect when the dataset's entry is removed.
  *
- * @param purge removes the samples that deletions left behind
+ * @param purge removes the samples that deletions have left behind
  */
 export function openDatasets(
   { doomed }: Pick<Environment, "doomed">,

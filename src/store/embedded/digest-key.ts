@@ -6,7 +6,7 @@ import type { Environment } from "./environment.js";
 
 const DIGEST_KEY = Buffer.from("digest_key");
 
-/** The key that is given, or else the one that the environment keeps: the first who asks makes it. */
+/** The configured key, or else the key in the environment. The first call makes that key. */
 export function openDigestKey(
   { singletons, putOnce }: Pick<Environment, "singletons" | "putOnce">,
   { run }: Lifetime,

@@ -11,24 +11,24 @@ import type { DirectionFacts, DirectionInfo, DirectionStore, Page } from "../por
 import { isUndecided } from "./commits.js";
 import { type Environment, freshVersion } from "./environment.js";
 
-/** A file that no direction names is a vector that is being written, or, after this time, one whose writer died. */
+/** A file that no direction names is still being written. After this time its writer has probably died. */
 const ABANDONED_MS = 3_600_000;
 
 export interface SweptDirections extends DirectionStore {
-  /** Removes files that writers left behind when they died. */
+  /** Removes files that dead writers have left behind. */
   sweep(): Promise<void>;
 }
 
 interface DirectionEntry {
   readonly info: DirectionInfo;
-  /** A name of its own for each writing: a file never changes once an entry names it. */
+  /** Each write has a new file name, so a file never changes once an entry names it. */
   readonly file: string;
 }
 
 /**
- * The vectors of directions as files of a folder, which may be as large as they like and leave no hole in LMDB; the entries
- * that name them are in LMDB. A file is on disk before its entry is, and is removed after it, while those who have it open
- * read on.
+ * The vectors of directions are files of a folder, because a file may be large and leaves no hole in LMDB when it is removed. The
+ * entries that name the files are in LMDB. A file is on disk before its entry, and is removed after its entry. A reader that has
+ * the file open can still read it then.
  */
 export async function openDirections(
   { directions, refresh, putIf }: Environment,
@@ -45,7 +45,7 @@ export async function openDirections(
     return bytes === undefined ? null : parseEntry(bytes);
   }
 
-  /** Puts the new entry, or none, in place of the one before; answers that one. */
+  /** Replaces the entry with `next`, or removes it if `next` is null. Answers the entry before. */
   async function replace(name: string, next: DirectionEntry | null): Promise<DirectionEntry | null> {
     const key = Buffer.from(name);
     for (;;) {
@@ -61,7 +61,7 @@ export async function openDirections(
     }
   }
 
-  /** Makes the files of the folder, not only their bytes, outlive the machine. */
+  /** Makes the names of the files in the folder durable, not only their bytes. */
   async function syncFolder(): Promise<void> {
     const handle = await open(folder, "r");
     try {
@@ -71,7 +71,7 @@ export async function openDirections(
     }
   }
 
-  /** The file of the vector; another one of the same digest may take its place before it is open. */
+  /** Opens the file of the vector. Before it is open, another file with the same digest may replace it; then opens that one. */
   async function openVector(
     name: string,
     digest: string,
@@ -99,7 +99,7 @@ export async function openDirections(
       info = { ...facts, ...written, createdAtMs: Date.now() };
       old = await replace(facts.name, { info, file });
     } catch (error) {
-      // An entry that is still written later names the file. What stays for nothing is swept.
+      // The entry may still be written later and then names the file, so keep it. `sweep` removes it if it stays unused.
       if (!isUndecided(error)) await rm(pathOf(file), { force: true });
       throw error;
     }
@@ -118,7 +118,7 @@ export async function openDirections(
 
   function list(cursor: string | null, limit: number): Page<DirectionInfo> {
     refresh();
-    // The least key after a name is the name and a zero byte.
+    // The smallest key after a name is the name followed by a zero byte.
     const start = cursor === null ? {} : { start: Buffer.from(`${nameOfCursor(cursor)}\0`) };
     const found = [...directions.getRange({ limit: limit + 1, ...start })];
     return pageByName(
@@ -151,7 +151,7 @@ export async function openDirections(
   };
 }
 
-/** Settles when the bytes are on disk. */
+/** Writes a new file. Resolves when the bytes are on disk. */
 async function writeVector(path: string, vector: AsyncIterable<Uint8Array>): Promise<VectorFacts> {
   let facts: VectorFacts = { digest: "", bytes: 0 };
   const handle = await open(path, "wx");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { AssayError } from "../../errors.js";
 
 const { ENOSPC, EFBIG, EDQUOT } = constants.errno;
-/** What a file system says that takes no more: no block, no larger file, no more of this user. */
+/** Errors of a file system that is full: no free block, the largest file size, the user's quota. */
 const FULL: ReadonlySet<number> = new Set([ENOSPC, EFBIG, EDQUOT]);
 const PROBE_BYTES = 2 ** 16;
 
@@ -13,7 +13,7 @@ export function explain(error: unknown): AssayError {
   if (error instanceof AssayError) return error;
   if (!FULL.has(errnoOf(error))) return unavailable(error);
   return new AssayError("store_full", {
-    detail: `The disk of the data directory takes no more (${messageOf(error)}): free some space, and Assay goes on by itself`,
+    detail: `The disk of the data directory is full (${messageOf(error)}): free some space; Assay needs no restart`,
     cause: error,
   });
 }
@@ -29,7 +29,9 @@ export function isFull(error: AssayError): boolean {
   return error.code === "store_full";
 }
 
-/** Writes some bytes behind the end of the data, as a commit does, and gives them back. Throws what the file system says. */
+/**
+ * Writes some bytes at an offset after the end of the data, as a commit does, and removes them. Throws the file system's error.
+ */
 export async function probeRoom(directory: string): Promise<void> {
   const { size } = await stat(join(directory, "data.mdb"));
   const path = join(directory, "room");
@@ -45,14 +47,14 @@ export async function probeRoom(directory: string): Promise<void> {
   }
 }
 
-/** LMDB gives the number, Node its negative. */
+/** The error number. LMDB gives the number itself, Node its negative. */
 function errnoOf(error: unknown): number {
   const { errno, code } = error as { errno?: unknown; code?: unknown };
   const number = typeof errno === "number" ? errno : code;
   return typeof number === "number" ? Math.abs(number) : 0;
 }
 
-/** Node puts the path behind the reason: that is for the log, not for a client. */
+/** The error's message without the path. Node appends the path to the reason, but clients must not see it. */
 function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return "syscall" in error ? (error.message.split(", ")[0] as string) : error.message;

@@ -5,17 +5,17 @@ import { corrupt } from "../codec/bytes.js";
 import { openCommits, type TrialWrites } from "./commits.js";
 import { explain } from "./disk.js";
 
-/** Layout of the directory as a whole; each record carries its own version beside it. */
+/** Version of the directory's layout. Each record has a separate version of its own layout. */
 const FORMAT = "1";
 const FORMAT_KEY = Buffer.from("format");
-/** Written to see whether writes can be done: see `TrialWrites`. */
+/** Keys that are written to find out whether writes succeed: see `TrialWrites`. */
 const TRIAL_KEY = Buffer.from("trial");
 const TRIAL_BATCH = Array.from({ length: 64 }, (_, index) => Buffer.from(`trial ${index}`));
 const TRIAL_BATCH_BYTES = 2000;
 
 export type Table = Database<Buffer, Buffer>;
 
-/** The LMDB environment of one data directory and its databases; keys are bytes, compared as bytes. */
+/** The LMDB environment of one data directory and its databases. Keys are bytes and are compared as bytes. */
 export interface Environment {
   /** Singletons by name: format, digest key, clock of the outputs. Each write gives the entry a new version. */
   readonly singletons: Table;
@@ -25,41 +25,42 @@ export interface Environment {
   readonly shapes: Table;
   /** Incarnation and id → stored sample. */
   readonly samples: Table;
-  /** Incarnations of deleted datasets whose samples are still to be removed. */
+  /** Incarnations of deleted datasets whose samples have not all been removed yet. */
   readonly doomed: Table;
   /** Name → direction and the file of its vector. Each write gives the entry a new version. */
   readonly directions: Table;
   /** The two generations of outputs: content key → outputs. */
   readonly outputs: readonly [Table, Table];
   /**
-   * Begins a new view: reads see what any process has committed before, and one state until the event loop turns.
-   * Without it lmdb goes on with its view of up to a millisecond ago.
+   * Begins a new view. Reads then see everything that any process has committed before, and the same state until the event loop
+   * turns. Without this call lmdb uses a view that may be a millisecond old.
    */
   refresh(): void;
   /**
-   * Does the writes of `action` together if the entry still has the version that was read (null: there was none).
-   * False when it has not; then nothing was written. Throws as `Commits.commit`, as all writes do.
+   * Does the writes of `action` together if the entry still has the version that was read (null: there was no entry). Answers
+   * false if it has another version; then nothing was written. Throws as `Commits.commit` does, like all writes.
    */
   putIf(table: Table, key: Buffer, version: number | null, action: () => unknown): Promise<boolean>;
   /** Does the writes of `action` together. */
   batch(table: Table, action: () => unknown): Promise<void>;
-  /** Keeps `value` under `key` unless there is one already; returns the one that is kept. */
+  /** Keeps `value` under `key` unless there is a value already. Returns the value that is kept. */
   putOnce(table: Table, key: Buffer, value: Buffer): Promise<Buffer>;
   /** See `Commits.check`. */
   checkWrites(): Promise<void>;
-  /** Of writes that nobody waits for any more, as LMDB's thread has been waiting too long itself, the process's end is the end. */
+  /** Closes the environment. If writes still hang in LMDB's thread, does not wait for them: they end with the process. */
   close(): Promise<void>;
 }
 
 /**
- * Opens or makes the environment. A commit is on disk when its promise resolves (`overlappingSync` would resolve before
- * that). Writes run on LMDB's own thread; `ifVersion` makes them depend on what was read, in this process and in any other
- * that has the directory open. Callback transactions are not used: with lmdb 3.5 their callback was never called on a
- * machine where everything else worked. Writes of one turn of the event loop are not gathered (`eventTurnBatching`): lmdb makes a promise for
- * what it gathered, hands it to nobody, and rejects it when the commit fails, which would end the process.
+ * Opens or makes the environment. A commit is on disk when its promise resolves; with `overlappingSync` it would resolve earlier.
+ * Writes run on LMDB's own thread. `ifVersion` makes them depend on what was read, in this process and in every other process
+ * that has the directory open. Callback transactions are not used, because with lmdb 3.5 their callback was never called on a
+ * machine on which everything else worked. Writes of one turn of the event loop are not collected (`eventTurnBatching`), because
+ * lmdb makes a promise for them that nobody gets, and rejects it if the commit fails. That would end the process.
  *
  * @param timeoutMs see `openCommits`
- * @throws AssayError `store_unavailable` or `store_full` when the directory cannot be used, `store_corrupt` for another format
+ * @throws AssayError `store_unavailable` or `store_full` if the directory cannot be used,
+ *   `store_corrupt` if it has another format
  */
 export async function openEnvironment(directory: string, timeoutMs: number): Promise<Environment> {
   const root = attempt(directory, () =>
@@ -101,7 +102,7 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
     checkWrites: check,
     async close() {
       if (isIdle()) await root.close();
-      // Ending a process joins its threads, and one of them waits for the lock of another process.
+      // A normal exit waits for all threads, and one of them waits for the lock of another process: kill the process instead.
       else process.once("exit", () => process.kill(process.pid, "SIGKILL"));
     },
   };
@@ -113,7 +114,7 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
   return environment;
 }
 
-/** A version that no entry had before, so that an entry that was deleted and made again is not taken for the old one. */
+/** A new random version, so that an entry that was deleted and made again is not taken for the old one. */
 export function freshVersion(): number {
   return randomInt(1, 2 ** 48 - 1);
 }

@@ -7,19 +7,19 @@ import type { OutputsKey, OutputsRecord, OutputsStore } from "../port.js";
 import { type Environment, freshVersion, type Table } from "./environment.js";
 
 const CLOCK_KEY = Buffer.from("outputs_clock");
-/** What LMDB adds to an entry: its node and the slack of half-filled pages. */
+/** LMDB's overhead for an entry: the bytes of its node, and a factor for pages that are not full. */
 const NODE_BYTES = 10;
 const PAGE_SLACK = 1.5;
-/** Bytes are added to the clock in steps of this share of the limit, so that few writes touch it. */
+/** Bytes are added to the clock in steps of this share of the limit, so that few writes change the clock. */
 const REPORT_SHARE = 1 / 64;
 
-/** An outputs record as it is kept. */
+/** An outputs record in its stored form. */
 interface PackedOutputs {
   readonly key: OutputsKey;
   readonly bytes: Buffer;
 }
 
-/** Which generation is being filled, since when, and about how many bytes it holds. */
+/** The generation that is being filled, its start, and an estimate of its bytes. */
 interface Clock {
   readonly generation: number;
   readonly startedAtMs: number;
@@ -27,9 +27,9 @@ interface Clock {
 }
 
 /**
- * Outputs live in two generations, the one being filled and the one before. When the first is older than `outputsTtlMs`
- * or estimated at half of `outputsBytesMax`, the other is emptied and filled next. So a record is found for at least
- * `outputsTtlMs` (unless space runs out) and never after twice that, and forgetting costs one step instead of one a record.
+ * Outputs are in two generations: the one that is being filled, and the one before. When the first is older than `outputsTtlMs`
+ * or has an estimated half of `outputsBytesMax`, the other one is emptied and filled next. A record is therefore found for at
+ * least `outputsTtlMs` (unless space runs out) and never after twice that time, and old records are removed in one step.
  */
 export function openOutputs(
   { singletons, outputs, refresh, putIf, batch }: Environment,
@@ -38,10 +38,10 @@ export function openOutputs(
 ): Omit<OutputsStore, "digestKey"> {
   const tableOf = (generation: number): Table => outputs[generation % 2 === 0 ? 0 : 1];
   let bytesUnreported = 0;
-  /** What this process is writing: it can be read before it is committed, as over a connection to Redis. */
+  /** Records that this process is writing. They can be read before they are committed, as with Redis. */
   const writing = new Map<string, Buffer>();
 
-  /** Generations that may still be read, the newer first. */
+  /** The generations that may still be read, the newer one first. */
   function readable(): Table[] {
     refresh();
     const entry = singletons.getEntry(CLOCK_KEY);
@@ -53,7 +53,7 @@ export function openOutputs(
     return ageMs > limits.outputsTtlMs ? [current] : [current, tableOf(generation + 1)];
   }
 
-  /** Moves the clock on if that is due; returns the table to fill. */
+  /** Advances the clock if that is due. Returns the table to fill. */
   async function tableToFill(): Promise<Table> {
     for (;;) {
       refresh();

@@ -1,27 +1,27 @@
 import type { Environment } from "./environment.js";
 import { after } from "./sample-key.js";
 
-/** Keys that one transaction removes, at most. */
+/** Most keys that one transaction removes. */
 const CHUNK = 1000;
-/** After this time what failed is tried again. */
+/** Time after which a failed purge is tried again. */
 const RETRY_MS = 5000;
 
-/** Removes what deleted datasets and dead writers left behind. */
+/** Removes what deleted datasets and dead writers have left behind. */
 export interface Purge {
-  /** Once more, after what is under way. */
+  /** Purges once more, after the purge that may be running. */
   again(): void;
-  /** Why space could not be freed the last time, null where it could: a fault of the disk. */
+  /** The error of the last purge, which is a fault of the disk; null if it succeeded. */
   failure(): unknown;
-  /** Takes no further step; what this interrupts goes on at the next start. */
+  /** Stops after the present step. The next start continues the rest. */
   interrupt(): void;
-  /** Resolves when nothing is under way. */
+  /** Resolves when no purge is running. */
   idle(): Promise<void>;
 }
 
 /**
- * Begins at once, in small steps, and again a while after it failed.
+ * Purges at once, in small steps. If it fails, it tries again after a while.
  *
- * @param sweep removes what dead writers left of directions
+ * @param sweep removes the files of directions that dead writers have left behind
  */
 export function startPurge(
   { samples, shapes, doomed, batch }: Pick<Environment, "samples" | "shapes" | "doomed" | "batch">,

@@ -9,12 +9,12 @@ export function sampleKey({ incarnation }: DatasetEntry, id: string): Buffer {
   return key;
 }
 
-/** UTF-16 units of an id that are looked at by the fast way; ids have 256 bytes at most. */
+/** Ids of at most this many UTF-16 units take the fast path. An id has at most 256 bytes. */
 const UNITS_MAX = 256;
 
 /**
- * The same key in one place of memory that the next key takes over: for a look-up of thousands, which is done with a key
- * before it asks for the next. Making buffers would cost a third of it.
+ * Makes the same keys, but in one buffer that the next key overwrites. It is for look-ups of thousands of ids, which no longer
+ * need a key when they ask for the next. A new buffer for each key would take a third of a look-up's time.
  */
 export function openSampleKeys(): (entry: DatasetEntry, id: string) => Buffer {
   const place = Buffer.allocUnsafeSlow(64 + UNITS_MAX);
@@ -34,7 +34,7 @@ export function openSampleKeys(): (entry: DatasetEntry, id: string) => Buffer {
   };
 }
 
-/** The least key that does not begin with `incarnation`. */
+/** The smallest key after all keys that begin with `incarnation`. */
 export function after(incarnation: Buffer): Buffer {
   const end = Buffer.from(incarnation);
   let at = end.length - 1;

@@ -10,12 +10,12 @@ import { type Change, type CountedEntry, type DatasetEntries, newEntry } from ".
 import type { Environment } from "./environment.js";
 import { after, openSampleKeys, sampleKey } from "./sample-key.js";
 
-/** Samples that a scan reads at once, between two turns of the event loop. */
+/** Samples that a scan reads in one turn of the event loop. */
 const CHUNK = 1000;
 
-/** A sample as it is kept, but for what its dataset adds. */
+/** A sample in its stored form, without what its dataset adds. */
 interface PackedSample {
-  /** Of its shape. */
+  /** Text of its shape. */
   readonly text: string;
   readonly body: Buffer;
 }
@@ -137,7 +137,7 @@ export function openSamples(
   };
 }
 
-/** By id: the last of two entries with one id stands. */
+/** The entries by id. If an id occurs twice, the last entry counts. */
 function pack(entries: readonly { id: string; record: SampleRecord }[]): ReadonlyMap<string, PackedSample> {
   const packed = new Map<string, PackedSample>();
   for (const { id, record } of entries) {

@@ -6,10 +6,10 @@ import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js"
 import type { Environment } from "./environment.js";
 import { sampleKey } from "./sample-key.js";
 
-/** Records that one transaction rewrites. */
+/** Most records that one transaction rewrites. */
 const CHUNK = 1000;
 
-/** Writes a snapshot beside the newest one, chunk by chunk, and then puts it in its place. */
+/** Writes a snapshot chunk by chunk while readers still see the newest one, and then replaces that one. */
 export function openSnapshots(
   { samples }: Pick<Environment, "samples">,
   datasets: DatasetEntries,
@@ -29,7 +29,7 @@ export function openSnapshots(
     });
     if (taken === null) throw datasetNotFound(dataset);
     const { incarnation, version } = taken;
-    /** A step of the writing, while nothing can have taken weights of this snapshot away. */
+    /** One step of writing. Throws if later snapshots may have removed weights of this one. */
     async function step<T>(plan: (entry: CountedEntry) => Change<T>): Promise<T> {
       const done = await datasets.change(dataset, (entry) => {
         if (!entry?.incarnation.equals(incarnation)) return null;

@@ -13,16 +13,16 @@ import { openSamples } from "./samples.js";
 import { openSnapshots } from "./snapshots.js";
 
 export interface EmbeddedStoreOptions extends StoreOptions {
-  /** Made if it is missing. On a local file system: LMDB's locks do not work over a network. */
+  /** It is made if it is missing. It has to be on a local file system, because LMDB's locks do not work over a network. */
   readonly directory: string;
-  /** A write that is not on disk after this time fails; it may still be done later. */
+  /** A write that is not on disk after this time fails, but may still be done later. */
   readonly timeoutMs?: number;
 }
 
 /**
- * The store without a server: LMDB in a directory. Reads are synchronous look-ups in mapped memory; writes are committed
- * and flushed by LMDB's thread. Several processes may share the directory: every change of a dataset is conditional on the
- * entry it was planned from, so counts stay exact.
+ * The store without a server: LMDB in a directory. Reads are synchronous look-ups in mapped memory. LMDB's thread commits and
+ * flushes writes. Several processes may share the directory. Every change of a dataset is committed only if the entry that it was
+ * planned from is unchanged, so counts stay exact.
  */
 export async function openEmbeddedStore({
   directory,

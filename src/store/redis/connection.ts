@@ -8,7 +8,7 @@ import type { Reply } from "./reply.js";
 
 export type Argument = string | number | Buffer;
 
-/** A Lua script of one key; its digest is how Redis knows it again. */
+/** A Lua script with one key. Redis recognises it by its digest. */
 export interface Script<T> {
   readonly lua: string;
   readonly sha: string;
@@ -19,14 +19,14 @@ export function defineScript<T>(reply: Reply<T>, lua: string): Script<T> {
   return { lua, sha: createHash("sha1").update(lua).digest("hex"), reply };
 }
 
-/** One connection to Redis. Redis answers with buffers, numbers, null and lists of these; each command says how to read its answer. */
+/** A connection to Redis. Answers are buffers, numbers, null and lists of these. The caller says how to read each answer. */
 export interface Connection {
   send<T>(command: string, args: readonly Argument[], reply: Reply<T>): Promise<T>;
   run<T>(script: Script<T>, key: string, args: readonly Argument[]): Promise<T>;
   runPacked<T>(script: Script<T>, key: string, args: PackedArguments): Promise<T>;
-  /** How often it has been connected: what was learnt of an earlier Redis may not hold for this one. */
+  /** Number of connections so far. Another connection may lead to another Redis, so do not rely on earlier answers. */
   connections(): number;
-  /** Waits for the first try to connect, whatever comes of it. */
+  /** Waits until the first attempt to connect has succeeded or failed. */
   tried(): Promise<void>;
   /** Sends what is queued, waits for the answers and closes. */
   close(): Promise<void>;
@@ -34,23 +34,25 @@ export interface Connection {
 
 export interface ConnectOptions {
   readonly timeoutMs: number;
-  /** Told of the loss of the connection with the reason, for the log, and of its return with null. */
+  /** Called when the connection is lost, with the reason for the log; and with null when it is back. */
   readonly onChange: (lost: string | null) => void;
 }
 
-/** Commands without an answer, and bytes that the system's buffers do not take: over these a Redis that hangs is given no more. */
+/**
+ * Most unanswered commands, and most bytes that wait for the system's buffers. Beyond these no further command is sent to Redis.
+ */
 const UNANSWERED_MAX = 2 ** 14;
 const UNSENT_BYTES_MAX = 64 * 2 ** 20;
-/** A replica is left at most this often: while there is no master it still answers what it can. */
+/** Least time between two reconnections because of a replica. If there is no master, the replica can still answer reads. */
 const LEAVE_REPLICA_EVERY_MS = 1000;
-/** A database that Redis refuses is asked for again after this time. */
+/** If Redis refuses the database, it is selected again after this time. */
 const SELECT_AGAIN_MS = 2000;
 
 /**
- * Connects, and connects again for as long as it is open, also from a replica, for a failover moves the address. A command
- * never waits for Redis to come back: it fails when the connection is down, when no answer came within `timeoutMs`, and
- * at once while Redis owes the answer to such a one. Only the first commands wait, `timeoutMs` at most, for the first connection.
- * A write that failed may have been done: all writes of the store can be repeated.
+ * Connects, and connects again until it is closed. It also reconnects if the server is a replica, because a failover moves the
+ * address. A command never waits for Redis to come back. It fails if the connection is down or if no answer comes within
+ * `timeoutMs`. After such a timeout further commands fail at once until Redis answers. Only the first commands wait for the first
+ * connection, at most `timeoutMs`. A write that failed may have been done, but all writes of the store can be repeated.
  */
 export function connect(location: RedisLocation, { timeoutMs, onChange }: ConnectOptions): Connection {
   const { connection, database, prefix } = location;
@@ -60,9 +62,9 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
     connectionName: `assay-${prefix.replaceAll(":", "-")}`,
     connectTimeout: timeoutMs,
     commandTimeout: timeoutMs,
-    // A connection that swallows commands without an answer is given up and made anew.
+    // If a connection gives no answers for this long, it is closed and a new one is made.
     socketTimeout: 2 * timeoutMs,
-    // A Redis that is loading says so itself; ioredis would print what INFO answers a user who may not run it.
+    // A Redis that is loading says so in its replies. The ready check would print Redis's reply if the user may not run INFO.
     enableReadyCheck: false,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -103,7 +105,7 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
   });
   redis.on("ready", () => void begin());
 
-  /** Takes the connection into use once it is at its database; ioredis itself would go on with database 0. */
+  /** Uses the connection only once its database is selected. ioredis itself would continue with database 0 after a refusal. */
   async function begin(): Promise<void> {
     try {
       if (database !== 0) await redis.call("SELECT", database);
@@ -124,9 +126,11 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
 
   function checkUsable(): void {
     if (fault !== null) throw fault;
-    if (silent) throw unavailable("Redis has not answered in time, and is sent no more until it does");
+    if (silent) throw unavailable("Redis has not answered in time; nothing more is sent to it until it does");
     if (redis.commandQueue.length >= UNANSWERED_MAX || redis.stream.writableLength > UNSENT_BYTES_MAX) {
-      throw unavailable("Redis is too far behind with its answers to be sent more");
+      throw unavailable(
+        "Redis has too many unanswered commands; nothing more is sent to it until it answers",
+      );
     }
   }
 
@@ -145,7 +149,7 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
   const call = (command: string, args: readonly Argument[]): Promise<unknown> =>
     answered(() => redis.callBuffer(command, [...args]));
 
-  /** Names the script by its digest first, and sends it where Redis does not know it. */
+  /** Sends the script's digest first, and the script itself if Redis does not know the digest. */
   async function evaluate<T>(
     { sha, lua, reply }: Script<T>,
     evaluateBody: (command: string, body: string) => Promise<unknown>,
@@ -178,7 +182,7 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
           await redis.quit();
           return;
         } catch {
-          // It died in the meantime: there is nothing left to wait for.
+          // The connection was lost in the meantime, so there is nothing to wait for.
         }
       }
       redis.disconnect();
@@ -186,7 +190,7 @@ export function connect(location: RedisLocation, { timeoutMs, onChange }: Connec
   };
 }
 
-/** A promise that resolves when it is done, or when the time is over. */
+/** A promise that resolves when `done` is called, or after `ms`. */
 function withinMs(ms: number): { promise: Promise<void>; done: () => void } {
   let done = (): void => {};
   const promise = new Promise<void>((resolve) => {

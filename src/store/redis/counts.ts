@@ -4,7 +4,7 @@ import type { Connection } from "./connection.js";
 import { datasetKey, incarnationKey, usedBuckets } from "./keys.js";
 import { READ_BUCKETS, WRITE_COUNTS } from "./scripts.js";
 
-/** Buckets that one script reads. */
+/** Number of buckets that one script reads. */
 const BUCKETS_PER_CHUNK = 200;
 
 interface RedisState extends DatasetState {
@@ -12,8 +12,8 @@ interface RedisState extends DatasetState {
 }
 
 /**
- * Counts the samples of each shape where nobody has, for 1a1e855 did not, and keeps them: the scripts carry them on from
- * there. Counts once for each state of the dataset.
+ * Counts the samples of each shape of a dataset that has no counts, because version 1a1e855 kept none. Keeps the counts in Redis,
+ * and the scripts update them from then on. Counts once for each state of the dataset.
  */
 export function openCounts(
   connection: Connection,
@@ -29,7 +29,7 @@ export function openCounts(
       for (const [, stored] of found.samples) recount(counts, shapeNumber(stored), 1);
     }
     const args = [...counts.entries()].flatMap(([shape, samples]) => [shape, samples ?? 0]);
-    // A Redis that takes no writes is asked again for the next state.
+    // If Redis accepts no writes, the counts of the dataset's next state are tried again.
     await connection
       .run(WRITE_COUNTS, datasetKey(prefix, dataset), [incarnation, updatedAtMs, ...args])
       .catch(() => undefined);

@@ -12,19 +12,19 @@ import { DELETE_DATASET, READ_DATASET } from "./scripts.js";
 import { unlinkAll } from "./unlink.js";
 
 export interface DatasetKeys {
-  /** The part of the port. */
+  /** This part of the store's port. */
   readonly summaries: SummaryStore;
-  /** Makes sure that the dataset is listed; asks Redis once a process and incarnation. */
+  /** Makes sure that the index lists the dataset. Each process asks Redis once for each incarnation. */
   index(dataset: string, incarnation: string): Promise<void>;
-  /** The first `count` shapes of an incarnation; null when it was deleted meanwhile. */
+  /** The first `count` shapes of an incarnation; null if it was deleted in the meantime. */
   shapes(dataset: string, incarnation: string, count: number): Promise<readonly Shape[] | null>;
 }
 
 /**
- * A dataset is a hash of its own fields and the keys of its incarnation: a random name of one life of the dataset, so
- * that what a deletion has not removed yet is never taken for a successor's. The index names both. It is written after the
- * dataset and cleared after its keys, so an entry whose incarnation is no more means an unfinished deletion; the next
- * listing finishes it.
+ * A dataset is a hash of its own fields, and the keys of its incarnation. The incarnation is a random name of one life of the
+ * dataset, so the remains of a deleted dataset cannot be taken for those of a later one. The index names dataset and incarnation.
+ * It is written after the dataset and cleared after its keys. An index entry without its incarnation therefore means an
+ * unfinished deletion, and the next listing finishes it.
  */
 export function openDatasets(connection: Connection, prefix: string, { run }: Lifetime): DatasetKeys {
   const counted = openCounts(connection, prefix);
@@ -59,7 +59,7 @@ export function openDatasets(connection: Connection, prefix: string, { run }: Li
     };
   }
 
-  /** Removes the keys of an incarnation that no dataset has any more. */
+  /** Removes the keys of an incarnation that belongs to no dataset any more. */
   async function purge(dataset: string, incarnation: string): Promise<void> {
     const key = (part: string | number): string => incarnationKey(prefix, dataset, incarnation, part);
     const buckets = await connection.send("GET", [key("used")], usedBuckets);
@@ -136,7 +136,7 @@ function splitMember(text: string): { dataset: string; incarnation: string } {
   return { dataset: text.slice(0, at), incarnation: text.slice(at + 1) };
 }
 
-/** Shapes by their text, in the order of their numbers. */
+/** The shapes in the order of their numbers, from a map of text → number. */
 function inOrder(numbers: ReadonlyMap<string, string>): Shape[] {
   const shapes: Shape[] = [];
   for (const [text, number] of numbers) shapes[Number(number)] = parseShape(text);

@@ -7,7 +7,7 @@ import type { Connection } from "./connection.js";
 import { digestKeyKey } from "./keys.js";
 import { bytes, ignored, orNull } from "./reply.js";
 
-/** The key that is given, or else the one that Redis keeps: the first who asks makes it. */
+/** The configured key, or else the key in Redis. The first call makes that key. */
 export function openDigestKey(
   connection: Connection,
   prefix: string,
@@ -16,7 +16,7 @@ export function openDigestKey(
 ): Pick<OutputsStore, "digestKey"> {
   let known: { digestKey: Buffer; connections: number } | null = null;
 
-  /** Asks once a connection: a Redis that came back without its data is given the key that is known here. */
+  /** Asks Redis once for each connection. If Redis has lost its data, it gets the key that is known here. */
   async function keptDigestKey(): Promise<Buffer> {
     const connections = connection.connections();
     if (known?.connections === connections) return known.digestKey;

@@ -12,19 +12,19 @@ import { directionsKey } from "./keys.js";
 import { bytes, ignored, listOf, number, orNull } from "./reply.js";
 import { unlinkAll } from "./unlink.js";
 
-/** Chunks of a vector that no entry names yet expire, so that a writer that died leaves nothing. */
+/** Chunks of a vector expire after this time if no entry names them, so that a dead writer leaves nothing behind. */
 const UNPUBLISHED_MS = 3_600_000;
-/** Those of a replaced or deleted vector stay this long for who reads it. */
+/** The chunks of a replaced or deleted vector stay this long for its readers. */
 const REPLACED_MS = 60_000;
 
 interface DirectionEntry {
   readonly info: DirectionInfo;
-  /** Random name of one writing: part of its chunks' keys. */
+  /** Random name of one write. It is part of the chunks' keys. */
   readonly incarnation: string;
   readonly chunks: number;
 }
 
-// KEYS[1] is the hash of all entries by name; the keys of the chunks derive from it and share its hash tag.
+// KEYS[1] is the hash of all entries by name. The keys of the chunks are derived from it and share its hash tag.
 const EXPIRE_OLD = `
 local function expireOld(text, ms)
   if not text then return end
@@ -35,7 +35,7 @@ local function expireOld(text, ms)
 end
 `;
 
-/** ARGV: name, entry, its incarnation, number of its chunks, time for readers. False where a chunk is gone. */
+/** ARGV: name, entry, its incarnation, number of its chunks, time for readers. Answers false if a chunk is gone. */
 const PUBLISH = defineScript(
   orNull(number),
   `${EXPIRE_OLD}
@@ -50,7 +50,7 @@ return 1
 `,
 );
 
-/** ARGV: name, time for readers. Answers whether there was one. */
+/** ARGV: name, time for readers. Answers 1 if there was such a direction, or else 0. */
 const DELETE = defineScript(
   number,
   `${EXPIRE_OLD}
@@ -60,8 +60,8 @@ return redis.call("HDEL", KEYS[1], ARGV[1])
 );
 
 /**
- * The vector of a direction lies in strings of half a megabyte; the entry that names them is published when all are there.
- * Nothing needs to be cleaned up: chunks expire until they are published and from when they are replaced.
+ * The vector of a direction is kept in strings of half a megabyte. The entry that names them is published when all are written.
+ * No clean-up is needed, because chunks expire unless they are published, and again once they are replaced.
  */
 export function openDirections(
   connection: Connection,
@@ -85,7 +85,9 @@ export function openDirections(
       }
       const now = await readEntry(info.name);
       if (now?.incarnation !== incarnation) throw directionNotFound(info.name);
-      throw corrupt(`Redis has lost a part of direction "${info.name}" (maxmemory-policy?): make it again`);
+      throw corrupt(
+        `Redis has lost a part of direction "${info.name}": check its maxmemory-policy, then make the direction again`,
+      );
     }
   }
 
@@ -145,7 +147,7 @@ export function openDirections(
 
 function lostMeanwhile(name: string): AssayError {
   return new AssayError("store_unavailable", {
-    detail: `Redis lost a part of direction "${name}" before it was complete (maxmemory, or a restart)`,
+    detail: `Redis lost a part of direction "${name}" before it was complete, because of maxmemory or a restart: make it again`,
   });
 }
 

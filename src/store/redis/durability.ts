@@ -1,12 +1,12 @@
 import type { Connection } from "./connection.js";
 import { bytes, pairsOf, type Reply } from "./reply.js";
 
-/** Null: Redis does not tell (CONFIG is often forbidden on managed servers). */
+/** Null if Redis does not allow reading its settings. Managed servers often forbid CONFIG. */
 export type RedisSettings = ReadonlyMap<string, string> | null;
 
 const NAMES = ["appendonly", "appendfsync", "save", "maxmemory", "maxmemory-policy"] as const;
 
-/** The value of the one setting that was asked for; undefined where Redis does not know it. */
+/** The value of one setting; undefined if Redis does not know the setting. */
 const CONFIG_VALUE: Reply<string | undefined> = (answer) => pairsOf(bytes, bytes)(answer)[0]?.[1].toString();
 
 export async function readSettings({ send }: Connection): Promise<RedisSettings> {
@@ -19,7 +19,7 @@ export async function readSettings({ send }: Connection): Promise<RedisSettings>
   }
 }
 
-/** What Redis's settings promise of an acknowledged write, in a sentence or two. */
+/** Says in a sentence or two how durable an acknowledged write is with these settings of Redis. */
 export function describeDurability(settings: RedisSettings): string {
   if (settings === null) return "Unknown: Redis does not let this client read its settings (CONFIG GET).";
   return `${describePersistence(settings)} ${describeEviction(settings)}`;
@@ -44,6 +44,6 @@ function describeEviction(settings: ReadonlyMap<string, string>): string {
   if (settings.get("maxmemory") === "0" || policy === "noeviction")
     return `Nothing is evicted (maxmemory-policy ${policy}).`;
   if (policy.startsWith("volatile-"))
-    return `When memory is short only cached outputs are evicted (maxmemory-policy ${policy}).`;
+    return `When memory is short, only cached outputs are evicted (maxmemory-policy ${policy}).`;
   return `Samples may be evicted when memory is short (maxmemory-policy ${policy}): use volatile-lru instead.`;
 }

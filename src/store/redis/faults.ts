@@ -1,53 +1,53 @@
 import { AssayError, messageOf } from "../../errors.js";
 
-/** What Redis answers where it does not do as it is asked, by the first word of its reply, in words without its address. */
+/** Error replies of Redis by their first word, in sentences that do not contain its address. */
 const REPLIES: Readonly<Record<string, string>> = {
-  READONLY: "Redis is a read-only replica and takes no writes",
+  READONLY: "Redis is a read-only replica and accepts no writes",
   MASTERDOWN: "Redis is a replica that has lost its master",
-  OOM: "Redis has reached its maxmemory and takes no writes: raise it, or delete what is not needed",
-  MISCONF: "Redis cannot save its data to disk and takes no writes; its log says why",
-  NOREPLICAS: "Redis has fewer replicas than its min-replicas-to-write and takes no writes",
-  LOADING: "Redis is still reading its data",
-  BUSY: "Redis is busy with a script of another client",
-  WRONGPASS: "Redis refuses the user or the password of its URL",
-  NOAUTH: "Redis wants a password, and its URL has none",
+  OOM: "Redis has reached its maxmemory and accepts no writes: raise maxmemory, or delete data that you do not need",
+  MISCONF: "Redis cannot save its data to disk and accepts no writes: see the log of Redis",
+  NOREPLICAS: "Redis has fewer replicas than its min-replicas-to-write and accepts no writes",
+  LOADING: "Redis is still loading its data",
+  BUSY: "Redis is running a long script of another client",
+  WRONGPASS: "Redis refuses the user or the password of the URL",
+  NOAUTH: "Redis needs a password, but the URL has none",
   MOVED: "Redis is a cluster: give the URL of a single server",
   CROSSSLOT: "Redis is a cluster: give the URL of a single server",
   CLUSTERDOWN: "Redis is a cluster: give the URL of a single server",
 };
 
 const UNTRUSTED =
-  "Redis's certificate is of an authority that is not trusted: NODE_EXTRA_CA_CERTS names a file with it";
+  "The authority of Redis's certificate is not trusted: set NODE_EXTRA_CA_CERTS to a file with the authority's certificate";
 const NOT_TLS =
-  "Redis does not speak TLS on this port: write redis:// where it does not, or give its tls-port";
+  "Redis does not use TLS on this port: write redis:// instead of rediss://, or give the tls-port of Redis";
 
-/** Errors of sockets and TLS by their code. */
+/** Sentences for errors of sockets and TLS, by their code. */
 const CODES: Readonly<Record<string, string>> = {
-  ECONNREFUSED: "Redis refuses the connection: it does not run, or not on this host and port",
+  ECONNREFUSED: "The connection to Redis is refused: check that Redis runs on this host and port",
   ECONNRESET: "The connection to Redis was lost",
   EPIPE: "The connection to Redis was lost",
-  ETIMEDOUT: "Redis does not take the connection in time",
+  ETIMEDOUT: "Redis did not accept the connection in time",
   ENOTFOUND: "The host name of Redis is not known",
   EAI_AGAIN: "The host name of Redis cannot be looked up now",
-  EHOSTUNREACH: "There is no way to the host of Redis",
-  ENETUNREACH: "There is no way to the host of Redis",
+  EHOSTUNREACH: "The host of Redis cannot be reached",
+  ENETUNREACH: "The network of Redis cannot be reached",
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   CERT_HAS_EXPIRED: "Redis's certificate has expired",
-  ERR_TLS_CERT_ALTNAME_INVALID: "Redis's certificate is of another host than the URL names",
+  ERR_TLS_CERT_ALTNAME_INVALID: "Redis's certificate is for another host than the URL names",
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED:
-    "Redis wants a certificate of its clients, which Assay has not: set tls-auth-clients no, and a password",
+    "Redis needs a client certificate, which Assay does not have: set tls-auth-clients no in Redis, and use a password",
   ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
   ERR_SSL_PACKET_LENGTH_TOO_LONG: NOT_TLS,
 };
 
-/** ioredis's own errors, by how they begin. */
+/** Sentences for ioredis's own errors, by the beginning of their messages. */
 const CLIENT: readonly (readonly [start: string, words: string])[] = [
   ["Command timed out", "Redis has not answered in time"],
-  ["Socket timeout", "Redis has not answered for long: the connection was given up"],
+  ["Socket timeout", "Redis has not answered for a long time, so the connection was closed"],
   ["Connection is closed", "The connection to Redis was lost"],
   ["Reached the max retries", "The connection to Redis was lost before it answered"],
   ["Stream isn't writeable", "There is no connection to Redis"],
@@ -55,15 +55,15 @@ const CLIENT: readonly (readonly [start: string, words: string])[] = [
 ];
 
 /**
- * An error of ioredis or of Redis, in the catalogue's terms: the detail, for clients, has no address, no user and no password;
- * the cause, for the log, has the address.
+ * Converts an error of ioredis or of Redis to one of the catalogue. Its detail is for clients and has no address, no user and no
+ * password. Its cause is for the log and has the address.
  */
 export function explain(error: unknown): AssayError {
   if (error instanceof AssayError) return error;
   const reason = reasonOf(error);
-  // A script's own error comes with Redis's additions around it.
+  // Redis adds text before and after a script's own error.
   const corruption = /\bCORRUPT (.+?)(?: script: |$)/.exec(reason)?.[1];
-  // A new error, for ioredis's carries the command with its arguments: of HELLO the password.
+  // A new error is needed, because ioredis's error contains the command with its arguments, and HELLO's include the password.
   const cause = new Error(reason);
   if (corruption !== undefined) {
     return new AssayError("store_corrupt", { detail: `The store cannot be read: ${corruption}`, cause });
@@ -71,20 +71,20 @@ export function explain(error: unknown): AssayError {
   return new AssayError("store_unavailable", { detail: wordsFor(error, reason), cause });
 }
 
-/** Where nothing of the connection failed, but it is not to be used. */
+/** The error for a connection that has not failed but must not be used. */
 export function unavailable(detail: string): AssayError {
   return new AssayError("store_unavailable", { detail });
 }
 
 /** The message for the log, without the user that some versions of Redis name. */
 export function reasonOf(error: unknown): string {
-  // One of several addresses that were all tried: the whole has no message.
+  // The host has several addresses, and all failed: the error as a whole has no message.
   if (error instanceof AggregateError) return error.errors.map(reasonOf).join("; ");
   const message = messageOf(error);
   return message.replace(/\bUser \S+ has no permissions/i, "this user has no permissions");
 }
 
-/** Redis's user lacks these commands, or the keys to run them on. */
+/** The error if Redis's user may not run these commands, or not on these keys. */
 export function notPermitted(commands: readonly string[], prefix: string): AssayError {
   const reason = `NOPERM ${commands.join(", ")}`;
   return new AssayError("store_unavailable", {
@@ -93,12 +93,12 @@ export function notPermitted(commands: readonly string[], prefix: string): Assay
   });
 }
 
-/** Redis answers, but not to whom the URL names, or has not what it names: that takes a person. */
+/** Whether Redis refuses the user, the password, a permission or the database. Only a person can change that. */
 export function isRefusal({ cause }: AssayError): boolean {
   return cause instanceof Error && /^(WRONGPASS|NOAUTH|NOPERM)\b|^ERR .*DB index/.test(cause.message);
 }
 
-/** The server is, or has become, a replica: another may be the master now. */
+/** Whether the server is a replica. Another server may be the master now. */
 export function isOfReplica(error: Error): boolean {
   return /^(READONLY|MASTERDOWN)\b/.test(error.message);
 }
@@ -113,13 +113,13 @@ function wordsFor(error: unknown, reason: string): string {
   const known = CLIENT.find(([start]) => reason.startsWith(start));
   if (known !== undefined) return known[1];
   const reply = /^[A-Z]+(?= )/.exec(reason)?.[0];
-  if (reply === undefined) return `Redis did not do its part: ${reason}`;
+  if (reply === undefined) return `Redis failed: ${reason}`;
   if (reply === "NOPERM") return wordsForPermission(reason);
   if (/^ERR .*DB index/.test(reason))
-    return "Redis has no database of the number that its URL names: its setting databases says how many it has";
+    return "Redis does not have the database number that the URL names: see its setting databases for how many it has";
   if (/^ERR The user executing/.test(reason))
-    return "Redis's user lacks a command or a key that a script uses";
-  return `${REPLIES[reply] ?? "Redis refuses a command; the log says why"} (${reply})`;
+    return "Redis's user may not use a command or a key that a script needs";
+  return `${REPLIES[reply] ?? "Redis refuses a command: see the log of Assay"} (${reply})`;
 }
 
 function wordsForPermission(reason: string): string {

@@ -1,18 +1,24 @@
 import { bytes, orNull, type Reply } from "./reply.js";
 
 /**
- * Buckets of a dataset and of a generation of outputs. A bucket is a hash that Redis keeps as a listpack while it has at
- * most 128 entries of at most 64 bytes (its defaults), so up to some 8 million samples a dataset; beyond that it is
- * still right, but takes more memory.
+ * Number of buckets of a dataset and of a generation of outputs. A bucket is a hash. Redis keeps it as a listpack while it has at
+ * most 128 entries of at most 64 bytes (Redis's defaults), which allows some 8 million samples in a dataset. Beyond that
+ * everything still works, but takes more memory.
  */
 export const BUCKETS = 2 ** 16;
 
-/** Hash of a dataset's own fields; its other keys begin with it. The braces are the hash tag of Redis Cluster. */
+/**
+ * Key of the hash of a dataset's own fields. The dataset's other keys begin with it. The braces are the hash tag of Redis
+ * Cluster.
+ */
 export function datasetKey(prefix: string, dataset: string): string {
   return `${prefix}:{${dataset}}`;
 }
 
-/** A key of one life of a dataset: a bucket by its number, `shapes`, `counts` (samples of each shape) or `used` (a bit for each bucket in use). */
+/**
+ * A key of one life of a dataset: a bucket by its number, `shapes`, `counts` (samples of each shape) or `used` (a bit for each
+ * bucket in use).
+ */
 export function incarnationKey(
   prefix: string,
   dataset: string,
@@ -31,17 +37,17 @@ export function digestKeyKey(prefix: string): string {
   return `${prefix}:digest_key`;
 }
 
-/** A key that never exists: what may be done to it may be done to the others. */
+/** A key that never exists. A user who may run a command on it may run the command on the other keys too. */
 export function probeKey(prefix: string): string {
   return `${prefix}:probe`;
 }
 
-/** Hash with the clock of the outputs; the generations' keys begin with it. */
+/** Key of the hash with the clock of the outputs. The generations' keys begin with it. */
 export function outputsKey(prefix: string): string {
   return `${prefix}:outputs:{outputs}`;
 }
 
-/** Hash of the directions by name; the keys of their vectors' chunks begin with it. */
+/** Key of the hash of the directions by name. The keys of their vectors' chunks begin with it. */
 export function directionsKey(prefix: string): string {
   return `${prefix}:directions:{directions}`;
 }
@@ -53,7 +59,7 @@ export function bucketOf(id: string): number {
   return ((hash >>> 16) ^ hash) & (BUCKETS - 1);
 }
 
-/** Of GET of a bitmap `used`: the numbers of the bits that are set, none where there is no bitmap. */
+/** Reads the answer to GET of a bitmap `used`: the numbers of the bits that are set. They are empty if there is no bitmap. */
 export const usedBuckets: Reply<number[]> = (answer) => {
   const buckets: number[] = [];
   for (const [byte, bits] of (orNull(bytes)(answer) ?? []).entries()) {

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
 import { AssayError } from "../../errors.js";
 
-/** Where the data lives: how to connect, which database, and what every key begins with. */
+/** The place of the data: how to connect, the database, and the prefix of every key. */
 export interface RedisLocation {
   readonly connection: Pick<RedisOptions, "host" | "port" | "username" | "password" | "tls">;
   readonly database: number;
@@ -11,12 +11,12 @@ export interface RedisLocation {
 
 const PREFIX = /^[A-Za-z0-9_.:-]{1,64}$/;
 const ENCODE =
-  "write these characters of a user or password percent-encoded: / is %2F, ? is %3F, # is %23, @ is %40, % is %25";
+  "percent-encode these characters of a user or password: / as %2F, ? as %3F, # as %23, @ as %40, % as %25";
 
 /**
- * Reads `redis[s]://[user[:password]@]host[:port][/database][?prefix=assay]`; `rediss` is TLS, checked against the machine's
- * certificate authorities (NODE_EXTRA_CA_CERTS adds one). The prefix keeps apart several services on one Redis.
- * @throws AssayError `config_invalid` that repeats nothing of the URL, any part of which may turn out to be of the password
+ * Reads `redis[s]://[user[:password]@]host[:port][/database][?prefix=assay]`. `rediss` means TLS; the certificate is checked
+ * against the machine's authorities, and NODE_EXTRA_CA_CERTS adds one. The prefix separates several services on one Redis.
+ * @throws AssayError `config_invalid`, which does not quote the URL, because any part of it may belong to the password
  */
 export function parseRedisUrl(text: string): RedisLocation {
   const read = readRedisUrl(text);
@@ -26,7 +26,7 @@ export function parseRedisUrl(text: string): RedisLocation {
   return read;
 }
 
-/** What is wrong with the URL, as the end of a sentence that begins with it; null where nothing is. */
+/** What is wrong with the URL, as the predicate of a sentence whose subject is the URL; null if it is valid. */
 export function faultOfRedisUrl(text: string): string | null {
   const read = readRedisUrl(text);
   return "fault" in read ? read.fault : null;
@@ -34,16 +34,16 @@ export function faultOfRedisUrl(text: string): string | null {
 
 function readRedisUrl(text: string): RedisLocation | { readonly fault: string } {
   if (!/^rediss?:\/\//.test(text)) return { fault: "must begin with redis:// or rediss://" };
-  // A URL parser drops line ends and tabs without a word, also out of a password.
-  if (/\s/.test(text)) return { fault: "holds a space, a tab or a line end" };
+  // A URL parser silently removes line ends and tabs, even from a password.
+  if (/\s/.test(text)) return { fault: "contains a space, a tab or a line end" };
   const afterScheme = text.slice(text.indexOf("//") + 2);
   const end = afterScheme.search(/[/?#]/);
   if (end !== -1 && afterScheme.includes("@", end)) {
-    return { fault: `has a raw /, ? or # before its @: ${ENCODE}` };
+    return { fault: `has an unencoded /, ? or # before its @: ${ENCODE}` };
   }
-  if (afterScheme.includes("#")) return { fault: `has a raw #: ${ENCODE}` };
+  if (afterScheme.includes("#")) return { fault: `has an unencoded #: ${ENCODE}` };
   if (!URL.canParse(text)) {
-    return { fault: `is not of the form redis://user:password@host:6379/0?prefix=assay; ${ENCODE}` };
+    return { fault: `does not have the form redis://user:password@host:6379/0?prefix=assay; ${ENCODE}` };
   }
   const url = new URL(text);
   if (url.hostname === "") return { fault: "names no host" };
@@ -55,11 +55,13 @@ function readRedisUrl(text: string): RedisLocation | { readonly fault: string } 
   }
   const database = /^\/?(\d{0,5})$/.exec(url.pathname)?.[1];
   if (database === undefined) {
-    return { fault: "must end in a database number after its host and port, as in redis://host:6379/0" };
+    return { fault: "must have a database number after its host and port, as in redis://host:6379/0" };
   }
   const parameters = [...url.searchParams];
   if (parameters.some(([name]) => name !== "prefix") || parameters.length > 1) {
-    return { fault: "may have one parameter after its ?, which is prefix; the database is a path, as in /0" };
+    return {
+      fault: "may have only the parameter prefix after its ?; write the database as a path, as in /0",
+    };
   }
   const prefix = parameters[0]?.[1] ?? "assay";
   if (!PREFIX.test(prefix)) {
@@ -74,13 +76,13 @@ function readRedisUrl(text: string): RedisLocation | { readonly fault: string } 
       port: url.port === "" ? 6379 : Number(url.port),
       ...(username === "" ? {} : { username }),
       ...(password === "" ? {} : { password }),
-      // TLS names a server by its name only (RFC 6066): Node 26 refuses an address there.
+      // TLS allows only a name as the server name (RFC 6066), and Node 26 refuses an address.
       ...(url.protocol === "rediss:" ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
     },
   };
 }
 
-/** Null where it is not percent-encoded. */
+/** The decoded text; null if it is not percent-encoded correctly. */
 function decode(part: string): string | null {
   try {
     return decodeURIComponent(part);

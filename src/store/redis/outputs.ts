@@ -7,7 +7,7 @@ import { outputsKey, usedBuckets } from "./keys.js";
 import { bytes, listOf, number, orNull } from "./reply.js";
 import { unlinkAll } from "./unlink.js";
 
-// KEYS[1] is the clock: which generation is being filled, since when, and about how many bytes it holds.
+// KEYS[1] is the clock: the generation that is being filled, its start, and an estimate of its bytes.
 const CLOCK = `
 local clock = KEYS[1]
 local time = redis.call("TIME")
@@ -17,7 +17,7 @@ local state = redis.call("HMGET", clock, "generation", "started_at_ms", "bytes")
 local generation, started, bytes = tonumber(state[1]), tonumber(state[2]), tonumber(state[3])
 `;
 
-/** ARGV: time to live, bucket and key of each. */
+/** ARGV: time to live; then bucket and key of each record. */
 const READ = defineScript(
   listOf(orNull(bytes)),
   `${CLOCK}
@@ -34,9 +34,9 @@ return found
 );
 
 /**
- * ARGV: time to live, bytes at most; then bucket, key and value of each. Answers the generation that is no longer read
- * when the clock moved on. The bytes are an estimate: an entry of a listpack, or of a hash table where a value has more than 64
- * bytes (the default of hash-max-listpack-value), and what Redis spends on a key.
+ * ARGV: time to live, most bytes; then bucket, key and value of each record. If the clock has advanced, answers the generation
+ * that is no longer read. The bytes are an estimate: those of an entry of a listpack, or of a hash table if a value has more than
+ * 64 bytes (the default of hash-max-listpack-value), and Redis's overhead for a key.
  */
 const WRITE = defineScript(
   orNull(number),
@@ -71,10 +71,10 @@ return dropped
 );
 
 /**
- * Outputs live in two generations of buckets, the one being filled and the one before, by Redis's clock. When the first
- * is older than `outputsTtlMs` or estimated at half of `outputsBytesMax`, the next begins and the one before it is
- * dropped. So a record is found for at least `outputsTtlMs` (unless space runs out) and never after twice that; buckets
- * expire whole, which costs no bytes a record.
+ * Outputs are in two generations of buckets: the one that is being filled, and the one before. Times are those of Redis's clock.
+ * When the first is older than `outputsTtlMs` or has an estimated half of `outputsBytesMax`, a new one begins and the older one
+ * is dropped. A record is therefore found for at least `outputsTtlMs` (unless space runs out) and never after twice that time.
+ * Whole buckets expire, so a record needs no bytes for its expiry.
  */
 export function openOutputs(
   connection: Connection,
@@ -115,7 +115,7 @@ export function openOutputs(
   };
 }
 
-/** The key is a digest: any 16 bits of it are as good as a hash. */
+/** The bucket of a record. Its key is a digest, so any 16 bits of it serve as a hash. */
 function bucketOfKey(key: OutputsKey): number {
   return key.readUInt16BE(0);
 }

@@ -1,8 +1,8 @@
 import { corrupt } from "../codec/bytes.js";
 
 /**
- * Calls `each` with the index and the place of every string of a list of strings and `false` that a script packed with `cmsgpack.pack`
- * (MessagePack). One reply for a thousand values costs Redis and ioredis less than a thousand replies.
+ * Reads a list of strings and `false` that a script has packed with `cmsgpack.pack` (MessagePack). Calls `each` with the index
+ * and the place of every string. One reply with a thousand values costs Redis and ioredis less than a thousand replies.
  */
 export function readPackedList(
   bytes: Buffer,
@@ -16,7 +16,7 @@ export function readPackedList(
   } else if (bytes[0] === 0xdd) {
     count = bytes.readUInt32BE(1);
     at = 5;
-  } else if ((bytes[0] as number) >> 4 !== 0x9) throw corrupt("a script answered no list");
+  } else if ((bytes[0] as number) >> 4 !== 0x9) throw corrupt("a script did not answer a list");
   for (let index = 0; index < count; index++) {
     const type = bytes[at++] as number;
     if (type === FALSE) continue;

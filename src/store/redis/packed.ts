@@ -1,16 +1,16 @@
 import { Command } from "ioredis";
 import { BUCKETS, bucketOf } from "./keys.js";
 
-/** Arguments of a command in the form in which Redis reads them. */
+/** Arguments of a command in the format of the Redis protocol. */
 export interface PackedArguments {
   readonly count: number;
   readonly text: string;
 }
 
-/** Elements of the bucket numbers, made as they are needed. */
+/** The protocol elements of bucket numbers. Each is made when it is first needed. */
 const bucketElements = new Array<string | undefined>(BUCKETS);
 
-/** Bucket and id of each. */
+/** The bucket and the id of each id, as arguments. */
 export function packBucketsAndIds(ids: readonly string[]): PackedArguments {
   let text = "";
   for (const id of ids) {
@@ -26,8 +26,8 @@ export function packBucketsAndIds(ids: readonly string[]): PackedArguments {
 }
 
 /**
- * A command whose last arguments are packed. ioredis copies a list of arguments several times and looks at the type of
- * each: for a thousand ids that costs as much as reading the reply.
+ * A command whose last arguments are packed. ioredis would copy a list of arguments several times and check the type of each. For
+ * a thousand ids this costs as much as reading the reply.
  */
 export class PackedCommand extends Command {
   readonly #written: string;

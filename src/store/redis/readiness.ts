@@ -6,10 +6,10 @@ import { notPermitted, unavailable } from "./faults.js";
 import { probeKey } from "./keys.js";
 import { bytes, listOf } from "./reply.js";
 
-/** Time for an answer to whether Redis is ready: whoever asks wants to know now. */
+/** Time for the answer whether Redis is ready. It is short, because readiness probes do not wait long. */
 const ANSWER_MS = 1500;
 
-/** Every command that the store and its scripts give to a key, so that a user who lacks one is told so at the start. */
+/** All commands on keys that the store and its scripts use. The start names those that the user may not run. */
 export const KEY_COMMANDS = [
   "DEL",
   "EXISTS",
@@ -37,8 +37,8 @@ export const KEY_COMMANDS = [
 ] as const;
 
 /**
- * ARGV: commands. Answers those that the user may not run on KEYS[1]; where there is none it fails as a write would, on a
- * replica or with the memory full, but writes nothing.
+ * ARGV: commands. Answers those that the user may not run on KEYS[1]. If the user may run all, makes a write that changes
+ * nothing. This fails whenever a real write would: on a replica, or if the memory is full.
  */
 const PROBE = defineScript(
   listOf(bytes),
@@ -55,8 +55,8 @@ return refused
 );
 
 /**
- * Says what an acknowledged write promises, and throws while writes fail. However many ask, one question is under way: who may
- * ask for readiness cannot bring load upon Redis.
+ * Says how durable an acknowledged write is, and throws while writes fail. All callers share one question to Redis, so that
+ * requests for readiness cannot put load on Redis.
  */
 export function openReadiness(
   connection: Connection,

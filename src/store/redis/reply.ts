@@ -1,9 +1,9 @@
 import { corrupt } from "../codec/bytes.js";
 
-/** Reads what Redis answers to a command. @throws AssayError `store_corrupt` where it is something else */
+/** Reads Redis's answer to a command. @throws AssayError `store_corrupt` if the answer has another type */
 export type Reply<T> = (answer: unknown) => T;
 
-/** Of a command whose answer tells nothing. */
+/** For a command whose answer is not needed. */
 export const ignored: Reply<void> = () => undefined;
 
 export const bytes: Reply<Buffer> = (answer) => {
@@ -16,7 +16,7 @@ export const number: Reply<number> = (answer) => {
   return answer;
 };
 
-/** Of any elements. */
+/** A list with elements of any type. */
 export const list: Reply<readonly unknown[]> = (answer) => {
   if (!Array.isArray(answer)) throw unexpected(answer, "a list");
   return answer;
@@ -26,12 +26,12 @@ export function listOf<T>(element: Reply<T>): Reply<T[]> {
   return (answer) => list(answer).map((each) => element(each));
 }
 
-/** What Lua calls `false`, and a key or field that is not there. */
+/** Null for Lua's `false` and for a key or field that does not exist. */
 export function orNull<T>(reply: Reply<T>): Reply<T | null> {
   return (answer) => (answer === null ? null : reply(answer));
 }
 
-/** A list of a and b by turns. */
+/** A flat list in which two types alternate, as pairs. */
 export function pairsOf<A, B>(first: Reply<A>, second: Reply<B>): Reply<[A, B][]> {
   return (answer) => {
     const flat = list(answer);
@@ -44,5 +44,5 @@ export function pairsOf<A, B>(first: Reply<A>, second: Reply<B>): Reply<[A, B][]
 
 function unexpected(answer: unknown, wanted: string): Error {
   const found = answer === null ? "nothing" : Array.isArray(answer) ? "a list" : typeof answer;
-  return corrupt(`Redis answered ${found} in place of ${wanted}`);
+  return corrupt(`Redis answered ${found} instead of ${wanted}`);
 }

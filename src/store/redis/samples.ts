@@ -14,16 +14,16 @@ import { bytes, listOf, orNull } from "./reply.js";
 import type { FoundBuckets } from "./script-replies.js";
 import { DELETE_SAMPLE, READ_BUCKETS, READ_SAMPLES, WRITE_SAMPLES } from "./scripts.js";
 
-/** Samples that one script of a scan reads, about: Redis does nothing else meanwhile. */
+/** About as many samples as one script of a scan reads. It is limited, because Redis does nothing else during a script. */
 const CHUNK = 1000;
 
-/** Some samples of a dataset as they lie, with what it takes to read them, all of one moment. */
+/** Some samples of a dataset in their stored form, and the state that is needed to decode them, both of the same moment. */
 interface StoredView extends View {
   /** A packed list. */
   readonly stored: Buffer;
 }
 
-/** The buckets in use, and how many of them make a chunk. */
+/** The buckets in use, and the number of buckets in a chunk. */
 interface ScanStart {
   readonly incarnation: string;
   readonly buckets: readonly number[];
@@ -39,14 +39,14 @@ export function openSamples(
 ): SampleStore {
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
 
-  /** Null where there is no dataset. */
+  /** Reads samples; null if there is no such dataset. */
   async function readView(dataset: string, ids: readonly string[]): Promise<StoredView | null> {
     const args = packBucketsAndIds(ids);
     for (;;) {
       const found = await connection.runPacked(READ_SAMPLES, keyOf(dataset), args);
       if (found === null) return null;
       const shapes = await datasets.shapes(dataset, found.incarnation, found.shapes);
-      // Without them the dataset was deleted between two commands: look again.
+      // If the shapes are gone, the dataset was deleted between the two commands: look again.
       if (shapes !== null) return { ...found, shapes };
     }
   }
@@ -64,7 +64,7 @@ export function openSamples(
     };
   }
 
-  /** Null where there is no dataset. */
+  /** Finds the buckets of a dataset; null if there is no such dataset. */
   async function beginScan(dataset: string): Promise<ScanStart | null> {
     const fields = await connection.send(
       "HMGET",
@@ -121,7 +121,7 @@ export function openSamples(
   };
 }
 
-/** Grouped by shape, as `WRITE_SAMPLES` takes them. The last of two entries with one id stands. */
+/** The arguments of `WRITE_SAMPLES`, grouped by shape. If an id occurs twice, the last entry counts. */
 function packSamples(entries: readonly { id: string; record: SampleRecord }[]): Argument[] {
   const last = new Map(entries.map(({ id, record }) => [id, record]));
   const byShape = new Map<string, Argument[]>();

@@ -1,7 +1,7 @@
 import { type KeptSnapshot, parseSnapshot } from "../codec/stored.js";
 import { bytes, list, number, orNull, pairsOf, type Reply } from "./reply.js";
 
-/** Some samples of a dataset as they lie, with the state of the dataset at that moment. */
+/** Some samples of a dataset in their stored form, and the state of the dataset at the same moment. */
 export interface FoundSamples {
   readonly incarnation: string;
   /** Number of the dataset's shapes. */
@@ -38,7 +38,7 @@ export interface FoundDataset {
   readonly fields: ReadonlyMap<string, string>;
   /** Text → number. */
   readonly shapes: ReadonlyMap<string, string>;
-  /** Samples of each shape, by its number; null where they were not counted. */
+  /** Number of samples of each shape, by the shape's number; null if they were not counted. */
   readonly counts: readonly number[] | null;
 }
 
@@ -47,7 +47,7 @@ export const foundDataset: Reply<FoundDataset> = (answer) => {
   return { fields: hash(fields), shapes: hash(shapes), counts: orNull(countsByShape)(counts) };
 };
 
-/** A hash whose fields and values are text. */
+/** A hash with fields and values that are text. */
 export const hash: Reply<ReadonlyMap<string, string>> = (answer) => new Map(pairsOf(text, text)(answer));
 
 /** The incarnation of a dataset and the snapshot version that was taken. */

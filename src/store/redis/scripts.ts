@@ -3,10 +3,10 @@ import { defineScript } from "./connection.js";
 import { bytes, ignored, number, orNull } from "./reply.js";
 import { foundBuckets, foundDataset, foundSamples, takenVersion } from "./script-replies.js";
 
-// One script is one atomic step. KEYS[1] is the hash of a dataset; the keys of its buckets derive from it and share its
-// hash tag, so that a dataset lives in one slot. A script that refuses does so before it writes anything.
+// Each script is one atomic step. KEYS[1] is the hash of a dataset. The keys of its buckets are derived from it and share its
+// hash tag, so that all keys of a dataset are in one slot. If a script refuses, it does so before it writes anything.
 
-/** Reads and makes the head of a stored sample: the layout is `codec/stored.ts`'s. */
+/** Functions that read and make the head of a stored sample (for the layout see `codec/stored.ts`), and count samples. */
 const LAYOUT = `
 local function readVarint(text, at)
   local value, scale = 0, 1
@@ -28,7 +28,7 @@ local function varint(value)
   return text .. string.char(value)
 end
 
--- The weights of a stored sample that may still count, each as the bytes it has there, and where its shape begins.
+-- The weights of a stored sample that may still count, each as its stored bytes, and the place where its shape begins.
 local function weightsSince(stored, published, except)
   local head = stored:byte(1)
   if math.floor(head / 16) ~= ${LAYOUT_VERSION} then error("CORRUPT a sample has an unknown layout", 0) end
@@ -55,12 +55,12 @@ local function nowMs()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- Whether the counts are of the present samples: a writer of 1a1e855, which knows no counts, moves the time on alone.
+-- Whether the counts belong to the present samples. Version 1a1e855 knows no counts: it changes the time only.
 local function isCounted(meta)
   return redis.call("HGET", meta, "counted_at_ms") == redis.call("HGET", meta, "updated_at_ms")
 end
 
--- Moves the time on, and adds the changes, by shape, to counts that are of the present samples.
+-- Sets the time. If the counts belong to the present samples, adds the changes (by shape) to them.
 local function touch(meta, base, changes)
   local now = nowMs()
   if isCounted(meta) then
@@ -72,15 +72,15 @@ end
 
 local function count(changes, shape, change) changes[shape] = (changes[shape] or 0) + change end
 
--- Whether so many snapshots were begun after this one that they may have taken its weights away.
+-- Whether so many snapshots began after this one that they may have removed its weights.
 local function isOvertaken(meta, version)
   return redis.call("HGET", meta, "snapshot_version_taken") - version >= ${LATER_MAX}
 end
 `;
 
 /**
- * Writes samples. ARGV: an incarnation for the dataset if it is new; then for each shape its text, the number of its
- * samples, and for each of these bucket, id and body. Answers the dataset's incarnation.
+ * Writes samples. ARGV: an incarnation that is used if the dataset is new; then for each shape its text and the number of its
+ * samples, and for each sample bucket, id and body. Answers the dataset's incarnation.
  */
 export const WRITE_SAMPLES = defineScript(
   bytes,
@@ -114,7 +114,7 @@ while at <= #ARGV do
     puts[#puts + 1] = { key, id, withHead(weights, shape .. ARGV[entry + 2]), not old and ARGV[entry] }
   end
 end
--- First what a user of Redis may lack the right to: a script that is refused on its way has done the rest.
+-- The commands that a user of Redis may not be allowed to run come first: a script that is refused later has already written.
 redis.call("HSETNX", meta, "created_at_ms", nowMs())
 touch(meta, base, changes)
 redis.call("HSET", meta, "incarnation", incarnation)
@@ -147,7 +147,7 @@ return { incarnation, redis.call("HLEN", base .. "shapes"), redis.call("HGET", m
 `,
 );
 
-/** ARGV: incarnation, buckets. Answers ids and stored samples by turns, after the number of shapes. */
+/** ARGV: incarnation, buckets. Answers the number of shapes, then alternately ids and stored samples. */
 export const READ_BUCKETS = defineScript(
   foundBuckets,
   `
@@ -160,7 +160,7 @@ return found
 `,
 );
 
-/** ARGV: bucket, id. Answers whether there was one. */
+/** ARGV: bucket, id. Answers 1 if there was such a sample, or else 0. */
 export const DELETE_SAMPLE = defineScript(
   number,
   `${LAYOUT}
@@ -181,8 +181,8 @@ return 1
 );
 
 /**
- * Answers the fields of the dataset, its shapes with their numbers, and the samples of each shape, false where these were not
- * counted; all as flat lists.
+ * Answers the fields of the dataset, its shapes with their numbers, and the number of samples of each shape, all as flat lists.
+ * The last is false if the samples were not counted.
  */
 export const READ_DATASET = defineScript(
   orNull(foundDataset),
@@ -199,7 +199,9 @@ return {
 `,
 );
 
-/** ARGV: incarnation, time of the dataset; then shape and samples of each. Keeps them if nothing was changed since that time. */
+/**
+ * ARGV: incarnation, time of the dataset; then each shape and the number of its samples. Keeps them if that time is unchanged.
+ */
 export const WRITE_COUNTS = defineScript(
   ignored,
   `
@@ -214,7 +216,7 @@ return 1
 `,
 );
 
-/** Makes the dataset vanish; its buckets are removed afterwards. Answers its incarnation. */
+/** Removes the dataset's own hash. Its buckets are removed afterwards. Answers its incarnation. */
 export const DELETE_DATASET = defineScript(
   orNull(bytes),
   `
@@ -234,7 +236,10 @@ return { incarnation, redis.call("HINCRBY", KEYS[1], "snapshot_version_taken", 1
 `,
 );
 
-/** ARGV: incarnation, snapshot version; then bucket, id and weight (float32) of each. Answers how many there were, -1 where it is overtaken. */
+/**
+ * ARGV: incarnation, snapshot version; then bucket, id and weight (float32) of each sample. Answers how many exist; -1 if
+ * overtaken.
+ */
 export const WRITE_WEIGHTS = defineScript(
   orNull(number),
   `${LAYOUT}
@@ -259,7 +264,9 @@ return #puts
 `,
 );
 
-/** ARGV: incarnation, snapshot version, the snapshot as JSON. An older version than the newest is dropped. Answers -1 where it is overtaken. */
+/**
+ * ARGV: incarnation, snapshot version, the snapshot as JSON. A version older than the newest is dropped. Answers -1 if overtaken.
+ */
 export const PUBLISH_SNAPSHOT = defineScript(
   orNull(number),
   `${LAYOUT}

@@ -6,12 +6,12 @@ import type { Argument, Connection } from "./connection.js";
 import { bucketOf, datasetKey } from "./keys.js";
 import { PUBLISH_SNAPSHOT, TAKE_SNAPSHOT_VERSION, WRITE_WEIGHTS } from "./scripts.js";
 
-/** Samples that one script weighs: Redis does nothing else meanwhile. */
+/** Most samples whose weights one script writes. It is limited, because Redis does nothing else during a script. */
 const CHUNK = 1000;
-/** What scripts answer that write a snapshot: see `LATER_MAX`. */
+/** The answer of the scripts if the snapshot is overtaken: see `LATER_MAX`. */
 const OVERTAKEN = -1;
 
-/** Writes a snapshot beside the newest one, chunk by chunk, and then puts it in its place. */
+/** Writes a snapshot chunk by chunk while readers still see the newest one, and then replaces that one. */
 export function openSnapshots(connection: Connection, prefix: string, { run }: Lifetime): SnapshotStore {
   const inTurn = openWeighings();
 

@@ -18,22 +18,22 @@ export interface RedisStoreOptions extends StoreOptions {
   readonly url: string;
   /** A command without an answer fails after this time. */
   readonly timeoutMs?: number;
-  /** Told of the loss of the connection with the reason, which names the address, and of its return with null. */
+  /** Called when the connection is lost, with the reason, which names the address; and with null when it is back. */
   readonly onChange?: (lost: string | null) => void;
 }
 
 export interface RedisStore extends Store {
   /**
-   * Waits for the first try to reach Redis, whatever comes of it.
-   * @throws AssayError `config_invalid` where Redis answers, but refuses the user, the password, the database or a command
+   * Waits until the first attempt to reach Redis has succeeded or failed. Throws only for a refusal.
+   * @throws AssayError `config_invalid` if Redis answers but refuses the user, the password, the database or a command
    */
   tried(): Promise<void>;
 }
 
 /**
- * The store on one Redis server (7 or later), shared by replicas. It opens at once and connects by itself, also when
- * Redis comes later or comes back; until then every method fails with `store_unavailable`.
- * @throws AssayError `config_invalid` for a URL that it cannot read
+ * The store on one Redis server (7 or later), which several services may share. It opens at once and connects by itself, also if
+ * Redis starts later or comes back. Until then every method fails with `store_unavailable`.
+ * @throws AssayError `config_invalid` for a URL that is not valid
  */
 export function openRedisStore({
   url,

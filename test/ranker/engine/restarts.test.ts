@@ -60,7 +60,7 @@ describe("an engine process that is started again", () => {
     expect(givenUp).toEqual([SEGFAULT.reason]);
     expect(process.state()).toEqual({
       status: "failed",
-      reason: "the engine process ended (SIGSEGV); it starts again in 2 s",
+      reason: "the engine process ended (SIGSEGV); a new one starts in 2 s",
     });
     expect((await process.settled()).status).toBe("failed");
     vi.advanceTimersByTime(2000);

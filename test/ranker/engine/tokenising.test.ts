@@ -88,7 +88,7 @@ describe("tokenising", () => {
     tokenising.add(part(1, 10));
     tokenising.add(part(2, 3));
     await vi.waitFor(() => expect(tokenised).toEqual([[2, 0, 3]]));
-    expect(failed).toEqual([[1, "tokenising failed: no such character"]]);
+    expect(failed).toEqual([[1, "Tokenising failed: no such character"]]);
   });
 
   it("tokenises at once as many texts as cost little, and a long one alone", async () => {

@@ -1,6 +1,6 @@
 import { AssayError } from "../../../errors.js";
 
-/** Why nobody waits any more: the signal's reason where it is one of ours, or `cancelled`. */
+/** The error of an aborted signal: its reason if that is an error of the catalogue, or else `cancelled`. */
 export function abortReason({ reason }: AbortSignal): AssayError {
   return reason instanceof AssayError ? reason : new AssayError("cancelled");
 }

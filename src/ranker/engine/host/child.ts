@@ -3,52 +3,52 @@ import { fileURLToPath } from "node:url";
 import { RUNTIME_ENVIRONMENT } from "../../runtime-environment.js";
 import type { EngineSetup, FromEngine, ToEngine } from "../protocol.js";
 
-/** Compiled, also when this file runs from source in a test: the engine is a process of its own. */
+/** The compiled module, also if this file runs from source in a test, because the engine is a separate Node process. */
 const ENGINE_MODULE = fileURLToPath(
   new URL("../../../../dist/ranker/engine/process/process.js", import.meta.url),
 );
 
 /** Environment of an engine process on a CUDA device. */
 const CUDA_ENVIRONMENT = {
-  // On Ampere and later ONNX Runtime rounds the factors of fp32 products to TF32, and its Node binding has no option against
-  // it: logits would differ from the CPU's, with which they share a cache, by up to 1e-3 (docs/gpu.md).
+  // On Ampere and later, ONNX Runtime rounds the factors of fp32 products to TF32, and its Node binding has no option to prevent
+  // this. Logits would differ by up to 1e-3 from the CPU's, which are in the same cache (docs/gpu.md).
   NVIDIA_TF32_OVERRIDE: "0",
 };
 
-/** The engine's main thread never works for long: one that leaves this many pings unanswered hangs, and is killed. */
+/** The engine's main thread never blocks for long. A process that leaves this many pings unanswered hangs, and is killed. */
 const PING_MS = 5000;
 const PINGS_UNANSWERED_MAX = 4;
 
-/** Time to leave after being asked to, before it is killed. */
+/** A process that was asked to end is killed after this time. */
 const LEAVE_MS_MAX = 5000;
 
-/** What an engine process says of its own accord. */
+/** Messages of an engine process other than the answers to pings. */
 export type EngineMessage = Exclude<FromEngine, { type: "pong" }>;
 
-/** How an engine process ended. */
+/** The end of an engine process. */
 export interface Death {
   readonly reason: string;
-  /** Somebody killed it, so that nothing that it was doing is to blame. */
+  /** Whether a signal from outside killed it, so that its work may not be the cause. */
   readonly killed: boolean;
 }
 
 /** A running engine process. */
 export interface EngineChild {
-  /** A message to a process that has just died is lost. */
+  /** Sends a message. A message to a process that has just died is lost. */
   tell(message: ToEngine): void;
-  /** The same; resolves when the channel has taken it, so that a long stream of them does not pile up. */
+  /** The same, but resolves when the channel has taken the message, so that a long stream of messages does not pile up. */
   push(message: ToEngine): Promise<void>;
-  /** Asks it to leave, kills it if it does not, and waits until it is gone. */
+  /** Asks it to end, kills it if it does not, and waits until it is gone. */
   end(): Promise<void>;
 }
 
 const alive = new Set<ChildProcess>();
-// A process that is stopped does not notice that its service is gone.
+// A suspended engine process (SIGSTOP) does not notice that its service is gone, so the service kills it at its own exit.
 process.on("exit", () => {
   for (const child of alive) child.kill("SIGKILL");
 });
 
-/** `onDeath` is called once, however the process ends; messages come before it. */
+/** `onDeath` is called once, after the last message, however the process ends. */
 export function startChild(
   setup: EngineSetup,
   onMessage: (message: EngineMessage) => void,
@@ -56,7 +56,7 @@ export function startChild(
 ): EngineChild {
   const child = fork(ENGINE_MODULE, {
     serialization: "advanced",
-    // Standard output belongs to what a command answers; what a library prints there goes with the log.
+    // Standard output is only for the results of commands. What a library prints there goes to standard error, like the log.
     stdio: ["ignore", 2, 2, "ipc"],
     env: {
       ...(setup.device.kind === "cuda" ? CUDA_ENVIRONMENT : {}),

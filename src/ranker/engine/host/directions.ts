@@ -2,25 +2,29 @@ import { AssayError } from "../../../errors.js";
 import type { DirectionVector } from "../../port.js";
 import type { EngineChild } from "./child.js";
 
-/** Vectors that an engine process keeps: each takes as much memory as the weights in float32, once a session thread. */
+/** Most vectors that an engine process keeps. In each session thread a vector takes as much memory as the weights in float32. */
 const VECTORS_MAX = 2;
 
-/** Which directions an engine process has. A run holds its direction while it lasts; what nobody holds gives way, oldest first. */
+/**
+ * The directions that an engine process has. A run holds its direction until it ends. The least recently used that no run holds
+ * is evicted.
+ */
 export interface Directions {
   /**
-   * Resolves to true when the process has the vector, read and pushed if need be, after whoever asked before where all places
-   * are taken; to false where the run has let go meanwhile. Rejects with what reading throws.
+   * Resolves to true when the process has the vector; reads and sends it if needed. If all places are held, runs wait in the
+   * order in which they asked. Resolves to false if the run has released its direction in the meantime. Rejects with the error of
+   * reading.
    */
   hold(run: number, direction: DirectionVector): Promise<boolean>;
   release(run: number): void;
-  /** The process has ended, and its vectors with it. */
+  /** The process has ended, so its vectors are gone. */
   lost(): void;
 }
 
 interface Place {
   readonly direction: DirectionVector;
   readonly holders: Set<number>;
-  /** Resolves when the present process has the vector; null where it has not been begun. */
+  /** Resolves when the present process has the vector; null if sending has not begun. */
   pushed: Promise<void> | null;
 }
 
@@ -30,7 +34,7 @@ interface Waiting {
   readonly resolve: (place: Place | null) => void;
 }
 
-/** `bytes`: of a vector. */
+/** `bytes`: size of a vector. */
 export function createDirections(child: () => EngineChild, bytes: number): Directions {
   /** By digest, the least recently used first. */
   const places = new Map<string, Place>();
@@ -60,7 +64,7 @@ export function createDirections(child: () => EngineChild, bytes: number): Direc
   async function placeFor(run: number, direction: DirectionVector): Promise<Place | null> {
     const held = places.get(direction.digest);
     if (held?.holders.has(run)) return held;
-    // In the order they came: a direction in steady use must not keep others out.
+    // Runs wait in the order in which they came, so that a direction in steady use does not keep the others out.
     const claimed = waiting.length === 0 ? claim(run, direction) : null;
     return claimed ?? new Promise((resolve) => waiting.push({ run, direction, resolve }));
   }
@@ -112,5 +116,5 @@ export function createDirections(child: () => EngineChild, bytes: number): Direc
 }
 
 function wrongSize(digest: string, bytes: number): AssayError {
-  return new AssayError("internal", { detail: `The direction ${digest} has not ${bytes} bytes` });
+  return new AssayError("internal", { detail: `The direction ${digest} does not have ${bytes} bytes` });
 }

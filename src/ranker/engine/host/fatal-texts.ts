@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { AssayError } from "../../../errors.js";
 import type { Text } from "../../port.js";
 
-/** Texts remembered; the oldest give way. */
+/** Most texts that are remembered. Beyond this the oldest are forgotten. */
 const TEXTS_MAX = 1000;
 
-/** Texts that ended an engine process twice, the second time alone: they are not run again while the model serves. */
+/** Texts that have crashed an engine process twice, the second time alone. They do not run again until the model is reloaded. */
 export interface FatalTexts {
-  /** Throws `text_refused` with the index of the first text that is among them as the fault's path. */
+  /** Throws `text_refused` if a text is among them. The fault's sample is the index of the first such text. */
   check(texts: readonly Text[]): void;
   add(text: Text): void;
 }
@@ -30,8 +30,9 @@ export function createFatalTexts(): FatalTexts {
 /** `index` is the text's place in the run. */
 export function textRefused(index: number): AssayError {
   return new AssayError("text_refused", {
-    detail: "A text ended the engine process twice, the second time alone in its batch; it is not run again",
-    faults: [{ sample: index, path: "", message: "ended the engine process twice" }],
+    detail:
+      "A text crashed the engine process twice, the second time alone in its batch; it does not run again",
+    faults: [{ sample: index, path: "", message: "crashed the engine process twice" }],
   });
 }
 

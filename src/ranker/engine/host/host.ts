@@ -23,49 +23,52 @@ export interface EngineHostOptions {
   readonly setup: EngineSetup;
   readonly fatalTexts: FatalTexts;
   readonly onBatch: (facts: BatchFacts) => void;
-  /** Characters and tokens of texts that the tokenizer has counted and not cut. */
+  /** Called with the characters and tokens of texts that the tokenizer has counted and not cut. */
   readonly onTokenised: (characters: number, tokens: number) => void;
   /** Called on every change of state, for the log and the metrics. */
   readonly onState: (state: RankerState) => void;
-  /** What an engine says of a fault, with paths that no answer tells. */
+  /** Called with the full text of a fault if it names paths, which answers do not contain. */
   readonly onFault: (reason: string) => void;
-  /** The process ended unasked. */
+  /** The process ended, although nobody asked it to. */
   readonly onDeath: (reason: string) => void;
-  /** The device in use; `missing` says why it is not the one that was asked for. */
+  /** Called with the device in use. `missing` says why it is not the requested one. */
   readonly onDevice: (device: Device, missing: string | null) => void;
-  /** Tokens wait or have run. */
+  /** The number of waiting tokens has changed. */
   readonly onQueue: () => void;
 }
 
-/** The service's end of an engine process: gives it work, and what is left of it to the next one when it dies. */
+/**
+ * The service's side of an engine process. It sends work to the process. If the process dies, it sends the rest to the next one.
+ */
 export interface EngineHost {
   state(): RankerState;
   /** The first state that is not `loading`. */
   settled(): Promise<RankerState>;
-  /** Tokens that wait or run, of one priority or of both. */
+  /** The number of tokens that wait or run, of one priority or of both. */
   tokens(priority?: Priority): number;
   /**
-   * Waits while the engine loads, and starts over what was under way when it dies. Throws `model_not_ready` where the model
-   * cannot be loaded, `text_refused` for a text that ends the engine, and when the signal aborts its reason, or `cancelled`.
+   * Waits while the engine loads. If the engine dies, the unfinished rows run again in the next one. Throws `model_not_ready` if
+   * the model cannot be loaded, `text_refused` for a text that crashes the engine, and, if the signal aborts, its reason or
+   * `cancelled`.
    */
   run(request: HostRequest, signal: AbortSignal): Promise<Outputs>;
-  /** Begins sums of gradients that `accumulate` runs add to by their name; throws `overloaded` while too many are open. */
+  /** Begins sums of gradients. `accumulate` runs name the sums that they add to. Throws `overloaded` if too many are open. */
   openSums(): HostSums;
-  /** The trees' answers (N) to a matrix (N, F); waits and throws as `run` does. */
+  /** The trees' answers (N) to a matrix (N, F). Waits and throws as `run` does. */
   learned(matrix: Float32Array, signal: AbortSignal): Promise<Float32Array>;
-  /** Waits for the runs under way, then ends the process. */
+  /** Waits until all runs have finished, then ends the process. */
   close(): Promise<void>;
 }
 
-/** Sums over the parameters in the engine process. Every use of them throws `accumulation_lost` once they are gone. */
+/** Sums over the parameters in the engine process. Once they are lost or closed, every use throws `accumulation_lost`. */
 export interface HostSums {
-  /** The operand of runs that add to them. */
+  /** Runs that add to them have this operand. */
   readonly name: string;
   check(): void;
   norm(): Promise<number>;
   /** Entries from `at` on, times `scale`. */
   read(at: number, length: number, scale: number): Promise<Float32Array>;
-  /** Lets go of them, and rejects the runs that were adding. */
+  /** Releases them, and rejects the runs that still add to them. */
   close(why: string): void;
 }
 
@@ -77,7 +80,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     () => engine.child(),
     parameterCount(setup.folder.manifest) * Float32Array.BYTES_PER_ELEMENT,
   );
-  /** The vectors of the runs along a direction. */
+  /** The vectors of the runs that need a direction, by run. */
   const vectors = new Map<number, DirectionVector>();
   const treesJobs = createTreesJobs((job) => {
     if (isReady()) tell(job);
@@ -129,7 +132,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     settleDrain();
   }
 
-  /** The same with a reason for those who must not know where the folder lies; the log gets the whole. */
+  /** The message with a reason that contains no paths, for answers. The log gets the full reason. */
   function cleaned(message: EngineMessage): EngineMessage {
     if (!("reason" in message)) return message;
     const reason = withoutPaths(message.reason, setup.folder.directory);
@@ -166,7 +169,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
   async function sendAlong(part: RunPart, direction: DirectionVector): Promise<void> {
     const to = engine.child();
     try {
-      // After a death meanwhile the next process gets all that is left.
+      // If the process has died in the meantime, the next process gets everything that is left.
       if ((await directions.hold(part.run, direction)) && to === engine.child()) sendPart(part);
     } catch (error) {
       if (to !== engine.child()) return;
@@ -179,9 +182,9 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     for (const name of openSums.lost(reason)) runs.rejectOperand(name, accumulationLost(reason));
   }
 
-  /** The refusal of a run says what may help where another start would not; that of a new model does not. */
+  /** The refusal of a run. If another start would not help, it says that a reload may. */
   function notReady(reason: string): AssayError {
-    const help = engine.isInvalid() ? "; a reload of the model tries again" : "";
+    const help = engine.isInvalid() ? "; reload the model to try again" : "";
     return new AssayError("model_not_ready", { detail: `The model is not ready: ${reason}${help}` });
   }
 

@@ -14,23 +14,25 @@ export type Progress = Extract<
 >;
 
 /**
- * The runs of one engine process: what is left of each, and its outputs so far. It outlives the process, so that the next one
- * does only what the last one did not.
+ * The runs of one engine process: for each, what is left and the outputs so far. They outlive the process, so that the next
+ * process runs only the rows that are left.
  */
 export interface OpenRuns {
   size(): number;
-  /** Tokens that wait or run, of one priority or of both. */
+  /** The number of tokens that wait or run, of one priority or of both. */
   tokens(priority?: Priority): number;
   add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
-  /** Everything that is left, of one run or of all, to be sent to an engine process. */
+  /** The rows that are left, of one run or of all, in parts to send to an engine process. */
   left(run?: number): RunPart[];
-  /** A part of the run goes to the process now: what it waited for before, a direction too, counts as waiting. */
+  /**
+   * A part of the run is being sent to the process. The time before, for example for a direction, counts as waiting in the queue.
+   */
   sent(run: number): void;
-  /** Takes a message; answers what has to be sent again. */
+  /** Handles a message. Answers the parts that have to be sent again. */
   receive(message: Progress): RunPart[];
   /**
-   * The process ended: rows that were in a session run alone next time. One that was alone is refused, or the second time
-   * where the process was killed from outside, for that may be chance.
+   * The process has ended. Rows that were in a session run alone next time. A row that ran alone is refused. If the process was
+   * killed from outside, the row is refused only after the second time, because that may be chance.
    */
   crashed(death: { readonly killed: boolean }): void;
   reject(run: number, error: AssayError): void;
@@ -38,12 +40,12 @@ export interface OpenRuns {
   rejectOperand(operand: string, error: AssayError): number[];
 }
 
-/** A crash under a text that runs alone is as much as two kills. */
+/** A text is refused after this many strikes. A crash while it runs alone gives two, a kill from outside gives one. */
 const STRIKES_MAX = 2;
 
 export interface OpenRunsOptions {
   readonly fatalTexts: FatalTexts;
-  /** Characters and tokens of texts that the tokenizer has counted and not cut. */
+  /** Called with the characters and tokens of texts that the tokenizer has counted and not cut. */
   readonly onTokenised: (characters: number, tokens: number) => void;
   /** `tokens()` has changed. */
   readonly onQueue: () => void;
@@ -104,7 +106,7 @@ export function createOpenRuns({ fatalTexts, onTokenised, onQueue }: OpenRunsOpt
     }
   }
 
-  /** Marks the rows of a batch that went wrong; `condemn` decides about one that was alone already. */
+  /** Marks the rows of a batch that failed. Calls `condemn` for a row that already ran alone. */
   function suspect(parts: readonly BatchPart[], condemn: (run: Run, row: number) => void): void {
     for (const { run: id, rows } of parts) {
       const run = runs.get(id);
@@ -217,7 +219,7 @@ export function createOpenRuns({ fatalTexts, onTokenised, onQueue }: OpenRunsOpt
 
 function sessionFailed(row: number, reason: string): AssayError {
   return new AssayError("engine_failed", {
-    detail: `The model fails on a text, also alone: ${reason}`,
+    detail: `The model fails on a text, even if it runs alone: ${reason}`,
     faults: [{ sample: row, path: "", message: reason }],
   });
 }

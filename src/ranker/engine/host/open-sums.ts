@@ -1,24 +1,24 @@
 import { AssayError } from "../../../errors.js";
 import type { ToEngine } from "../protocol.js";
 
-/** Sums of gradients that are open at once in an engine process: each takes twice the memory of the weights in float32. */
+/** Most sums of gradients that are open at once in an engine process. Each takes twice the memory of the weights in float32. */
 const OPEN_MAX = 2;
 
-/** The service's end of the sums of an engine process. */
+/** The service's side of the sums in an engine process. */
 export interface OpenSums {
-  /** A name for new sums; throws `overloaded` while too many are open. The process hears of them when they are first added to. */
+  /** A name for new sums. Throws `overloaded` if too many are open. The process makes them when `begin` is called. */
   open(): string;
-  /** Throws where the sums are gone. */
+  /** Throws `accumulation_lost` if the sums are gone. */
   check(name: string): void;
-  /** To be called before an addition is sent. */
+  /** Call this before an addition is sent. */
   begin(name: string): void;
   norm(name: string): Promise<number>;
   /** Entries from `at` on, times `scale`. */
   read(name: string, at: number, length: number, scale: number): Promise<Float32Array>;
-  /** Lets go of sums; who uses them after that hears `why`. */
+  /** Releases sums. Any later use throws an error with the reason `why`. */
   close(name: string, why: string): void;
   receive(answer: { readonly ask: number; readonly value: number | Float32Array }): void;
-  /** The process ended. Answers the names of the sums that ended with it. */
+  /** The process has ended. Answers the names of the sums that were lost with it. */
   lost(reason: string): string[];
 }
 
@@ -29,7 +29,7 @@ interface Ask {
 }
 
 export function createOpenSums(tell: (message: ToEngine) => void): OpenSums {
-  /** The sums that are open, and whether the process has them. */
+  /** The open sums, and whether the process has them. */
   const open = new Map<string, { begun: boolean }>();
   const gone = new Map<string, string>();
   const asks = new Map<number, Ask>();
@@ -38,7 +38,7 @@ export function createOpenSums(tell: (message: ToEngine) => void): OpenSums {
 
   function find(name: string): { begun: boolean } {
     const sums = open.get(name);
-    if (sums === undefined) throw accumulationLost(gone.get(name) ?? "they were let go");
+    if (sums === undefined) throw accumulationLost(gone.get(name) ?? "they were released");
     return sums;
   }
 
@@ -65,7 +65,7 @@ export function createOpenSums(tell: (message: ToEngine) => void): OpenSums {
     open() {
       if (open.size >= OPEN_MAX) {
         throw new AssayError("overloaded", {
-          detail: `${OPEN_MAX} directions are being made; the next begins when one of them is done`,
+          detail: `${OPEN_MAX} directions are being made already: send the request again when one of them is done`,
         });
       }
       const name = `${nextName++}`;
@@ -112,7 +112,7 @@ export function createOpenSums(tell: (message: ToEngine) => void): OpenSums {
   };
 }
 
-/** Sums that are gone whose end is remembered. */
+/** For this many sums that are gone, the reason is remembered. */
 const GONE_MAX = 100;
 
 export function accumulationLost(why: string): AssayError {

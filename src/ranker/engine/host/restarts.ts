@@ -1,40 +1,42 @@
 import type { RankerState } from "../../port.js";
 import type { Death, EngineChild } from "./child.js";
 
-/** Waiting time before the n-th restart in a row: none, then doubling from here to a minute. */
+/**
+ * Delay before the n-th restart in a row: none before the first, this before the second, then doubled each time up to a minute.
+ */
 const RESTART_DELAY_MS = 500;
 const RESTART_DELAY_MAX_MS = 60_000;
 
-/** Restarts in a row after which nobody is left waiting for the next. */
+/** After this many restarts in a row, runs no longer wait for the next one. */
 const RESTARTS_MAX = 3;
 
 export interface RestartOptions {
-  /** Starts a process, which calls `onDeath` once it has ended. */
+  /** Starts a process. `onDeath` is called once when it has ended. */
   readonly start: (onDeath: (death: Death) => void) => EngineChild;
   /** Called on every change of state. */
   readonly onState: (state: RankerState) => void;
-  /** The process ended unasked; `wasReady` says whether it answered by then. */
+  /** The process ended, although nobody asked it to. `wasReady` says whether it was ready before. */
   readonly onDeath: (death: Death, wasReady: boolean) => void;
-  /** The next start is far off, or there is none: whoever waits for it has to go. */
+  /** The next start is far off, or there is none. Runs that wait for it have to be rejected. */
   readonly onGivenUp: (reason: string) => void;
-  /** Whether anybody needs the process: one that nobody needs is not started again. */
+  /** Whether the process is still needed. If not, it is not started again. */
   readonly isNeeded: () => boolean;
 }
 
-/** An engine process that is started again when it dies, later each time in a row. */
+/** An engine process that is started again when it dies, after a delay that grows with each death in a row. */
 export interface RestartedProcess {
-  /** The present process, or the last one, to which messages are lost. */
+  /** The present process. If none runs, the last one: messages to it are lost. */
   child(): EngineChild;
   state(): RankerState;
   /** The first state that is not `loading`. */
   settled(): Promise<RankerState>;
-  /** Whether another start would fail like the last one, so that only a reload helps. */
+  /** Whether another start would fail too, so that only a reload helps. */
   isInvalid(): boolean;
   /** The process has loaded the model. */
   ready(): void;
-  /** The process cannot load the model, and ends. */
+  /** The process cannot load the model. Ends it. */
   invalid(reason: string): void;
-  /** A batch has finished: the deaths before it count no longer. */
+  /** A batch has finished. The deaths before it no longer count. */
   worked(): void;
   /** Ends the process and starts no other. */
   end(): Promise<void>;
@@ -64,9 +66,9 @@ export function startWithRestarts(options: RestartOptions): RestartedProcess {
     const delayMs = delayMsBefore(deathsInARow);
     if (deathsInARow > RESTARTS_MAX) {
       options.onGivenUp(death.reason);
-      setState({ status: "failed", reason: `${death.reason}; it starts again in ${delayMs / 1000} s` });
+      setState({ status: "failed", reason: `${death.reason}; a new one starts in ${delayMs / 1000} s` });
     } else {
-      setState({ status: "loading", reason: `${death.reason}; it starts again` });
+      setState({ status: "loading", reason: `${death.reason}; a new one starts` });
     }
     timer = setTimeout(() => restart(death.reason), delayMs);
   }

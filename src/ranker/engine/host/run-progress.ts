@@ -5,30 +5,30 @@ import type { Outputs, Text } from "../../port.js";
 import type { Matrices, RunPart } from "../protocol.js";
 import { gatherRows, scatterRows } from "../rows.js";
 
-/** Texts on their way through an engine process. */
+/** A request to run texts in an engine process. */
 export interface RunRequest {
   readonly texts: readonly Text[];
   readonly work: Work;
   /** (N, K) of accumulate, null for the other graphs. */
   readonly coefficients: Float32Array | null;
   readonly priority: Priority;
-  /** (N) Guessed token counts, until the tokenizer has counted; in tokens of the forward graph. */
+  /** (N) Cost in tokens of the forward graph. It is an estimate until the tokenizer has counted. */
   readonly tokens: Float64Array;
 }
 
-/** What has become of a run's rows so far. */
+/** The progress of a run's rows. */
 export interface Run extends RunRequest {
   readonly id: number;
-  readonly outputs: { -readonly [M in keyof Matrices]: Float32Array }; // allocated when the first batch tells their widths
+  readonly outputs: { -readonly [M in keyof Matrices]: Float32Array }; // allocated with the first batch, which shows their widths
   readonly truncated: Uint8Array;
   readonly state: Uint8Array; // (N) of State
-  readonly strikes: Uint8Array; // (N) against texts under which, alone, a process ended
+  readonly strikes: Uint8Array; // (N) counts the ends of the process while the text ran alone
   rowsLeft: number;
   tokensLeft: number;
   /** Times the process ended while it tokenised this run. */
   tokeniseCrashes: number;
   readonly addedAtMs: number;
-  /** When it first went to a process. */
+  /** When it was first sent to a process. */
   sentAtMs: number | null;
   tokenisedAtMs: number | null;
   startedAtMs: number | null;
@@ -58,7 +58,7 @@ export function newRun(id: number, request: RunRequest, settle: Pick<Run, "resol
 
 export const State = { untokenised: 0, waiting: 1, suspect: 2, done: 3 } as const;
 
-/** The rows in one of these states, as they go to a process. */
+/** The rows that are in one of these states, as a part to send to a process. */
 export function partsOf(
   run: Run,
   states: readonly number[],
@@ -85,7 +85,7 @@ function allRows({ texts }: Run): number[] {
   return texts.map((_, row) => row);
 }
 
-/** Puts the rows of a batch where they belong in the run. */
+/** Copies the outputs of a batch to their rows of the run. */
 export function scatter(from: Matrices, rows: readonly number[], { outputs, texts }: Run): void {
   for (const [name, matrix] of Object.entries(from) as [keyof Matrices, Float32Array][]) {
     outputs[name] ??= new Float32Array((matrix.length / rows.length) * texts.length);
@@ -93,7 +93,7 @@ export function scatter(from: Matrices, rows: readonly number[], { outputs, text
   }
 }
 
-/** The three timings add up to the whole time of the run. */
+/** The outputs of a finished run. The sum of its three timings is the time of the whole run. */
 export function outputsOf(run: Run): Outputs {
   const endedAtMs = performance.now();
   const sentAtMs = run.sentAtMs ?? endedAtMs;

@@ -2,18 +2,18 @@ import { AssayError } from "../../../errors.js";
 import type { TreesAnswer, TreesJob } from "../protocol.js";
 import { abortReason } from "./abort.js";
 
-/** Matrices that wait for the trees of one engine process. It outlives the process, so that the next one answers them. */
+/** Matrices that wait for the trees of an engine process. They outlive the process, so that the next one answers them. */
 export interface TreesJobs {
   size(): number;
-  /** What the trees say (N) of a matrix (N, F). Throws `engine_failed`, and what `giveUp` and the signal tell. */
+  /** The trees' answers (N) to a matrix (N, F). Throws `engine_failed`, the error of `giveUp`, and the reason of the signal. */
   ask(matrix: Float32Array, signal: AbortSignal): Promise<Float32Array>;
-  /** Sends everything that is left to a process that has just become ready. */
+  /** Sends all open jobs to a process that has just become ready. */
   sendLeft(): void;
   done(answer: Extract<TreesAnswer, { type: "trees_done" }>): void;
   failed(job: number, reason: string): void;
-  /** The process ended. What it ended under twice is given up. */
+  /** The process has ended. Jobs that were open at two such ends are rejected. */
   crashed(): void;
-  /** Rejects everything that is left. */
+  /** Rejects all open jobs. */
   giveUp(error: AssayError): void;
 }
 
@@ -26,7 +26,7 @@ interface Waiting {
   crashes: number;
 }
 
-/** `send` may drop a job while no process is ready; `onSettled` is called after each that was answered or given up. */
+/** `send` may drop a job while no process is ready. `onSettled` is called after each job that was answered or rejected. */
 export function createTreesJobs(send: (job: TreesJob) => void, onSettled: () => void): TreesJobs {
   const waiting = new Map<number, Waiting>();
   let next = 1;
@@ -65,13 +65,13 @@ export function createTreesJobs(send: (job: TreesJob) => void, onSettled: () => 
       settle(job, ({ resolve }) => resolve(values));
     },
     failed(job, reason) {
-      reject(job, engineFailed(`The learned model cannot run: ${reason}; a reload of the model tries again`));
+      reject(job, engineFailed(`The learned model cannot run: ${reason}; reload the model to try again`));
     },
     crashed() {
       for (const [job, one] of waiting) {
         one.crashes += 1;
         if (one.crashes >= CRASHES_MAX)
-          reject(job, engineFailed("The engine process ended twice under the learned model"));
+          reject(job, engineFailed("The engine process ended twice while the learned model ran"));
       }
     },
     giveUp(error) {

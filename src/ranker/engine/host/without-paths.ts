@@ -1,10 +1,10 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 
-/** An absolute path to a file with an extension; a node of a graph, `/bert/embeddings/Add`, has none. */
+/** The folders of an absolute path to a file with an extension. The name of a graph's node, `/bert/embeddings/Add`, has none. */
 const FOLDERS_OF_FILE = /(?<![\w.:/-])\/(?:[^\s"'()<>:,;/]+\/)*(?=[^\s"'()<>:,;/]*\.[A-Za-z]\w{0,7}\b)/g;
 
-/** What ONNX Runtime or the system says, with files by their names alone: an answer must not tell of the machine. */
+/** A message of ONNX Runtime or the system in which paths are shortened to file names, because answers must not reveal paths. */
 export function withoutPaths(text: string, directory: string): string {
   const folders = new Set([directory, resolve(directory), resolved(directory)]);
   return [...folders]
@@ -13,7 +13,7 @@ export function withoutPaths(text: string, directory: string): string {
     .replaceAll(FOLDERS_OF_FILE, "");
 }
 
-/** Where a link leads; the folder of an upload may be gone. */
+/** The target of a link. The folder of an upload may be gone; then the path itself. */
 function resolved(directory: string): string {
   try {
     return realpathSync(directory);

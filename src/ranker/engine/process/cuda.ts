@@ -3,7 +3,7 @@ import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { messageOf } from "../../../errors.js";
 
-/** What is missing, in words, for the message with which opening a session on a CUDA device failed. */
+/** Says what is missing, given the error message of opening a session on a CUDA device. */
 export function cudaFailure(message: string): string {
   const cuda = /CUDA failure \d+: ([^;]+)/.exec(message)?.[1];
   if (cuda !== undefined) return `CUDA: ${cuda.trim()}`;
@@ -11,7 +11,7 @@ export function cudaFailure(message: string): string {
   return missingLibrary();
 }
 
-/** ONNX Runtime says only that its CUDA provider did not load; loading it by hand tells which library is missing. */
+/** ONNX Runtime says only that its CUDA provider did not load. Loading the provider directly tells which library is missing. */
 function missingLibrary(): string {
   const root = dirname(createRequire(import.meta.url).resolve("onnxruntime-node/package.json"));
   const folder = join(root, "bin", "napi-v6", process.platform, process.arch);

@@ -1,7 +1,7 @@
 import type { DirectionChunk } from "../protocol.js";
 import type { SessionHandle } from "./session-handle.js";
 
-/** Puts vectors together from chunks and hands them to the session threads, which keep them until they are forgotten. */
+/** Assembles vectors from chunks and passes them to the session threads, which keep them until `forget`. */
 export interface DirectionIntake {
   add(chunk: DirectionChunk): void;
   forget(digest: string): void;
@@ -18,7 +18,7 @@ export function createDirectionIntake(threads: readonly SessionHandle[], count: 
       new Uint8Array(vector.buffer).set(bytes, at);
       if (at + bytes.length < vector.byteLength) return;
       arriving.delete(digest);
-      // ONNX Runtime takes no shared memory, so each thread has a vector of its own; the last gets this one.
+      // ONNX Runtime does not accept shared memory, so each thread gets its own copy; the last thread gets this vector.
       threads.forEach((thread, index) => {
         thread.keepDirection(digest, index === threads.length - 1 ? vector : vector.slice());
       });

@@ -15,13 +15,15 @@ export interface LoadedModel {
   readonly threads: readonly SessionHandle[];
   readonly wide: WideSession | null;
   readonly device: Device;
-  /** Why the device that was asked for could not be had; null where it is the one in use. */
+  /** Why the requested device is not available; null if it is the one in use. */
   readonly missing: string | null;
 }
 
 const CPU: Device = { kind: "cpu" };
 
-/** Throws `model_invalid` where the folder is faulty, `device_unavailable` where the device is missing and nothing may stand in. */
+/**
+ * Throws `model_invalid` if the folder has a fault, and `device_unavailable` if the device is missing and there is no fallback.
+ */
 export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const { folder } = setup;
   await checkDigests(folder);
@@ -41,7 +43,7 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   return { tokenise, threads, wide, device, missing };
 }
 
-/** Null where one session has all cores already. */
+/** Opens the wide session. Null on a GPU, and if one session already has all cores. */
 async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promise<WideSession | null> {
   const { folder, sessions, threads } = setup;
   if (device.kind !== "cpu" || sessions === 1) return null;
@@ -56,7 +58,7 @@ async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promi
   return { thread, graph: work.graph };
 }
 
-/** What the first session is for. */
+/** The work of the first session. */
 function firstWork({ precision }: EngineSetup): Work {
   return { graph: forwardGraph(precision), asked: [], operand: null };
 }
@@ -76,7 +78,7 @@ async function openThreads(
     const reason = cudaFailure(message);
     if (!setup.fallback) {
       throw new AssayError("device_unavailable", {
-        detail: `No session on cuda:${device.index}: ${reason}`,
+        detail: `No session can be opened on cuda:${device.index}: ${reason}`,
         cause: error,
       });
     }

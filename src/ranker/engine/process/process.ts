@@ -1,6 +1,6 @@
 /**
- * The engine process: one model folder on one device, its tokenizer on this thread and its sessions on threads of their own.
- * It speaks `protocol.ts` with the service that forked it and ends when that service goes away.
+ * The engine process: it runs one model folder on one device. Its tokenizer is on this thread, its sessions are on other threads.
+ * It exchanges the messages of `protocol.ts` with the service that forked it, and ends when that service is gone.
  */
 
 import { parameterCount } from "../../parameters.js";
@@ -32,8 +32,8 @@ let engine: Engine | null = null;
 let outbox: FromEngine[] = [];
 
 /**
- * What is said in one turn goes as one message, after the session has its batch: each message costs both ends more than it
- * carries. A service that died in the meantime needs no answer: `disconnect` ends this process.
+ * All messages of one turn are sent together, after the session has got its batch, because sending costs both ends more than the
+ * content. A service that has died needs no answer: `disconnect` ends this process.
  */
 function send(message: FromEngine): void {
   outbox.push(message);
@@ -142,13 +142,13 @@ process.on("message", (message: ToEngine): void => {
   }
 });
 
-// The service closes the channel when nothing is under way, or dies: either way nobody is left to answer. Leaving while a
-// session runs, or while one is opened, would abort the process with a core dump.
+// The service has closed the channel, which it does when no run is left, or it has died: nobody waits for an answer. An exit
+// while a session runs or is opened would abort the process with a core dump, so it is killed instead.
 process.on("disconnect", () => {
   if (engine === null || engine.tokenising.busy() || engine.scheduler.busy() || engine.trees.busy())
     process.kill(process.pid, "SIGKILL");
   process.exit(0);
 });
-// A terminal's Ctrl-C reaches the whole group; the service decides when its engines end.
+// A terminal's Ctrl-C reaches the whole process group, but the service decides when its engines end.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);

@@ -13,9 +13,9 @@ import type { PaddedBatch } from "../session/padding.js";
 import { GraphFault, type SessionHandle } from "./session-handle.js";
 
 /**
- * Budget of a batch by graph. int8 products want more rows than fp32's to fill a core. To the sums of `accumulate` each batch
- * writes and adds every parameter, for the 22.7 M of MiniLM some 130 of the
- * 400 ms of 512 tokens: 768 are 4% faster, 1024 no faster than those, and the larger the batch the longer others wait.
+ * Budget of a batch by graph, as a multiple. int8 products need more rows than fp32 products to keep a core busy. Each batch of
+ * `accumulate` writes every parameter and adds it to the sums. For the 22.7 M parameters of MiniLM this takes some 130 of the 400
+ * ms of a batch of 512 tokens. Batches of 768 tokens are 4% faster; 1024 are no faster than 768, and other requests wait longer.
  */
 const BATCH_SCALE: Readonly<Record<Graph, number>> = {
   forward: 1,
@@ -27,15 +27,15 @@ const BATCH_SCALE: Readonly<Record<Graph, number>> = {
 
 /**
  * Whether the runs of a priority take turns: the run whose oldest row led a batch goes behind the others, so no run waits until a
- * longer one has ended. Bulk runs do not: they are served in the order in which they came, and admission counts on that order to keep
- * deadlines. If bulk runs of equal size took turns, all of them would end late.
+ * longer one has ended. Bulk runs do not: they are served in the order in which they came, and admission counts on that order to
+ * keep deadlines. If bulk runs of equal size took turns, all of them would end late.
  */
 const TAKES_TURNS: Readonly<Record<Priority, boolean>> = { interactive: true, bulk: false };
 
 /** A tokenised row that waits for a session. */
 export interface PendingRow extends WaitingRow {
   readonly run: number;
-  /** Which row of the run. */
+  /** Index of the row in the run. */
   readonly row: number;
   readonly text: TokenisedText;
   readonly work: Work;
@@ -43,7 +43,7 @@ export interface PendingRow extends WaitingRow {
   readonly coefficients: Float32Array | null;
 }
 
-/** A row as the plan sees it too. */
+/** Adds to a row what the plan needs to know. */
 export function pendingRow(row: Omit<PendingRow, "kind" | "tokens" | "batchScale">): PendingRow {
   const { graph } = row.work;
   return { ...row, kind: kindOf(row.work), tokens: row.text.ids.length, batchScale: BATCH_SCALE[graph] };
@@ -56,9 +56,9 @@ export interface WideSession {
 
 export interface SchedulerOptions {
   readonly threads: readonly SessionHandle[];
-  /** A session over the cores of all `threads`, for lonely batches of its graph. */
+  /** A session that uses the cores of all `threads`, for a batch of its graph that has the engine to itself. */
   readonly wide: WideSession | null;
-  /** Padded tokens of one batch, at most. */
+  /** Most padded tokens of one batch. */
   readonly tokensMax: number;
   /** How long interactive rows may keep bulk waiting. */
   readonly bulkPauseMsMax: number;
@@ -70,23 +70,23 @@ export interface SchedulerOptions {
 
 export interface Scheduler {
   add(priority: Priority, rows: readonly PendingRow[]): void;
-  /** Forgets the rows of a run that nobody waits for; a batch under way finishes. */
+  /** Drops the waiting rows of a run. A batch that already runs finishes. */
   cancel(run: number): void;
-  /** Whether a session is at work. */
+  /** Whether a session runs a batch. */
   busy(): boolean;
 }
 
 interface ReadyBatch {
   readonly priority: Priority;
   readonly rows: readonly PendingRow[];
-  /** Of all rows. */
+  /** The work of all its rows. */
   readonly work: Work;
   readonly padded: PaddedBatch;
 }
 
 /**
- * Keeps every session busy with batches of the waiting rows, whichever run they belong to. While the sessions work, the next
- * batch is planned and padded; rows that come or go in the meantime change it.
+ * Keeps every session busy with batches of waiting rows, which may come from several runs. While the sessions work, the next
+ * batch is planned and padded. If rows are added or cancelled in the meantime, it is planned again.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   /** In the order in which rows lead a batch. */
@@ -111,7 +111,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     prepare();
   }
 
-  /** Removes the rows of a batch, and ends the turn of the run that led it. */
+  /** Removes the rows of a batch from the queue, and ends the turn of the run that led it. */
   function take({ priority, rows }: ReadyBatch): void {
     const taken = new Set(rows);
     const leader = pending[priority][0]?.run;
@@ -121,7 +121,10 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       : left;
   }
 
-  /** One row alone, or a few where there are more sessions, would leave the others idle: the wide session shares out its products. */
+  /**
+   * The session for a batch. If a batch has fewer rows than there are sessions and nothing else waits or runs, it gets the wide
+   * session, which uses all cores for each product. A normal session would leave the other cores idle.
+   */
   function takeThread({ rows, work }: ReadyBatch): SessionHandle {
     const waiting = pending.interactive.length + pending.bulk.length;
     const isLonely = idle.length === options.threads.length && waiting === 0 && rows.length < idle.length;
@@ -131,7 +134,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     return wide.thread;
   }
 
-  /** Plans and pads the batch that the next idle session will take, after the messages that are already here. */
+  /** Plans and pads the batch for the next idle session, after the messages that have already arrived. */
   function prepare(): void {
     if (preparing) return;
     preparing = true;
@@ -142,7 +145,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   }
 
   function plan(sessionsIdle: number): ReadyBatch | null {
-    // Bulk that has just come has not been kept waiting.
+    // The waiting time of bulk starts when bulk arrives.
     if (pending.bulk.length === 0) bulkStartedAtMs = performance.now();
     const planned: PlannedBatch | null = planNextBatch(pending, {
       tokensMax: options.tokensMax,
@@ -179,7 +182,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       dispatch();
       return;
     }
-    dispatch(); // before the answers: the session should not wait for them
+    dispatch(); // before the answers, so that the session does not wait for them
     const finished = parts.map(({ run, rows, indices }) => ({
       run,
       rows,
@@ -205,7 +208,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   };
 }
 
-/** (B, K) coefficients of a padded batch, zeros for the rows that fill it up; null where the work takes none. */
+/** (B, K) coefficients of a padded batch, with zeros for the rows that fill it up; null if the work takes no coefficients. */
 function coefficientsOf(rows: readonly PendingRow[], { shape }: PaddedBatch): Float32Array | null {
   const width = rows[0]?.coefficients?.length;
   if (width === undefined) return null;
@@ -216,7 +219,7 @@ function coefficientsOf(rows: readonly PendingRow[], { shape }: PaddedBatch): Fl
   return matrix;
 }
 
-/** Some rows of the outputs of `count`. */
+/** The rows at `indices` of outputs with `count` rows. */
 function gather(from: Matrices, count: number, indices: readonly number[]): Matrices {
   const gathered: Record<string, Float32Array> = {};
   for (const [name, matrix] of Object.entries(from)) {
@@ -225,7 +228,7 @@ function gather(from: Matrices, count: number, indices: readonly number[]): Matr
   return gathered;
 }
 
-/** The batch by run: rows of the run, and their indices in the batch. */
+/** The batch split by run: the row numbers in the run, and the indices in the batch. */
 function partsOf(batch: readonly PendingRow[]): { run: number; rows: number[]; indices: number[] }[] {
   const parts = new Map<number, { rows: number[]; indices: number[] }>();
   batch.forEach(({ run, row }, index) => {

@@ -7,31 +7,31 @@ import type { SharedSums } from "../session/shared-sums.js";
 
 const THREAD_MODULE = new URL("../session/session-thread.js", import.meta.url);
 
-/** The main thread's end of one session thread; it takes one job at a time. */
+/** The main thread's side of one session thread, which takes one job at a time. */
 export interface SessionHandle {
-  /** Opens the session of a graph, so that its first batch does not wait. Rejects where it cannot be opened. */
+  /** Opens the session of a graph, so that its first batch does not wait for it. Rejects if it cannot be opened. */
   open(work: Work): Promise<void>;
-  /** Runs a batch, whose inputs move to the thread. Rejects with what the session threw, or `GraphFault`. */
+  /** Runs a batch. Its inputs are moved to the thread. Rejects with the session's error, or with `GraphFault`. */
   run(
     work: Work,
     batch: PaddedBatch,
     coefficients: Float32Array | null,
   ): Promise<{ outputs: Matrices; inferMs: number }>;
-  /** The vector, which moves to the thread, is there for every batch that is run after this. */
+  /** Moves the vector to the thread. Every later batch can use it. */
   keepDirection(digest: string, vector: Float32Array<ArrayBuffer>): void;
   forgetDirection(digest: string): void;
   keepSums(name: string, sums: SharedSums): void;
   forgetSums(name: string): void;
-  /** Ends the thread. Never while a batch runs in it: that would abort the process. */
+  /** Ends the thread. Do not call this while a batch runs in it, because that would abort the process. */
   close(): Promise<void>;
 }
 
-/** The graph itself cannot run, whatever the batch. */
+/** The graph cannot run, with any batch. */
 export class GraphFault extends Error {}
 
 export function startSession(data: SessionThreadData): SessionHandle {
   const worker = new Worker(THREAD_MODULE, { workerData: data });
-  // A thread that ends has failed in a way that no batch answers for: the process ends, and the service starts another.
+  // If the thread fails outside of a job, the process ends, and the service starts another.
   worker.on("error", (error) => {
     throw error;
   });

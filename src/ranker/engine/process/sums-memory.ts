@@ -2,10 +2,10 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { closeSharedSums, openSharedSums, type SharedSums } from "../session/shared-sums.js";
 import type { SessionHandle } from "./session-handle.js";
 
-/** Entries that are added up before the main thread looks after its messages: a millisecond. */
+/** Entries that are added up before the main thread handles its messages again: a millisecond. */
 const SLICE = 2 ** 20;
 
-/** The main thread's end of the sums that the session threads add to. */
+/** The main thread's side of the sums that the session threads add to. */
 export interface SumsMemory {
   open(name: string): void;
   /** ‖sums‖. */
@@ -18,7 +18,9 @@ export interface SumsMemory {
 /** `count`: entries of a vector over all parameters. */
 export function createSumsMemory(threads: readonly SessionHandle[], count: number): SumsMemory {
   const open = new Map<string, SharedSums>();
-  /** Memory of closed sums, as much as was ever open at once: left to the collectors of all threads it would pile up. */
+  /**
+   * Memory of closed sums, which new sums use again. If the garbage collectors of all threads had to free it, it would pile up.
+   */
   const free: Float64Array<SharedArrayBuffer>[] = [];
 
   function find(name: string): SharedSums {

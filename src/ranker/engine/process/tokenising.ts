@@ -5,20 +5,20 @@ import { charactersOf } from "../../token-estimate.js";
 import type { TokenisedText, Tokeniser } from "../../tokeniser.js";
 import type { RunPart } from "../protocol.js";
 
-/** Texts that are tokenised at once: their calls cost this thread about a millisecond. */
+/** Most texts that are tokenised at once. Their calls take about a millisecond of this thread. */
 const SLICE_TEXTS = 64;
-/** And characters, but for a text that has more alone. */
+/** Most characters that are tokenised at once, except for a single text that has more. */
 const SLICE_CHARACTERS = 8192;
 
-/** A run with a longer text takes the long lane: where such a text has no place to be cut, it takes a tenth of a second. */
+/** A run with a longer text takes the long lane. If such a text cannot be cut, tokenising it takes a tenth of a second. */
 const LONG_CHARACTERS = 5000;
 
-/** Texts of one run that go on to the sessions together: a batch's choice among them, and no long wait for the rest. */
+/** Texts of one run that go to the sessions together: enough to choose batches from, and few enough for a short wait. */
 const ROWS_MAX = 512;
 
 export interface TokenisingOptions {
   readonly tokenise: Tokeniser;
-  /** Rows `from` on of the part are tokenised. */
+  /** The rows of the part from `from` on are tokenised. */
   readonly onTokenised: (part: RunPart, from: number, texts: readonly TokenisedText[]) => void;
   readonly onFailed: (run: number, reason: string) => void;
 }
@@ -30,8 +30,8 @@ export interface Tokenising {
 }
 
 /**
- * Tokenises runs in slices. Each priority has a lane for runs of short texts and one for long ones, and all four go on at once:
- * whoever waits for a short text never waits for a long one, nor for bulk.
+ * Tokenises runs in slices. Each priority has one lane for runs of short texts and one for runs with long texts. All four lanes
+ * work at the same time, so a short text never waits for a long text or for bulk.
  */
 export function createTokenising(options: TokenisingOptions): Tokenising {
   const lanesOf = (): { short: Tokenising; long: Tokenising } => ({
@@ -52,7 +52,7 @@ export function createTokenising(options: TokenisingOptions): Tokenising {
   };
 }
 
-/** Runs in the order they came, one slice under way. */
+/** Tokenises runs in their order, one slice at a time. */
 function createLane({ tokenise, onTokenised, onFailed }: TokenisingOptions): Tokenising {
   let waiting: Progress[] = [];
   let running = false;
@@ -67,7 +67,7 @@ function createLane({ tokenise, onTokenised, onFailed }: TokenisingOptions): Tok
     running = false;
   }
 
-  /** One slice of a run; true when the run is done with. */
+  /** Tokenises one slice of a run. True if the run leaves the lane. */
   async function step(progress: Progress): Promise<boolean> {
     const { part, texts } = progress;
     try {
@@ -76,8 +76,8 @@ function createLane({ tokenise, onTokenised, onFailed }: TokenisingOptions): Tok
       if (!waiting.includes(progress)) return true;
       texts.push(...tokenised);
     } catch (error) {
-      // A text that the tokenizer cannot take costs its own run, not the process that others wait for.
-      if (waiting.includes(progress)) onFailed(part.run, `tokenising failed: ${messageOf(error)}`);
+      // If the tokenizer fails on a text, only its run fails, and the process continues for the other runs.
+      if (waiting.includes(progress)) onFailed(part.run, `Tokenising failed: ${messageOf(error)}`);
       return true;
     }
     if (!isFull(progress)) return false;
@@ -101,7 +101,7 @@ function createLane({ tokenise, onTokenised, onFailed }: TokenisingOptions): Tok
 
 interface Progress {
   readonly part: RunPart;
-  /** Rows before it have gone on. */
+  /** The rows before this one have gone to the sessions. */
   from: number;
   texts: TokenisedText[];
 }

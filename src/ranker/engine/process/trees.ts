@@ -4,14 +4,14 @@ import type { TreesAnswer, TreesJob } from "../protocol.js";
 
 const THREAD_MODULE = new URL("../session/trees-thread.js", import.meta.url);
 
-/** The folder's trees, on a thread of their own that starts with the first job. */
+/** The folder's trees, on a separate thread that starts with the first job. */
 export interface Trees {
   run(job: TreesJob): void;
-  /** Whether a job is under way: ending the process would abort it. */
+  /** Whether a job runs. An exit of the process would then abort it with a core dump. */
   busy(): boolean;
 }
 
-/** Each job is answered by `onAnswer`, once. */
+/** Calls `onAnswer` once for each job. */
 export function createTrees(folder: ModelFolder, onAnswer: (answer: TreesAnswer) => void): Trees {
   let thread: Worker | null = null;
   let underWay = 0;
@@ -22,7 +22,7 @@ export function createTrees(folder: ModelFolder, onAnswer: (answer: TreesAnswer)
       underWay -= 1;
       onAnswer(answer);
     });
-    // As for a session thread: the process ends, and the service starts another.
+    // As with a session thread, the process ends, and the service starts another.
     worker.on("error", (error) => {
       throw error;
     });
@@ -33,7 +33,7 @@ export function createTrees(folder: ModelFolder, onAnswer: (answer: TreesAnswer)
     run(job) {
       underWay += 1;
       thread ??= start();
-      // A copy, and not the matrix itself moved: it lies in a buffer that other messages of the service lie in too.
+      // The job is copied and not moved, because its matrix shares a buffer with other messages of the service.
       thread.postMessage(job);
     },
     busy: () => underWay > 0,

@@ -1,7 +1,7 @@
 /**
- * Grams (N, K, K) that mathematics can rely on, in place. The diagonal holds squared norms, which the graph adds up from
- * products of both signs: where a gradient vanishes, rounding in float32 may leave less than nothing, and that is 0. A gram
- * that is not finite has overflowed, and throws with the row: no signal can be made of it.
+ * Checks grams (N, K, K) and corrects them in place. The diagonal holds squared norms, which the graph sums from products of both
+ * signs. If a gradient is zero, rounding in float32 may give a negative sum, which becomes 0. A gram that is not finite has
+ * overflowed, and no signal can be computed from it: throws with the row.
  */
 export function checkedGrams(grams: Float32Array, classes: number): Float32Array {
   const size = classes * classes;
@@ -9,7 +9,7 @@ export function checkedGrams(grams: Float32Array, classes: number): Float32Array
     const value = grams[at] as number;
     if (!Number.isFinite(value)) {
       throw new Error(
-        `the gradient of row ${Math.floor(at / size)} is not finite: its square overflows float32`,
+        `the gradient of row ${Math.floor(at / size)} is too large: its square overflows float32`,
       );
     }
     const onDiagonal = (at % size) % (classes + 1) === 0;

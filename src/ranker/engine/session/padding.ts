@@ -3,7 +3,10 @@ import type { TokenisedText } from "../../tokeniser.js";
 import type { Device } from "../protocol.js";
 import type { Operands } from "./session.js";
 
-/** A batch as a session takes it: each input (B, T) row-major. Rows past `rows` are filling and answer nothing. */
+/**
+ * A batch in a session's format: each input is (B, T) row-major. Rows from `rows` on fill the batch up; their outputs are
+ * ignored.
+ */
 export interface PaddedBatch {
   readonly rows: number;
   readonly shape: readonly [number, number];
@@ -11,8 +14,8 @@ export interface PaddedBatch {
 }
 
 /**
- * Pads rows to one rectangle. A GPU gets one of few shapes, for its memory arena keeps a block for each that it ever saw; the
- * CPU gets the exact one, for there padding is work.
+ * Pads rows to one rectangle. A GPU gets one of few shapes, because its memory arena keeps a block for every shape that it has
+ * seen. The CPU gets the exact shape, because it would compute the padding too.
  */
 export function padBatch(
   rows: readonly TokenisedText[],
@@ -40,7 +43,7 @@ function powerOfTwoFrom(count: number): number {
   return 2 ** Math.ceil(Math.log2(count));
 }
 
-/** (B × T) of one input. Filled in a loop: `BigInt64Array.from` is 90 times slower. */
+/** (B × T) values of one input. A loop fills them, because `BigInt64Array.from` is 90 times slower. */
 function padInput(
   rows: readonly TokenisedText[],
   [height, width]: readonly [number, number],
@@ -51,7 +54,7 @@ function padInput(
   const filler = BigInt(name === "input_ids" ? padding.id : name === "token_type_ids" ? padding.type_id : 0);
   if (filler !== 0n) data.fill(filler);
   for (let r = 0; r < height; r++) {
-    // Filling repeats the last row: attention over padding alone has nothing to normalise.
+    // Rows that fill the batch up repeat the last row, because attention over padding only has nothing to normalise.
     const row = rows[Math.min(r, rows.length - 1)] as TokenisedText;
     const source = name === "input_ids" ? row.ids : row.typeIds;
     for (let t = 0; t < row.ids.length; t++) {

@@ -9,8 +9,8 @@ import { type Operands, openSession, outputNamed, type SessionOptions } from "./
 /** A graph that answers each row of a batch: forward, norms, tangent. */
 export interface RowsSession {
   /**
-   * What the graph says of the batch's rows, in memory of its own. `direction` are the inputs of `tangent` beside the text's, and
-   * nothing for the other graphs.
+   * The graph's answers for the rows of the batch, copied out of the runtime's memory. `direction` holds the further inputs of
+   * `tangent`; it is empty for the other graphs.
    */
   run(batch: PaddedBatch, asked: readonly AskedMatrix[], direction: Operands): Promise<Matrices>;
 }
@@ -19,7 +19,7 @@ export async function openRowsSession(folder: ModelFolder, options: SessionOptio
   const session = await openSession(folder, options);
   if (!session.outputs.includes("features")) {
     throw new AssayError("model_invalid", {
-      detail: `${options.graph}.onnx has no output "features": draw the folder's graphs again (python -m assay.export graphs)`,
+      detail: `${options.graph}.onnx has no output "features": make the folder's graphs again with python -m assay.export graphs`,
     });
   }
   return {
@@ -51,7 +51,7 @@ function firstRows(matrix: Float32Array, height: number, rows: number): Float32A
   return matrix.slice(0, (matrix.length / height) * rows);
 }
 
-/** (N) sums of squares of the first N rows of a matrix, added in float64. */
+/** (N) sums of squares of the first N rows of a matrix, summed in float64. */
 function rowNormsSquared(matrix: Float32Array, width: number, rows: number): Float32Array {
   const norms = new Float32Array(rows);
   for (let r = 0; r < rows; r++) {

@@ -6,10 +6,10 @@ import type { TokenisedText } from "../../tokeniser.js";
 import type { Device } from "../protocol.js";
 import { type PaddedBatch, padBatch } from "./padding.js";
 
-/** Samples of the manifest's self-test as a session takes them at once. */
+/** Samples of the manifest's self-test in one batch. */
 export interface SelfTestBatch {
   readonly batch: PaddedBatch;
-  /** (N) Which sample of the self-test each row is. */
+  /** (N) For each row the index of its sample in the self-test. */
   readonly samples: readonly number[];
 }
 
@@ -22,10 +22,13 @@ export function selfTestTexts({ manifest }: ModelFolder): Text[] {
   );
 }
 
-/** Rows of at most this many tokens, or the shortest: they tell a wrong graph from a right one, and nobody waits long. */
+/**
+ * A brief self-test runs rows of at most this many tokens, or else the shortest ones. They are enough to detect a wrong graph and
+ * do not take long.
+ */
 const BRIEF_TOKENS_MAX = 64;
 
-/** The self-test in batches of at most `tokensMax` padded tokens; `brief` leaves long rows out. */
+/** The self-test in batches of at most `tokensMax` padded tokens. `brief` leaves long rows out. */
 export function selfTestBatches(
   { manifest }: ModelFolder,
   rows: readonly TokenisedText[],
@@ -46,8 +49,9 @@ export function selfTestBatches(
 }
 
 /**
- * Compares logits (N, K) of samples of the self-test with the manifest's: where they are `exact` (fp32 on the CPU) they agree
- * with PyTorch's within its tolerance, elsewhere they are finite. Throws `model_invalid` naming the first that does not.
+ * Compares logits (N, K) of samples of the self-test with the manifest's, which come from PyTorch. If `exact` (fp32 on the CPU),
+ * they have to agree within the tolerance; otherwise they only have to be finite. Throws `model_invalid` naming the first that
+ * fails.
  */
 export function checkSelfTest(
   { manifest }: ModelFolder,
@@ -62,7 +66,7 @@ export function checkSelfTest(
       const difference = Math.abs((found ?? Number.NaN) - expected);
       if (!Number.isFinite(difference) || (exact && difference > tolerance)) {
         throw new AssayError("model_invalid", {
-          detail: `Self-test of ${manifest.name}: sample ${s} should answer logit ${expected} and answers ${found} (tolerance ${tolerance})`,
+          detail: `Self-test of ${manifest.name}: sample ${s} should have the logit ${expected} but has ${found} (tolerance ${tolerance})`,
         });
       }
     });

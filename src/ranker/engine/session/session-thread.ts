@@ -1,6 +1,6 @@
 /**
- * A worker thread of the engine process with the sessions of one device: it opens them when they are asked for and runs one
- * batch at a time, so that the process's main thread tokenises and plans meanwhile.
+ * A worker thread of the engine process that holds sessions on one device. It opens each session on demand and runs one batch at
+ * a time, so that the main thread is free to tokenise and plan.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../../../errors.js";
@@ -20,11 +20,11 @@ export interface SessionThreadData {
   readonly folder: ModelFolder;
   readonly device: Device;
   readonly threads: number;
-  /** What each graph but the first one answers right before it serves. */
+  /** Every graph except the first one has to pass this before it serves. */
   readonly selfTest: readonly SelfTestBatch[];
 }
 
-/** Opens the session of a graph; with a batch, runs it too. */
+/** Opens the session of a graph. If there is a batch, runs it too. */
 export interface ThreadJob {
   readonly work: Work;
   readonly batch: PaddedBatch | null;
@@ -32,7 +32,7 @@ export interface ThreadJob {
   readonly coefficients: Float32Array | null;
 }
 
-/** Jobs are answered, one by one; the rest is not. */
+/** The thread answers each job, in order. It does not answer the other messages. */
 export type ThreadMessage =
   | ({ readonly type: "job" } & ThreadJob)
   | { readonly type: "keep_direction"; readonly digest: string; readonly vector: Float32Array }
@@ -42,10 +42,10 @@ export type ThreadMessage =
 
 export type ThreadAnswer =
   | { readonly outputs: Matrices | null; readonly inferMs: number }
-  /** `graph`: it cannot be opened, whatever the batch. */
+  /** `graph`: the graph cannot be opened, so no batch can run. */
   | { readonly error: string; readonly of: "rows" | "graph" };
 
-/** Runs a batch of the work that it was opened for. */
+/** Runs a batch on the graph that was opened. */
 type RunBatch = (batch: PaddedBatch, work: Work, coefficients: Float32Array | null) => Promise<Matrices>;
 
 const port = parentPort;
@@ -69,7 +69,7 @@ async function open(graph: Graph): Promise<RunBatch> {
   return run;
 }
 
-/** A session, and the logits alone of a batch of the self-test. */
+/** A session, and a function that answers only the logits, for the self-test. */
 interface OpenedGraph {
   readonly run: RunBatch;
   readonly logits: (batch: PaddedBatch) => Promise<Float32Array | undefined>;
@@ -108,7 +108,7 @@ function found<T>(kept: ReadonlyMap<string, T>, name: string): T {
 async function answer({ work, batch, coefficients }: ThreadJob): Promise<ThreadAnswer> {
   let run: RunBatch;
   try {
-    // One that failed fails again without another look at the files: a reload of the model is what may help.
+    // A graph that failed to open fails again without another try. A reload of the model starts a new process, which tries again.
     let opening = opened.get(work.graph);
     if (opening === undefined) {
       opening = open(work.graph);

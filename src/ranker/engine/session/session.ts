@@ -5,10 +5,10 @@ import { type Graph, graphFile } from "../../graphs.js";
 import type { ModelFolder } from "../../model-folder.js";
 import type { Device } from "../protocol.js";
 
-// What fails is thrown, and told once; the runtime would print it in colours besides.
+// Errors are thrown and reported once. Without this the runtime would print them too, in colours.
 env.logLevel = "fatal";
 
-/** An array as a graph takes it, int64 or float32 by its type, row-major. */
+/** An input or output array of a graph, row-major. Its type is int64 or float32. */
 export interface Operand {
   readonly data: BigInt64Array | Float32Array;
   readonly shape: readonly number[];
@@ -16,13 +16,13 @@ export interface Operand {
 
 export type Operands = Readonly<Record<string, Operand>>;
 
-/** A graph that is loaded and runs. */
+/** A loaded graph. */
 export interface Session {
-  /** Names of what it answers. */
+  /** Names of its outputs. */
   readonly outputs: readonly string[];
   /**
-   * Answers every output. Those of `into` are written there; the others may lie in memory of the runtime, which cannot be
-   * handed to another thread.
+   * Answers every output. Outputs that `into` names are written there. The others may be in memory of the runtime, which cannot
+   * be passed to another thread.
    */
   run(inputs: Operands, into?: Operands): Promise<Readonly<Record<string, Float32Array>>>;
 }
@@ -34,7 +34,7 @@ export interface SessionOptions {
   readonly threads: number;
 }
 
-/** Loads a graph on a device. Blocks its thread, and so does every run. */
+/** Loads a graph on a device. Loading and every run block the thread. */
 export async function openSession(
   { manifest, directory }: ModelFolder,
   { graph, device, threads }: SessionOptions,
@@ -44,11 +44,11 @@ export async function openSession(
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
     graphOptimizationLevel: "all",
-    // The runtime would keep a plan of its memory for each shape of batch that ever came: 50 to 160 MB with the backward
-    // graphs, which are no faster for it.
+    // With memory patterns the runtime keeps a memory plan for every batch shape that it has seen. For the backward graphs this
+    // takes 50 to 160 MB and does not make them faster.
     enableMemPattern: graph === "forward" || graph === "forward.int8",
-    // Long enough to be there for the next operator (without spinning one text takes a fifth longer), and short enough
-    // to leave the cores to the event loop between batches.
+    // Threads spin long enough to wait for the next operator (without spinning, a single text takes a fifth longer), and short
+    // enough to leave the cores to the event loop between batches.
     extra: { session: { intra_op: { spin_duration_us: "100" } } },
   });
   return {
@@ -59,18 +59,20 @@ export async function openSession(
       return Object.fromEntries(
         Object.entries(answer).map(([name, { data, type }]) => {
           if (data instanceof Float32Array) return [name, data];
-          throw new AssayError("model_invalid", { detail: `${graph}: ${name} is of ${type}, not float32` });
+          throw new AssayError("model_invalid", {
+            detail: `${graph}: output ${name} is ${type}, not float32`,
+          });
         }),
       );
     },
   };
 }
 
-/** An output by its name; throws `model_invalid` where the graph has none of that name. */
+/** An output by its name. Throws `model_invalid` if the graph has no such output. */
 export function outputNamed(answer: Readonly<Record<string, Float32Array>>, name: string): Float32Array {
   const output = answer[name];
   if (output === undefined)
-    throw new AssayError("model_invalid", { detail: `a graph has no output ${name}` });
+    throw new AssayError("model_invalid", { detail: `The graph has no output ${name}` });
   return output;
 }
 

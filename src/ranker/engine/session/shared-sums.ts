@@ -1,19 +1,19 @@
 import type { Place } from "../../parameters.js";
 
 /**
- * Float64 sums over all parameters that several threads add to, one at a time: one copy, where sums of their own would take
- * 182 MB a thread for MiniLM. An addition takes some 10 ms and the run before it hundreds, so nobody waits for long.
+ * Float64 sums over all parameters, to which several threads add, one at a time. Separate sums would take 182 MB per thread for
+ * MiniLM. An addition takes some 10 ms and the run before it hundreds, so the threads rarely wait for each other.
  */
 export interface SharedSums {
   readonly values: Float64Array<SharedArrayBuffer>;
-  /** 1 while a thread adds; 1 once the sums are closed. */
+  /** [0] is 1 while a thread adds; [1] is 1 once the sums are closed. */
   readonly flags: Int32Array<SharedArrayBuffer>;
 }
 
 const LOCK = 0;
 const CLOSED = 1;
 
-/** Zeros, in memory of sums that are closed where there is some. */
+/** Sums of zero. `memory` of closed sums is used again if it is given. */
 export function openSharedSums(
   count: number,
   memory: Float64Array<SharedArrayBuffer> | undefined,
@@ -25,13 +25,13 @@ export function openSharedSums(
   };
 }
 
-/** From now on nothing is added, by a batch that still runs either; answers the memory, which is free. */
+/** Closes the sums: a batch that still runs adds nothing any more. Answers the memory, which is free for other sums. */
 export function closeSharedSums(sums: SharedSums): Float64Array<SharedArrayBuffer> {
   locked(sums, () => Atomics.store(sums.flags, CLOSED, 1));
   return sums.values;
 }
 
-/** Adds a vector over all parameters. Of a table whose rows ids choose, only the rows of `ids` are looked at. */
+/** Adds a vector over all parameters. In a table whose rows are selected by token ids, adds only the rows of `ids`. */
 export function addTo(
   sums: SharedSums,
   vector: Float32Array,

@@ -9,11 +9,14 @@ env.logLevel = "fatal";
 
 /** A folder's trees, loaded. */
 export interface TreesSession {
-  /** What they say (N) of a matrix float32 (N, F). */
+  /** Their answers (N) to a matrix float32 (N, F). */
   run(matrix: Float32Array): Promise<Float32Array>;
 }
 
-/** Loads the trees on the CPU, after another look at the file: it may have been replaced since the folder was loaded. */
+/**
+ * Loads the trees on the CPU. It checks the file's digest first, because the file may have been replaced since the folder was
+ * loaded.
+ */
 export async function openTrees(folder: ModelFolder): Promise<TreesSession> {
   const { learned } = folder.manifest;
   if (learned === undefined) throw new AssayError("internal", { detail: "The folder has no trees" });
@@ -33,7 +36,7 @@ export async function openTrees(folder: ModelFolder): Promise<TreesSession> {
       if (!(values instanceof Float32Array) || values.length !== rows) {
         throw new AssayError("model_invalid", { detail: `${file} does not answer learned (N, 1)` });
       }
-      return values.slice(); // it may lie in memory of the runtime, which cannot be handed to another thread
+      return values.slice(); // they may be in memory of the runtime, which cannot be passed to another thread
     },
   };
 }

@@ -1,4 +1,4 @@
-/** A worker thread of the engine process that opens the folder's trees with its first job, and answers each in turn. */
+/** A worker thread of the engine process. It opens the folder's trees with its first job and answers the jobs in order. */
 import { parentPort, workerData } from "node:worker_threads";
 import { messageOf } from "../../../errors.js";
 import type { ModelFolder } from "../../model-folder.js";
@@ -10,7 +10,7 @@ if (port === null) throw new Error("trees-thread.js runs as a worker thread");
 
 const folder: ModelFolder = workerData;
 
-/** One that failed fails again: a reload of the model is what may help. */
+/** If opening failed, every further job fails too. A reload of the model starts a new process, which tries again. */
 let session: Promise<TreesSession> | null = null;
 
 async function answer({ job, matrix }: TreesJob): Promise<TreesAnswer> {
@@ -22,7 +22,7 @@ async function answer({ job, matrix }: TreesJob): Promise<TreesAnswer> {
   }
 }
 
-// One after another, also those that came while the session was opened.
+// The jobs run one after another, also those that arrive while the session is being opened.
 let last: Promise<void> = Promise.resolve();
 port.on("message", (job: TreesJob) => {
   last = last.then(async () => port.postMessage(await answer(job)));
