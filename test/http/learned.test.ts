@@ -162,7 +162,7 @@ describe("learned of a request", () => {
       "is of another loss",
       { samples: [sample], loss: "mse" },
       "unsuitable_signal",
-      /read signals of bce, not of mse/,
+      /read signals of the loss bce, not of mse/,
     ],
     [
       "asks for int8",

@@ -233,7 +233,7 @@ describe("a content type that a route does not take", () => {
     ] as const) {
       const answer = await send(method, url, "x", packed(type));
       expect(answer).toMatchObject({ status: 415, code: "unsupported_media_type" });
-      expect(answer.detail).toMatch(/^Content-Encoding gzip is not taken: send \S+ /);
+      expect(answer.detail).toMatch(/^Content-Encoding gzip is not supported: send \S+ /);
     }
   });
 });
