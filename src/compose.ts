@@ -40,6 +40,9 @@ export async function openPorts(config: Config): Promise<Ports> {
     },
     onReplacement: observeReplacements(metrics, logger),
     onFaulty: (model, reason) => logger.error({ model, reason }, "model folder with a fault"),
+  }).catch(async (error) => {
+    await store.close();
+    throw error;
   });
   async function close(): Promise<void> {
     await rankers.close();

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { composeApp, openPorts, type Ports } from "./compose.js";
 import { type Config, checkBind } from "./config.js";
-import { AssayError } from "./errors.js";
+import { AssayError, messageOf } from "./errors.js";
 
 /**
  * Serves until SIGTERM or SIGINT: config → compose → listen → close. Running requests have `closeTimeoutMs` to finish. The
@@ -56,7 +56,7 @@ async function listen(app: FastifyInstance, { host, port }: Config): Promise<str
     await app.listen({ host, port });
   } catch (cause) {
     throw new AssayError("config_invalid", {
-      detail: `Cannot listen on ${host}, port ${port}: ${cause instanceof Error ? cause.message : cause}`,
+      detail: `Cannot listen on ${host}, port ${port}: ${messageOf(cause)}`,
       cause,
     });
   }

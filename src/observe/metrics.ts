@@ -115,7 +115,7 @@ export function createMetrics(): Metrics {
     }),
     engineDevice: new Gauge({
       name: "assay_engine_device",
-      help: "Devices that the engine processes of a model run on; 1 for each",
+      help: "Devices that the engine processes of a model have used since the start; 1 for each",
       labelNames: ["model", "device"],
       registers,
     }),

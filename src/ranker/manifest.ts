@@ -141,8 +141,12 @@ export const manifestSchema = z
   })
   .refine((m) => m.pair.single.length === m.pair.single_type_ids.length, {
     path: ["pair", "single_type_ids"],
+    message: "must be as long as single",
   })
-  .refine((m) => m.pair.pair.length === m.pair.pair_type_ids.length, { path: ["pair", "pair_type_ids"] })
+  .refine((m) => m.pair.pair.length === m.pair.pair_type_ids.length, {
+    path: ["pair", "pair_type_ids"],
+    message: "must be as long as pair",
+  })
   .refine(
     (m) => Object.values(m.graphs).every((graph) => graph === undefined || Object.hasOwn(m.files, graph)),
     {

@@ -63,7 +63,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) < len(pairs):
         twice = next(key for n, (key, _) in enumerate(pairs) if key in dict(pairs[:n]))
-        raise ValueError(f"the key {json.dumps(twice)} comes twice")
+        raise ValueError(f"the key {json.dumps(twice)} occurs twice")
     return value
 
 

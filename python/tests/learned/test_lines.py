@@ -40,7 +40,7 @@ def test_a_byte_order_mark_is_left_out(tmp_path: Path) -> None:
     ("line", "message"),
     [
         (b'{"text":"caf\xe9"}', "line 2, character 13: the byte E9 is not UTF-8"),
-        (b'{"text":"a","label":1,"label":0}', 'line 2: the key "label" comes twice'),
+        (b'{"text":"a","label":1,"label":0}', 'line 2: the key "label" occurs twice'),
         (b'{"text":"a","label":NaN}', "line 2: NaN is no number of JSON"),
         (b'{"text":"\\ud800"}', "line 2: holds a lone surrogate"),
         (b'{"text":', "line 2, character 9: Expecting value"),

@@ -33,6 +33,6 @@ export function refuseEncoding({ headers, routeOptions }: FastifyRequest): void 
   const encoding = headers["content-encoding"] ?? "identity";
   if (encoding === "identity") return;
   const taken = mediaTypesOf(routeOptions.schema ?? {});
-  const detail = `Content-Encoding ${encoding} is not supported: send ${taken.join(" or ")} without an encoding`;
+  const detail = `Content-Encoding ${encoding} is not supported: send ${taken.join(" or ") || "the request"} without an encoding`;
   throw new AssayError("unsupported_media_type", { detail });
 }

@@ -31,8 +31,11 @@ const robertaSchema = z.looseObject({
  */
 export function readTemplate(tokenizerJson: Readonly<Record<string, unknown>>): Template {
   const [processor, ...others] = joining(tokenizerJson.post_processor);
-  if (processor === undefined || others.length > 0) {
+  if (processor === undefined) {
     throw refused("tokenizer.json has no post_processor that says how two texts are joined");
+  }
+  if (others.length > 0) {
+    throw refused(`tokenizer.json has ${others.length + 1} post_processors that join texts, and one is supported`);
   }
   const template = templateSchema.safeParse(processor);
   if (template.success) return inOrder(fromTemplate(template.data));
