@@ -35,7 +35,9 @@ export function readTemplate(tokenizerJson: Readonly<Record<string, unknown>>): 
     throw refused("tokenizer.json has no post_processor that says how two texts are joined");
   }
   if (others.length > 0) {
-    throw refused(`tokenizer.json has ${others.length + 1} post_processors that join texts, and one is supported`);
+    throw refused(
+      `tokenizer.json has ${others.length + 1} post_processors that join texts, and one is supported`,
+    );
   }
   const template = templateSchema.safeParse(processor);
   if (template.success) return inOrder(fromTemplate(template.data));
