@@ -1,0 +1,41 @@
+"""Checkpoints of the sizes that people train, with random weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from checkpoints import make_checkpoint
+
+TOKENS = 512
+SIZES: dict[str, tuple[str, dict[str, int]]] = {
+    "12x384": ("bert", {"hidden_size": 384, "num_attention_heads": 12}),
+    "bert-base": ("bert", {"hidden_size": 768, "num_attention_heads": 12}),
+    "xlm-r-base": (
+        "xlm-roberta",
+        {"hidden_size": 768, "num_attention_heads": 12, "vocab_size": 250_002},
+    ),
+    "bert-large": (
+        "bert",
+        {"hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 24},
+    ),
+}
+
+
+def make_real_size(folder: Path, size: str) -> Path:
+    """Saves a checkpoint of a size of `SIZES`, 512 tokens long, and its tokeniser.
+
+    Its weights are drawn as BERT's are before training: at a width of 384 the noise of the tiny
+    checkpoints saturates every softmax, and float32 is no longer near float64.
+    """
+    family, given = SIZES[size]
+    config: dict[str, Any] = {
+        "num_hidden_layers": 12,
+        "vocab_size": 30_522,
+        "intermediate_size": 4 * given["hidden_size"],
+        "max_position_embeddings": TOKENS + (2 if family == "xlm-roberta" else 0),
+        **given,
+    }
+    return make_checkpoint(folder, family, noise=0.1, **config)
