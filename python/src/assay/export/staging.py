@@ -28,7 +28,8 @@ def staging_beside(out: Path) -> Iterator[Path]:
     try:
         yield holder
     finally:
-        shutil.rmtree(holder)
+        with contextlib.suppress(FileNotFoundError):  # emptied, it may be another run's to remove
+            shutil.rmtree(holder)
         os.close(lock)
 
 
