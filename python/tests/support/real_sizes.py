@@ -11,6 +11,15 @@ from checkpoints import make_checkpoint
 
 TOKENS = 512
 SIZES: dict[str, tuple[str, dict[str, int]]] = {
+    "4x384": (
+        "bert",
+        {
+            "hidden_size": 384,
+            "num_attention_heads": 12,
+            "num_hidden_layers": 4,
+            "vocab_size": 4_000,
+        },
+    ),
     "12x384": ("bert", {"hidden_size": 384, "num_attention_heads": 12}),
     "bert-base": ("bert", {"hidden_size": 768, "num_attention_heads": 12}),
     "xlm-r-base": (

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.export.errors import ExportError
+from assay.export.estimate import memory_needed, sketch_checkpoint
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.graphs import write_graphs
@@ -20,8 +21,9 @@ from assay.export.manifest import (
     describe_file,
     write_manifest,
 )
+from assay.export.memory import check_memory
 from assay.export.precision import Model, measure_precision, self_test_samples
-from assay.export.progress import stage
+from assay.export.progress import log, stage
 from assay.export.staging import OLD, remove_abandoned, staging_beside
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
 from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
@@ -69,6 +71,7 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
         raise ExportError("the int8 graph multiplies the stored int8 weights: add --weights int8")
     if out.exists() and not options.replace:
         raise ExportError(f"{out} exists (--replace replaces it)")
+    _check_memory(source, options)
     with stage("loading the checkpoint"):
         checkpoint = load_checkpoint(source)
     tokenizer = load_tokenizer(source)
@@ -96,6 +99,20 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         return _describe(folder, checkpoint, tokenizer, weights, tokens_max, graphs, options)
+
+
+def _check_memory(source: Path, options: Options) -> None:
+    """Refuses what will not fit. A checkpoint that is not understood is refused by what loads it."""
+    sketch = sketch_checkpoint(source)
+    if sketch is None:
+        return
+    tokens_max = min(options.tokens_max or sketch.positions_max, sketch.positions_max)
+    needed, without = (
+        memory_needed(sketch, tokens_max, gradient_graphs=gradients)
+        for gradients in (options.gradient_graphs, False)
+    )
+    log.info("this export takes up to about %.1f GB of memory", needed / 1e9)
+    check_memory(needed, without if without < needed else None)
 
 
 def _tokens_max(checkpoint: Checkpoint, tokenizer: TextTokenizer, asked: int | None) -> int:

@@ -29,8 +29,7 @@ def check_memory(needed: int, without_gradients: int | None, root: Path = Path("
     )
     raise ExportError(
         f"this export takes about {_words(needed)} of memory, and {_words(available)} are free. "
-        f"Free some, raise the container's limit, or export on a machine with more; the model "
-        f"folder runs on any.{less}"
+        f"Free some, raise the container's limit, or export on a machine with more.{less}"
     )
 
 

@@ -18,6 +18,7 @@ from torch import nn
 
 ALIGNMENT = 64
 QUANTISED_MIN = 1024  # values; smaller tables stay float32: nothing to gain, and they are delicate
+ROWS = 8192  # quantised at a time
 Precision = Literal["fp32", "int8"]
 
 
@@ -137,10 +138,15 @@ def load_weights(model: nn.Module, weights: Weights) -> None:
 
 def quantise(value: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A matrix (rows, n) to int8 of the same shape and one scale a row (rows)."""
-    scales = (np.abs(value).max(axis=1) / np.float32(127)).astype("<f4")
-    scales[scales == 0] = 1
-    levels = np.rint(value / scales[:, None])
-    return np.clip(levels, -127, 127).astype(np.int8), scales
+    levels = np.empty(value.shape, np.int8)
+    scales = np.empty(len(value), "<f4")
+    for start in range(0, len(value), ROWS):  # a table of 250,000 rows is not copied whole
+        rows = slice(start, start + ROWS)
+        scale = (np.abs(value[rows]).max(axis=1) / np.float32(127)).astype("<f4")
+        scale[scale == 0] = 1
+        levels[rows] = np.clip(np.rint(value[rows] / scale[:, None]), -127, 127)
+        scales[rows] = scale
+    return levels, scales
 
 
 def _is_quantised(name: str, value: NDArray[np.float32], head: str) -> bool:

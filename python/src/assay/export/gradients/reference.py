@@ -56,7 +56,7 @@ class Reference:
         self._model = checkpoint.model
         self._inputs = checkpoint.family.inputs
         self._direction = {name: torch.from_numpy(value) for name, value in direction.items()}
-        self._visit: Visit = lambda name, gradient: None
+        self._visit: Visit = _forget
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(partial(self._take, name))
             for name, parameter in self._model.named_parameters()
@@ -81,6 +81,7 @@ class Reference:
         def pull(scalar: Tensor, *visits: Visit) -> None:
             self._visit = lambda name, gradient: [visit(name, gradient) for visit in visits]
             scalar.backward(retain_graph=True)
+            self._visit = _forget
 
         def square(k: int, l: int, name: str, gradient: Tensor) -> None:
             squares[k, l] += _square(gradient)
@@ -137,6 +138,10 @@ def open_reference(checkpoint: Checkpoint, direction: Mapping[str, Array]) -> It
             table.sparse = False
         reference.close()
         model.float().requires_grad_(False)
+
+
+def _forget(name: str, gradient: Tensor) -> None:
+    """Reads nothing: between two gradients nothing that they were added to is kept."""
 
 
 def _square(gradient: Tensor) -> Tensor:
