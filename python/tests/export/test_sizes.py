@@ -13,9 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
+from real_sizes import SIZES, TOKENS, make_real_size
 
 from assay.export.estimate import memory_needed, sketch_checkpoint
-from real_sizes import SIZES, TOKENS, make_real_size
 from token_texts import LONG
 
 SHORT = "4x384"

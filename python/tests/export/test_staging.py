@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-
 from assay.export.folder import Options, export_folder
 from assay.export.staging import PREFIX, remove_abandoned, staging_beside
 from checkpoints import make_checkpoint
@@ -37,7 +36,8 @@ def kill_while_staging(out: Path) -> None:
 
 def test_an_export_that_is_killed_is_cleaned_up_by_the_next(tmp_path: Path) -> None:
     source = make_checkpoint(tmp_path / "checkpoint", "bert")
-    command = [sys.executable, "-m", "assay.export", "folder", source, tmp_path / "killed"]
+    command = [sys.executable, "-m", "assay.export", "folder", str(source)]
+    command.append(str(tmp_path / "killed"))
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         for line in running.stderr:

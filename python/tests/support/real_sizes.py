@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from checkpoints import make_checkpoint
 
 TOKENS = 512

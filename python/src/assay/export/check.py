@@ -35,7 +35,10 @@ class Outputs:
 def torch_outputs(
     checkpoint: Checkpoint, tokenizer: TextTokenizer, texts: Sequence[Text], tokens_max: int
 ) -> Outputs:
-    """Logits (N, K) and features (N, H) of texts, cut to `tokens_max`, by the model's own forward."""
+    """Logits (N, K) and features (N, H) of texts by the model's own forward.
+
+    They are cut to `tokens_max` tokens.
+    """
     head = checkpoint.model.get_submodule(checkpoint.family.head)
     features: list[Tensor] = []
     hook = head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))

@@ -56,4 +56,3 @@ def _activations(sketch: Checkpoint, tokens_max: int) -> int:
         values += tokens_max * (sum(widths) + max(widths))
     heads = int(sketch.config.num_attention_heads)
     return FLOAT * (values + len(layers) * 2 * heads * tokens_max**2)
-

@@ -45,7 +45,7 @@ def externalise_weights(trace: Trace, weights: Weights) -> onnx.ModelProto:
 
 
 def _turn(node: NodeProto, index: int, parameter: Parameter) -> bool:
-    """Whether the node needs a Transpose of the stored parameter, as the graph reads it untransposed.
+    """Whether the node, which reads the parameter as it is, needs a Transpose of the stored one.
 
     A Gemm's flag does it at no cost; elsewhere ONNX Runtime folds the Transpose when it loads.
     """

@@ -102,7 +102,7 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
 
 
 def _check_memory(source: Path, options: Options) -> None:
-    """Refuses what will not fit. A checkpoint that is not understood is refused by what loads it."""
+    """Refuses what will not fit. What loads a checkpoint refuses one that is not understood."""
     sketch = sketch_checkpoint(source)
     if sketch is None:
         return

@@ -68,7 +68,7 @@ def trace_module(
     axes = {
         name: _DYNAMIC_AXES[name] for name in (*input_names, *output_names) if name in _DYNAMIC_AXES
     }
-    file = io.BytesIO()
+    file: Any = io.BytesIO()
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer is deprecated, and warns of constants we mean
         torch.onnx.export(

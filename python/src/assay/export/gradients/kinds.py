@@ -17,7 +17,7 @@ from assay.export.gradients.sums import summed_gradients
 from assay.export.gradients.tangents import tangent_terms
 from assay.export.gradients.terms import total
 from assay.export.merge import merge_equal_nodes
-from assay.export.trace import Trace, example_inputs, copy_modules, trace_module
+from assay.export.trace import Trace, copy_modules, example_inputs, trace_module
 
 
 def direction_name(parameter: str) -> str:

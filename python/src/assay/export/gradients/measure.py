@@ -91,7 +91,6 @@ def measure_gradients(
     """
     random = np.random.default_rng(0)
     batches = _batches(checkpoint, tokenizer, texts, tokens_max, random)
-    names = [name for name, _ in checkpoint.model.named_parameters()]
     direction = {
         name: random.standard_normal(parameter.shape, np.float32)
         for name, parameter in checkpoint.model.named_parameters()
@@ -204,7 +203,7 @@ def _sums_error(
             for _ in group:
                 found = next(outputs)
                 for value in difference:
-                    value -= found.pop(0)
+                    np.subtract(value, found.pop(0), out=value)
             scales = sums.scales()
             errors = torch.tensor(
                 [

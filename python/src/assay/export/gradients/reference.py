@@ -53,13 +53,14 @@ class Reference:
     """The gradients of a model; made by `open_reference`."""
 
     def __init__(self, checkpoint: Checkpoint, direction: Mapping[str, Array]) -> None:
-        self._model = checkpoint.model
+        self._model: Any = checkpoint.model
         self._inputs = checkpoint.family.inputs
         self._direction = {name: torch.from_numpy(value) for name, value in direction.items()}
         self._visit: Visit = _forget
+        parameters: list[tuple[str, Any]] = list(self._model.named_parameters())
         self._hooks = [
             parameter.register_post_accumulate_grad_hook(partial(self._take, name))
-            for name, parameter in self._model.named_parameters()
+            for name, parameter in parameters
         ]
 
     def close(self) -> None:
@@ -78,13 +79,17 @@ class Reference:
         squares = torch.zeros(classes, classes, dtype=torch.float64)
         tangent = torch.zeros(classes, dtype=torch.float64)
 
-        def pull(scalar: Tensor, *visits: Visit) -> None:
-            self._visit = lambda name, gradient: [visit(name, gradient) for visit in visits]
+        def pull(scalar: Any, *visits: Visit) -> None:
+            def visit_all(name: str, gradient: Tensor) -> None:
+                for visit in visits:
+                    visit(name, gradient)
+
+            self._visit = visit_all
             scalar.backward(retain_graph=True)
             self._visit = _forget
 
-        def square(k: int, l: int, name: str, gradient: Tensor) -> None:
-            squares[k, l] += _square(gradient)
+        def square(k: int, other: int, name: str, gradient: Tensor) -> None:
+            squares[k, other] += _square(gradient)
 
         def along(k: int, name: str, gradient: Tensor) -> None:
             tangent[k] += _along(gradient, self._direction[name])
@@ -99,8 +104,8 @@ class Reference:
             return Expected(squares, tangent)
         for k in range(classes):
             pull(logits[k], partial(square, k, k), partial(along, k))
-            for l in range(k):
-                pull(logits[k] + logits[l], partial(square, k, l))
+            for other in range(k):
+                pull(logits[k] + logits[other], partial(square, k, other))
         pull(logits @ torch.from_numpy(coefficient).double(), partial(add, 1.0))
         own = squares.diagonal()
         below = ((squares - own[:, None] - own[None, :]) / 2).tril(-1)
