@@ -45,4 +45,4 @@ def make_real_size(folder: Path, size: str) -> Path:
         "max_position_embeddings": TOKENS + (2 if family == "xlm-roberta" else 0),
         **given,
     }
-    return make_checkpoint(folder, family, noise=0.1, **config)
+    return make_checkpoint(folder, family, noise=0.03, **config)

@@ -26,12 +26,13 @@ def sketch_checkpoint(folder: Path) -> Checkpoint | None:
     loader: Any = AutoModelForSequenceClassification
     try:
         config = AutoConfig.from_pretrained(folder)
-        with torch.device("meta"):
-            model = loader.from_config(config, attn_implementation="eager", dtype=torch.float32)
     except (OSError, ValueError, KeyError):
         return None
-    family = FAMILIES.get(config.model_type)
-    return Checkpoint(model, family, config) if family is not None else None
+    if config.model_type not in FAMILIES:
+        return None
+    with torch.device("meta"):
+        model = loader.from_config(config, attn_implementation="eager", dtype=torch.float32)
+    return Checkpoint(model, FAMILIES[config.model_type], config)
 
 
 def memory_needed(sketch: Checkpoint, tokens_max: int, *, gradient_graphs: bool) -> int:

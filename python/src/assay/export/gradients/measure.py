@@ -204,13 +204,13 @@ def _sums_error(
                 found = next(outputs)
                 for value in difference:
                     np.subtract(value, found.pop(0), out=value)
-            scales = sums.scales()
             errors = torch.tensor(
                 [
                     float(np.linalg.norm(value)) / scale
-                    for value, scale in zip(difference, scales, strict=True)
+                    for value, scale in zip(difference, sums.scales(), strict=True)
                 ]
             )
+            del difference  # before the next group's are read
             worst = int(_as_largest(errors).argmax())
             name = list(sums.shapes)[worst]
             largest = max(largest, _held(graph, float(errors[worst]), name))
