@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from assay.export.gradients.measure import measure_gradients
 from assay.export.gradients.network import find_network, why_unsupported
 from assay.export.regraph import renew_graphs
 from assay.export.restore import restore_folder
-from assay.export.texts import Text, builtin_pairs
+from assay.export.texts import Text, builtin_pairs, check_texts
 from assay.export.trace import example_inputs
 from assay.export.upload import UploadOptions, export_weights
 from assay.export.weights import pack_weights
@@ -197,9 +198,9 @@ def test_tied_parameters_have_their_cross_terms(tmp_path: Path) -> None:
             for views in sample_gradients(checkpoint, inputs)
         ]
     )
-    weights = pack_weights(checkpoint.model, "fp32", checkpoint.family.head)
+    file = tmp_path / "weights.bin"
+    weights = pack_weights(checkpoint.model, "fp32", checkpoint.family.head, file)
     model = externalise_weights(trace_norms(checkpoint), weights)
-    (tmp_path / "weights.bin").write_bytes(weights.content)
     (tmp_path / "norms.onnx").write_bytes(model.SerializeToString())
     feeds = {name: value.numpy() for name, value in inputs.items()}
     [gram] = session(tmp_path / "norms.onnx").run(["gram"], feeds)
@@ -256,12 +257,49 @@ def test_the_check_sees_a_wrong_gradient(with_gradients: Any, tmp_path: Path) ->
     """The graphs of another checkpoint's weights stand for any error."""
     folder = with_gradients("bert", 1)
     restored = restore_folder(folder)
-    stored = {n: p.clone() for n, p in restored.checkpoint.model.named_parameters()}
-    stored["bert.encoder.layer.1.attention.self.value.bias"] += 0.01
+    parameters = dict(restored.checkpoint.model.named_parameters())
+    parameters["bert.encoder.layer.1.attention.self.value.bias"].data += 0.01
     graphs = {kind: f"{kind}.onnx" for kind in GRADIENT_TRACES}
-    arguments = (restored.checkpoint, stored, restored.tokenizer, TEXTS, 64)
+    arguments = (restored.checkpoint, restored.tokenizer, TEXTS, 64)
     with pytest.raises(ExportError, match=r"norms\.onnx differs from PyTorch's gradients"):
         measure_gradients(folder, graphs, *arguments)
+
+
+@pytest.mark.parametrize("kind", GRADIENT_TRACES)
+def test_the_check_sees_one_turned_sign(with_gradients: Any, tmp_path: Path, kind: str) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(with_gradients("bert", 1), folder)
+    model = onnx.load(str(folder / f"{kind}.onnx"), load_external_data=False)
+    made_by = {output: node for node in model.graph.node for output in node.output}
+    turned = next(  # p ∘ g − p Σ p ∘ g, the pull-back of a softmax
+        node
+        for node in model.graph.node
+        if node.op_type == "Sub"
+        and node.input[1] in made_by
+        and "Softmax" in {made_by[i].op_type for i in made_by[node.input[1]].input if i in made_by}
+    )
+    turned.input[:] = list(turned.input)[::-1]
+    (folder / f"{kind}.onnx").write_bytes(model.SerializeToString())
+    restored = restore_folder(folder)
+    graphs = {name: f"{name}.onnx" for name in GRADIENT_TRACES}
+    arguments = (restored.checkpoint, restored.tokenizer, check_texts(64), 64)
+    with pytest.raises(ExportError, match=rf"{kind}\.onnx differs from PyTorch's gradients"):
+        measure_gradients(folder, graphs, *arguments)
+
+
+def test_the_check_leaves_the_model_as_it_was(with_gradients: Any) -> None:
+    folder = with_gradients("bert", 3)
+    restored = restore_folder(folder)
+    model = restored.checkpoint.model
+    before = {name: parameter.clone() for name, parameter in model.named_parameters()}
+    logits = restored.outputs(TEXTS).logits
+    graphs = {name: f"{name}.onnx" for name in GRADIENT_TRACES}
+    measure_gradients(folder, graphs, restored.checkpoint, restored.tokenizer, TEXTS, 64)
+    for name, parameter in model.named_parameters():
+        assert parameter.dtype == torch.float32
+        assert not parameter.requires_grad
+        assert torch.equal(parameter, before[name]), name
+    np.testing.assert_array_equal(restored.outputs(TEXTS).logits, logits)
 
 
 def test_gradient_graphs_work_on_the_weights_of_an_upload(

@@ -13,10 +13,10 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from assay.export.external_weights import INLINE_BYTES_MAX
 from assay.export.folder import Options, export_folder
 from assay.export.restore import restore_folder
 from assay.export.texts import Text, check_texts
+from assay.export.trace import INLINE_BYTES_MAX
 from checkpoints import FAMILIES, Export, make_checkpoint
 from products import needs_exact_products
 

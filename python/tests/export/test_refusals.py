@@ -111,7 +111,7 @@ def test_replace_keeps_the_old_folder_until_the_new_one_is_checked(
     (tmp_path / "model" / "old").touch()
     options = Options("tiny", gradient_graphs=False, replace=True)
     with monkeypatch.context() as patch:
-        patch.setattr("assay.export.folder.unpack_weights", lambda weights: 1 / 0)
+        patch.setattr("assay.export.folder.load_weights", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             export_folder(source, tmp_path / "model", options)
         assert (tmp_path / "model" / "old").exists()

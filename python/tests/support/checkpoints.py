@@ -33,9 +33,12 @@ FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
 
 
 def make_checkpoint(
-    folder: Path, family: str, classes: int = 1, seed: int = 0, **config: Any
+    folder: Path, family: str, classes: int = 1, seed: int = 0, noise: float = 1.0, **config: Any
 ) -> Path:
-    """Saves a checkpoint with random weights (LayerNorms and biases too) and its tokeniser."""
+    """Saves a checkpoint with random weights (LayerNorms and biases too) and its tokeniser.
+
+    `noise` is the share of the tiny checkpoints' noise that is added to the first weights.
+    """
     tokenizer = TOKENIZERS[family]()
     classes_of = {
         "bert": (transformers.BertConfig, transformers.BertForSequenceClassification),
@@ -64,8 +67,8 @@ def make_checkpoint(
         model: Any = model_class(config_class(**settings))
     random = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
-        noise = torch.randn(parameter.shape, generator=random)
-        parameter.data += noise * (0.2 if parameter.dim() == 2 else 0.1)
+        drawn = torch.randn(parameter.shape, generator=random)
+        parameter.data += drawn * noise * (0.2 if parameter.dim() == 2 else 0.1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

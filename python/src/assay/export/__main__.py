@@ -17,6 +17,7 @@ from assay.export.families import FAMILIES
 from assay.export.folder import Options, export_folder
 from assay.export.gradients.kinds import GRADIENT_TRACES
 from assay.export.manifest import Provenance
+from assay.export.progress import progress_on_stderr
 from assay.export.regraph import renew_graphs
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, read_texts
 from assay.export.upload import UploadOptions, export_weights
@@ -27,7 +28,9 @@ def main(arguments: list[str] | None = None) -> int:
     words = sys.argv[1:] if arguments is None else arguments
     given = _parser().parse_args(words)
     try:
-        print(given.run(given, words))
+        with progress_on_stderr():
+            printed = given.run(given, words)
+        print(printed)
     except ExportError as error:
         print(f"export refused: {error}", file=sys.stderr)
         return 1

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
+from assay.export.batches import plan_batches
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint
+from assay.export.progress import steps
+from assay.export.sessions import run_graph
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer
 
-BATCH = 8
 TOLERANCE = 1e-4  # of an output's difference, relative to its largest value or 1
 Array = NDArray[np.float32]
 
@@ -33,27 +33,24 @@ class Outputs:
 
 
 def torch_outputs(
-    checkpoint: Checkpoint,
-    stored: Mapping[str, Tensor],
-    tokenizer: TextTokenizer,
-    texts: Sequence[Text],
-    tokens_max: int,
+    checkpoint: Checkpoint, tokenizer: TextTokenizer, texts: Sequence[Text], tokens_max: int
 ) -> Outputs:
     """Logits (N, K) and features (N, H) of texts by the model's own forward.
 
-    `stored` holds the weights as stored, by name; texts are cut to `tokens_max` tokens.
+    They are cut to `tokens_max` tokens.
     """
-    model = copy.deepcopy(checkpoint.model)
-    model.load_state_dict(stored, strict=False)
-    head = model.get_submodule(checkpoint.family.head)
-    assert isinstance(head, nn.Linear)
+    head = checkpoint.model.get_submodule(checkpoint.family.head)
     features: list[Tensor] = []
-    head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+    hook = head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+    plan = _plan(tokenizer, texts, tokens_max)
     logits = []
-    with torch.no_grad():
-        for batch in _batches(checkpoint, tokenizer, texts, tokens_max):
-            logits.append(model(**batch).logits)
-    return Outputs(torch.cat(logits).numpy(), torch.cat(features).numpy())
+    try:
+        with torch.no_grad():
+            for batch in _inputs(checkpoint, tokenizer, texts, plan, tokens_max):
+                logits.append(checkpoint.model(**batch).logits)
+    finally:
+        hook.remove()
+    return Outputs(_in_order(plan, torch.cat(logits)), _in_order(plan, torch.cat(features)))
 
 
 def graph_outputs(
@@ -64,23 +61,41 @@ def graph_outputs(
     tokens_max: int,
 ) -> Outputs:
     """Logits (N, K) and features (N, H) of texts by a graph, in ONNX Runtime on the CPU."""
-    session = onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-    rows = []
-    for batch in _batches(checkpoint, tokenizer, texts, tokens_max):
-        feeds = {name: value.numpy() for name, value in batch.items()}
-        rows.append(session.run(["logits", "features"], feeds))
-    logits, features = (np.concatenate(part) for part in zip(*rows, strict=True))
+    plan = _plan(tokenizer, texts, tokens_max)
+    feeds = (
+        {name: value.numpy() for name, value in batch.items()}
+        for batch in _inputs(checkpoint, tokenizer, texts, plan, tokens_max)
+    )
+    rows = list(run_graph(graph, ["logits", "features"], feeds))
+    logits, features = (
+        _in_order(plan, torch.cat([torch.from_numpy(row) for row in part]))
+        for part in zip(*rows, strict=True)
+    )
     return Outputs(logits, features)
 
 
-def _batches(
-    checkpoint: Checkpoint, tokenizer: TextTokenizer, texts: Sequence[Text], tokens_max: int
-) -> list[dict[str, Tensor]]:
-    inputs = checkpoint.family.inputs
-    return [
-        {n: v for n, v in tokenizer.batch(texts[i : i + BATCH], tokens_max).items() if n in inputs}
-        for i in range(0, len(texts), BATCH)
-    ]
+def _plan(tokenizer: TextTokenizer, texts: Sequence[Text], tokens_max: int) -> list[list[int]]:
+    return plan_batches([len(tokenizer.encode(text, tokens_max)[0]) for text in texts])
+
+
+def _inputs(
+    checkpoint: Checkpoint,
+    tokenizer: TextTokenizer,
+    texts: Sequence[Text],
+    plan: Sequence[Sequence[int]],
+    tokens_max: int,
+) -> Iterator[dict[str, Tensor]]:
+    """The inputs of each batch of a plan."""
+    for batch in steps(plan, "batches"):
+        inputs = tokenizer.batch([texts[index] for index in batch], tokens_max)
+        yield {name: inputs[name] for name in checkpoint.family.inputs}
+
+
+def _in_order(plan: Sequence[Sequence[int]], rows: Tensor) -> Array:
+    """Rows (N, n) in the order of a plan, as the texts were given."""
+    ordered = torch.empty_like(rows)
+    ordered[[index for batch in plan for index in batch]] = rows
+    return ordered.numpy()
 
 
 def compare_outputs(expected: Outputs, actual: Outputs, texts: Sequence[Text]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Graphs that read their weights from the shared weights.bin.
 
-In place of each initialiser that the tracer wrote comes external data of weights.bin. Where that
+In place of each parameter that the graph reads comes external data of weights.bin. Where that
 holds int8, a Cast and a Mul by the scale follow: ONNX Runtime folds them when it loads a matrix; in
 an embedding they come after the look-up, so that the table stays int8 in memory.
 """
@@ -10,41 +10,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper
 
-from assay.export.errors import ExportError
 from assay.export.trace import Trace
 from assay.export.weights import Extent, Parameter, Weights
 
 LOCATION = "weights.bin"
-INLINE_BYTES_MAX = 1024
 
 
 def externalise_weights(trace: Trace, weights: Weights) -> onnx.ModelProto:
-    """The traced graph with its parameters as external data of weights.bin.
-
-    Raises:
-        ExportError: an initialiser over 1 KB is no parameter of the model.
-    """
+    """The traced graph with its parameters as external data of weights.bin."""
     model = onnx.ModelProto()
     model.CopyFrom(trace.graph)
     graph = model.graph
-    found = _find_parameters(trace, weights)
-    kept = [tensor for tensor in graph.initializer if tensor.name not in found]
-    for tensor in kept:
-        if tensor.ByteSize() > INLINE_BYTES_MAX:
-            raise ExportError(f"the traced graph holds {tensor.name}, which is no parameter")
-    del graph.initializer[:]
-    graph.initializer.extend(kept)
+    stored = {parameter.name: parameter for parameter in weights.parameters}
     external: dict[str, TensorProto] = {}
     before: dict[str, list[NodeProto]] = {}
     nodes: list[NodeProto] = []
     for node in graph.node:
         after: list[NodeProto] = []
         for index, name in enumerate(node.input):
-            if name in found:
-                parameter, transposed = found[name]
-                turned = _turn(node, index, parameter, transposed)
+            if name in trace.parameters:
+                parameter = stored[trace.parameters[name]]
+                turned = _turn(node, index, parameter)
                 after += _connect(node, index, parameter, external, before)
                 if turned:
                     before[f"{parameter.name}.turned"] = [_transpose(node, index)]
@@ -56,36 +44,18 @@ def externalise_weights(trace: Trace, weights: Weights) -> onnx.ModelProto:
     return model
 
 
-def _find_parameters(trace: Trace, weights: Weights) -> dict[str, tuple[Parameter, bool]]:
-    """Initialiser name to its parameter, and whether the graph holds it transposed."""
-    stored = {parameter.name: parameter for parameter in weights.parameters}
-    known = {}
-    for name, stamp in trace.stamps.items():
-        value = stamp.detach().numpy()
-        known[value.shape, value.tobytes()] = (stored[name], False)
-        if value.ndim == 2 and min(value.shape) > 1:
-            known[value.T.shape, value.T.tobytes()] = (stored[name], True)
-    found = {}
-    for tensor in trace.graph.graph.initializer:
-        value = numpy_helper.to_array(tensor)
-        if (value.shape, value.tobytes()) in known:
-            found[tensor.name] = known[value.shape, value.tobytes()]
-    return found
-
-
-def _turn(node: NodeProto, index: int, parameter: Parameter, transposed: bool) -> bool:
-    """Whether the node needs a Transpose of the stored parameter.
+def _turn(node: NodeProto, index: int, parameter: Parameter) -> bool:
+    """Whether the node, which reads the parameter as it is, needs a Transpose of the stored one.
 
     A Gemm's flag does it at no cost; elsewhere ONNX Runtime folds the Transpose when it loads.
     """
-    differs = transposed != parameter.transposed
     if node.op_type != "Gemm" or index != 1:
-        return differs
+        return parameter.transposed
     attributes = [a for a in node.attribute if a.name != "transB"]
     flag = {a.name: a.i for a in node.attribute}.get("transB", 0)
     del node.attribute[:]
     node.attribute.extend(attributes)
-    node.attribute.append(helper.make_attribute("transB", int(bool(flag) != differs)))
+    node.attribute.append(helper.make_attribute("transB", int(bool(flag) != parameter.transposed)))
     return False
 
 

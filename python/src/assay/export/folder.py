@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from assay.export.errors import ExportError
+from assay.export.estimate import memory_needed, sketch_checkpoint
+from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.graphs import write_graphs
 from assay.export.manifest import (
     Description,
     Provenance,
     check_bounded,
-    describe_bytes,
+    describe_file,
     write_manifest,
 )
+from assay.export.memory import check_memory
 from assay.export.precision import Model, measure_precision, self_test_samples
+from assay.export.progress import log, stage
+from assay.export.staging import OLD, remove_abandoned, staging_beside
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
 from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
 from assay.export.versions import check_versions
-from assay.export.weights import Precision, Weights, pack_weights, unpack_weights
+from assay.export.weights import Precision, Weights, load_weights, pack_weights
 
 TOKENS_LEAST = 8  # what the service asks of a manifest
 TOKENS_UNLIMITED = 100_000  # tokenisers without a limit claim 1e30
@@ -68,7 +71,9 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
         raise ExportError("the int8 graph multiplies the stored int8 weights: add --weights int8")
     if out.exists() and not options.replace:
         raise ExportError(f"{out} exists (--replace replaces it)")
-    checkpoint = load_checkpoint(source)
+    _check_memory(source, options)
+    with stage("loading the checkpoint"):
+        checkpoint = load_checkpoint(source)
     tokenizer = load_tokenizer(source)
     if options.class_names and len(options.class_names) != checkpoint.classes:
         raise ExportError(
@@ -78,7 +83,11 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
     types_max = int(checkpoint.config.type_vocab_size) if checkpoint.family.token_types else 1_000
     check_tokenizer(tokenizer, check_texts(tokens_max), tokens_max, types_max)
     with _folder_beside(out, options.replace) as folder:
-        weights = pack_weights(checkpoint.model, options.weights, checkpoint.family.head)
+        with stage(f"writing {LOCATION}"):
+            weights = pack_weights(
+                checkpoint.model, options.weights, checkpoint.family.head, folder / LOCATION
+            )
+            load_weights(checkpoint.model, weights)
         graphs = write_graphs(
             folder,
             checkpoint,
@@ -90,6 +99,20 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
         for name, content in files.items():
             (folder / name).write_bytes(content)
         return _describe(folder, checkpoint, tokenizer, weights, tokens_max, graphs, options)
+
+
+def _check_memory(source: Path, options: Options) -> None:
+    """Refuses what will not fit. What loads a checkpoint refuses one that is not understood."""
+    sketch = sketch_checkpoint(source)
+    if sketch is None:
+        return
+    tokens_max = min(options.tokens_max or sketch.positions_max, sketch.positions_max)
+    needed, without = (
+        memory_needed(sketch, tokens_max, gradient_graphs=gradients)
+        for gradients in (options.gradient_graphs, False)
+    )
+    log.info("this export takes up to about %.1f GB of memory", needed / 1e9)
+    check_memory(needed, without if without < needed else None)
 
 
 def _tokens_max(checkpoint: Checkpoint, tokenizer: TextTokenizer, asked: int | None) -> int:
@@ -124,9 +147,8 @@ def _describe(
     options: Options,
 ) -> dict[str, Any]:
     """Checks the graphs, then writes the manifest."""
-    stored = unpack_weights(weights)
     task = _task(checkpoint, options.task)
-    model = Model(checkpoint, stored, tokenizer, tokens_max)
+    model = Model(checkpoint, tokenizer, tokens_max)
     precision = measure_precision(
         folder,
         graphs,
@@ -142,7 +164,7 @@ def _describe(
         task=task,
         class_names=options.class_names,
         tokens_max=tokens_max,
-        files={file.name: describe_bytes(file.read_bytes()) for file in sorted(folder.iterdir())},
+        files={file.name: describe_file(file) for file in sorted(folder.iterdir())},
         graphs=graphs,
         precision=precision,
         self_test=self_test_samples(samples, model.outputs(samples)),
@@ -172,13 +194,11 @@ def _task(checkpoint: Checkpoint, asked: str | None) -> str:
 def _folder_beside(out: Path, replace: bool) -> Iterator[Path]:
     """A temporary folder that takes the place of `out` if the body succeeds."""
     out.parent.mkdir(parents=True, exist_ok=True)
-    holder = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
-    try:
+    remove_abandoned(out.parent)
+    with staging_beside(out) as holder:
         folder = holder / "new"
         folder.mkdir()
         yield folder
         if replace and out.exists():
-            out.rename(holder / "old")
+            out.rename(holder / OLD)
         folder.rename(out)
-    finally:
-        shutil.rmtree(holder)

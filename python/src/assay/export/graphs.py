@@ -1,4 +1,4 @@
-"""Writes weights.bin and the graphs that read it."""
+"""Writes the graphs that read weights.bin."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from pathlib import Path
 
 import onnx
 
-from assay.export.external_weights import LOCATION, externalise_weights
+from assay.export.external_weights import externalise_weights
 from assay.export.families import Checkpoint
 from assay.export.gradients.kinds import GRADIENT_TRACES
 from assay.export.gradients.network import why_unsupported
 from assay.export.int8 import quantise_products
+from assay.export.progress import stage
 from assay.export.trace import trace_forward
 from assay.export.weights import Weights
 
@@ -23,18 +24,19 @@ def write_graphs(
     int8_graph: bool,
     gradient_graphs: bool,
 ) -> dict[str, str]:
-    """Writes weights.bin and the graphs; returns graph kind to file name.
+    """Writes the graphs beside the weights.bin of `folder`; returns graph kind to file name.
 
     A checkpoint that the gradient graphs do not support gets none of them.
     """
-    (folder / LOCATION).write_bytes(weights.content)
-    forward = externalise_weights(trace_forward(checkpoint), weights)
+    with stage("tracing forward.onnx"):
+        forward = externalise_weights(trace_forward(checkpoint), weights)
     models = {"forward": forward}
     if int8_graph:
         models["forward.int8"] = quantise_products(forward, weights, checkpoint.family.layers)
     if gradient_graphs and why_unsupported(checkpoint) is None:
         for kind, trace in GRADIENT_TRACES.items():
-            models[kind] = externalise_weights(trace(checkpoint), weights)
+            with stage(f"tracing {kind}.onnx"):
+                models[kind] = externalise_weights(trace(checkpoint), weights)
     for kind, model in models.items():
         path = folder / f"{kind}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))

@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from assay.export.errors import ExportError
@@ -112,9 +113,11 @@ def _class_names(config: Any) -> list[str] | None:
     return None if names == [f"LABEL_{k}" for k in range(len(names))] else names
 
 
-def describe_bytes(content: bytes) -> dict[str, Any]:
+def describe_file(file: Path) -> dict[str, Any]:
     """Digest and size of a file of the folder."""
-    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    with file.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    return {"sha256": digest, "bytes": file.stat().st_size}
 
 
 def describe_provenance(provenance: Provenance) -> dict[str, Any]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from assay.export.check import (
     Outputs,
     compare_outputs,
@@ -20,22 +18,23 @@ from assay.export.families import Checkpoint
 from assay.export.gradients.kinds import GRADIENT_TRACES
 from assay.export.gradients.measure import measure_gradients
 from assay.export.gradients.network import why_unsupported
+from assay.export.progress import stage
 from assay.export.texts import Text, check_texts
 from assay.export.tokenizer import TextTokenizer
 
 
 @dataclass(frozen=True)
 class Model:
-    """A checkpoint with its weights as stored (`stored`, by name), and what makes its inputs."""
+    """A checkpoint that holds the weights as stored, and what makes its inputs."""
 
     checkpoint: Checkpoint
-    stored: Mapping[str, Tensor]
     tokenizer: TextTokenizer
     tokens_max: int
 
     def outputs(self, texts: Sequence[Text]) -> Outputs:
-        """Logits (N, K) and features (N, H) of texts, by PyTorch on the weights as stored."""
-        return torch_outputs(self.checkpoint, self.stored, self.tokenizer, texts, self.tokens_max)
+        """Logits (N, K) and features (N, H) of texts, by PyTorch."""
+        with stage(f"running the model in PyTorch on {len(texts)} texts"):
+            return torch_outputs(self.checkpoint, self.tokenizer, texts, self.tokens_max)
 
 
 def self_test_samples(texts: Sequence[Text], outputs: Outputs) -> list[dict[str, Any]]:
@@ -60,13 +59,11 @@ def measure_precision(
     Raises:
         ExportError: forward.onnx or a gradient graph differs from PyTorch.
     """
-    inputs = (model.checkpoint, model.tokenizer)
     texts = check_texts(model.tokens_max)
     precision = measure_forward(folder, graphs, model, texts, model.outputs(texts))
     if "forward.int8" in graphs:
         fp32, int8 = (
-            graph_outputs(folder / graphs[kind], *inputs, int8_texts, model.tokens_max)
-            for kind in ("forward", "forward.int8")
+            _run(folder / graphs[kind], model, int8_texts) for kind in ("forward", "forward.int8")
         )
         precision["int8"] = int8_precision(task, fp32.logits, int8.logits, int8_on)
     if "gradients" not in precision and graphs.keys() >= GRADIENT_TRACES.keys():
@@ -74,7 +71,6 @@ def measure_precision(
             folder,
             graphs,
             model.checkpoint,
-            model.stored,
             model.tokenizer,
             gradient_texts,
             model.tokens_max,
@@ -96,10 +92,14 @@ def measure_forward(
     Raises:
         ExportError: forward.onnx differs from PyTorch.
     """
-    inputs = (model.checkpoint, model.tokenizer, texts, model.tokens_max)
-    actual = graph_outputs(folder / graphs["forward"], *inputs)
+    actual = _run(folder / graphs["forward"], model, texts)
     precision = {"fp32": compare_outputs(expected, actual, texts)}
     missing = why_unsupported(model.checkpoint)
     if missing is not None:
         precision["gradients"] = {"unsupported": missing}
     return precision
+
+
+def _run(graph: Path, model: Model, texts: Sequence[Text]) -> Outputs:
+    with stage(f"running {graph.name} on {len(texts)} texts"):
+        return graph_outputs(graph, model.checkpoint, model.tokenizer, texts, model.tokens_max)

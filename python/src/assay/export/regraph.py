@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from assay.export.external_weights import LOCATION
 from assay.export.graphs import write_graphs
-from assay.export.manifest import describe_bytes
+from assay.export.manifest import describe_file
 from assay.export.precision import Model, measure_precision
 from assay.export.restore import restore_folder
+from assay.export.staging import staging_beside
 from assay.export.texts import Text, check_texts
 from assay.export.versions import check_versions, used_versions
-from assay.export.weights import Parameter, Weights, unpack_weights
+from assay.export.weights import Parameter, Weights
 
 
 def renew_graphs(
@@ -35,15 +35,10 @@ def renew_graphs(
     restored = restore_folder(folder)
     manifest = restored.manifest
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
-    weights = Weights(parameters, (folder / LOCATION).read_bytes())
-    model = Model(
-        restored.checkpoint,
-        unpack_weights(weights),
-        restored.tokenizer,
-        int(manifest["max_tokens"]),
-    )
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as name:
-        beside = Path(name)
+    weights = Weights(parameters, folder / LOCATION)
+    model = Model(restored.checkpoint, restored.tokenizer, int(manifest["max_tokens"]))
+    with staging_beside(folder) as beside:
+        shutil.copyfile(weights.file, beside / LOCATION)
         int8 = "forward.int8" in manifest["graphs"]
         graphs = write_graphs(
             beside,
@@ -66,7 +61,7 @@ def renew_graphs(
             del manifest["files"][file]
         manifest["graphs"] = graphs
         for file in graphs.values():
-            manifest["files"][file] = describe_bytes((beside / file).read_bytes())
+            manifest["files"][file] = describe_file(beside / file)
         manifest["precision"] = precision
         manifest["provenance"]["versions"] = used_versions()
         text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"

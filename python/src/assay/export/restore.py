@@ -15,7 +15,7 @@ from assay.export.external_weights import LOCATION
 from assay.export.families import FAMILIES, Checkpoint
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
-from assay.export.weights import Parameter, Weights, unpack_weights
+from assay.export.weights import Parameter, Weights, load_weights
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,8 @@ class Restored:
 
     def outputs(self, texts: list[Text]) -> Outputs:
         """Logits (N, K) and features (N, H) of texts, by the model's own forward."""
-        stored = dict(self.checkpoint.model.named_parameters())
         limit = int(self.manifest["max_tokens"])
-        return torch_outputs(self.checkpoint, stored, self.tokenizer, texts, limit)
+        return torch_outputs(self.checkpoint, self.tokenizer, texts, limit)
 
 
 def restore_folder(folder: Path) -> Restored:
@@ -43,15 +42,15 @@ def restore_folder(folder: Path) -> Restored:
 
     manifest = json.loads((folder / "model.json").read_text("utf-8"))
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
-    weights = Weights(parameters, (folder / LOCATION).read_bytes())
+    weights = Weights(parameters, folder / LOCATION)
     config = AutoConfig.from_pretrained(folder)
     loader: Any = AutoModelForSequenceClassification
     model = loader.from_config(config, attn_implementation="eager", dtype=torch.float32)
     known = {name for name, _ in model.named_parameters()}
-    stored = unpack_weights(weights)
-    if known != stored.keys():
-        raise ExportError(f"{LOCATION} does not fit the model: {sorted(known ^ stored.keys())[:5]}")
-    model.load_state_dict(stored, strict=False)
+    stored = {parameter.name for parameter in parameters}
+    if known != stored:
+        raise ExportError(f"{LOCATION} does not fit the model: {sorted(known ^ stored)[:5]}")
+    load_weights(model, weights)
     model.eval().requires_grad_(False)
     checkpoint = Checkpoint(model, FAMILIES[config.model_type], config)
     return Restored(checkpoint, load_tokenizer(folder), manifest)

@@ -1,10 +1,9 @@
-"""The forward graph, traced from a copy of the model that holds a unique stamp in every weight.
+"""The forward graph, traced with its parameters as inputs, which keep their names.
 
-The tracer may rename weights and transpose them. Tracing a copy whose parameters are filled with
-distinct random numbers lets each initialiser be told by its bytes alone, even where a checkpoint
-holds two equal parameters (LayerNorm at 1, biases at 0), and makes the graph depend on the
-architecture only: a new checkpoint replaces weights.bin and nothing else. Constants are left for
-ONNX Runtime to fold, or a weight that is reshaped would come out as no parameter.
+The tracer copies no weight into the graph, merges none that are equal, and sees nothing but their
+shapes: the graph depends on the architecture only, a new checkpoint replaces weights.bin and
+nothing else, and a model of any size is traced in the memory that it takes itself. Constants are
+left for ONNX Runtime to fold.
 
 TorchScript's tracer is used because ONNX Runtime ran its graph faster than dynamo's on a CPU.
 """
@@ -12,21 +11,23 @@ TorchScript's tracer is used because ONNX Runtime ran its graph faster than dyna
 from __future__ import annotations
 
 import copy
-import tempfile
+import io
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import onnx
 import torch
+from onnx import numpy_helper
 from torch import Tensor
 
 from assay.export.encoder import run_on_rows
+from assay.export.errors import ExportError
 from assay.export.families import Checkpoint, Forward
 
 OPSET = 20
+INLINE_BYTES_MAX = 1024
 _DYNAMIC_AXES = {
     **{n: {0: "batch", 1: "tokens"} for n in ("input_ids", "attention_mask", "token_type_ids")},
     **{name: {0: "batch"} for name in ("coefficient", "logits", "features", "gram", "tangent")},
@@ -35,18 +36,18 @@ _DYNAMIC_AXES = {
 
 @dataclass(frozen=True)
 class Trace:
-    """A graph with its stamps: parameter name to the random value that marks it."""
+    """A graph that lacks its parameters: `parameters` is the name that it reads to the model's."""
 
     graph: onnx.ModelProto
-    stamps: dict[str, Tensor]
+    parameters: dict[str, str]
 
 
 def trace_forward(checkpoint: Checkpoint) -> Trace:
     """Traces `forward`: logits (B, K) and features (B, H) from int64 (B, T) inputs."""
-    stamped = stamp_checkpoint(checkpoint)
-    run_on_rows(stamped)
+    copied = copy_modules(checkpoint)
+    run_on_rows(copied)
     return trace_module(
-        Forward(stamped),
+        Forward(copied),
         example_inputs(checkpoint),
         checkpoint.family.inputs,
         ["logits", "features"],
@@ -56,39 +57,62 @@ def trace_forward(checkpoint: Checkpoint) -> Trace:
 def trace_module(
     module: Any, inputs: tuple[Tensor, ...], input_names: Sequence[str], output_names: Sequence[str]
 ) -> Trace:
-    """Traces a module whose `model` holds stamps.
+    """Traces a module whose `model` holds the parameters.
 
     Texts, (B, T), and what has a row a sample, (B, ...), may have any B and T; other inputs and
     outputs keep their shapes.
+
+    Raises:
+        ExportError: the graph reads a buffer of the model over 1 KB.
     """
     axes = {
         name: _DYNAMIC_AXES[name] for name in (*input_names, *output_names) if name in _DYNAMIC_AXES
     }
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad(), warnings.catch_warnings():
+    file: Any = io.BytesIO()
+    with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer is deprecated, and warns of constants we mean
-        path = Path(folder) / "graph.onnx"
         torch.onnx.export(
             module,
             inputs,
-            path,
+            file,
             dynamo=False,
             opset_version=OPSET,
+            export_params=False,
+            keep_initializers_as_inputs=True,  # or equal parameters become one
             do_constant_folding=False,
             input_names=input_names,
             output_names=output_names,
             dynamic_axes=axes,
         )
-        graph = onnx.load(path)
-    return Trace(graph, dict(module.model.named_parameters()))
+    model = onnx.load_from_string(file.getvalue())
+    parameters = {f"model.{name}": name for name, _ in module.model.named_parameters()}
+    _keep_inputs(model.graph, input_names, parameters, dict(module.named_buffers()))
+    return Trace(model, parameters)
 
 
-def stamp_checkpoint(checkpoint: Checkpoint) -> Checkpoint:
-    """A copy of the checkpoint whose parameters are filled with distinct random numbers."""
-    stamped = copy.deepcopy(checkpoint.model)
-    random = torch.Generator().manual_seed(0)
-    for parameter in stamped.parameters():
-        parameter.data = torch.randn(parameter.shape, generator=random)
-    return replace(checkpoint, model=stamped)
+def _keep_inputs(
+    graph: onnx.GraphProto,
+    names: Sequence[str],
+    parameters: dict[str, str],
+    buffers: dict[str, Tensor],
+) -> None:
+    """Leaves the inputs of `names`; a buffer's becomes an initialiser."""
+    kept = [given for given in graph.input if given.name in names]
+    for given in graph.input:
+        if given.name in names or given.name in parameters:
+            continue
+        value = buffers[given.name].numpy() if given.name in buffers else None
+        if value is None or value.nbytes > INLINE_BYTES_MAX:
+            raise ExportError(f"the traced graph holds {given.name}, which is no parameter")
+        graph.initializer.append(numpy_helper.from_array(value, given.name))
+    del graph.input[:]
+    graph.input.extend(kept)
+
+
+def copy_modules(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with modules of its own, which may be changed, and the same parameters."""
+    shared = {id(parameter): parameter for parameter in checkpoint.model.parameters()}
+    return replace(checkpoint, model=copy.deepcopy(checkpoint.model, shared))
 
 
 def example_inputs(checkpoint: Checkpoint) -> tuple[Tensor, ...]:

@@ -23,7 +23,7 @@ from assay.export.manifest import (
     SELF_TEST_TOLERANCE,
     Provenance,
     check_bounded,
-    describe_bytes,
+    describe_file,
     describe_provenance,
 )
 from assay.export.precision import (
@@ -35,7 +35,7 @@ from assay.export.precision import (
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from assay.export.versions import check_versions
-from assay.export.weights import Parameter, Weights, pack_weights_as, unpack_weights
+from assay.export.weights import Parameter, load_weights, pack_weights_as
 
 FORMAT = 1
 LENGTH_BYTES = 8
@@ -79,11 +79,12 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
     _check_same_tokens(source, tokenizer, tokens_max)
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
     size = int(manifest["files"][LOCATION]["bytes"])
-    weights = pack_weights_as(checkpoint.model, parameters, size)
-    model = Model(checkpoint, unpack_weights(weights), tokenizer, tokens_max)
+    model = Model(checkpoint, tokenizer, tokens_max)
     samples = _texts(manifest["self_test"]["samples"])
-    outputs = model.outputs(samples)
-    with _with_weights(folder, manifest, weights) as beside:
+    with _beside_graphs(folder, manifest) as beside:
+        weights = pack_weights_as(checkpoint.model, parameters, size, beside / LOCATION)
+        load_weights(checkpoint.model, weights)
+        outputs = model.outputs(samples)
         graphs = manifest["graphs"]
         precision = (
             measure_forward(beside, graphs, model, samples, outputs)
@@ -98,20 +99,20 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
                 samples,
             )
         )
-    header = {
-        "format": FORMAT,
-        "weights": describe_bytes(weights.content),
-        "parameters": manifest["parameters"],
-        "precision": precision,
-        "self_test": {
-            "tolerance": SELF_TEST_TOLERANCE,
-            "samples": self_test_samples(samples, outputs),
-        },
-        "provenance": describe_provenance(options.provenance),
-        "metrics": options.metrics,
-    }
-    check_bounded(header)
-    _write(out, header, weights.content)
+        header = {
+            "format": FORMAT,
+            "weights": describe_file(weights.file),
+            "parameters": manifest["parameters"],
+            "precision": precision,
+            "self_test": {
+                "tolerance": SELF_TEST_TOLERANCE,
+                "samples": self_test_samples(samples, outputs),
+            },
+            "provenance": describe_provenance(options.provenance),
+            "metrics": options.metrics,
+        }
+        check_bounded(header)
+        _write(out, header, weights.file)
     return header
 
 
@@ -128,7 +129,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
 def _check_graphs(folder: Path, manifest: dict[str, Any]) -> None:
     """They are those whose export was checked: a difference would be the service's to find."""
     for graph in manifest["graphs"].values():
-        if describe_bytes((folder / graph).read_bytes()) != manifest["files"].get(graph):
+        if describe_file(folder / graph) != manifest["files"].get(graph):
             raise ExportError(f"{folder / graph} does not match its digest in the manifest")
 
 
@@ -168,11 +169,10 @@ def _check_same_tokens(source: Path, tokenizer: TextTokenizer, tokens_max: int) 
 
 
 @contextlib.contextmanager
-def _with_weights(folder: Path, manifest: dict[str, Any], weights: Weights) -> Iterator[Path]:
-    """A temporary folder that holds the folder's graphs beside the new weights."""
+def _beside_graphs(folder: Path, manifest: dict[str, Any]) -> Iterator[Path]:
+    """A temporary folder that holds the folder's graphs."""
     with tempfile.TemporaryDirectory(prefix="assay-weights-") as name:
         beside = Path(name)
-        (beside / LOCATION).write_bytes(weights.content)
         for graph in manifest["graphs"].values():
             shutil.copyfile(folder / graph, beside / graph)
         yield beside
@@ -182,14 +182,14 @@ def _texts(samples: Sequence[dict[str, Any]]) -> list[Text]:
     return [Text(s["text"]) if "text" in s else Text(s["query"], s["document"]) for s in samples]
 
 
-def _write(out: Path, header: dict[str, Any], content: bytes) -> None:
+def _write(out: Path, header: dict[str, Any], weights: Path) -> None:
     """Under its name only once it is whole."""
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as holder:
         draft = Path(holder) / out.name
-        with draft.open("wb") as file:
+        with draft.open("wb") as file, weights.open("rb") as content:
             file.write(len(text).to_bytes(LENGTH_BYTES, "little"))
             file.write(text)
-            file.write(content)
+            shutil.copyfileobj(content, file)
         draft.replace(out)

@@ -8,15 +8,17 @@ transposed, (in, out), the layout that integer products take.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 ALIGNMENT = 64
 QUANTISED_MIN = 1024  # values; smaller tables stay float32: nothing to gain, and they are delicate
+ROWS = 8192  # quantised at a time
 Precision = Literal["fp32", "int8"]
 
 
@@ -71,84 +73,97 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Weights:
-    """The contents of weights.bin and where each parameter lies in it."""
+    """Where each parameter lies in a weights.bin, `file`."""
 
     parameters: list[Parameter]
-    content: bytes
+    file: Path
 
     def array(self, extent: Extent, dtype: str) -> NDArray[Any]:
         """The values at an extent (n), of a NumPy dtype."""
-        stop = extent.offset + extent.length
-        return np.frombuffer(self.content[extent.offset : stop], dtype=dtype)
+        kind = np.dtype(dtype)
+        count = extent.length // kind.itemsize
+        return np.fromfile(self.file, kind, count, offset=extent.offset)
 
 
-def pack_weights(model: nn.Module, precision: Precision, head: str) -> Weights:
-    """Lays out every parameter of the model; the layer named `head` stays float32."""
+def pack_weights(model: nn.Module, precision: Precision, head: str, file: Path) -> Weights:
+    """Writes every parameter of the model to a file; the layer named `head` stays float32."""
     linear = {f"{name}.weight" for name, m in model.named_modules() if isinstance(m, nn.Linear)}
-    content = bytearray()
     parameters = []
-    for name, parameter in model.named_parameters():
-        value = parameter.detach().numpy().astype("<f4")
-        transposed = name in linear
-        scale = None
-        if precision == "int8" and _is_quantised(name, value, head):
-            value, scales = quantise(value)
-            scale = _append(content, scales)
-        extent = _append(content, value.T if transposed else value)
-        dtype: Literal["float32", "int8"] = "float32" if scale is None else "int8"
-        shape = tuple(parameter.shape)
-        parameters.append(Parameter(name, shape, dtype, extent, transposed, scale))
-    return Weights(parameters, bytes(content))
+    with file.open("wb") as content:
+        for name, parameter in model.named_parameters():
+            value = _values(parameter)
+            transposed = name in linear
+            scale = None
+            if precision == "int8" and _is_quantised(name, value, head):
+                value, scales = quantise(value)
+                scale = _append(content, scales)
+            extent = _append(content, value.T if transposed else value)
+            dtype: Literal["float32", "int8"] = "float32" if scale is None else "int8"
+            shape = tuple(parameter.shape)
+            parameters.append(Parameter(name, shape, dtype, extent, transposed, scale))
+    return Weights(parameters, file)
 
 
-def pack_weights_as(model: nn.Module, parameters: list[Parameter], size: int) -> Weights:
-    """Lays out the model's parameters where `parameters` say, in `size` bytes.
+def pack_weights_as(
+    model: nn.Module, parameters: list[Parameter], size: int, file: Path
+) -> Weights:
+    """Writes the model's parameters to a file of `size` bytes, where `parameters` say.
 
     Names and shapes are the model's.
     """
-    content = bytearray(size)
     values = dict(model.named_parameters())
-    for parameter in parameters:
-        value = values[parameter.name].detach().numpy().astype("<f4")
-        if parameter.scale is not None:
-            value, scales = quantise(value)
-            _place(content, parameter.scale, scales)
-        _place(content, parameter.extent, value.T if parameter.transposed else value)
-    return Weights(parameters, bytes(content))
+    with file.open("wb") as content:
+        content.truncate(size)
+        for parameter in parameters:
+            value = _values(values[parameter.name])
+            if parameter.scale is not None:
+                value, scales = quantise(value)
+                _place(content, parameter.scale, scales)
+            _place(content, parameter.extent, value.T if parameter.transposed else value)
+    return Weights(parameters, file)
 
 
-def unpack_weights(weights: Weights) -> dict[str, Tensor]:
-    """The parameters as stored, dequantised to float32, in the checkpoint's names and shapes."""
-    state = {}
+def load_weights(model: nn.Module, weights: Weights) -> None:
+    """Gives a float32 model the parameters as stored, dequantised, one after the other."""
+    values = dict(model.named_parameters())
     for parameter in weights.parameters:
         stored = parameter.shape[::-1] if parameter.transposed else parameter.shape
         dtype = "<f4" if parameter.dtype == "float32" else "i1"
         value = weights.array(parameter.extent, dtype).reshape(stored)
-        value = (value.T if parameter.transposed else value).astype(np.float32)
+        value = np.ascontiguousarray(value.T if parameter.transposed else value, np.float32)
         if parameter.scale is not None:
-            value = value * weights.array(parameter.scale, "<f4")[:, None]
-        state[parameter.name] = torch.from_numpy(np.array(value))
-    return state
+            value *= weights.array(parameter.scale, "<f4")[:, None]
+        values[parameter.name].data = torch.from_numpy(value)
 
 
 def quantise(value: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """A matrix (rows, n) to int8 of the same shape and one scale a row (rows)."""
-    scales = (np.abs(value).max(axis=1) / np.float32(127)).astype("<f4")
-    scales[scales == 0] = 1
-    levels = np.rint(value / scales[:, None])
-    return np.clip(levels, -127, 127).astype(np.int8), scales
+    levels = np.empty(value.shape, np.int8)
+    scales = np.empty(len(value), "<f4")
+    for start in range(0, len(value), ROWS):  # a table of 250,000 rows is not copied whole
+        rows = slice(start, start + ROWS)
+        scale = (np.abs(value[rows]).max(axis=1) / np.float32(127)).astype("<f4")
+        scale[scale == 0] = 1
+        levels[rows] = np.clip(np.rint(value[rows] / scale[:, None]), -127, 127)
+        scales[rows] = scale
+    return levels, scales
 
 
 def _is_quantised(name: str, value: NDArray[np.float32], head: str) -> bool:
     return value.ndim == 2 and value.size >= QUANTISED_MIN and name != f"{head}.weight"
 
 
-def _append(content: bytearray, value: NDArray[Any]) -> Extent:
-    content.extend(bytes(-len(content) % ALIGNMENT))
-    extent = Extent(len(content), value.nbytes)
-    content.extend(np.ascontiguousarray(value).tobytes())
+def _values(parameter: nn.Parameter) -> NDArray[Any]:
+    return parameter.detach().numpy().astype("<f4", copy=False)
+
+
+def _append(content: BinaryIO, value: NDArray[Any]) -> Extent:
+    content.write(bytes(-content.tell() % ALIGNMENT))
+    extent = Extent(content.tell(), value.nbytes)
+    content.write(np.ascontiguousarray(value).data)
     return extent
 
 
-def _place(content: bytearray, extent: Extent, value: NDArray[Any]) -> None:
-    content[extent.offset : extent.offset + extent.length] = np.ascontiguousarray(value).tobytes()
+def _place(content: BinaryIO, extent: Extent, value: NDArray[Any]) -> None:
+    content.seek(extent.offset)
+    content.write(np.ascontiguousarray(value).data)

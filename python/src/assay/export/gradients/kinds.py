@@ -1,4 +1,4 @@
-"""The gradient graphs, traced as the forward graph is, from a copy of the model with stamps."""
+"""The gradient graphs, traced as the forward graph is, with the parameters as inputs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from assay.export.gradients.sums import summed_gradients
 from assay.export.gradients.tangents import tangent_terms
 from assay.export.gradients.terms import total
 from assay.export.merge import merge_equal_nodes
-from assay.export.trace import Trace, example_inputs, stamp_checkpoint, trace_module
+from assay.export.trace import Trace, copy_modules, example_inputs, trace_module
 
 
 def direction_name(parameter: str) -> str:
@@ -32,7 +32,7 @@ def gradient_name(parameter: str) -> str:
 
 def trace_norms(checkpoint: Checkpoint) -> Trace:
     """Traces `norms`: logits (B, K), features (B, H) and gram (B, K, K)."""
-    network = _Norms(stamp_checkpoint(checkpoint))
+    network = _Norms(copy_modules(checkpoint))
     return _trace(
         network,
         example_inputs(checkpoint),
@@ -46,7 +46,7 @@ def trace_tangent(checkpoint: Checkpoint) -> Trace:
 
     It takes the direction beside the texts, one input for each parameter.
     """
-    network = _Tangent(stamp_checkpoint(checkpoint))
+    network = _Tangent(copy_modules(checkpoint))
     names = list(network.names.values())
     return _trace(
         network,
@@ -61,7 +61,7 @@ def trace_accumulate(checkpoint: Checkpoint) -> Trace:
 
     It takes the coefficients c (B, K) beside the texts.
     """
-    network = _Accumulate(stamp_checkpoint(checkpoint))
+    network = _Accumulate(copy_modules(checkpoint))
     names = list(network.names.values())
     inputs = example_inputs(checkpoint)
     return _trace(

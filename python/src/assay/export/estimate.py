@@ -1,0 +1,59 @@
+"""What an export takes of memory, from the shapes of the model, before a weight is loaded.
+
+The figures were fitted to measured peaks (python/tests/export/test_sizes.py holds them): at least
+what is measured, and at most half as much again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from assay.export.families import FAMILIES, Checkpoint
+from assay.export.gradients.network import why_unsupported
+
+LIBRARIES = 600_000_000  # torch, transformers and ONNX Runtime
+FLOAT = 4  # bytes
+
+
+def sketch_checkpoint(folder: Path) -> Checkpoint | None:
+    """A checkpoint with shapes and without weights; None where `load_checkpoint` will refuse it."""
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    loader: Any = AutoModelForSequenceClassification
+    try:
+        config = AutoConfig.from_pretrained(folder)
+    except (OSError, ValueError, KeyError):
+        return None
+    if config.model_type not in FAMILIES:
+        return None
+    with torch.device("meta"):
+        model = loader.from_config(config, attn_implementation="eager", dtype=torch.float32)
+    return Checkpoint(model, FAMILIES[config.model_type], config)
+
+
+def memory_needed(sketch: Checkpoint, tokens_max: int, *, gradient_graphs: bool) -> int:
+    """The most bytes that the export of a model takes at once."""
+    sizes = [parameter.numel() * FLOAT for parameter in sketch.model.parameters()]
+    weights, largest = sum(sizes), max(sizes)
+    activations = _activations(sketch, tokens_max)
+    if not gradient_graphs or why_unsupported(sketch) is not None:
+        # the model, and a session that lays its weights out anew
+        return LIBRARIES + 2 * weights + largest + activations // 4
+    # the model in float64, a direction and the sums; or the model, a direction or the sums, and a
+    # session; a sum over a table is made twice
+    return LIBRARIES + 150_000_000 + 9 * weights // 2 + largest + activations
+
+
+def _activations(sketch: Checkpoint, tokens_max: int) -> int:
+    """What the layers of one text of full length keep until the gradients have passed."""
+    layers = list(sketch.model.get_submodule(sketch.family.layers).children())
+    values = 0
+    for layer in layers:
+        widths = [m.out_features for m in layer.modules() if isinstance(m, nn.Linear)]
+        values += tokens_max * (sum(widths) + max(widths))
+    heads = int(sketch.config.num_attention_heads)
+    return FLOAT * (values + len(layers) * 2 * heads * tokens_max**2)

@@ -1,0 +1,173 @@
+"""PyTorch's autograd on the model's own forward, one sample at a time in float64, in little memory.
+
+A gradient of all parameters is never held: each parameter's is read as soon as autograd has made
+it, and forgotten. An encoder layer keeps its input and runs again when its gradient is due (Chen et
+al., arXiv:1604.06174), and a table's gradient is of the rows that were looked up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint as run_again
+
+from assay.export.families import Checkpoint
+
+Array = NDArray[np.float32]
+Visit = Callable[[str, Tensor], None]
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Of one text: gram (K, K) and tangent (K), in float64."""
+
+    gram: Tensor
+    tangent: Tensor
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Of several texts, by parameter: Σ_i Σ_k c_ik ∇z_ik, float32, and the summands' norms' sum."""
+
+    sums: dict[str, Tensor]
+    norms: dict[str, float]
+
+    @staticmethod
+    def zeros(model: nn.Module) -> Sums:
+        """Of no text."""
+        shapes = {name: p.shape for name, p in model.named_parameters()}
+        return Sums(
+            {name: torch.zeros(shape) for name, shape in shapes.items()}, dict.fromkeys(shapes, 0.0)
+        )
+
+
+class Reference:
+    """The gradients of a model; made by `open_reference`."""
+
+    def __init__(self, checkpoint: Checkpoint, direction: Mapping[str, Array]) -> None:
+        self._model: Any = checkpoint.model
+        self._inputs = checkpoint.family.inputs
+        self._direction = {name: torch.from_numpy(value) for name, value in direction.items()}
+        self._visit: Visit = _forget
+        parameters: list[tuple[str, Any]] = list(self._model.named_parameters())
+        self._hooks = [
+            parameter.register_post_accumulate_grad_hook(partial(self._take, name))
+            for name, parameter in parameters
+        ]
+
+    def close(self) -> None:
+        """Leaves the model."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def expect(self, one: Mapping[str, Tensor], coefficient: Array, sums: Sums) -> Expected:
+        """Gram and tangent of a text, int64 (1, T) without padding; adds Σ_k c_k ∇z_k to `sums`.
+
+        Inner products of two logits' gradients come from the norm of their sum:
+        2⟨a, b⟩ = ‖a + b‖² − ‖a‖² − ‖b‖². So one gradient is enough at a time.
+        """
+        logits = self._model(**{name: one[name] for name in self._inputs}).logits[0]
+        classes = len(logits)
+        squares = torch.zeros(classes, classes, dtype=torch.float64)
+        tangent = torch.zeros(classes, dtype=torch.float64)
+
+        def pull(scalar: Any, *visits: Visit) -> None:
+            def visit_all(name: str, gradient: Tensor) -> None:
+                for visit in visits:
+                    visit(name, gradient)
+
+            self._visit = visit_all
+            scalar.backward(retain_graph=True)
+            self._visit = _forget
+
+        def square(k: int, other: int, name: str, gradient: Tensor) -> None:
+            squares[k, other] += _square(gradient)
+
+        def along(k: int, name: str, gradient: Tensor) -> None:
+            tangent[k] += _along(gradient, self._direction[name])
+
+        def add(factor: float, name: str, gradient: Tensor) -> None:
+            _add(sums.sums[name], gradient, factor)
+            sums.norms[name] += abs(factor) * float(_square(gradient)) ** 0.5
+
+        if classes == 1:
+            visits = [partial(square, 0, 0), partial(along, 0), partial(add, float(coefficient[0]))]
+            pull(logits[0], *visits)
+            return Expected(squares, tangent)
+        for k in range(classes):
+            pull(logits[k], partial(square, k, k), partial(along, k))
+            for other in range(k):
+                pull(logits[k] + logits[other], partial(square, k, other))
+        pull(logits @ torch.from_numpy(coefficient).double(), partial(add, 1.0))
+        own = squares.diagonal()
+        below = ((squares - own[:, None] - own[None, :]) / 2).tril(-1)
+        return Expected(below + below.T + own.diag(), tangent)
+
+    def _take(self, name: str, parameter: Tensor) -> None:
+        gradient, parameter.grad = parameter.grad, None
+        assert gradient is not None
+        self._visit(name, gradient.coalesce() if gradient.is_sparse else gradient)
+
+
+@contextlib.contextmanager
+def open_reference(checkpoint: Checkpoint, direction: Mapping[str, Array]) -> Iterator[Reference]:
+    """The gradients of a checkpoint, with tangents along a direction, a float32 a parameter.
+
+    Its model is in float64 meanwhile, and afterwards as it was: to float64 and back loses nothing.
+    """
+    model: Any = checkpoint.model
+    tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
+    layers: list[Any] = list(model.get_submodule(checkpoint.family.layers).children())
+    model.double().requires_grad_(True)
+    reference = Reference(checkpoint, direction)
+    try:
+        for table in tables:
+            table.sparse = True
+        for layer in layers:
+            layer.forward = partial(
+                run_again, layer.forward, use_reentrant=False, preserve_rng_state=False
+            )
+        yield reference
+    finally:
+        for layer in layers:
+            del layer.forward
+        for table in tables:
+            table.sparse = False
+        reference.close()
+        model.float().requires_grad_(False)
+
+
+def _forget(name: str, gradient: Tensor) -> None:
+    """Reads nothing: between two gradients nothing that they were added to is kept."""
+
+
+def _square(gradient: Tensor) -> Tensor:
+    values = _values(gradient).flatten()
+    return values @ values
+
+
+def _along(gradient: Tensor, direction: Tensor) -> Tensor:
+    if gradient.is_sparse:
+        direction = direction[gradient.indices()[0]]
+    return _values(gradient).flatten() @ direction.double().flatten()
+
+
+def _add(total: Tensor, gradient: Tensor, factor: float) -> None:
+    values = _values(gradient).float()
+    if gradient.is_sparse:
+        total.index_add_(0, gradient.indices()[0], values, alpha=factor)
+    else:
+        total.add_(values, alpha=factor)
+
+
+def _values(gradient: Tensor) -> Tensor:
+    """The gradient, or the rows of a table's that are not zero."""
+    return gradient.values() if gradient.is_sparse else gradient
