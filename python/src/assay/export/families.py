@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from assay.export.cross_encoder import check_cross_encoder
 from assay.export.errors import ExportError
 
 
@@ -108,6 +109,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     if not (folder / "config.json").is_file():
         raise ExportError(f"{folder} is no checkpoint: it holds no config.json")
     config = _family_config(folder, AutoConfig)
+    check_cross_encoder(folder, config)
     family = FAMILIES[config.model_type]
     model, report = AutoModelForSequenceClassification.from_pretrained(
         folder,
@@ -115,7 +117,17 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         attn_implementation="eager",
         dtype=torch.float32,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,
     )
+    mismatched = sorted(report["mismatched_keys"])
+    if mismatched:
+        name, saved, expected = mismatched[0]
+        of_head = name.startswith(f"{family.head}.")
+        hint = f", with {config.num_labels} label(s): does id2label list all labels?"
+        raise ExportError(
+            f"{name} is {list(saved)} in the checkpoint and {list(expected)} by its config.json"
+            f"{hint if of_head else ''}"
+        )
     missing = sorted(report["missing_keys"])
     if missing:
         raise ExportError(

@@ -13,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from assay.export.cross_encoder import tokens_max_of
 from assay.export.errors import ExportError
 from assay.export.pairs import Element, Layout, Template
 from assay.export.texts import Text
@@ -110,6 +111,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
             "the tokeniser splits special tokens in texts (split_special_tokens), and a "
             "tokenizer.json cannot say so: set it to false"
         )
+    reference.model_max_length = tokens_max_of(folder) or reference.model_max_length
     bare = Tokenizer.from_str(reference.backend_tokenizer.to_str())
     if dropout := getattr(bare.model, "dropout", None):
         raise ExportError(
