@@ -85,7 +85,7 @@ def word_pieces() -> Any:
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     names = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
-    return _wrapped(bare, names)
+    return _wrapped(bare, names, ["input_ids", "token_type_ids", "attention_mask"])
 
 
 def byte_pairs() -> Any:
@@ -130,10 +130,11 @@ def _angle_names() -> dict[str, str]:
     }
 
 
-def _wrapped(bare: Any, names: dict[str, str]) -> Any:
+def _wrapped(bare: Any, names: dict[str, str], inputs: list[str] | None = None) -> Any:
     tokens = {f"{name}_token": token for name, token in names.items()}
     make: Any = PreTrainedTokenizerFast
-    return make(tokenizer_object=bare, model_max_length=64, **tokens)
+    inputs = inputs or ["input_ids", "attention_mask"]
+    return make(tokenizer_object=bare, model_max_length=64, model_input_names=inputs, **tokens)
 
 
 TOKENIZERS = {

@@ -221,7 +221,8 @@ def deberta_v3_of_transformers_4(folder: Path) -> None:
 def wrap(bare: Any, names: dict[str, str]) -> Any:
     made: Any = PreTrainedTokenizerFast
     tokens = {f"{name}_token": token for name, token in names.items()}
-    return made(tokenizer_object=bare, model_max_length=512, **tokens)
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return made(tokenizer_object=bare, model_max_length=512, model_input_names=inputs, **tokens)
 
 
 def change_config(folder: Path, **fields: Any) -> None:

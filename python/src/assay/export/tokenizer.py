@@ -32,8 +32,9 @@ class TextTokenizer:
     def encode(self, text: Text, tokens_max: int) -> tuple[list[int], list[int]]:
         """Ids and type ids of one text, as Hugging Face makes them.
 
-        The call is batched: given one text at a time, transformers 5 takes an empty second text for
-        none.
+        A tokeniser that does not hand type ids to its model (`model_input_names`) gives zeros, as
+        its model reads none. The call is batched: given one text at a time, transformers 5 takes an
+        empty second text for none.
         """
         second = None if text.document is None else [text.document]
         encoded = self.reference(
@@ -43,7 +44,8 @@ class TextTokenizer:
             max_length=tokens_max,
             return_token_type_ids=True,
         )
-        return encoded["input_ids"][0], encoded["token_type_ids"][0]
+        ids, types = encoded["input_ids"][0], encoded["token_type_ids"][0]
+        return ids, types if _gives_types(self.reference) else [0] * len(ids)
 
     def assemble(self, text: Text, tokens_max: int) -> tuple[list[int], list[int]]:
         """Ids and type ids of one text, as the service makes them."""
@@ -68,6 +70,7 @@ class TextTokenizer:
         config: dict[str, Any] = {
             "tokenizer_class": type(self.reference).__name__,
             "model_max_length": tokens_max,
+            "model_input_names": list(self.reference.model_input_names),
         }
         for name in SPECIAL_TOKENS:
             token = getattr(self.reference, f"{name}_token")
@@ -120,7 +123,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
         )
     bare.no_truncation()
     bare.no_padding()
-    return TextTokenizer(reference, bare, _read_template(bare))
+    return TextTokenizer(reference, bare, _read_template(bare, types=_gives_types(reference)))
 
 
 def check_tokenizer(
@@ -147,10 +150,16 @@ def check_tokenizer(
             )
 
 
-def _read_template(bare: Any) -> Template:
-    single = bare.encode("a")
-    pair = bare.encode("a", "a")
-    return Template(_read_layout(single, ["A"]), _read_layout(pair, ["A", "B"]))
+def _gives_types(reference: Any) -> bool:
+    return "token_type_ids" in reference.model_input_names
+
+
+def _read_template(bare: Any, *, types: bool) -> Template:
+    single, pair = (
+        _read_layout(encoding, slots)
+        for encoding, slots in ((bare.encode("a"), ["A"]), (bare.encode("a", "a"), ["A", "B"]))
+    )
+    return Template(single, pair) if types else Template(single.untyped(), pair.untyped())
 
 
 def _read_layout(encoding: Any, slots: list[str]) -> Layout:
