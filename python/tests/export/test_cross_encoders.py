@@ -82,7 +82,7 @@ def test_a_cross_encoder_exports_as_it_is(
 def test_a_sigmoid_outweighs_the_regression_that_transformers_sets(
     tmp_path: Path, generation: str
 ) -> None:
-    config = {"problem_type": "regression"}
+    config: dict[str, Any] = {"problem_type": "regression"}
     made = [
         cross_encoder(tmp_path / name, generation, activation, **config)
         for name, activation in (("sigmoid", SIGMOID), ("identity", IDENTITY))

@@ -29,7 +29,16 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 48,
     "max_position_embeddings": 80,
 }
-FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "modernbert")
+# What a family's configuration has beside the sizes. A window of 3 hides tokens of short texts.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "electra": {"embedding_size": 24},
+    "modernbert": {
+        "classifier_pooling": "mean",
+        "global_attn_every_n_layers": 2,
+        "local_attention": 6,
+    },
+}
 
 
 def make_checkpoint(
@@ -49,6 +58,10 @@ def make_checkpoint(
             transformers.DistilBertForSequenceClassification,
         ),
         "electra": (transformers.ElectraConfig, transformers.ElectraForSequenceClassification),
+        "modernbert": (
+            transformers.ModernBertConfig,
+            transformers.ModernBertForSequenceClassification,
+        ),
     }
     config_class, model_class = classes_of[family]
     settings = {
@@ -56,7 +69,7 @@ def make_checkpoint(
         "vocab_size": len(tokenizer),
         "pad_token_id": tokenizer.pad_token_id,
         "num_labels": classes,
-        **({"embedding_size": 24} if family == "electra" else {}),
+        **SETTINGS.get(family, {}),
         **config,
     }
     with torch.random.fork_rng(devices=[]):
@@ -84,21 +97,36 @@ def word_pieces() -> Any:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
-    names = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
-    return _wrapped(bare, names, ["input_ids", "token_type_ids", "attention_mask"])
+    return _wrapped(bare, _square_names(), ["input_ids", "token_type_ids", "attention_mask"])
 
 
 def byte_pairs() -> Any:
     """A RoBERTa tokeniser: byte-level BPE, with the padding id 1."""
+    bare = _byte_pairs(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    bare.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return _wrapped(bare, _angle_names())
+
+
+def modern_byte_pairs() -> Any:
+    """A ModernBERT tokeniser: byte-level BPE, BERT's special tokens, and the padding id 2."""
+    bare = _byte_pairs(["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"])
+    bare.normalizer = normalizers.NFC()
+    bare.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[("[CLS]", 0), ("[SEP]", 1)],
+    )
+    return _wrapped(bare, _square_names())
+
+
+def _byte_pairs(special: list[str]) -> Any:
     bare = Tokenizer(models.BPE())
     bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bare.decoder = decoders.ByteLevel()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet)
     bare.train_from_iterator(CORPUS, trainer)
-    bare.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    return _wrapped(bare, _angle_names())
+    return bare
 
 
 def unigrams() -> Any:
@@ -116,6 +144,10 @@ def unigrams() -> Any:
         special_tokens=[("<s>", 0), ("</s>", 2)],
     )
     return _wrapped(bare, _angle_names())
+
+
+def _square_names() -> dict[str, str]:
+    return {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
 
 
 def _angle_names() -> dict[str, str]:
@@ -143,4 +175,5 @@ TOKENIZERS = {
     "xlm-roberta": unigrams,
     "distilbert": word_pieces,
     "electra": word_pieces,
+    "modernbert": modern_byte_pairs,
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from assay.export.cross_encoder import check_cross_encoder
 from assay.export.errors import ExportError
+from assay.export.modern_bert import check_modern_bert
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class Family:
     `head` names the last linear layer, whose input is the features, `layers` the list of encoder
     layers. `token_types` says whether the graph takes token_type_ids. `positions_after_padding`:
     positions count real tokens from the padding id + 1 (RoBERTa) instead of 0, 1, 2, ...
+    `body` says whose layers the family has.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Family:
     layers: str
     token_types: bool
     positions_after_padding: bool = False
+    body: Literal["bert", "distilbert", "modernbert"] = "bert"
 
     @property
     def inputs(self) -> list[str]:
@@ -55,12 +58,20 @@ FAMILIES = {
         head="classifier",
         layers="distilbert.transformer.layer",
         token_types=False,
+        body="distilbert",
     ),
     "electra": Family(
         "electra",
         head="classifier.out_proj",
         layers="electra.encoder.layer",
         token_types=True,
+    ),
+    "modernbert": Family(
+        "modernbert",
+        head="classifier",
+        layers="model.layers",
+        token_types=False,
+        body="modernbert",
     ),
 }
 
@@ -151,6 +162,8 @@ def _family_config(folder: Path, loader: Any) -> Any:
     positions = getattr(config, "position_embedding_type", None) or "absolute"
     if positions != "absolute":
         raise ExportError(f'position_embedding_type "{positions}": only "absolute" is supported')
+    if config.model_type == "modernbert":
+        check_modern_bert(config)
     if getattr(config, "is_decoder", False):
         raise ExportError("is_decoder is set: only encoders are supported")
     if config.problem_type == "multi_label_classification":
@@ -164,8 +177,9 @@ def _family_config(folder: Path, loader: Any) -> Any:
 class Forward(nn.Module):
     """The model as the graphs see it: ids, mask (and types) to logits (B, K), features (B, H).
 
-    The padding mask becomes a 4-D float bias and the positions are explicit, so that no branch of
-    the trace depends on data and no position is shared between the samples of a batch.
+    The positions are explicit, and for the bodies of BERT and DistilBERT the padding mask becomes a
+    4-D float bias, so that no branch of the trace depends on data and no position is shared between
+    the samples of a batch.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -176,13 +190,15 @@ class Forward(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, *types: Tensor) -> Any:
         """Ids, mask and types, int64 (B, T), to logits (B, K) and features (B, H)."""
-        bias = (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * -1e9
+        body = self.checkpoint.family.body
+        if body in ("bert", "distilbert"):
+            attention_mask = (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * -1e9
         arguments = {
             "input_ids": input_ids,
-            "attention_mask": bias,
+            "attention_mask": attention_mask,
             "position_ids": token_positions(self.checkpoint, input_ids),
         }
-        if self.checkpoint.family.name != "distilbert":
+        if body != "distilbert":
             arguments["token_type_ids"] = types[0] if types else torch.zeros_like(input_ids)
         logits = self.model(**arguments).logits
         return logits, self.features[-1]

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from assay.export.families import Checkpoint, token_positions
 from assay.export.gradients.grams import gram_terms
-from assay.export.gradients.network import find_network
+from assay.export.gradients.layers import activate_named
+from assay.export.gradients.modern_bert import run_modern_bert
+from assay.export.gradients.network import Network, find_network
 from assay.export.gradients.places import Places
 from assay.export.gradients.run import Inputs, Run, run_network
 from assay.export.gradients.sums import summed_gradients
@@ -100,7 +102,10 @@ class _Gradients(nn.Module):
         ids, mask, *types = texts
         positions = token_positions(self.checkpoint, ids)
         known = types[0] if types else torch.zeros_like(ids)
-        return run_network(self.network, Inputs(ids, mask, known, positions))
+        inputs = Inputs(ids, mask, known, positions)
+        if isinstance(self.network, Network):
+            return run_network(self.network, inputs)
+        return run_modern_bert(self.network, inputs, activate_named)
 
     def views(self, run: Run) -> list[Places]:
         """The places as each of the K logits sees them."""
