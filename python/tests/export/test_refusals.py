@@ -41,7 +41,10 @@ def test_an_unknown_family_is_refused_by_name(name: str, config: Any, tmp_path: 
     config.save_pretrained(tmp_path / "checkpoint")
     message = refused(tmp_path / "checkpoint", tmp_path / "model")
     assert f'"{name}"' in message
-    assert "Supported: bert, roberta, xlm-roberta, distilbert, electra, modernbert" in message
+    assert (
+        "Supported: bert, roberta, xlm-roberta, distilbert, electra, modernbert, deberta-v2"
+        in message
+    )
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:

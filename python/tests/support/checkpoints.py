@@ -29,10 +29,19 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 48,
     "max_position_embeddings": 80,
 }
-FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "modernbert")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "modernbert", "deberta-v2")
 # What a family's configuration has beside the sizes. A window of 3 hides tokens of short texts.
 SETTINGS: dict[str, dict[str, Any]] = {
     "electra": {"embedding_size": 24},
+    # as v3 has it, with 8 buckets instead of 256: from distance 5 on, several share one
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "position_buckets": 8,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+    },
     "modernbert": {
         "classifier_pooling": "mean",
         "global_attn_every_n_layers": 2,
@@ -58,6 +67,10 @@ def make_checkpoint(
             transformers.DistilBertForSequenceClassification,
         ),
         "electra": (transformers.ElectraConfig, transformers.ElectraForSequenceClassification),
+        "deberta-v2": (
+            transformers.DebertaV2Config,
+            transformers.DebertaV2ForSequenceClassification,
+        ),
         "modernbert": (
             transformers.ModernBertConfig,
             transformers.ModernBertForSequenceClassification,
@@ -146,6 +159,23 @@ def unigrams() -> Any:
     return _wrapped(bare, _angle_names())
 
 
+def sentence_pieces() -> Any:
+    """A DeBERTa-v3 tokeniser: the unigrams of XLM-R's between BERT's special tokens."""
+    pieces = [("[PAD]", 0.0), ("[CLS]", 0.0), ("[SEP]", 0.0), ("[UNK]", 0.0), ("▁", -2.0)]
+    pieces += [(letter, -4.0) for letter in LETTERS + CHINESE]
+    pieces += [("▁usb", -3.0), ("▁cable", -3.0), ("less", -3.5), ("[MASK]", 0.0)]
+    bare = Tokenizer(models.Unigram(pieces, unk_id=3))
+    bare.normalizer = normalizers.NFKC()
+    bare.pre_tokenizer = pre_tokenizers.Metaspace()
+    bare.decoder = decoders.Metaspace()
+    bare.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    return _wrapped(bare, _square_names(), ["input_ids", "token_type_ids", "attention_mask"])
+
+
 def _square_names() -> dict[str, str]:
     return {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
 
@@ -175,5 +205,6 @@ TOKENIZERS = {
     "xlm-roberta": unigrams,
     "distilbert": word_pieces,
     "electra": word_pieces,
+    "deberta-v2": sentence_pieces,
     "modernbert": modern_byte_pairs,
 }

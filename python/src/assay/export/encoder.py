@@ -14,10 +14,12 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor
 
+from assay.export.deberta import find_deberta
 from assay.export.encoder_layers import EncoderLayer, find_layers
 from assay.export.families import Checkpoint
+from assay.export.gradients.deberta import run_deberta
 from assay.export.gradients.modern_bert import run_modern_bert
-from assay.export.gradients.run import Inputs
+from assay.export.gradients.run import Inputs, Run
 from assay.export.modern_bert import find_modern_bert
 
 
@@ -25,11 +27,11 @@ def run_on_rows(checkpoint: Checkpoint) -> None:
     """Replaces the forward of the model's encoder layers, or of the whole model, in place.
 
     Of layers, the first takes (B, T, H), all take the padding as a bias of (B, 1, 1, T), and the
-    last gives (B, 1, H), its output at the first token. ModernBERT's forward is that of its
-    gradient graphs and takes ids, mask and positions, int64 (B, T).
+    last gives (B, 1, H), its output at the first token. The forwards of ModernBERT and DeBERTa are
+    those of their gradient graphs and take ids, mask, positions and types, int64 (B, T).
     """
-    if checkpoint.family.body == "modernbert":
-        checkpoint.model.forward = _modern_bert(checkpoint)
+    if checkpoint.family.body in ("modernbert", "deberta"):
+        checkpoint.model.forward = _whole(checkpoint)
         return
     modules = checkpoint.model.get_submodule(checkpoint.family.layers).children()
     layers = find_layers(checkpoint)
@@ -37,14 +39,17 @@ def run_on_rows(checkpoint: Checkpoint) -> None:
         module.forward = _forward(layer, at_first_only=layer is layers[-1])
 
 
-def _modern_bert(checkpoint: Checkpoint) -> Callable[..., SimpleNamespace]:
-    network = find_modern_bert(checkpoint.model)
+def _whole(checkpoint: Checkpoint) -> Callable[..., SimpleNamespace]:
+    def run(inputs: Inputs) -> Run:
+        if checkpoint.family.body == "deberta":
+            return run_deberta(find_deberta(checkpoint.model), inputs, _act)
+        return run_modern_bert(find_modern_bert(checkpoint.model), inputs, _act)
 
     def forward(
         input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, token_type_ids: Tensor
     ) -> SimpleNamespace:
         inputs = Inputs(input_ids, attention_mask, token_type_ids, position_ids)
-        return SimpleNamespace(logits=network.head(run_modern_bert(network, inputs, _act).features))
+        return SimpleNamespace(logits=checkpoint.head(run(inputs).features))
 
     return forward
 

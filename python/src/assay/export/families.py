@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from assay.export.attention_settings import check_deberta, check_modern_bert
 from assay.export.cross_encoder import check_cross_encoder
 from assay.export.errors import ExportError
-from assay.export.modern_bert import check_modern_bert
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Family:
     layers: str
     token_types: bool
     positions_after_padding: bool = False
-    body: Literal["bert", "distilbert", "modernbert"] = "bert"
+    body: Literal["bert", "distilbert", "modernbert", "deberta"] = "bert"
 
     @property
     def inputs(self) -> list[str]:
@@ -73,7 +73,25 @@ FAMILIES = {
         token_types=False,
         body="modernbert",
     ),
+    "deberta-v2": Family(
+        "deberta-v2",
+        head="classifier",
+        layers="deberta.encoder.layer",
+        token_types=False,
+        body="deberta",
+    ),
 }
+
+
+def family_of(config: Any) -> Family:
+    """The family of a checkpoint's configuration, which must be one of `FAMILIES`.
+
+    A DeBERTa takes token types where its table has any.
+    """
+    family = FAMILIES[config.model_type]
+    if family.body == "deberta" and int(config.type_vocab_size) > 0:
+        return replace(family, token_types=True)
+    return family
 
 
 @dataclass(frozen=True)
@@ -121,7 +139,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise ExportError(f"{folder} is no checkpoint: it holds no config.json")
     config = _family_config(folder, AutoConfig)
     check_cross_encoder(folder, config)
-    family = FAMILIES[config.model_type]
+    family = family_of(config)
     model, report = AutoModelForSequenceClassification.from_pretrained(
         folder,
         config=config,
@@ -164,6 +182,8 @@ def _family_config(folder: Path, loader: Any) -> Any:
         raise ExportError(f'position_embedding_type "{positions}": only "absolute" is supported')
     if config.model_type == "modernbert":
         check_modern_bert(config)
+    if config.model_type == "deberta-v2":
+        check_deberta(config)
     if getattr(config, "is_decoder", False):
         raise ExportError("is_decoder is set: only encoders are supported")
     if config.problem_type == "multi_label_classification":

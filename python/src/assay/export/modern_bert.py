@@ -10,8 +10,6 @@ from typing import Any, Literal, cast
 import torch
 from torch import Tensor, nn
 
-from assay.export.errors import ExportError
-
 
 @dataclass(frozen=True)
 class ModernLayer:
@@ -82,19 +80,6 @@ def find_modern_bert(model: nn.Module) -> ModernNetwork:
         head_norm=whole.head.norm,
         head=whole.classifier,
     )
-
-
-def check_modern_bert(config: Any) -> None:
-    """Refuses a way of rotating whose angles are not those of the position alone.
-
-    Raises:
-        ExportError: names the kind.
-    """
-    for kind, parameters in config.rope_parameters.items():
-        if kind in config.layer_types and parameters["rope_type"] != "default":
-            raise ExportError(
-                f'rope_type "{parameters["rope_type"]}" of {kind}: only "default" is supported'
-            )
 
 
 def _layer(layer: Any, rotary: Any, config: Any) -> ModernLayer:

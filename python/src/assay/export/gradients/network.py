@@ -8,6 +8,7 @@ from typing import Any, Literal, assert_never
 
 from torch import nn
 
+from assay.export.deberta import DebertaNetwork, find_deberta
 from assay.export.encoder_layers import EncoderLayer, find_layers
 from assay.export.families import Checkpoint
 from assay.export.modern_bert import ModernNetwork, find_modern_bert
@@ -56,7 +57,7 @@ def why_unsupported(checkpoint: Checkpoint) -> str | None:
     return None
 
 
-AnyNetwork = Network | ModernNetwork
+AnyNetwork = Network | ModernNetwork | DebertaNetwork
 
 
 def find_network(checkpoint: Checkpoint) -> AnyNetwork:
@@ -74,10 +75,12 @@ def find_network(checkpoint: Checkpoint) -> AnyNetwork:
             network = _distilbert(checkpoint)
         case "modernbert":
             network = find_modern_bert(checkpoint.model)
-            known_activation(network.layers_activation)
-            known_activation(network.activation)
+        case "deberta":
+            network = find_deberta(checkpoint.model)
         case unknown:
             assert_never(unknown)
+    for name in (network.layers_activation, network.activation):
+        known_activation(name)
     _check_complete(checkpoint.model, network)
     return network
 
