@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from assay.export.adapters import read_adapter
 from assay.export.attention_settings import check_deberta, check_modern_bert
 from assay.export.cross_encoder import check_cross_encoder
 from assay.export.errors import ExportError
@@ -127,7 +128,7 @@ class Checkpoint:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Loads a sequence classification checkpoint.
+    """Loads a sequence classification checkpoint, or a LoRA adapter merged into its base model.
 
     Raises:
         ExportError: the folder holds none, its family or a setting of it is not supported, or
@@ -135,20 +136,26 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    if not (folder / "config.json").is_file():
-        raise ExportError(f"{folder} is no checkpoint: it holds no config.json")
-    config = _family_config(folder, AutoConfig)
+    adapter = read_adapter(folder)
+    base = folder if adapter is None else adapter.base
+    given = {} if adapter is None else adapter.whole
+    if not (base / "config.json").is_file():
+        raise ExportError(f"{base} is no checkpoint: it holds no config.json")
+    config = _family_config(base, AutoConfig)
+    head = given.get(f"{FAMILIES[config.model_type].head}.weight")
+    if head is not None and len(head) != config.num_labels:
+        config.num_labels = len(head)
     check_cross_encoder(folder, config)
     family = family_of(config)
     model, report = AutoModelForSequenceClassification.from_pretrained(
-        folder,
+        base,
         config=config,
         attn_implementation="eager",
         dtype=torch.float32,
         output_loading_info=True,
         ignore_mismatched_sizes=True,
     )
-    mismatched = sorted(report["mismatched_keys"])
+    mismatched = sorted(entry for entry in report["mismatched_keys"] if entry[0] not in given)
     if mismatched:
         name, saved, expected = mismatched[0]
         of_head = name.startswith(f"{family.head}.")
@@ -157,13 +164,15 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             f"{name} is {list(saved)} in the checkpoint and {list(expected)} by its config.json"
             f"{hint if of_head else ''}"
         )
-    missing = sorted(report["missing_keys"])
+    missing = sorted(set(report["missing_keys"]) - given.keys())
     if missing:
         raise ExportError(
             f"the checkpoint lacks weights that {family.name} needs: {', '.join(missing[:5])}"
             f"{' and more' if len(missing) > 5 else ''}. Is it a sequence classification model?"
         )
     model.eval().requires_grad_(False)
+    if adapter is not None:
+        adapter.merge(model)
     return Checkpoint(model, family, config)
 
 

@@ -13,6 +13,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from assay.export.adapters import base_of
 from assay.export.cross_encoder import tokens_max_of
 from assay.export.errors import ExportError
 from assay.export.pairs import Element, Layout, Template
@@ -88,6 +89,8 @@ class TextTokenizer:
 def load_tokenizer(folder: Path) -> TextTokenizer:
     """Loads the tokeniser of a checkpoint and reads its template.
 
+    An adapter without a tokeniser has that of its base model.
+
     What is exported is what `AutoTokenizer` runs, not the folder's tokenizer.json: transformers 5
     takes that file's vocabulary and builds the normalizer and pre-tokenizer of a family anew, from
     tokenizer_config.json (do_lower_case, strip_accents, add_prefix_space, ...).
@@ -98,8 +101,11 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
     """
     from transformers import AutoTokenizer
 
+    own = any(folder.glob("tokenizer*"))
     try:
-        reference = AutoTokenizer.from_pretrained(folder, padding_side="right")
+        reference = AutoTokenizer.from_pretrained(
+            folder if own else base_of(folder), padding_side="right"
+        )
     except (OSError, ValueError, ImportError) as error:
         raise ExportError(f"the tokeniser of {folder} does not load: {error}") from error
     if not getattr(reference, "is_fast", False):
