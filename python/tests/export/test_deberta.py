@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import onnx
 import pytest
 import torch
 import transformers
@@ -45,6 +46,16 @@ def test_a_convolution_runs_forward_and_has_no_gradient_graphs(tmp_path: Path) -
     assert manifest["precision"]["gradients"] == {
         "unsupported": "deberta.encoder.conv.conv (Conv1d) has parameters"
     }
+
+
+def test_the_int8_graph_leaves_the_projected_positions_to_be_folded(tmp_path: Path) -> None:
+    """As integer products they would run with every batch, a row for each bucket."""
+    source = make_checkpoint(tmp_path / "checkpoint", "deberta-v2")
+    options = Options("tiny", weights="int8", int8_graph=True, gradient_graphs=False)
+    export_folder(source, tmp_path / "model", options)
+    graph = onnx.load(str(tmp_path / "model" / "forward.int8.onnx"), load_external_data=False).graph
+    operators = [node.op_type for node in graph.node]
+    assert operators.count("MatMulIntegerToFloat") == 2 * 6
 
 
 @pytest.mark.parametrize(

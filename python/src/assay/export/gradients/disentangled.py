@@ -37,7 +37,8 @@ class Distances:
         """(heads, 2·T − 1, size), by rising distance."""
         if layer is None:
             return None
-        projected = layer(self.whole)[self.ids[0]]
+        # No Gemm, which the int8 graph would make an integer product that is not folded.
+        projected = (torch.matmul(self.whole, layer.weight.t()) + layer.bias)[self.ids[0]]
         return projected.reshape(-1, heads, projected.shape[1] // heads).transpose(0, 1)
 
     @property
