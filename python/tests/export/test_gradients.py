@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import shutil
 from pathlib import Path
@@ -13,11 +12,11 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from assay.export.errors import ExportError
 from assay.export.external_weights import externalise_weights
-from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.families import load_checkpoint
 from assay.export.folder import Options, export_folder
 from assay.export.gradients.kinds import (
     GRADIENT_TRACES,
@@ -27,44 +26,15 @@ from assay.export.gradients.kinds import (
 )
 from assay.export.gradients.layers import activate
 from assay.export.gradients.measure import measure_gradients
-from assay.export.gradients.network import find_network, why_unsupported
+from assay.export.gradients.network import Network, find_network, why_unsupported
 from assay.export.regraph import renew_graphs
 from assay.export.restore import restore_folder
-from assay.export.texts import Text, builtin_pairs, check_texts
+from assay.export.texts import builtin_pairs, check_texts
 from assay.export.trace import example_inputs
 from assay.export.upload import UploadOptions, export_weights
 from assay.export.weights import pack_weights
+from autograd import TEXTS, compare_with_autograd, inner, sample_gradients, session
 from checkpoints import FAMILIES, make_checkpoint
-
-TEXTS = [
-    Text("usb c cable", "usb usb usb cable cable"),
-    Text("a", "b " * 99),
-    Text("mouse [PAD] <pad>", ""),
-    Text("a single text"),
-]
-
-
-def session(graph: Path) -> Any:
-    return onnxruntime.InferenceSession(str(graph), providers=["CPUExecutionProvider"])
-
-
-def sample_gradients(checkpoint: Checkpoint, inputs: dict[str, Tensor]) -> list[list[Any]]:
-    """Autograd by the model itself: for each sample and logit, the gradient by parameter."""
-    model = copy.deepcopy(checkpoint.model).double().requires_grad_(True)
-    parameters = dict(model.named_parameters())
-    found = []
-    for row, length in enumerate(inputs["attention_mask"].sum(1).tolist()):
-        one = {n: inputs[n][row : row + 1, :length] for n in checkpoint.family.inputs}
-        logits = model(**one).logits[0]
-        views = [
-            torch.autograd.grad(z, list(parameters.values()), retain_graph=True) for z in logits
-        ]
-        found.append([dict(zip(parameters, view, strict=True)) for view in views])
-    return found
-
-
-def inner(left: dict[str, Tensor], right: dict[str, Tensor]) -> float:
-    return float(sum((left[name] * right[name]).sum() for name in left))
 
 
 @pytest.mark.parametrize("classes", [1, 3])
@@ -72,42 +42,7 @@ def inner(left: dict[str, Tensor], right: dict[str, Tensor]) -> float:
 def test_gram_tangent_and_sum_equal_autograd(
     with_gradients: Any, family: str, classes: int
 ) -> None:
-    folder = with_gradients(family, classes)
-    restored = restore_folder(folder)
-    inputs = restored.tokenizer.batch(TEXTS, 64)
-    gradients = sample_gradients(restored.checkpoint, inputs)
-    feeds = {n: inputs[n].numpy() for n in restored.checkpoint.family.inputs}
-    expected = np.array([[[inner(a, b) for a in views] for b in views] for views in gradients])
-    scale = np.abs(expected).max(axis=(1, 2))
-
-    logits, features, gram = session(folder / "norms.onnx").run(None, feeds)
-    assert (np.abs(gram - expected).max(axis=(1, 2)) / scale).max() <= 1e-5
-    np.testing.assert_allclose(logits, restored.outputs(TEXTS).logits, atol=1e-5)
-    np.testing.assert_allclose(features, restored.outputs(TEXTS).features, atol=1e-5)
-
-    random = np.random.default_rng(1)
-    parameters = dict(restored.checkpoint.model.named_parameters())
-    direction = {n: random.standard_normal(p.shape, np.float32) for n, p in parameters.items()}
-    along = {direction_name(name): value for name, value in direction.items()}
-    logits, features, gram, tangent = session(folder / "tangent.onnx").run(
-        ["logits", "features", "gram", "tangent"], {**feeds, **along}
-    )
-    np.testing.assert_allclose(logits, restored.outputs(TEXTS).logits, atol=1e-5)
-    np.testing.assert_allclose(features, restored.outputs(TEXTS).features, atol=1e-5)
-    assert (np.abs(gram - expected).max(axis=(1, 2)) / scale).max() <= 1e-5
-    tensors = {name: torch.from_numpy(value) for name, value in direction.items()}
-    moved = np.array([[inner(view, tensors) for view in views] for views in gradients])
-    assert (np.abs(tangent - moved).max(axis=1) / np.sqrt(scale)).max() <= 1e-5
-
-    coefficient = random.standard_normal((len(TEXTS), classes), np.float32)
-    _, *sums = session(folder / "accumulate.onnx").run(None, {**feeds, "coefficient": coefficient})
-    for name, total in zip(parameters, sums, strict=True):
-        wanted = sum(
-            float(c) * view[name]
-            for row, views in zip(coefficient, gradients, strict=True)
-            for c, view in zip(row, views, strict=True)
-        )
-        np.testing.assert_allclose(total, wanted, atol=1e-4 * np.sqrt(scale.max()))
+    compare_with_autograd(with_gradients(family, classes))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -183,6 +118,7 @@ def test_tied_parameters_have_their_cross_terms(tmp_path: Path) -> None:
     source = make_checkpoint(tmp_path / "checkpoint", "bert", 2)
     checkpoint = load_checkpoint(source)
     network = find_network(checkpoint)
+    assert isinstance(network, Network)
     first, last = network.layers[0], network.layers[-1]
     last.query.weight = first.key.weight
     last.value.weight = last.key.weight

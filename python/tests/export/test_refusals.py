@@ -33,15 +33,18 @@ def refused(source: Path, out: Path, options: Options = OPTIONS) -> str:
 @pytest.mark.parametrize(
     ("name", "config"),
     [
-        ("modernbert", transformers.ModernBertConfig(**SIZES, vocab_size=90)),
-        ("deberta-v2", transformers.DebertaV2Config(**SIZES, vocab_size=90)),
+        ("albert", transformers.AlbertConfig(**SIZES, vocab_size=90)),
+        ("deberta", transformers.DebertaConfig(**SIZES, vocab_size=90)),
     ],
 )
 def test_an_unknown_family_is_refused_by_name(name: str, config: Any, tmp_path: Path) -> None:
     config.save_pretrained(tmp_path / "checkpoint")
     message = refused(tmp_path / "checkpoint", tmp_path / "model")
     assert f'"{name}"' in message
-    assert "Supported: bert, roberta, xlm-roberta, distilbert, electra" in message
+    assert (
+        "Supported: bert, roberta, xlm-roberta, distilbert, electra, modernbert, deberta-v2"
+        in message
+    )
 
 
 def test_a_folder_without_a_checkpoint_is_refused(tmp_path: Path) -> None:

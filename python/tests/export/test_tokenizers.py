@@ -45,6 +45,21 @@ def test_the_template_of_bert_has_one_separator_between_the_texts(tmp_path: Path
     }
 
 
+def test_a_tokeniser_that_hands_no_types_to_its_model_gives_zeros(tmp_path: Path) -> None:
+    """As in a call without options: what a CrossEncoder trains and predicts with."""
+    tokenizer = word_pieces()
+    tokenizer.model_input_names = ["input_ids", "attention_mask"]
+    loaded = load_tokenizer(saved(tokenizer, tmp_path))
+    assert "token_type_ids" not in loaded.reference(["a"], ["b"])
+    text = Text("a", "b")
+    assert loaded.assemble(text, 8) == loaded.encode(text, 8)
+    assert set(loaded.encode(text, 8)[1]) == {0}
+    assert loaded.template.entry()["pair_type_ids"] == [0] * 5
+    for name, content in loaded.files(64).items():
+        (tmp_path / name).write_bytes(content)
+    assert load_tokenizer(tmp_path).template == loaded.template
+
+
 @pytest.mark.parametrize("family", ["roberta", "xlm-roberta"])
 def test_the_template_of_roberta_has_two_separators_and_one_type(
     family: str, tmp_path: Path

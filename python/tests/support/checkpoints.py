@@ -29,7 +29,25 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 48,
     "max_position_embeddings": 80,
 }
-FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra")
+FAMILIES = ("bert", "roberta", "xlm-roberta", "distilbert", "electra", "modernbert", "deberta-v2")
+# What a family's configuration has beside the sizes. A window of 3 hides tokens of short texts.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "electra": {"embedding_size": 24},
+    # as v3 has it, with 8 buckets instead of 256: from distance 5 on, several share one
+    "deberta-v2": {
+        "relative_attention": True,
+        "pos_att_type": ["p2c", "c2p"],
+        "share_att_key": True,
+        "position_buckets": 8,
+        "norm_rel_ebd": "layer_norm",
+        "position_biased_input": False,
+    },
+    "modernbert": {
+        "classifier_pooling": "mean",
+        "global_attn_every_n_layers": 2,
+        "local_attention": 6,
+    },
+}
 
 
 def make_checkpoint(
@@ -52,6 +70,14 @@ def make_checkpoint(
             transformers.DistilBertForSequenceClassification,
         ),
         "electra": (transformers.ElectraConfig, transformers.ElectraForSequenceClassification),
+        "deberta-v2": (
+            transformers.DebertaV2Config,
+            transformers.DebertaV2ForSequenceClassification,
+        ),
+        "modernbert": (
+            transformers.ModernBertConfig,
+            transformers.ModernBertForSequenceClassification,
+        ),
     }
     config_class, model_class = classes_of[family]
     settings = {
@@ -59,7 +85,7 @@ def make_checkpoint(
         "vocab_size": len(tokenizer),
         "pad_token_id": tokenizer.pad_token_id,
         "num_labels": classes,
-        **({"embedding_size": 24} if family == "electra" else {}),
+        **SETTINGS.get(family, {}),
         **config,
     }
     with torch.random.fork_rng(devices=[]):
@@ -87,21 +113,36 @@ def word_pieces() -> Any:
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",
         special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
-    names = {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
-    return _wrapped(bare, names)
+    return _wrapped(bare, _square_names(), ["input_ids", "token_type_ids", "attention_mask"])
 
 
 def byte_pairs() -> Any:
     """A RoBERTa tokeniser: byte-level BPE, with the padding id 1."""
+    bare = _byte_pairs(["<s>", "<pad>", "</s>", "<unk>", "<mask>"])
+    bare.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return _wrapped(bare, _angle_names())
+
+
+def modern_byte_pairs() -> Any:
+    """A ModernBERT tokeniser: byte-level BPE, BERT's special tokens, and the padding id 2."""
+    bare = _byte_pairs(["[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"])
+    bare.normalizer = normalizers.NFC()
+    bare.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B [SEP]",
+        special_tokens=[("[CLS]", 0), ("[SEP]", 1)],
+    )
+    return _wrapped(bare, _square_names())
+
+
+def _byte_pairs(special: list[str]) -> Any:
     bare = Tokenizer(models.BPE())
     bare.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     bare.decoder = decoders.ByteLevel()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = BpeTrainer(vocab_size=320, special_tokens=special, initial_alphabet=alphabet)
     bare.train_from_iterator(CORPUS, trainer)
-    bare.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
-    return _wrapped(bare, _angle_names())
+    return bare
 
 
 def unigrams() -> Any:
@@ -121,6 +162,27 @@ def unigrams() -> Any:
     return _wrapped(bare, _angle_names())
 
 
+def sentence_pieces() -> Any:
+    """A DeBERTa-v3 tokeniser: the unigrams of XLM-R's between BERT's special tokens."""
+    pieces = [("[PAD]", 0.0), ("[CLS]", 0.0), ("[SEP]", 0.0), ("[UNK]", 0.0), ("▁", -2.0)]
+    pieces += [(letter, -4.0) for letter in LETTERS + CHINESE]
+    pieces += [("▁usb", -3.0), ("▁cable", -3.0), ("less", -3.5), ("[MASK]", 0.0)]
+    bare = Tokenizer(models.Unigram(pieces, unk_id=3))
+    bare.normalizer = normalizers.NFKC()
+    bare.pre_tokenizer = pre_tokenizers.Metaspace()
+    bare.decoder = decoders.Metaspace()
+    bare.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 1), ("[SEP]", 2)],
+    )
+    return _wrapped(bare, _square_names(), ["input_ids", "token_type_ids", "attention_mask"])
+
+
+def _square_names() -> dict[str, str]:
+    return {"unk": "[UNK]", "sep": "[SEP]", "pad": "[PAD]", "cls": "[CLS]", "mask": "[MASK]"}
+
+
 def _angle_names() -> dict[str, str]:
     return {
         "bos": "<s>",
@@ -133,10 +195,11 @@ def _angle_names() -> dict[str, str]:
     }
 
 
-def _wrapped(bare: Any, names: dict[str, str]) -> Any:
+def _wrapped(bare: Any, names: dict[str, str], inputs: list[str] | None = None) -> Any:
     tokens = {f"{name}_token": token for name, token in names.items()}
     make: Any = PreTrainedTokenizerFast
-    return make(tokenizer_object=bare, model_max_length=64, **tokens)
+    inputs = inputs or ["input_ids", "attention_mask"]
+    return make(tokenizer_object=bare, model_max_length=64, model_input_names=inputs, **tokens)
 
 
 TOKENIZERS = {
@@ -145,4 +208,6 @@ TOKENIZERS = {
     "xlm-roberta": unigrams,
     "distilbert": word_pieces,
     "electra": word_pieces,
+    "deberta-v2": sentence_pieces,
+    "modernbert": modern_byte_pairs,
 }

@@ -151,8 +151,8 @@ def modern_bert_split(folder: Path) -> None:
 
 
 @functools.cache
-def charsmap() -> bytes:
-    """SentencePiece's nmt_nfkc as XLM-R and DeBERTa-v3 have it."""
+def sentence_pieces() -> bytes:
+    """A model of SentencePiece with nmt_nfkc, as XLM-R and DeBERTa-v3 have it."""
     model = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(WORDS),
@@ -162,8 +162,13 @@ def charsmap() -> bytes:
         normalization_rule_name="nmt_nfkc",
         minloglevel=2,
     )
+    return model.getvalue()
+
+
+def charsmap() -> bytes:
+    """The normaliser of `sentence_pieces`."""
     read: Any = sentencepiece_model_pb2
-    spec = read.ModelProto.FromString(model.getvalue()).normalizer_spec
+    spec = read.ModelProto.FromString(sentence_pieces()).normalizer_spec
     return bytes(spec.precompiled_charsmap)
 
 
@@ -186,6 +191,13 @@ def xlm_roberta(folder: Path) -> None:
         _spm_precompiled_charsmap=charsmap(),
         model_max_length=512,
     ).save_pretrained(folder)
+
+
+def xlm_roberta_of_sentencepiece(folder: Path) -> None:
+    """SentencePiece's own file alone, which transformers converts when it loads the folder."""
+    (folder / "sentencepiece.bpe.model").write_bytes(sentence_pieces())
+    config = {"tokenizer_class": "XLMRobertaTokenizer", "model_max_length": 512}
+    (folder / "tokenizer_config.json").write_text(json.dumps(config), "utf-8")
 
 
 def deberta_v3(folder: Path) -> None:
@@ -221,7 +233,8 @@ def deberta_v3_of_transformers_4(folder: Path) -> None:
 def wrap(bare: Any, names: dict[str, str]) -> Any:
     made: Any = PreTrainedTokenizerFast
     tokens = {f"{name}_token": token for name, token in names.items()}
-    return made(tokenizer_object=bare, model_max_length=512, **tokens)
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return made(tokenizer_object=bare, model_max_length=512, model_input_names=inputs, **tokens)
 
 
 def change_config(folder: Path, **fields: Any) -> None:
@@ -237,6 +250,7 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
     "roberta": roberta,
     "roberta-prefix-space": roberta_prefix_space,
     "xlm-roberta": xlm_roberta,
+    "xlm-roberta-of-sentencepiece": xlm_roberta_of_sentencepiece,
     "deberta-v3": deberta_v3,
     "deberta-v3-of-transformers-4": deberta_v3_of_transformers_4,
     "modernbert": modern_bert,

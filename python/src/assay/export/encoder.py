@@ -1,32 +1,64 @@
 """The encoder layers as the graphs run them: on rows, and the last at the first token alone.
 
 Hidden states are one row a token, (B·T, H), so that products and norms need no reshaping between
-them. Every head of the known families reads the first token only: in the last layer the other
-tokens serve as keys and values alone, and nothing reads their own attention and feed-forward
-outputs. The graphs leave those out: the result is exact, and of six layers nearly one is saved.
+them. A head that reads the first token only makes nothing of the others in the last layer but keys
+and values: nothing reads their own attention and feed-forward outputs. The graphs leave those out:
+the result is exact, and of six layers nearly one is saved.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import torch
 from torch import Tensor
 
+from assay.export.deberta import find_deberta
 from assay.export.encoder_layers import EncoderLayer, find_layers
 from assay.export.families import Checkpoint
+from assay.export.gradients.deberta import run_deberta
+from assay.export.gradients.modern_bert import run_modern_bert
+from assay.export.gradients.run import Inputs, Run
+from assay.export.modern_bert import find_modern_bert
 
 
 def run_on_rows(checkpoint: Checkpoint) -> None:
-    """Replaces the forward of every encoder layer of the model, in place.
+    """Replaces the forward of the model's encoder layers, or of the whole model, in place.
 
-    The first takes (B, T, H), all take the padding as a bias of (B, 1, 1, T), and the last gives
-    (B, 1, H), its output at the first token.
+    Of layers, the first takes (B, T, H), all take the padding as a bias of (B, 1, 1, T), and the
+    last gives (B, 1, H), its output at the first token. The forwards of ModernBERT and DeBERTa are
+    those of their gradient graphs and take ids, mask, positions and types, int64 (B, T).
     """
+    if checkpoint.family.body in ("modernbert", "deberta"):
+        checkpoint.model.forward = _whole(checkpoint)
+        return
     modules = checkpoint.model.get_submodule(checkpoint.family.layers).children()
     layers = find_layers(checkpoint)
     for module, layer in zip(modules, layers, strict=True):
         module.forward = _forward(layer, at_first_only=layer is layers[-1])
+
+
+def _whole(checkpoint: Checkpoint) -> Callable[..., SimpleNamespace]:
+    def run(inputs: Inputs) -> Run:
+        if checkpoint.family.body == "deberta":
+            return run_deberta(find_deberta(checkpoint.model), inputs, _act)
+        return run_modern_bert(find_modern_bert(checkpoint.model), inputs, _act)
+
+    def forward(
+        input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, token_type_ids: Tensor
+    ) -> SimpleNamespace:
+        inputs = Inputs(input_ids, attention_mask, token_type_ids, position_ids)
+        return SimpleNamespace(logits=checkpoint.head(run(inputs).features))
+
+    return forward
+
+
+def _act(name: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """An activation by its name; nothing reads the derivative, and the inputs stand for it."""
+    from transformers.activations import ACT2FN
+
+    return ACT2FN[name](inputs), inputs
 
 
 def _forward(layer: EncoderLayer, *, at_first_only: bool) -> Callable[..., Tensor]:

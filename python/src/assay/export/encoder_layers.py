@@ -40,7 +40,7 @@ def find_layers(checkpoint: Checkpoint) -> list[EncoderLayer]:
     """The layers of a checkpoint's model, from the first to the last."""
     layers = checkpoint.model.get_submodule(checkpoint.family.layers)
     assert isinstance(layers, nn.ModuleList)
-    parts_of = _distilbert if checkpoint.family.name == "distilbert" else _bert
+    parts_of = _distilbert if checkpoint.family.body == "distilbert" else _bert
     return [parts_of(layer) for layer in layers]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from assay.export.adapters import read_adapter
+from assay.export.attention_settings import check_deberta, check_modern_bert
+from assay.export.cross_encoder import check_cross_encoder
 from assay.export.errors import ExportError
 
 
@@ -19,6 +22,7 @@ class Family:
     `head` names the last linear layer, whose input is the features, `layers` the list of encoder
     layers. `token_types` says whether the graph takes token_type_ids. `positions_after_padding`:
     positions count real tokens from the padding id + 1 (RoBERTa) instead of 0, 1, 2, ...
+    `body` says whose layers the family has.
     """
 
     name: str
@@ -26,6 +30,7 @@ class Family:
     layers: str
     token_types: bool
     positions_after_padding: bool = False
+    body: Literal["bert", "distilbert", "modernbert", "deberta"] = "bert"
 
     @property
     def inputs(self) -> list[str]:
@@ -54,6 +59,7 @@ FAMILIES = {
         head="classifier",
         layers="distilbert.transformer.layer",
         token_types=False,
+        body="distilbert",
     ),
     "electra": Family(
         "electra",
@@ -61,7 +67,32 @@ FAMILIES = {
         layers="electra.encoder.layer",
         token_types=True,
     ),
+    "modernbert": Family(
+        "modernbert",
+        head="classifier",
+        layers="model.layers",
+        token_types=False,
+        body="modernbert",
+    ),
+    "deberta-v2": Family(
+        "deberta-v2",
+        head="classifier",
+        layers="deberta.encoder.layer",
+        token_types=False,
+        body="deberta",
+    ),
 }
+
+
+def family_of(config: Any) -> Family:
+    """The family of a checkpoint's configuration, which must be one of `FAMILIES`.
+
+    A DeBERTa takes token types where its table has any.
+    """
+    family = FAMILIES[config.model_type]
+    if family.body == "deberta" and int(config.type_vocab_size) > 0:
+        return replace(family, token_types=True)
+    return family
 
 
 @dataclass(frozen=True)
@@ -97,7 +128,7 @@ class Checkpoint:
 
 
 def load_checkpoint(folder: Path) -> Checkpoint:
-    """Loads a sequence classification checkpoint.
+    """Loads a sequence classification checkpoint, or a LoRA adapter merged into its base model.
 
     Raises:
         ExportError: the folder holds none, its family or a setting of it is not supported, or
@@ -105,24 +136,43 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    if not (folder / "config.json").is_file():
-        raise ExportError(f"{folder} is no checkpoint: it holds no config.json")
-    config = _family_config(folder, AutoConfig)
-    family = FAMILIES[config.model_type]
+    adapter = read_adapter(folder)
+    base = folder if adapter is None else adapter.base
+    given = {} if adapter is None else adapter.whole
+    if not (base / "config.json").is_file():
+        raise ExportError(f"{base} is no checkpoint: it holds no config.json")
+    config = _family_config(base, AutoConfig)
+    head = given.get(f"{FAMILIES[config.model_type].head}.weight")
+    if head is not None and len(head) != config.num_labels:
+        config.num_labels = len(head)
+    check_cross_encoder(folder, config)
+    family = family_of(config)
     model, report = AutoModelForSequenceClassification.from_pretrained(
-        folder,
+        base,
         config=config,
         attn_implementation="eager",
         dtype=torch.float32,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,
     )
-    missing = sorted(report["missing_keys"])
+    mismatched = sorted(entry for entry in report["mismatched_keys"] if entry[0] not in given)
+    if mismatched:
+        name, saved, expected = mismatched[0]
+        of_head = name.startswith(f"{family.head}.")
+        hint = f", with {config.num_labels} label(s): does id2label list all labels?"
+        raise ExportError(
+            f"{name} is {list(saved)} in the checkpoint and {list(expected)} by its config.json"
+            f"{hint if of_head else ''}"
+        )
+    missing = sorted(set(report["missing_keys"]) - given.keys())
     if missing:
         raise ExportError(
             f"the checkpoint lacks weights that {family.name} needs: {', '.join(missing[:5])}"
             f"{' and more' if len(missing) > 5 else ''}. Is it a sequence classification model?"
         )
     model.eval().requires_grad_(False)
+    if adapter is not None:
+        adapter.merge(model)
     return Checkpoint(model, family, config)
 
 
@@ -139,6 +189,10 @@ def _family_config(folder: Path, loader: Any) -> Any:
     positions = getattr(config, "position_embedding_type", None) or "absolute"
     if positions != "absolute":
         raise ExportError(f'position_embedding_type "{positions}": only "absolute" is supported')
+    if config.model_type == "modernbert":
+        check_modern_bert(config)
+    if config.model_type == "deberta-v2":
+        check_deberta(config)
     if getattr(config, "is_decoder", False):
         raise ExportError("is_decoder is set: only encoders are supported")
     if config.problem_type == "multi_label_classification":
@@ -152,8 +206,9 @@ def _family_config(folder: Path, loader: Any) -> Any:
 class Forward(nn.Module):
     """The model as the graphs see it: ids, mask (and types) to logits (B, K), features (B, H).
 
-    The padding mask becomes a 4-D float bias and the positions are explicit, so that no branch of
-    the trace depends on data and no position is shared between the samples of a batch.
+    The positions are explicit, and for the bodies of BERT and DistilBERT the padding mask becomes a
+    4-D float bias, so that no branch of the trace depends on data and no position is shared between
+    the samples of a batch.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
@@ -164,13 +219,15 @@ class Forward(nn.Module):
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor, *types: Tensor) -> Any:
         """Ids, mask and types, int64 (B, T), to logits (B, K) and features (B, H)."""
-        bias = (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * -1e9
+        body = self.checkpoint.family.body
+        if body in ("bert", "distilbert"):
+            attention_mask = (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * -1e9
         arguments = {
             "input_ids": input_ids,
-            "attention_mask": bias,
+            "attention_mask": attention_mask,
             "position_ids": token_positions(self.checkpoint, input_ids),
         }
-        if self.checkpoint.family.name != "distilbert":
+        if body != "distilbert":
             arguments["token_type_ids"] = types[0] if types else torch.zeros_like(input_ids)
         logits = self.model(**arguments).logits
         return logits, self.features[-1]

@@ -104,7 +104,7 @@ def _quantise_rows(source: str, levels: _Levels) -> list[NodeProto]:
 
 def _integer_product(node: NodeProto, levels: _Levels) -> list[NodeProto]:
     """A Gemm of float rows as a product of integers, scaled by column and row, without its bias."""
-    source, weight, _ = node.input
+    source, weight, *_ = node.input
     output = node.output[0]
     name = f"{source}.{levels.name}"
     stored, scale = quantised_names(weight)
@@ -121,11 +121,11 @@ def _integer_product(node: NodeProto, levels: _Levels) -> list[NodeProto]:
 
 
 def _add_bias(node: NodeProto, activated: str | None) -> NodeProto:
-    """A Gemm's bias, with the GELU that follows where its output is `activated`."""
+    """A Gemm's bias, if it has one, with the GELU that follows where its output is `activated`."""
     output = node.output[0]
-    inputs = [f"{output}.product", node.input[2]]
+    inputs = [f"{output}.product", *node.input[2:]]
     if activated is None:
-        return helper.make_node("Add", inputs, [output])
+        return helper.make_node("Add" if len(inputs) > 1 else "Identity", inputs, [output])
     return helper.make_node("FastGelu", inputs, [activated], domain=MICROSOFT)
 
 

@@ -25,6 +25,10 @@ class Layout:
         """How many ids the layout adds to the texts."""
         return sum(isinstance(element, int) for element in self.elements)
 
+    def untyped(self) -> Layout:
+        """The layout with the type id 0 everywhere."""
+        return Layout(self.elements, [0] * len(self.elements))
+
     def fill(self, slots: dict[str, list[int]]) -> tuple[list[int], list[int]]:
         """Ids and type ids, each (T), with the slots' ids in their places."""
         ids: list[int] = []

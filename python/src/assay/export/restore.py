@@ -12,7 +12,7 @@ import torch
 from assay.export.check import Outputs, torch_outputs
 from assay.export.errors import ExportError
 from assay.export.external_weights import LOCATION
-from assay.export.families import FAMILIES, Checkpoint
+from assay.export.families import Checkpoint, family_of
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from assay.export.weights import Parameter, Weights, load_weights
@@ -52,5 +52,5 @@ def restore_folder(folder: Path) -> Restored:
         raise ExportError(f"{LOCATION} does not fit the model: {sorted(known ^ stored)[:5]}")
     load_weights(model, weights)
     model.eval().requires_grad_(False)
-    checkpoint = Checkpoint(model, FAMILIES[config.model_type], config)
+    checkpoint = Checkpoint(model, family_of(config), config)
     return Restored(checkpoint, load_tokenizer(folder), manifest)

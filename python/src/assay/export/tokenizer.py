@@ -13,6 +13,8 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from assay.export.adapters import base_of
+from assay.export.cross_encoder import tokens_max_of
 from assay.export.errors import ExportError
 from assay.export.pairs import Element, Layout, Template
 from assay.export.texts import Text
@@ -31,8 +33,9 @@ class TextTokenizer:
     def encode(self, text: Text, tokens_max: int) -> tuple[list[int], list[int]]:
         """Ids and type ids of one text, as Hugging Face makes them.
 
-        The call is batched: given one text at a time, transformers 5 takes an empty second text for
-        none.
+        A tokeniser that does not hand type ids to its model (`model_input_names`) gives zeros, as
+        its model reads none. The call is batched: given one text at a time, transformers 5 takes an
+        empty second text for none.
         """
         second = None if text.document is None else [text.document]
         encoded = self.reference(
@@ -42,7 +45,8 @@ class TextTokenizer:
             max_length=tokens_max,
             return_token_type_ids=True,
         )
-        return encoded["input_ids"][0], encoded["token_type_ids"][0]
+        ids, types = encoded["input_ids"][0], encoded["token_type_ids"][0]
+        return ids, types if _gives_types(self.reference) else [0] * len(ids)
 
     def assemble(self, text: Text, tokens_max: int) -> tuple[list[int], list[int]]:
         """Ids and type ids of one text, as the service makes them."""
@@ -67,6 +71,7 @@ class TextTokenizer:
         config: dict[str, Any] = {
             "tokenizer_class": type(self.reference).__name__,
             "model_max_length": tokens_max,
+            "model_input_names": list(self.reference.model_input_names),
         }
         for name in SPECIAL_TOKENS:
             token = getattr(self.reference, f"{name}_token")
@@ -84,6 +89,8 @@ class TextTokenizer:
 def load_tokenizer(folder: Path) -> TextTokenizer:
     """Loads the tokeniser of a checkpoint and reads its template.
 
+    An adapter without a tokeniser has that of its base model.
+
     What is exported is what `AutoTokenizer` runs, not the folder's tokenizer.json: transformers 5
     takes that file's vocabulary and builds the normalizer and pre-tokenizer of a family anew, from
     tokenizer_config.json (do_lower_case, strip_accents, add_prefix_space, ...).
@@ -94,8 +101,11 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
     """
     from transformers import AutoTokenizer
 
+    own = any(folder.glob("tokenizer*"))
     try:
-        reference = AutoTokenizer.from_pretrained(folder, padding_side="right")
+        reference = AutoTokenizer.from_pretrained(
+            folder if own else base_of(folder), padding_side="right"
+        )
     except (OSError, ValueError, ImportError) as error:
         raise ExportError(f"the tokeniser of {folder} does not load: {error}") from error
     if not getattr(reference, "is_fast", False):
@@ -110,6 +120,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
             "the tokeniser splits special tokens in texts (split_special_tokens), and a "
             "tokenizer.json cannot say so: set it to false"
         )
+    reference.model_max_length = tokens_max_of(folder) or reference.model_max_length
     bare = Tokenizer.from_str(reference.backend_tokenizer.to_str())
     if dropout := getattr(bare.model, "dropout", None):
         raise ExportError(
@@ -118,7 +129,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
         )
     bare.no_truncation()
     bare.no_padding()
-    return TextTokenizer(reference, bare, _read_template(bare))
+    return TextTokenizer(reference, bare, _read_template(bare, types=_gives_types(reference)))
 
 
 def check_tokenizer(
@@ -145,10 +156,16 @@ def check_tokenizer(
             )
 
 
-def _read_template(bare: Any) -> Template:
-    single = bare.encode("a")
-    pair = bare.encode("a", "a")
-    return Template(_read_layout(single, ["A"]), _read_layout(pair, ["A", "B"]))
+def _gives_types(reference: Any) -> bool:
+    return "token_type_ids" in reference.model_input_names
+
+
+def _read_template(bare: Any, *, types: bool) -> Template:
+    single, pair = (
+        _read_layout(encoding, slots)
+        for encoding, slots in ((bare.encode("a"), ["A"]), (bare.encode("a", "a"), ["A", "B"]))
+    )
+    return Template(single, pair) if types else Template(single.untyped(), pair.untyped())
 
 
 def _read_layout(encoding: Any, slots: list[str]) -> Layout:

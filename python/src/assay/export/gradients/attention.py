@@ -39,7 +39,7 @@ def attend(layer: EncoderLayer, rows: Tensor, bias: Tensor) -> Attended:
     def pull_back(gradients: Tensor, places: Places, onto: Tensor) -> Tensor:
         at_context = split(gradients)
         at_attention = torch.matmul(at_context, values.transpose(2, 3))
-        at_scores = _pull_softmax(attention, at_attention)
+        at_scores = pull_softmax(attention, at_attention)
         at_queries = torch.matmul(at_scores, keys) * scale
         at_keys = torch.matmul(at_scores.transpose(2, 3), queries) * scale
         at_values = torch.matmul(attention.transpose(2, 3), at_context)
@@ -80,7 +80,7 @@ def attend_at_first(layer: EncoderLayer, samples: Tensor, bias: Tensor) -> Atten
         at_context = split(gradients)  # (heads, B, size)
         answers = torch.matmul(at_context, value).transpose(0, 1)  # (B, heads, H)
         at_attention = torch.matmul(answers, samples.transpose(1, 2))
-        at_scores = _pull_softmax(attention, at_attention) * scale
+        at_scores = pull_softmax(attention, at_attention) * scale
         pulls = torch.matmul(at_scores, samples)  # (B, heads, H)
         at_queries = torch.matmul(pulls.transpose(0, 1), key.transpose(1, 2))
         for linear, mixes, tokens, at_outputs in (
@@ -105,7 +105,7 @@ def _is_first(attention: Tensor) -> Tensor:
     )
 
 
-def _pull_softmax(attention: Tensor, gradients: Tensor) -> Tensor:
+def pull_softmax(attention: Tensor, gradients: Tensor) -> Tensor:
     """∇s = p ∘ (g − Σ p ∘ g) over the last axis."""
     products = attention * gradients
     return products - attention * products.sum(-1, keepdim=True)

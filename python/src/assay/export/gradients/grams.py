@@ -53,22 +53,26 @@ def gram_terms(views: Sequence[Places], batch: int) -> list[Tensor | None]:
 def _term(seen: Sequence[Place], batch: int) -> Tensor:
     gradients = [place.gradients for place in seen]
     match seen[0]:
-        case Product(inputs=inputs):
-            return _product(_by_sample(inputs, batch), _all_by_sample(gradients, batch))
+        case Product(layer, inputs):
+            biased = layer.bias is not None
+            return _product(_by_sample(inputs, batch), _all_by_sample(gradients, batch), biased)
         case HeadProduct():
             return _head_product([place for place in seen if isinstance(place, HeadProduct)])
-        case Scaling():
-            products = [place.products for place in seen if isinstance(place, Scaling)]
-            return _scaling(_all_by_sample(products, batch), _all_by_sample(gradients, batch))
+        case Scaling(layer):
+            ways = [[place.products for place in seen if isinstance(place, Scaling)]]
+            if layer.bias is not None:
+                ways.append(gradients)
+            return _scaling([_all_by_sample(way, batch) for way in ways])
         case LookUp() as place:
             return _look_up(place, _all_by_sample(gradients, batch))
         case unknown:
             assert_never(unknown)
 
 
-def _product(inputs: Tensor, gradients: Sequence[Tensor]) -> Tensor:
+def _product(inputs: Tensor, gradients: Sequence[Tensor], biased: bool) -> Tensor:
     """Σ_ts (A_t·A_s + 1) G_kt·G_ls, the 1 being the bias', from A (B, T, in), G_k (B, T, out)."""
-    return _weighted(torch.matmul(inputs, inputs.transpose(1, 2)) + 1, gradients)
+    similar = torch.matmul(inputs, inputs.transpose(1, 2))
+    return _weighted(similar + 1 if biased else similar, gradients)
 
 
 def _look_up(place: LookUp, gradients: Sequence[Tensor]) -> Tensor:
@@ -91,10 +95,10 @@ def _weighted(weights: Tensor, gradients: Sequence[Tensor]) -> Tensor:
     return _inner(spread.flatten(2), stacked.flatten(2))
 
 
-def _scaling(products: Sequence[Tensor], gradients: Sequence[Tensor]) -> Tensor:
-    """(Σ_t x̂_t∘G_kt)·(Σ_t x̂_t∘G_lt) + (Σ_t G_kt)·(Σ_t G_lt), each given as (B, T, d)."""
+def _scaling(ways: Sequence[Sequence[Tensor]]) -> Tensor:
+    """(Σ_t x̂_t∘G_kt)·(Σ_t x̂_t∘G_lt) and, with a bias, (Σ_t G_kt)·(Σ_t G_lt): K times (B, T, d)."""
     total = torch.zeros(())
-    for parts in (products, gradients):
+    for parts in ways:
         stacked = torch.stack([part.sum(1) for part in parts], dim=1)
         total = total + _inner(stacked, stacked)
     return total

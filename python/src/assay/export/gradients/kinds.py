@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, assert_never
 
 import torch
 from torch import Tensor, nn
 
+from assay.export.deberta import DebertaNetwork
 from assay.export.families import Checkpoint, token_positions
+from assay.export.gradients.deberta import run_deberta
 from assay.export.gradients.grams import gram_terms
-from assay.export.gradients.network import find_network
+from assay.export.gradients.layers import activate_named
+from assay.export.gradients.modern_bert import run_modern_bert
+from assay.export.gradients.network import Network, find_network
 from assay.export.gradients.places import Places
 from assay.export.gradients.run import Inputs, Run, run_network
 from assay.export.gradients.sums import summed_gradients
 from assay.export.gradients.tangents import tangent_terms
 from assay.export.gradients.terms import total
 from assay.export.merge import merge_equal_nodes
+from assay.export.modern_bert import ModernNetwork
 from assay.export.trace import Trace, copy_modules, example_inputs, trace_module
 
 
@@ -100,7 +105,16 @@ class _Gradients(nn.Module):
         ids, mask, *types = texts
         positions = token_positions(self.checkpoint, ids)
         known = types[0] if types else torch.zeros_like(ids)
-        return run_network(self.network, Inputs(ids, mask, known, positions))
+        inputs = Inputs(ids, mask, known, positions)
+        match self.network:
+            case Network():
+                return run_network(self.network, inputs)
+            case ModernNetwork():
+                return run_modern_bert(self.network, inputs, activate_named)
+            case DebertaNetwork():
+                return run_deberta(self.network, inputs, activate_named)
+            case unknown:
+                assert_never(unknown)
 
     def views(self, run: Run) -> list[Places]:
         """The places as each of the K logits sees them."""

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from assay.export.gradients.network import Activation
+from assay.export.gradients.network import Activation, known_activation
 from assay.export.gradients.places import Places, Product, Scaling
 
 PullBack = Callable[[Tensor, Places], Tensor]
@@ -28,7 +28,21 @@ def multiply(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Callable[..., Te
             return torch.mm(gradients, layer.weight)
         return torch.addmm(onto, gradients, layer.weight)
 
+    if layer.bias is None:
+        return _Product.apply(inputs, layer.weight), pull_back
     return nn.functional.linear(inputs, layer.weight, layer.bias), pull_back
+
+
+class _Product(torch.autograd.Function):
+    """A Linear without bias as the one operator that a Linear with a bias becomes."""
+
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor) -> Any:
+        return torch.mm(inputs, weight.t())
+
+    @staticmethod
+    def symbolic(graph: Any, inputs: Any, weight: Any) -> Any:
+        return graph.op("Gemm", inputs, weight, transB_i=1)
 
 
 def normalise(layer: nn.LayerNorm, inputs: Tensor) -> tuple[Tensor, PullBack]:
@@ -55,14 +69,22 @@ class _LayerNorm(torch.autograd.Function):
     """LayerNorm with its means and reciprocal deviations (rows, 1), as ONNX's operator gives."""
 
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Any:
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor | None, eps: float) -> Any:
         return torch.native_layer_norm(inputs, weight.shape, weight, bias, eps)
 
     @staticmethod
     def symbolic(graph: Any, inputs: Any, weight: Any, bias: Any, eps: float) -> Any:
-        return graph.op(
-            "LayerNormalization", inputs, weight, bias, axis_i=-1, epsilon_f=eps, outputs=3
-        )
+        parts = [weight] if bias is None else [weight, bias]
+        return graph.op("LayerNormalization", inputs, *parts, axis_i=-1, epsilon_f=eps, outputs=3)
+
+
+def activate_named(name: str, inputs: Tensor) -> tuple[Tensor, Tensor]:
+    """`activate` by transformers' name of the activation.
+
+    Raises:
+        GradientsUnsupported: the activation is not known.
+    """
+    return activate(known_activation(name), inputs)
 
 
 def activate(name: Activation, inputs: Tensor) -> tuple[Tensor, Tensor]:

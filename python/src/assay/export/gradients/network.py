@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, assert_never
 
 from torch import nn
 
+from assay.export.deberta import DebertaNetwork, find_deberta
 from assay.export.encoder_layers import EncoderLayer, find_layers
 from assay.export.families import Checkpoint
+from assay.export.modern_bert import ModernNetwork, find_modern_bert
 
 Activation = Literal["gelu", "relu", "tanh"]
 ACTIVATIONS: tuple[Activation, ...] = ("gelu", "relu", "tanh")
@@ -55,16 +57,30 @@ def why_unsupported(checkpoint: Checkpoint) -> str | None:
     return None
 
 
-def find_network(checkpoint: Checkpoint) -> Network:
+AnyNetwork = Network | ModernNetwork | DebertaNetwork
+
+
+def find_network(checkpoint: Checkpoint) -> AnyNetwork:
     """The parts of a checkpoint's model.
 
     Raises:
         GradientsUnsupported: a module has parameters and is none of the parts, is of a kind that
             the formulas do not cover, or an activation is not known.
     """
-    network = (
-        _distilbert(checkpoint) if checkpoint.family.name == "distilbert" else _bert(checkpoint)
-    )
+    network: AnyNetwork
+    match checkpoint.family.body:
+        case "bert":
+            network = _bert(checkpoint)
+        case "distilbert":
+            network = _distilbert(checkpoint)
+        case "modernbert":
+            network = find_modern_bert(checkpoint.model)
+        case "deberta":
+            network = find_deberta(checkpoint.model)
+        case unknown:
+            assert_never(unknown)
+    for name in (network.layers_activation, network.activation):
+        known_activation(name)
     _check_complete(checkpoint.model, network)
     return network
 
@@ -82,7 +98,7 @@ def _bert(checkpoint: Checkpoint) -> Network:
         embedding_norm=embeddings.LayerNorm,
         project=getattr(base, "embeddings_project", None),
         layers=find_layers(checkpoint),
-        layers_activation=_activation(checkpoint.config.hidden_act),
+        layers_activation=known_activation(checkpoint.config.hidden_act),
         dense=base.pooler.dense if is_bert else model.classifier.dense,
         activation="gelu" if checkpoint.family.name == "electra" else "tanh",
         head=checkpoint.head,
@@ -99,23 +115,26 @@ def _distilbert(checkpoint: Checkpoint) -> Network:
         embedding_norm=embeddings.LayerNorm,
         project=None,
         layers=find_layers(checkpoint),
-        layers_activation=_activation(checkpoint.config.activation),
+        layers_activation=known_activation(checkpoint.config.activation),
         dense=model.pre_classifier,
         activation="relu",
         head=checkpoint.head,
     )
 
 
-def _activation(name: str) -> Activation:
+def known_activation(name: str) -> Activation:
+    """The activation of transformers' name.
+
+    Raises:
+        GradientsUnsupported: its derivative is not known.
+    """
     for known in ACTIVATIONS:
         if name == known:
             return known
-    raise GradientsUnsupported(
-        f'activation "{name}" of the feed-forward layers: known are {", ".join(ACTIVATIONS)}'
-    )
+    raise GradientsUnsupported(f'activation "{name}": known are {", ".join(ACTIVATIONS)}')
 
 
-def _check_complete(model: nn.Module, network: Network) -> None:
+def _check_complete(model: nn.Module, network: AnyNetwork) -> None:
     parts = {id(part) for part in network.modules()}
     for name, module in model.named_modules():
         if id(module) not in parts:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Product:
-    """outputs = inputs Wᵀ + b. Holds inputs (rows, in) and the gradients at outputs (rows, out)."""
+    """outputs = inputs Wᵀ + b, or without b. Holds inputs (rows, in) and the gradients at outputs
+    (rows, out)."""
 
     layer: nn.Linear
     inputs: Tensor
@@ -39,7 +40,8 @@ class HeadProduct:
 
 @dataclass(frozen=True)
 class Scaling:
-    """outputs = normed ∘ w + b. Holds normed ∘ gradients, and gradients at outputs: (rows, d)."""
+    """outputs = normed ∘ w + b, or without b. Holds normed ∘ gradients, and gradients at outputs:
+    (rows, d)."""
 
     layer: nn.LayerNorm
     products: Tensor
@@ -63,10 +65,13 @@ Places = list[Place]
 
 
 def parameters_of(place: Place) -> list[Tensor]:
-    """A table (rows, d), a Linear's weight (out, in) and bias (out), or a norm's (d) and (d)."""
+    """A table (rows, d), a Linear's weight (out, in) and bias (out), or a norm's (d) and (d).
+
+    A layer without a bias has its weight alone.
+    """
     match place:
         case Product(layer=layer) | HeadProduct(layer=layer) | Scaling(layer=layer):
-            return [layer.weight, layer.bias]
+            return [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
         case LookUp(table=table):
             return [table.weight]
         case unknown:

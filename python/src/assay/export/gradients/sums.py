@@ -27,21 +27,22 @@ def summed_gradients(places: Places) -> dict[int, Tensor]:
     found: dict[int, Tensor] = {}
     # The outputs written last are computed first, and so let go of what they read (see terms.py).
     for place in reversed(places):
-        for parameter, part in zip(parameters_of(place), _sums(place), strict=True):
+        parameters = parameters_of(place)
+        for parameter, part in zip(parameters, _sums(place, len(parameters)), strict=True):
             known = found.get(id(parameter))
             found[id(parameter)] = part if known is None else known + part
     return found
 
 
-def _sums(place: Place) -> list[Tensor]:
-    """One gradient, summed over the batch, for each of `parameters_of(place)`."""
+def _sums(place: Place, count: int) -> list[Tensor]:
+    """One gradient, summed over the batch, for each of the `count` of `parameters_of(place)`."""
     match place:
         case Product(_, inputs, gradients):
-            return [torch.mm(gradients.t(), inputs), gradients.sum(0)]
+            return [torch.mm(gradients.t(), inputs), gradients.sum(0)][:count]
         case HeadProduct():
             return _head_product(place)
         case Scaling(_, products, gradients):
-            return [products.sum(0), gradients.sum(0)]
+            return [products.sum(0), gradients.sum(0)][:count]
         case LookUp():
             return [_look_up(place)]
         case unknown:

@@ -32,14 +32,15 @@ def tangent_terms(views: Sequence[Places], direction: Direction, batch: int) -> 
 def _term(place: Place, direction: Direction, batch: int) -> Tensor:
     match place:
         case Product(layer, inputs, gradients):
-            moved = nn.functional.linear(inputs, direction(layer.weight), direction(layer.bias))
+            bias = None if layer.bias is None else direction(layer.bias)
+            moved = nn.functional.linear(inputs, direction(layer.weight), bias)
             return _inner(moved, gradients, batch)
         case HeadProduct():
             return _head_product(place, direction)
         case Scaling(layer, products, gradients):
-            weight, bias = direction(layer.weight), direction(layer.bias)
-            moved = torch.mm(products, weight.unsqueeze(1))
-            moved = torch.addmm(moved, gradients, bias.unsqueeze(1))
+            moved = torch.mm(products, direction(layer.weight).unsqueeze(1))
+            if layer.bias is not None:
+                moved = torch.addmm(moved, gradients, direction(layer.bias).unsqueeze(1))
             return moved.reshape(batch, -1).sum(1)
         case LookUp():
             return _look_up(place, direction, batch)
