@@ -4,6 +4,7 @@ import { AssayError } from "../../../errors.js";
 import { type Graph, graphFile } from "../../graphs.js";
 import type { ModelFolder } from "../../model-folder.js";
 import type { Device } from "../protocol.js";
+import { mapsWeights } from "./maps-weights.js";
 
 // Errors are thrown and reported once. Without this the runtime would print them too, in colours.
 env.logLevel = "fatal";
@@ -49,7 +50,12 @@ export async function openSession(
     enableMemPattern: graph === "forward" || graph === "forward.int8",
     // Threads spin long enough to wait for the next operator (without spinning, a single text takes a fifth longer), and short
     // enough to leave the cores to the event loop between batches.
-    extra: { session: { intra_op: { spin_duration_us: "100" } } },
+    extra: {
+      session: {
+        intra_op: { spin_duration_us: "100" },
+        ...(device.kind === "cpu" && mapsWeights(manifest) && { disable_prepacking: "1" }),
+      },
+    },
   });
   return {
     outputs: session.outputNames,

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.export.batches import plan_batches
-from assay.export.errors import ExportError
 from assay.export.families import Checkpoint
+from assay.export.gradients.allowed import TOLERANCE, GraphError, figure, hold
 from assay.export.gradients.kinds import direction_name, gradient_name
 from assay.export.gradients.reference import Expected, Reference, Sums, open_reference
 from assay.export.progress import stage, steps
@@ -24,7 +24,6 @@ from assay.export.sessions import run_graph
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer
 
-TOLERANCE = 1e-5  # of a relative error
 LEAST = 1e-3  # of all parameters: a gradient smaller than that is held against that
 Array = NDArray[np.float32]
 
@@ -79,7 +78,9 @@ def measure_gradients(
 ) -> dict[str, Any]:
     """The largest relative error of each gradient graph of the folder, on padded batches.
 
-    The checkpoint holds the weights as stored.
+    The checkpoint holds the weights as stored. In float32 a deep model's gradient can be further
+    from the truth than the tolerance, whoever computes it. So if a graph exceeds it, the same is
+    measured of PyTorch's autograd in float32, and the graph may have `OWN_ERRORS` times its error.
 
     `norms`: of a sample's gram, against its largest entry. `tangent`: of ⟨∇z_k, v⟩ along a random
     direction v, against its standard deviation ‖∇z_k‖. `accumulate`: of a parameter's gradient
@@ -87,40 +88,81 @@ def measure_gradients(
     over the batches of several texts, and once over the texts that are too long to share one.
 
     Raises:
-        ExportError: an error exceeds the tolerance; names the graph and its worst sample.
+        ExportError: an error exceeds what is allowed; names the graph and its worst sample.
     """
-    random = np.random.default_rng(0)
-    batches = _batches(checkpoint, tokenizer, texts, tokens_max, random)
-    direction = {
+    batches = _batches(checkpoint, tokenizer, texts, tokens_max)
+    groups = [group for group in _by_company(batches) if group]
+    with tempfile.TemporaryDirectory(prefix="sums-", dir=folder) as holder:
+        sums = _autograd(checkpoint, groups, torch.float64, Path(holder))
+        ordered = [batch for group in groups for batch in group]
+        expected = [rows for group in sums for rows in group.rows]
+        direction = {direction_name(name): value for name, value in _direction(checkpoint).items()}
+        found = {
+            "norms": _rows_error(folder / graphs["norms"], ordered, expected, {}),
+            "tangent": _rows_error(folder / graphs["tangent"], ordered, expected, direction),
+        }
+        del direction
+        found["accumulate"] = _sums_error(folder / graphs["accumulate"], groups, sums)
+        exceeds = any(not error.largest <= TOLERANCE for error in found.values())
+        own = _own_errors(checkpoint, groups, sums, Path(holder)) if exceeds else {}
+    for kind, error in found.items():
+        hold(graphs[kind], error, own.get(kind, 0.0))
+    return {
+        **{f"{kind}_error_max": figure(error.largest) for kind, error in found.items()},
+        **({"pytorch_float32_error_max": {k: figure(e) for k, e in own.items()}} if own else {}),
+        "texts": len(texts),
+    }
+
+
+def _direction(checkpoint: Checkpoint) -> dict[str, Array]:
+    """A random direction by parameter, always the same one."""
+    random = np.random.default_rng(1)
+    return {
         name: random.standard_normal(parameter.shape, np.float32)
         for name, parameter in checkpoint.model.named_parameters()
     }
-    groups = [group for group in _by_company(batches) if group]
-    with tempfile.TemporaryDirectory(prefix="sums-", dir=folder) as holder:
-        with (
-            stage(f"PyTorch's gradients of {len(texts)} texts, in float64"),
-            open_reference(checkpoint, direction) as reference,
-        ):
-            sums = [
-                _expect(reference, Sums.zeros(checkpoint.model), group, Path(holder) / str(index))
-                for index, group in enumerate(groups)
-            ]
-        ordered = [batch for group in groups for batch in group]
-        expected = [rows for group in sums for rows in group.rows]
-        errors = {
-            "norms": _rows_error(folder / graphs["norms"], ordered, expected, {}),
-            "tangent": _rows_error(
-                folder / graphs["tangent"],
-                ordered,
-                expected,
-                {direction_name(name): value for name, value in direction.items()},
-            ),
-        }
-        del direction, reference
-        errors["accumulate"] = _sums_error(folder / graphs["accumulate"], groups, sums)
+
+
+def _autograd(
+    checkpoint: Checkpoint, groups: Sequence[Sequence[_Batch]], dtype: torch.dtype, holder: Path
+) -> list[_Sums]:
+    """What autograd gives for each group; its sums are written to the folder."""
+    texts = sum(len(batch.texts) for group in groups for batch in group)
+    name = str(dtype).removeprefix("torch.")
+    with (
+        stage(f"PyTorch's gradients of {texts} texts, in {name}"),
+        open_reference(checkpoint, _direction(checkpoint), dtype) as reference,
+    ):
+        return [
+            _expect(reference, Sums.zeros(checkpoint.model), group, holder / f"{name}-{index}")
+            for index, group in enumerate(groups)
+        ]
+
+
+def _own_errors(
+    checkpoint: Checkpoint,
+    groups: Sequence[Sequence[_Batch]],
+    expected: Sequence[_Sums],
+    holder: Path,
+) -> dict[str, float]:
+    """The largest errors of PyTorch's autograd in float32, by the graph that gives the same."""
+    found = _autograd(checkpoint, groups, torch.float32, holder)
+    truth = [rows for group in expected for rows in group.rows]
+    own = [rows for group in found for rows in group.rows]
+    gram = _gram_errors(torch.stack([rows.gram for rows in own]), truth)
+    tangent = _tangent_errors(torch.stack([rows.tangent for rows in own]), truth)
+    sums = [
+        float(np.linalg.norm(actual - value)) / scale
+        for group, group_found in zip(expected, found, strict=True)
+        for actual, value, scale in zip(
+            group_found.read(), group.read(), group.scales(), strict=True
+        )
+    ]
+    norms = float(gram.max())
     return {
-        **{f"{kind}_error_max": float(f"{error:.4g}") for kind, error in errors.items()},
-        "texts": len(texts),
+        "norms": norms,
+        "tangent": max(norms, float(tangent.max())),
+        "accumulate": max(sums),
     }
 
 
@@ -129,8 +171,8 @@ def _batches(
     tokenizer: TextTokenizer,
     texts: Sequence[Text],
     tokens_max: int,
-    random: np.random.Generator,
 ) -> list[_Batch]:
+    random = np.random.default_rng(0)
     lengths = [len(tokenizer.encode(text, tokens_max)[0]) for text in texts]
     batches = []
     for plan in plan_batches(lengths):
@@ -169,7 +211,7 @@ def _rows_error(
     batches: Sequence[_Batch],
     expected: Sequence[Expected],
     direction: Mapping[str, Array],
-) -> float:
+) -> GraphError:
     """The largest error of a gram, and of a tangent where there is a direction."""
     kinds = ["gram", *(["tangent"] if direction else [])]
     texts = [text for batch in batches for text in batch.texts]
@@ -177,25 +219,35 @@ def _rows_error(
     with stage(f"running {graph.name} on {len(texts)} texts"):
         outputs = list(run_graph(graph, kinds, feeds))
     found = [torch.from_numpy(np.concatenate(part)) for part in zip(*outputs, strict=True)]
-    gram = torch.stack([rows.gram for rows in expected])
-    errors = _error(found[0], gram, gram.abs().amax((1, 2)))
+    errors = _gram_errors(found[0], expected)
     if direction:
-        tangent = torch.stack([rows.tangent for rows in expected])
-        norms = gram.diagonal(dim1=1, dim2=2).sqrt().amax(1)
-        errors = torch.maximum(errors, _error(found[1], tangent, norms))
+        errors = torch.maximum(errors, _tangent_errors(found[1], expected))
     worst = int(_as_largest(errors).argmax())
-    return _held(graph, float(errors[worst]), f"text {texts[worst].entry()}")
+    return GraphError(float(errors[worst]), f"text {texts[worst].entry()}")
+
+
+def _gram_errors(found: Tensor, expected: Sequence[Expected]) -> Tensor:
+    """Of each sample's gram (N, K, K), relative to its largest entry."""
+    gram = torch.stack([rows.gram for rows in expected])
+    return _error(found, gram, gram.abs().amax((1, 2)))
+
+
+def _tangent_errors(found: Tensor, expected: Sequence[Expected]) -> Tensor:
+    """Of each sample's tangent (N, K), relative to the largest ‖∇z_k‖."""
+    norms = [rows.gram.diagonal().sqrt().amax() for rows in expected]
+    tangent = torch.stack([rows.tangent for rows in expected])
+    return _error(found, tangent, torch.stack(norms))
 
 
 def _sums_error(
     graph: Path, groups: Sequence[Sequence[_Batch]], expected: Sequence[_Sums]
-) -> float:
+) -> GraphError:
     """The largest error of a parameter's gradient, summed over a group of batches."""
     batches = [batch for group in groups for batch in group]
     feeds = (
         {**batch.feeds(), "coefficient": batch.coefficient} for batch in steps(batches, "batches")
     )
-    largest = 0.0
+    largest = GraphError(0.0, "")
     with stage(f"running {graph.name} on {sum(len(batch.texts) for batch in batches)} texts"):
         outputs = run_graph(graph, [gradient_name(name) for name in expected[0].shapes], feeds)
         for group, sums in zip(groups, expected, strict=True):
@@ -212,19 +264,10 @@ def _sums_error(
             )
             del difference  # before the next group's are read
             worst = int(_as_largest(errors).argmax())
-            name = list(sums.shapes)[worst]
-            largest = max(largest, _held(graph, float(errors[worst]), name))
+            error = GraphError(float(errors[worst]), list(sums.shapes)[worst])
+            if not error.largest <= largest.largest:
+                largest = error
     return largest
-
-
-def _held(graph: Path, error: float, where: str) -> float:
-    """The error, within the tolerance."""
-    if not error <= TOLERANCE:
-        raise ExportError(
-            f"{graph.name} differs from PyTorch's gradients: relative error {error:.3g} for "
-            f"{where[:120]}"
-        )
-    return error
 
 
 def _error(actual: Tensor, expected: Tensor, scale: Tensor) -> Tensor:

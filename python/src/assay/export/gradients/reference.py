@@ -1,4 +1,4 @@
-"""PyTorch's autograd on the model's own forward, one sample at a time in float64, in little memory.
+"""PyTorch's autograd on the model's own forward, one sample at a time, in little memory.
 
 A gradient of all parameters is never held: each parameter's is read as soon as autograd has made
 it, and forgotten. An encoder layer keeps its input and runs again when its gradient is due (Chen et
@@ -106,7 +106,7 @@ class Reference:
             pull(logits[k], partial(square, k, k), partial(along, k))
             for other in range(k):
                 pull(logits[k] + logits[other], partial(square, k, other))
-        pull(logits @ torch.from_numpy(coefficient).double(), partial(add, 1.0))
+        pull(logits @ torch.from_numpy(coefficient).to(logits.dtype), partial(add, 1.0))
         own = squares.diagonal()
         below = ((squares - own[:, None] - own[None, :]) / 2).tril(-1)
         return Expected(below + below.T + own.diag(), tangent)
@@ -118,15 +118,18 @@ class Reference:
 
 
 @contextlib.contextmanager
-def open_reference(checkpoint: Checkpoint, direction: Mapping[str, Array]) -> Iterator[Reference]:
+def open_reference(
+    checkpoint: Checkpoint, direction: Mapping[str, Array], dtype: torch.dtype = torch.float64
+) -> Iterator[Reference]:
     """The gradients of a checkpoint, with tangents along a direction, a float32 a parameter.
 
-    Its model is in float64 meanwhile, and afterwards as it was: to float64 and back loses nothing.
+    Its model has the dtype meanwhile. Afterwards it is as it was: to float64 and back loses
+    nothing.
     """
     model: Any = checkpoint.model
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     layers: list[Any] = list(model.get_submodule(checkpoint.family.layers).children())
-    model.double().requires_grad_(True)
+    model.to(dtype).requires_grad_(True)
     reference = Reference(checkpoint, direction)
     try:
         for table in tables:
@@ -150,14 +153,14 @@ def _forget(name: str, gradient: Tensor) -> None:
 
 
 def _square(gradient: Tensor) -> Tensor:
-    values = _values(gradient).flatten()
+    values = _values(gradient).flatten().double()
     return values @ values
 
 
 def _along(gradient: Tensor, direction: Tensor) -> Tensor:
     if gradient.is_sparse:
         direction = direction[gradient.indices()[0]]
-    return _values(gradient).flatten() @ direction.double().flatten()
+    return _values(gradient).flatten().double() @ direction.double().flatten()
 
 
 def _add(total: Tensor, gradient: Tensor, factor: float) -> None:
