@@ -18,7 +18,7 @@ from real_sizes import SIZES, TOKENS, make_real_size
 from assay.export.estimate import memory_needed, sketch_checkpoint
 from token_texts import LONG
 
-SHORT = "4x384"
+SHORT = "12x384"
 SECONDS_MAX = 300  # BERT-base on two cores
 
 
