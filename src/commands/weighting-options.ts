@@ -1,7 +1,6 @@
 import { type Command, Option } from "commander";
 import { AssayError } from "../errors.js";
-import { SCHEMES, type SchemeName } from "../importance/schemes.js";
-import { SIGNALS, type SignalName } from "../importance/types.js";
+import { SCHEMES, type SchemeName, SIGNALS, type SignalName } from "../importance/types.js";
 import {
   CHOICE_OPTIONS,
   type ChoiceRule,

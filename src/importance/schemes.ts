@@ -1,10 +1,6 @@
 import { ranksOf } from "./ranks.js";
-import type { SignalName } from "./types.js";
+import type { SchemeName, SignalName } from "./types.js";
 import type { OptionValues } from "./weigh-options.js";
-
-/** The ways to make weights from scores. */
-export const SCHEMES = ["proportional", "softmax", "rank", "inverse", "uniform", "unit_gradient"] as const;
-export type SchemeName = (typeof SCHEMES)[number];
 
 /** The options that only some schemes read. */
 export const SCHEME_PARAMETERS = ["alpha", "temperature", "epsilon", "lambda"] as const;

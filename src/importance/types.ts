@@ -69,3 +69,7 @@ export interface LogitBatch extends Readonly<Partial<Record<BatchMatrix, Float32
   /** K ≥ 1. */
   readonly classes: number;
 }
+
+/** The ways to make weights from scores. */
+export const SCHEMES = ["proportional", "softmax", "rank", "inverse", "uniform", "unit_gradient"] as const;
+export type SchemeName = (typeof SCHEMES)[number];

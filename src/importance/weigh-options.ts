@@ -1,4 +1,4 @@
-import type { SchemeName } from "./schemes.js";
+import type { SchemeName } from "./types.js";
 
 /** `sum`: weights in [0, 1] that sum to 1. `mean`: weights whose mean is 1. */
 export const NORMALISATIONS = ["sum", "mean"] as const;

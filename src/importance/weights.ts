@@ -1,7 +1,8 @@
 import { capWeights } from "./clip.js";
 import { type Diagnostics, diagnose } from "./diagnostics.js";
-import { rawWeights, SCHEME_RULES, type SchemeName } from "./schemes.js";
+import { rawWeights, SCHEME_RULES } from "./schemes.js";
 import { sum } from "./sum.js";
+import type { SchemeName } from "./types.js";
 import { checkOptions, type WeighOptions } from "./weigh-options.js";
 
 export interface Weighting {

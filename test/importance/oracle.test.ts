@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
 import { distributionOf } from "../../src/importance/distribution.js";
-import type { SchemeName, SchemeParameters } from "../../src/importance/schemes.js";
+import type { SchemeParameters } from "../../src/importance/schemes.js";
 import { computeSignals } from "../../src/importance/signals/compute.js";
 import { suitableSignals } from "../../src/importance/signals/suitability.js";
-import type { GroupLossName, Label, LossName, SignalName } from "../../src/importance/types.js";
+import type { GroupLossName, Label, LossName, SchemeName, SignalName } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";
 import { readOracle } from "../support/oracle.js";

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { SCHEME_RULES, SCHEMES, type SchemeName } from "../../src/importance/schemes.js";
+import { SCHEME_RULES } from "../../src/importance/schemes.js";
+import { SCHEMES, type SchemeName } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { SCHEMES } from "../../src/importance/schemes.js";
+import { SCHEMES } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
 import { weigh } from "../../src/importance/weights.js";
 

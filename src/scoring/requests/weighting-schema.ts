@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { SCHEMES } from "../../importance/schemes.js";
-import { SIGNALS } from "../../importance/types.js";
+import { SCHEMES, SIGNALS } from "../../importance/types.js";
 import {
   CHOICE_OPTIONS,
   type ChoiceRule,

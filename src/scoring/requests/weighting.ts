@@ -1,8 +1,8 @@
 import { type Fault, faultsError } from "../../errors.js";
 import { type MixPart, mixRanks } from "../../importance/mix.js";
-import { SCHEME_PARAMETERS, SCHEME_RULES, type SchemeName } from "../../importance/schemes.js";
+import { SCHEME_PARAMETERS, SCHEME_RULES } from "../../importance/schemes.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
-import type { SignalName } from "../../importance/types.js";
+import type { SchemeName, SignalName } from "../../importance/types.js";
 import { type OptionValues, WEIGH_DEFAULTS, type WeighOptions } from "../../importance/weigh-options.js";
 
 /** How a request wants its weights made. Options that it leaves out have the values of `WEIGH_DEFAULTS`. */

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { shapeNumber } from "../codec/stored.js";
 import { countOnce, type DatasetState, recount } from "../counted-once.js";
-import type { DatasetEntry } from "./dataset-entries.js";
+import type { DatasetEntry } from "./dataset-entry.js";
 import type { Environment } from "./environment.js";
 import { after } from "./sample-key.js";
 

@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
 import { isObject, parseObject } from "../codec/json.js";
 import { parseShape, type Shape } from "../codec/shape.js";
-import { type KeptSnapshot, snapshotOf } from "../codec/stored.js";
+import { snapshotOf } from "../codec/stored.js";
 import { openTurns } from "../turns.js";
 import { openCounts } from "./counts.js";
+import type { DatasetEntry } from "./dataset-entry.js";
 import { type Environment, freshVersion } from "./environment.js";
 
 /**
@@ -12,22 +13,6 @@ import { type Environment, freshVersion } from "./environment.js";
  * a later dataset of the same name.
  */
 const INCARNATION_BYTES = 6;
-
-/** The record of a dataset, apart from its samples. Every change of a sample rewrites it. */
-export interface DatasetEntry {
-  readonly incarnation: Buffer;
-  readonly samples: number;
-  readonly createdAtMs: number;
-  readonly updatedAtMs: number;
-  /** Number of the dataset's shapes: see `Shape`. */
-  readonly shapes: number;
-  /** Number of samples of each shape; null if the last writer was version 1a1e855, which did not count them. */
-  readonly counts: readonly number[] | null;
-  /** The newest snapshot that readers see. */
-  readonly snapshot: KeptSnapshot | null;
-  /** The newest snapshot version that a writer has taken, published or not. */
-  readonly snapshotVersionTaken: number;
-}
 
 /** A change that was planned from the entry as it was read. Its writes and the new entry are committed together. */
 export interface Change<T> {

@@ -2,7 +2,8 @@ import { samplesByModel } from "../codec/shape.js";
 import { snapshotInfo } from "../codec/stored.js";
 import type { Lifetime } from "../lifetime.js";
 import type { DatasetSummary, SummaryStore } from "../port.js";
-import type { DatasetEntries, DatasetEntry } from "./dataset-entries.js";
+import type { DatasetEntries } from "./dataset-entries.js";
+import type { DatasetEntry } from "./dataset-entry.js";
 import type { Environment } from "./environment.js";
 
 /**

@@ -1,4 +1,4 @@
-import type { DatasetEntry } from "./dataset-entries.js";
+import type { DatasetEntry } from "./dataset-entry.js";
 
 /** Key of a sample: incarnation and id. */
 export function sampleKey({ incarnation }: DatasetEntry, id: string): Buffer {
