@@ -27,7 +27,7 @@ export function availableCores(
   return Math.max(1, Math.floor(Math.min(coresVisible, cgroupCores(read))));
 }
 
-/** Each session has its own copy of the weights, so a large machine does not get one session for each core. */
+/** Each session has its own buffers, and its own copy of small weights, so a large machine does not get one session for each core. */
 const SESSIONS_MAX = 4;
 
 /**
