@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from assay.export.errors import ExportError
 
 TOLERANCE = 1e-5  # of a relative error
-OWN_ERRORS = 4  # how many times PyTorch's own error in float32 a graph may have, where that is more
-WORST = 1e-3  # more is refused whatever PyTorch's own error is
+# How many times PyTorch's own error in float32 a graph may have, if that is more. The products over
+# pairs of tokens lose more than autograd: 12 times for XLM-R-base's gram at 512 tokens.
+OWN_ERRORS = 30
+WORST = 1e-3  # a larger error is refused, whatever PyTorch's own is
 
 
 @dataclass(frozen=True)
