@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from assay.export.errors import ExportError
-from assay.export.external_weights import externalise_weights
 from assay.export.families import load_checkpoint
 from assay.export.folder import Options, export_folder
 from assay.export.gradients import allowed, measure
@@ -23,7 +22,6 @@ from assay.export.gradients.kinds import (
     GRADIENT_TRACES,
     direction_name,
     gradient_name,
-    trace_norms,
 )
 from assay.export.gradients.layers import activate
 from assay.export.gradients.measure import measure_gradients
@@ -31,10 +29,8 @@ from assay.export.gradients.network import Network, find_network, why_unsupporte
 from assay.export.regraph import renew_graphs
 from assay.export.restore import restore_folder
 from assay.export.texts import builtin_pairs, check_texts
-from assay.export.trace import example_inputs
 from assay.export.upload import UploadOptions, export_weights
-from assay.export.weights import pack_weights
-from autograd import TEXTS, compare_with_autograd, inner, sample_gradients, session
+from autograd import TEXTS, compare_with_autograd, gram_error, session
 from checkpoints import FAMILIES, make_checkpoint
 
 
@@ -128,21 +124,7 @@ def test_tied_parameters_have_their_cross_terms(tmp_path: Path) -> None:
     assert network.types is not None
     network.types.weight = nn.Parameter(network.words.weight[:2].clone(), requires_grad=False)
     network.positions.weight = network.words.weight
-    inputs = dict(zip(checkpoint.family.inputs, example_inputs(checkpoint), strict=True))
-    expected = np.array(
-        [
-            [[inner(a, b) for a in views] for b in views]
-            for views in sample_gradients(checkpoint, inputs)
-        ]
-    )
-    file = tmp_path / "weights.bin"
-    weights = pack_weights(checkpoint.model, "fp32", checkpoint.family.head, file)
-    model = externalise_weights(trace_norms(checkpoint), weights)
-    (tmp_path / "norms.onnx").write_bytes(model.SerializeToString())
-    feeds = {name: value.numpy() for name, value in inputs.items()}
-    [gram] = session(tmp_path / "norms.onnx").run(["gram"], feeds)
-    error = np.abs(gram - expected).max(axis=(1, 2)) / np.abs(expected).max(axis=(1, 2))
-    assert error.max() <= 1e-5
+    assert gram_error(checkpoint, tmp_path) <= 1e-5
 
 
 @pytest.mark.parametrize("kind", ["norms", "tangent"])

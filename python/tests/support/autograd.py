@@ -11,10 +11,13 @@ import onnxruntime
 import torch
 from torch import Tensor
 
+from assay.export.external_weights import externalise_weights
 from assay.export.families import Checkpoint
-from assay.export.gradients.kinds import direction_name
+from assay.export.gradients.kinds import direction_name, trace_norms
 from assay.export.restore import restore_folder
 from assay.export.texts import Text
+from assay.export.trace import example_inputs
+from assay.export.weights import pack_weights
 
 TEXTS = [
     Text("usb c cable", "usb usb usb cable cable"),
@@ -51,6 +54,22 @@ def gram_of(checkpoint: Checkpoint, inputs: dict[str, Tensor]) -> Any:
     """Γ (N, K, K) of the samples."""
     gradients = sample_gradients(checkpoint, inputs)
     return np.array([[[inner(a, b) for a in views] for b in views] for views in gradients])
+
+
+def gram_error(checkpoint: Checkpoint, folder: Path) -> float:
+    """The largest error of the grams of the example inputs, relative to a gram's largest entry.
+
+    The norms graph is drawn into the folder.
+    """
+    inputs = dict(zip(checkpoint.family.inputs, example_inputs(checkpoint), strict=True))
+    expected = gram_of(checkpoint, inputs)
+    weights = pack_weights(checkpoint.model, "fp32", checkpoint.family.head, folder / "weights.bin")
+    model = externalise_weights(trace_norms(checkpoint), weights)
+    (folder / "norms.onnx").write_bytes(model.SerializeToString())
+    feeds = {name: value.numpy() for name, value in inputs.items()}
+    [gram] = session(folder / "norms.onnx").run(["gram"], feeds)
+    error = np.abs(gram - expected).max(axis=(1, 2)) / np.abs(expected).max(axis=(1, 2))
+    return float(error.max())
 
 
 def compare_with_autograd(folder: Path) -> None:

@@ -145,15 +145,21 @@ def _byte_pairs(special: list[str]) -> Any:
     return bare
 
 
-def unigrams() -> Any:
-    """An XLM-R tokeniser: unigrams over letters and Chinese characters, with Metaspace."""
-    pieces = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -2.0)]
+def _unigrams(special: list[str], mask: str) -> Any:
+    """Unigrams after four special tokens, whose last is the unknown one."""
+    pieces = [*((name, 0.0) for name in special), ("▁", -2.0)]
     pieces += [(letter, -4.0) for letter in LETTERS + CHINESE]
-    pieces += [("▁usb", -3.0), ("▁cable", -3.0), ("less", -3.5), ("<mask>", 0.0)]
+    pieces += [("▁usb", -3.0), ("▁cable", -3.0), ("less", -3.5), (mask, 0.0)]
     bare = Tokenizer(models.Unigram(pieces, unk_id=3))
     bare.normalizer = normalizers.NFKC()
     bare.pre_tokenizer = pre_tokenizers.Metaspace()
     bare.decoder = decoders.Metaspace()
+    return bare
+
+
+def unigrams() -> Any:
+    """An XLM-R tokeniser: unigrams over letters and Chinese characters, with Metaspace."""
+    bare = _unigrams(["<s>", "<pad>", "</s>", "<unk>"], "<mask>")
     bare.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",
         pair="<s> $A </s> </s> $B </s>",
@@ -164,13 +170,7 @@ def unigrams() -> Any:
 
 def sentence_pieces() -> Any:
     """A DeBERTa-v3 tokeniser: the unigrams of XLM-R's between BERT's special tokens."""
-    pieces = [("[PAD]", 0.0), ("[CLS]", 0.0), ("[SEP]", 0.0), ("[UNK]", 0.0), ("▁", -2.0)]
-    pieces += [(letter, -4.0) for letter in LETTERS + CHINESE]
-    pieces += [("▁usb", -3.0), ("▁cable", -3.0), ("less", -3.5), ("[MASK]", 0.0)]
-    bare = Tokenizer(models.Unigram(pieces, unk_id=3))
-    bare.normalizer = normalizers.NFKC()
-    bare.pre_tokenizer = pre_tokenizers.Metaspace()
-    bare.decoder = decoders.Metaspace()
+    bare = _unigrams(["[PAD]", "[CLS]", "[SEP]", "[UNK]"], "[MASK]")
     bare.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]",
         pair="[CLS] $A [SEP] $B:1 [SEP]:1",

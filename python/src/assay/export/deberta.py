@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from assay.export.encoder_layers import EncoderLayer
+from assay.export.encoder_layers import EncoderLayer, bert_layer
 
 
 @dataclass(frozen=True)
@@ -113,19 +113,7 @@ def _layer(layer: Any, kinds: list[str]) -> DebertaLayer:
     shared = attention.share_att_key
     key = attention.key_proj if shared else getattr(attention, "pos_key_proj", None)
     query = attention.query_proj if shared else getattr(attention, "pos_query_proj", None)
-    plain = EncoderLayer(
-        query=attention.query_proj,
-        key=attention.key_proj,
-        value=attention.value_proj,
-        output=layer.attention.output.dense,
-        attention_norm=layer.attention.output.LayerNorm,
-        wide=layer.intermediate.dense,
-        narrow=layer.output.dense,
-        feed_forward=nn.Sequential(layer.intermediate, layer.output.dense),
-        output_norm=layer.output.LayerNorm,
-        heads=attention.num_attention_heads,
-        head_size=attention.attention_head_size,
-    )
+    plain = bert_layer(layer, attention.query_proj, attention.key_proj, attention.value_proj)
     return DebertaLayer(
         plain,
         position_key=key if "c2p" in kinds else None,

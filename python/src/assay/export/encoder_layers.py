@@ -47,10 +47,16 @@ def find_layers(checkpoint: Checkpoint) -> list[EncoderLayer]:
 def _bert(layer: Any) -> EncoderLayer:
     """A layer of BERT, RoBERTa, XLM-R or ELECTRA."""
     attention = layer.attention.self
+    return bert_layer(layer, attention.query, attention.key, attention.value)
+
+
+def bert_layer(layer: Any, query: nn.Linear, key: nn.Linear, value: nn.Linear) -> EncoderLayer:
+    """A layer with BERT's names but for those of its queries, keys and values."""
+    attention = layer.attention.self
     return EncoderLayer(
-        query=attention.query,
-        key=attention.key,
-        value=attention.value,
+        query=query,
+        key=key,
+        value=value,
         output=layer.attention.output.dense,
         attention_norm=layer.attention.output.LayerNorm,
         wide=layer.intermediate.dense,

@@ -35,7 +35,7 @@ export async function openRowsSession(folder: ModelFolder, options: SessionOptio
       };
       for (const name of ["logits", ...MATRIX_NAMES] as const) {
         const matrix = answer[name];
-        if (matrix !== undefined && !unasked(name, asked)) outputs[name] = firstRows(matrix, height, rows);
+        if (matrix !== undefined && isWanted(name, asked)) outputs[name] = firstRows(matrix, height, rows);
       }
       if (outputs.gram !== undefined) outputs.gram = checkedGrams(outputs.gram, folder.manifest.classes);
       return outputs;
@@ -43,8 +43,8 @@ export async function openRowsSession(folder: ModelFolder, options: SessionOptio
   };
 }
 
-function unasked(name: string, asked: readonly string[]): boolean {
-  return ASKED_MATRICES.some((matrix) => matrix === name) && !asked.includes(name);
+function isWanted(name: string, asked: readonly string[]): boolean {
+  return asked.includes(name) || !ASKED_MATRICES.some((matrix) => matrix === name);
 }
 
 function firstRows(matrix: Float32Array, height: number, rows: number): Float32Array {
