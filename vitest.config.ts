@@ -5,8 +5,9 @@ const ALONE = ["test/system/{attacks,overload,timing,hung-store}.test.ts", "test
 
 const shared = {
   // Only a hang should end a test: machines that build and test are slow at times.
-  testTimeout: 120_000,
-  hookTimeout: 120_000,
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  expect: { poll: { timeout: 60_000 } },
 };
 
 export default defineConfig({

@@ -67,7 +67,7 @@ describe("the bench", () => {
     expect(again.results.figures).toHaveLength(figures.length);
     expect(of("latency", again.results)).toEqual(of("latency", results));
     expect(of("sweep: cache hits", again.results)).not.toEqual(of("sweep: cache hits", results));
-  }, 300_000);
+  });
 
   it("names the line of a data file that holds no pair", async () => {
     const path = join(temporaryFolder(), "bad.jsonl");

@@ -86,7 +86,7 @@ it("answers every signal as PyTorch's autograd does, over HTTP, padded, cold and
     alignment: ({ alignment }) => alignment,
     tangent: ({ tangent_mean }) => tangent_mean,
   });
-}, 180_000);
+});
 
 /** What an error is relative to: a margin passes through 0, where it is as exact as a logit is. */
 function unitOf(signal: string, expected: number): number {

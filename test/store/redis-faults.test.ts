@@ -28,7 +28,7 @@ function everyWord(error: unknown): string {
 }
 
 function store(url: string, options: Partial<RedisStoreOptions> = {}): RedisStore {
-  const opened = openRedisStore({ url, timeoutMs: 1500, ...options });
+  const opened = openRedisStore({ url, timeoutMs: 10_000, ...options });
   onTestFinished(() => opened.close());
   return opened;
 }
@@ -264,7 +264,7 @@ describe.skipIf(!hasRedisServer())(
 
       it("that hangs is sent no more than it may hold, and does each write once when it goes on", async () => {
         const held = store(`redis://${at}`, { timeoutMs: 600 });
-        await write(held, "a");
+        await until(() => write(held, "a"));
         server.freeze();
         const entries = Array.from({ length: 200 }, (_, index) => ({ id: `n${index}`, record: sample() }));
         const overdue = await refusalsOf(20, () => held.writeSamples("d", entries));
@@ -283,7 +283,7 @@ describe.skipIf(!hasRedisServer())(
 
       it("that hangs is not given more than memory bears before the first answer is overdue", async () => {
         const held = store(`redis://${at}`, { timeoutMs: 4000 });
-        await held.status();
+        await until(() => held.status());
         server.freeze();
         const vector = vectorBytes(1, 524_288);
         let name = 0;

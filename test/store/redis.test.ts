@@ -23,7 +23,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
   afterAll(() => server.remove());
 
   function open(options: Partial<RedisStoreOptions> = {}): Store {
-    const store = openRedisStore({ url: `redis://127.0.0.1:${server.port}`, timeoutMs: 1500, ...options });
+    const store = openRedisStore({ url: `redis://127.0.0.1:${server.port}`, timeoutMs: 10_000, ...options });
     opened.push(store);
     return store;
   }
@@ -64,8 +64,8 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
     });
 
     it("fails within the time-out when Redis dies, and resumes by itself with its data when it is back", async () => {
-      const store = open();
-      await store.writeSamples("d", [{ id: "a", record: sample() }]);
+      const store = open({ timeoutMs: 1500 });
+      await until(() => store.writeSamples("d", [{ id: "a", record: sample() }]));
       const underWay = Array.from({ length: 200 }, (_, index) =>
         store.writeSamples("d", [{ id: `b${index}`, record: sample() }]).then(
           () => "written",
@@ -127,7 +127,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
 
     it("fails within the time-out when Redis hangs, and resumes when it goes on", async () => {
       const store = open({ timeoutMs: 300 });
-      await store.writeSamples("d", [{ id: "a", record: sample() }]);
+      await until(() => store.writeSamples("d", [{ id: "a", record: sample() }]));
       server.freeze();
       try {
         const startedAtMs = Date.now();
@@ -147,8 +147,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
         message: /ECONNREFUSED/,
       });
       await server.start();
-      await until(() => store.status());
-      await store.writeSamples("d", [{ id: "a", record: sample() }]);
+      await until(() => store.writeSamples("d", [{ id: "a", record: sample() }]));
     });
 
     it("sends its scripts again when Redis forgot them", async () => {
@@ -223,7 +222,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       await store.writeSamples("d", [{ id: "a", record: sample() }]);
       expect(await admin.dbsize()).toBe(0);
       expect((await store.status()).durability).toMatch(/^Unknown/);
-      const stranger = open({ url: `redis://assay:wrong@127.0.0.1:${server.port}/3`, timeoutMs: 500 });
+      const stranger = open({ url: `redis://assay:wrong@127.0.0.1:${server.port}/3` });
       await expect(stranger.status()).rejects.toMatchObject({
         code: "store_unavailable",
         message: /WRONGPASS/,

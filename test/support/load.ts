@@ -81,7 +81,7 @@ export function memoryMib(service: Pick<Service, "process">): number {
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 20_000,
+  timeoutMs = 60_000,
 ): Promise<void> {
   const endAtMs = performance.now() + timeoutMs;
   while (!(await condition())) {

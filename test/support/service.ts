@@ -40,7 +40,7 @@ export async function startService({
   cli = CLI,
   through = [],
   until = "ready",
-  startTimeoutMs = 60_000,
+  startTimeoutMs = 120_000,
 }: ServiceOptions = {}): Promise<Service> {
   const [command = process.execPath, ...args] = [...through, process.execPath, cli, "serve"];
   const child = spawn(command, args, {

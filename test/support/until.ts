@@ -1,6 +1,6 @@
 /** Waits for `attempt` to stop failing, ten seconds at most. */
 export async function until<T>(attempt: () => Promise<T>): Promise<T> {
-  const deadlineMs = Date.now() + 10_000;
+  const deadlineMs = Date.now() + 60_000;
   for (;;) {
     try {
       return await attempt();

@@ -122,7 +122,7 @@ describe("directions of the shipped model", () => {
     expect(third).toMatchObject({ status: 429, body: { code: "overloaded" } });
     for (const { hangUp } of streams) hangUp();
     await expect
-      .poll(() => put(service, "gradient", { kind: "loss_gradient", samples: [PAIR] }), { timeout: 20_000 })
+      .poll(() => put(service, "gradient", { kind: "loss_gradient", samples: [PAIR] }))
       .toMatchObject({ status: 200 });
 
     const { begun, hangUp } = startStream(service, "killed");
@@ -133,7 +133,7 @@ describe("directions of the shipped model", () => {
     hangUp();
     expect(await read(service, "killed")).toMatchObject({ code: "direction_not_found" });
     await expect
-      .poll(() => put(service, "unit", { kind: "mean_direction", samples: [PAIR] }), { timeout: 20_000 })
+      .poll(() => put(service, "unit", { kind: "mean_direction", samples: [PAIR] }))
       .toMatchObject({ status: 200 });
     await expectOwnGradient(service);
   });

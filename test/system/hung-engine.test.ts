@@ -17,7 +17,7 @@ it("kills an engine that no longer answers, and does its work in another", async
   expect(answer.status).toBe(200);
   expect(service.output()).toContain("did not answer for 20 s");
   expect(enginePids(service)).not.toContain(engine);
-}, 120_000);
+});
 
 it("replaces an engine that is stopped: the reload answers, and the old one is gone", async () => {
   const service = await startService();
@@ -26,7 +26,7 @@ it("replaces an engine that is stopped: the reload answers, and the old one is g
   const response = await fetch(`${service.url}/v1/models/default/reload`, { method: "POST" });
   expect(response.status).toBe(200);
   expect(runs(engine)).toBe(false);
-}, 120_000);
+});
 
 it("leaves no engine behind when the time to close is over", async () => {
   const service = await startService({ env: { ASSAY_CLOSE_TIMEOUT_MS: "1000" } });
@@ -35,4 +35,4 @@ it("leaves no engine behind when the time to close is over", async () => {
   expect(await service.stop("SIGTERM")).toBe(1);
   expect(service.output()).toContain("Assay closes on SIGTERM");
   await until(() => !runs(engine), "the engine is gone", 2000);
-}, 120_000);
+});

@@ -184,9 +184,7 @@ describe("a service whose model is replaced", () => {
 
   // The full size is reload 20 against reload 50; the small one proves that a leak of one model would show.
   const [settledAfter, reloads] = LONG ? [20, 50] : [3, 6];
-  it(`needs the same memory after reload ${settledAfter} and after reload ${reloads} under load, and fails no request`, {
-    timeout: LONG ? 900_000 : 120_000,
-  }, async () => {
+  it(`needs the same memory after reload ${settledAfter} and after reload ${reloads} under load, and fails no request`, async () => {
     const service = await startService({ env: { ASSAY_MODELS_DIR: copiesOfShipped("default") } });
     const [before] = enginePids(service);
     const memory: number[] = [];
@@ -222,7 +220,6 @@ describe("python -m assay.export weights", () => {
 
   it.skipIf(!HAS_TORCH)(
     "brings a model that was trained further into a running service, whose logits are then PyTorch's",
-    { timeout: 240_000 },
     async () => {
       const folder = temporaryFolder();
       const fixture = join(ROOT, "python", "tests", "support", "trained_further.py");

@@ -19,6 +19,9 @@ function part(run: number, count: number, priority: Priority = "bulk", character
   };
 }
 
+/** Waits until a check holds. Only a hang should end the wait: vitest's own limit is a second. */
+const soon = (check: () => void): Promise<void> => vi.waitFor(check, { timeout: 60_000 });
+
 /** Tokenises with a function that takes `eachMs` a text, in the background; tells what went on, as [run, from, count]. */
 function setUp({ eachMs = 0, fails = (_first: string): boolean => false } = {}) {
   const tokenised: [number, number, number][] = [];
@@ -51,7 +54,7 @@ describe("tokenising", () => {
     const { tokenising, tokenised } = setUp();
     tokenising.add(part(1, 10));
     tokenising.add(part(2, 1200));
-    await vi.waitFor(() =>
+    await soon(() =>
       expect(tokenised).toEqual([
         [1, 0, 10],
         [2, 0, 512],
@@ -68,14 +71,14 @@ describe("tokenising", () => {
       expect(slices.length).toBeLessThanOrEqual(turn);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await vi.waitFor(() => expect(slices.length).toBe(10));
+    await soon(() => expect(slices.length).toBe(10));
   });
 
   it("takes an interactive run before the rest of a bulk one", async () => {
     const { tokenising, tokenised } = setUp({ eachMs: 1 });
     tokenising.add(part(1, 30));
     tokenising.add(part(2, 2, "interactive"));
-    await vi.waitFor(() =>
+    await soon(() =>
       expect(tokenised).toEqual([
         [2, 0, 2],
         [1, 0, 30],
@@ -87,7 +90,7 @@ describe("tokenising", () => {
     const { tokenising, tokenised, failed } = setUp({ fails: (first) => first === "7" });
     tokenising.add(part(1, 10));
     tokenising.add(part(2, 3));
-    await vi.waitFor(() => expect(tokenised).toEqual([[2, 0, 3]]));
+    await soon(() => expect(tokenised).toEqual([[2, 0, 3]]));
     expect(failed).toEqual([[1, "Tokenising failed: no such character"]]);
   });
 
@@ -96,7 +99,7 @@ describe("tokenising", () => {
     tokenising.add(part(1, 100));
     tokenising.add(part(2, 10, "bulk", 2000));
     tokenising.add(part(3, 2, "interactive", 100_000));
-    await vi.waitFor(() => expect(slices.sort((a, b) => b - a)).toEqual([64, 36, 4, 4, 2, 1, 1]));
+    await soon(() => expect(slices.sort((a, b) => b - a)).toEqual([64, 36, 4, 4, 2, 1, 1]));
   });
 
   it("lets neither priority wait for the long texts of its own", async () => {
@@ -104,13 +107,11 @@ describe("tokenising", () => {
       const { tokenising, tokenised } = setUp({ eachMs: 5 });
       tokenising.add(part(1, 30, priority, 100_000));
       tokenising.add(part(2, 2, priority));
-      await vi.waitFor(
-        () =>
-          expect(tokenised).toEqual([
-            [2, 0, 2],
-            [1, 0, 30],
-          ]),
-        { timeout: 10_000 },
+      await soon(() =>
+        expect(tokenised).toEqual([
+          [2, 0, 2],
+          [1, 0, 30],
+        ]),
       );
     }
   });
@@ -120,7 +121,7 @@ describe("tokenising", () => {
     expect(tokenising.busy()).toBe(false);
     tokenising.add(part(1, 3));
     expect(tokenising.busy()).toBe(true);
-    await vi.waitFor(() => expect(tokenising.busy()).toBe(false));
+    await soon(() => expect(tokenising.busy()).toBe(false));
   });
 
   it("forgets a run that was cancelled", async () => {
