@@ -19,12 +19,22 @@ export interface StructureFault {
 
 /** A list or object that has begun and not yet ended. */
 interface Opened {
-  /** Of an object, if names are bounded. A list while there are few: it takes half the time of a set. */
-  names: string[] | Set<string> | null;
   readonly isList: boolean;
   /** In a list, the index of the present entry; in an object, the place of the last name's quote, -1 before the first name. */
   at: number;
+  /**
+   * Of a list: the names of the last object in it that was read name by name, each as `"name":`. Of an object: those of the list
+   * that holds it. Most objects of a list have the same names in the same order, and names that have passed once pass again.
+   */
+  usual: readonly string[];
+  /** Of an object: the number of its names that are the first of `usual`. */
+  same: number;
+  /** Of an object: its names so far; null while they are the first of `usual`, or if names are not bounded. */
+  names: Names | null;
 }
+
+/** A list while there are few: it takes half the time of a set. */
+type Names = string[] | Set<string>;
 
 /**
  * Finds the first part of a text that exceeds a limit, without parsing it, because `JSON.parse` takes seconds for millions of
@@ -43,33 +53,55 @@ export function structureFault(
     const code = text.charCodeAt(at);
     switch (code) {
       case QUOTE: {
-        const end = endOfString(text, at);
         const inner = opened[opened.length - 1];
-        if (inner !== undefined && !inner.isList && text.charCodeAt(skipBlanks(text, end + 1)) === COLON) {
-          inner.at = at;
-          if (inner.names !== null && namesMax !== undefined) {
-            const name = nameBetween(text, at, end);
-            if (hasName(inner.names, name)) return fault("repeated", at);
-            if (sizeOf(inner.names) === namesMax) return fault("names", at, opened.slice(0, -1));
-            if (poisons(name, text, opened)) return fault("poison", at);
-            inner.names = withName(inner.names, name);
-          }
+        if (inner === undefined || inner.isList) {
+          at = endOfString(text, at);
+          break;
         }
-        at = end;
+        const usual = inner.names === null ? inner.usual[inner.same] : undefined;
+        if (usual !== undefined && text.slice(at, at + usual.length) === usual) {
+          inner.at = at;
+          inner.same++;
+          at += usual.length - 1;
+        } else {
+          const end = endOfString(text, at);
+          const colon = skipBlanks(text, end + 1);
+          if (text.charCodeAt(colon) !== COLON) {
+            at = end; // not JSON
+            break;
+          }
+          inner.at = at;
+          if (namesMax !== undefined) {
+            const name = nameBetween(text, at, end);
+            const names = namesOf(inner);
+            if (hasName(names, name)) return fault("repeated", at);
+            if (sizeOf(names) === namesMax) return fault("names", at, opened.slice(0, -1));
+            if (poisons(name, text, opened)) return fault("poison", at);
+            inner.names = withName(names, name);
+          }
+          at = colon;
+        }
+        // A string after the colon is the value: the next name comes after it.
+        const value = skipBlanks(text, at + 1);
+        if (text.charCodeAt(value) === QUOTE) at = endOfString(text, value);
         break;
       }
       case OPEN_OBJECT:
       case OPEN_LIST: {
         if (opened.length === depthMax) return fault("depth", at);
         const isList = code === OPEN_LIST;
-        const names = isList || namesMax === undefined ? null : [];
-        opened.push({ names, isList, at: isList ? 0 : -1 });
+        const holder = opened[opened.length - 1];
+        const usual = !isList && holder?.isList ? holder.usual : NO_NAMES;
+        opened.push({ isList, at: isList ? 0 : -1, usual, same: 0, names: null });
         break;
       }
       case CLOSE_OBJECT:
-      case CLOSE_LIST:
-        opened.pop();
+      case CLOSE_LIST: {
+        const closed = opened.pop();
+        const holder = opened[opened.length - 1];
+        if (holder?.isList && Array.isArray(closed?.names)) holder.usual = closed.names.map(spelled);
         break;
+      }
       case COMMA: {
         const inner = opened[opened.length - 1];
         if (inner?.isList && ++inner.at >= entriesMax) return fault("entries", at, opened.slice(0, -1));
@@ -83,15 +115,27 @@ export function structureFault(
 /** Names of an object that are searched as a list. */
 const LISTED_MAX = 16;
 
-function hasName(names: readonly string[] | Set<string>, name: string): boolean {
+const NO_NAMES: readonly string[] = [];
+
+/** A name as most texts spell it. */
+function spelled(name: string): string {
+  return `${JSON.stringify(name)}:`;
+}
+
+/** The names of an object so far. */
+function namesOf({ names, usual, same }: Opened): Names {
+  return names ?? usual.slice(0, same).map((name) => String(JSON.parse(name.slice(0, -1))));
+}
+
+function hasName(names: Names, name: string): boolean {
   return names instanceof Set ? names.has(name) : names.includes(name);
 }
 
-function sizeOf(names: readonly string[] | Set<string>): number {
+function sizeOf(names: Names): number {
   return names instanceof Set ? names.size : names.length;
 }
 
-function withName(names: string[] | Set<string>, name: string): string[] | Set<string> {
+function withName(names: Names, name: string): Names {
   if (names instanceof Set) return names.add(name);
   if (names.length === LISTED_MAX) return new Set(names).add(name);
   names.push(name);

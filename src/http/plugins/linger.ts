@@ -9,12 +9,18 @@ import { restOf, throwAway } from "./body-stream.js";
  * rest of the body does not arrive in time. `body_timeout` is also sent at once, and the connection closes after it.
  */
 export function linger(app: FastifyInstance): void {
-  app.addHook("onSend", async (request, reply) => {
+  app.addHook("onSend", (request, reply, payload, done) => {
+    const isRefusal = reply.statusCode >= 400;
     if (reply.statusCode === STATUS.body_timeout) reply.header("connection", "close");
-    else if (reply.statusCode >= 400 && endsConnection(reply)) await restOf(request.raw);
+    else if (isRefusal && endsConnection(reply)) {
+      restOf(request.raw).then(() => done(null, payload), done);
+      return;
+    }
+    done(null, payload);
   });
-  app.addHook("onResponse", async ({ raw }) => {
+  app.addHook("onResponse", ({ raw }, _reply, done) => {
     if (!raw.complete) void throwAway(raw);
+    done();
   });
 }
 

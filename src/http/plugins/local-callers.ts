@@ -18,16 +18,25 @@ const ABSOLUTE_TARGET = /^https?:\/\/([^/?#]*)/i;
  * the Host header and `foreign_request` for the rest.
  */
 export function requireLocalCallers(app: FastifyInstance, keys: readonly string[]): void {
-  app.addHook("onRequest", async ({ headers, raw }) => {
-    if (headers.host === undefined && raw.httpVersion === "1.1")
-      throw new AssayError("invalid_request", { detail: "An HTTP/1.1 request needs a Host header" });
-    // A proxy in front of the service might read the other one (RFC 9112, section 3.2).
-    if (raw.rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length > 1)
-      throw new AssayError("invalid_request", { detail: "A request may have only one Host header" });
-    if (keys.length > 0) return;
-    if (!isForLoopback(raw)) throw foreign("serves only the hosts localhost, 127.0.0.1 and [::1]");
-    if (!isOfLoopback(raw)) throw foreign("serves no request from a page of another site");
-  });
+  app.addHook("onRequest", ({ raw }, _reply, done) =>
+    done(hostFault(raw) ?? callerFault(raw, keys) ?? undefined),
+  );
+}
+
+function hostFault({ headers, httpVersion, rawHeaders }: FastifyRequest["raw"]): AssayError | null {
+  if (headers.host === undefined && httpVersion === "1.1")
+    return new AssayError("invalid_request", { detail: "An HTTP/1.1 request needs a Host header" });
+  // A proxy in front of the service might read the other one (RFC 9112, section 3.2).
+  if (rawHeaders.filter((name, index) => index % 2 === 0 && /^host$/i.test(name)).length > 1)
+    return new AssayError("invalid_request", { detail: "A request may have only one Host header" });
+  return null;
+}
+
+function callerFault(raw: FastifyRequest["raw"], keys: readonly string[]): AssayError | null {
+  if (keys.length > 0) return null;
+  if (!isForLoopback(raw)) return foreign("serves only the hosts localhost, 127.0.0.1 and [::1]");
+  if (!isOfLoopback(raw)) return foreign("serves no request from a page of another site");
+  return null;
 }
 
 function isForLoopback({ headers, url = "" }: FastifyRequest["raw"]): boolean {

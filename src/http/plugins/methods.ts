@@ -39,8 +39,9 @@ export function answerOtherMethods(app: FastifyInstance): void {
 
   app.setNotFoundHandler(answerNoRoute);
   // On every path, Fastify would refuse QUERY because of its missing content type.
-  app.addHook("onRequest", async (request, reply) => {
-    if (request.method === "QUERY") return answerNoRoute(request, reply);
+  app.addHook("onRequest", (request, reply, done) => {
+    if (request.method === "QUERY") answerNoRoute(request, reply);
+    else done();
   });
 }
 

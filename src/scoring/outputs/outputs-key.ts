@@ -25,7 +25,7 @@ export function outputsKeys(
   wanted: Wanted,
   texts: readonly Text[],
 ): OutputsKeys {
-  const secret = createHmac("sha256", digestKey).update(scopeOf(model, wanted)).digest("base64");
+  const secret = secretOf(digestKey, scopeOf(model, wanted));
   const bytes = Buffer.allocUnsafeSlow(KEY_BYTES * texts.length);
   const keys: OutputsKey[] = [];
   const names: string[] = [];
@@ -37,6 +37,17 @@ export function outputsKeys(
     names.push(name);
   }
   return { keys, names };
+}
+
+/** The secret that was made last. Most batches need the same as the batch before, and making one costs as much as 60 texts. */
+let last: { readonly digestKey: Buffer; readonly scope: string; readonly secret: string } | null = null;
+
+function secretOf(digestKey: Buffer, scope: string): string {
+  if (last?.scope !== scope || !last.digestKey.equals(digestKey)) {
+    const secret = createHmac("sha256", digestKey).update(scope).digest("base64");
+    last = { digestKey, scope, secret };
+  }
+  return last.secret;
 }
 
 function scopeOf({ contentDigests }: ModelDescription, wanted: Wanted): string {

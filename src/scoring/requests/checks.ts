@@ -144,12 +144,13 @@ export function checkSignals(
   });
   throwFaults("unsuitable_signal", unsuitable);
 
-  const lacking = asked.flatMap(({ signal }) =>
-    samples.flatMap((sample, index) => {
+  const lacking: Fault[] = [];
+  for (const { signal } of asked) {
+    samples.forEach((sample, index) => {
       const lack = lackOf(sample, signal, model.classes);
-      return lack === null ? [] : [{ sample: index, path: "/label", message: `${signal} needs ${lack}` }];
-    }),
-  );
+      if (lack !== null) lacking.push({ sample: index, path: "/label", message: `${signal} needs ${lack}` });
+    });
+  }
   if (lacking.length === 0) return;
   const labelFree = signalsOf(model, loss).filter((name) => labelNeed(name, model.classes) === "none");
   const free = labelFree.length === 0 ? "" : `; available without a label: ${labelFree.join(", ")}`;

@@ -9,36 +9,81 @@ import type { OutputsStore, Store } from "../../store/port.js";
  * throws when the caller gives up.
  */
 export function storeUntil(store: Store, caller: Caller): Store {
-  const until = <T>(begin: () => Promise<T>): Promise<T> => untilOver(begin, caller);
-  return {
-    ...outputsUntil(store, caller),
-    status: () => until(() => store.status()),
-    writeSamples: (dataset, entries) => until(() => store.writeSamples(dataset, entries)),
-    lookUp: (dataset, ids) => until(() => store.lookUp(dataset, ids)),
-    readSamples: (dataset, ids) => until(() => store.readSamples(dataset, ids)),
-    deleteSample: (dataset, id) => until(() => store.deleteSample(dataset, id)),
-    scanSamples: (dataset) => eachUntil(store.scanSamples(dataset), caller),
-    listDatasets: (cursor, limit) => until(() => store.listDatasets(cursor, limit)),
-    readDataset: (dataset) => until(() => store.readDataset(dataset)),
-    deleteDataset: (dataset) => until(() => store.deleteDataset(dataset)),
-    writeSnapshot: (dataset, weights, provenance) =>
-      until(() => store.writeSnapshot(dataset, weights, provenance)),
-    readDirection: (name) => until(() => store.readDirection(name)),
-    readDirectionVector: (name, digest) => eachUntil(store.readDirectionVector(name, digest), caller),
-    listDirections: (cursor, limit) => until(() => store.listDirections(cursor, limit)),
-    deleteDirection: (name) => until(() => store.deleteDirection(name)),
-    writeDirection: (facts, vector) => store.writeDirection(facts, vector),
-    close: () => store.close(),
-  };
+  return new StoreUntil(store, caller);
 }
 
 /** The same as `storeUntil`, for the part of the store that keeps outputs. */
 export function outputsUntil(store: OutputsStore, caller: Caller): OutputsStore {
-  return {
-    digestKey: () => untilOver(() => store.digestKey(), caller),
-    readOutputs: (keys) => untilOver(() => store.readOutputs(keys), caller),
-    writeOutputs: (entries) => untilOver(() => store.writeOutputs(entries), caller),
-  };
+  return new OutputsUntil(store, caller);
+}
+
+/** A class, because every request makes one: making a function for each method would cost more than its store calls wait. */
+class OutputsUntil<S extends OutputsStore> implements OutputsStore {
+  constructor(
+    protected readonly store: S,
+    protected readonly caller: Caller,
+  ) {}
+
+  digestKey() {
+    return untilOver(() => this.store.digestKey(), this.caller);
+  }
+  readOutputs(...of: Parameters<Store["readOutputs"]>) {
+    return untilOver(() => this.store.readOutputs(...of), this.caller);
+  }
+  writeOutputs(...of: Parameters<Store["writeOutputs"]>) {
+    return untilOver(() => this.store.writeOutputs(...of), this.caller);
+  }
+}
+
+class StoreUntil extends OutputsUntil<Store> implements Store {
+  status() {
+    return untilOver(() => this.store.status(), this.caller);
+  }
+  writeSamples(...of: Parameters<Store["writeSamples"]>) {
+    return untilOver(() => this.store.writeSamples(...of), this.caller);
+  }
+  lookUp(...of: Parameters<Store["lookUp"]>) {
+    return untilOver(() => this.store.lookUp(...of), this.caller);
+  }
+  readSamples(...of: Parameters<Store["readSamples"]>) {
+    return untilOver(() => this.store.readSamples(...of), this.caller);
+  }
+  deleteSample(...of: Parameters<Store["deleteSample"]>) {
+    return untilOver(() => this.store.deleteSample(...of), this.caller);
+  }
+  scanSamples(...of: Parameters<Store["scanSamples"]>) {
+    return eachUntil(this.store.scanSamples(...of), this.caller);
+  }
+  listDatasets(...of: Parameters<Store["listDatasets"]>) {
+    return untilOver(() => this.store.listDatasets(...of), this.caller);
+  }
+  readDataset(...of: Parameters<Store["readDataset"]>) {
+    return untilOver(() => this.store.readDataset(...of), this.caller);
+  }
+  deleteDataset(...of: Parameters<Store["deleteDataset"]>) {
+    return untilOver(() => this.store.deleteDataset(...of), this.caller);
+  }
+  writeSnapshot(...of: Parameters<Store["writeSnapshot"]>) {
+    return untilOver(() => this.store.writeSnapshot(...of), this.caller);
+  }
+  readDirection(...of: Parameters<Store["readDirection"]>) {
+    return untilOver(() => this.store.readDirection(...of), this.caller);
+  }
+  readDirectionVector(...of: Parameters<Store["readDirectionVector"]>) {
+    return eachUntil(this.store.readDirectionVector(...of), this.caller);
+  }
+  listDirections(...of: Parameters<Store["listDirections"]>) {
+    return untilOver(() => this.store.listDirections(...of), this.caller);
+  }
+  deleteDirection(...of: Parameters<Store["deleteDirection"]>) {
+    return untilOver(() => this.store.deleteDirection(...of), this.caller);
+  }
+  writeDirection(...of: Parameters<Store["writeDirection"]>) {
+    return this.store.writeDirection(...of);
+  }
+  close() {
+    return this.store.close();
+  }
 }
 
 /**
@@ -54,16 +99,26 @@ async function untilOver<T>(begin: () => Promise<T>, caller: Caller): Promise<T>
   // The deadline has passed, but its timer may not have run yet. Let it run: its reason is more precise than ours.
   if (deadlineAtMs !== null && performance.now() > deadlineAtMs) await delay(1);
   throwIfOver(caller);
-  let onAbort = (): void => undefined;
-  const aborted = new Promise<never>((_, reject) => {
-    onAbort = () => reject(signal.reason);
+  return unlessAborted(begin(), signal);
+}
+
+/** The result of `work`. Throws the signal's reason if it aborts before. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const giveUp = (): void => reject(signal.reason);
+    signal.addEventListener("abort", giveUp);
+    const settle = (): void => signal.removeEventListener("abort", giveUp);
+    work.then(
+      (result) => {
+        settle();
+        resolve(result);
+      },
+      (error: unknown) => {
+        settle();
+        reject(error);
+      },
+    );
   });
-  signal.addEventListener("abort", onAbort);
-  try {
-    return await Promise.race([begin(), aborted]);
-  } finally {
-    signal.removeEventListener("abort", onAbort);
-  }
 }
 
 async function* eachUntil<T>(steps: AsyncIterable<T>, caller: Caller): AsyncGenerator<T> {
