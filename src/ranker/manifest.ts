@@ -116,6 +116,8 @@ export const manifestSchema = z
       single_type_ids: typeIdsSchema,
       pair_type_ids: typeIdsSchema,
     }),
+    // What the forward graph computes, however it is drawn: see `versionOf`. Exporters before this field wrote none.
+    function: z.string().min(1).max(128).optional(),
     files: z.record(fileNameSchema, fileSchema),
     graphs: z.strictObject({
       forward: z.string(),

@@ -92,7 +92,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
   }
   return {
     name: manifest.name,
-    version: digestOf(manifest, [WEIGHTS_FILE, TOKENISER_FILE, manifest.graphs.forward]).slice(0, 16),
+    version: versionOf(manifest),
     task: manifest.task,
     classes: manifest.classes,
     classNames: manifest.class_names ?? null,
@@ -110,17 +110,34 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
   };
 }
 
+/**
+ * Names the weights, the tokeniser and the function that the forward graph computes. A folder whose graphs are drawn again keeps
+ * its function, and so its version. A folder without a declared function is known by its forward graph; when the exporter draws
+ * that again, it declares the digest of the first one.
+ */
+function versionOf({ files, graphs, function: declared }: Manifest): string {
+  const hash = createHash("sha256");
+  for (const name of [WEIGHTS_FILE, TOKENISER_FILE]) hash.update(digestIn(files, name));
+  return hash
+    .update(declared ?? digestIn(files, graphs.forward))
+    .digest("hex")
+    .slice(0, 16);
+}
+
 /** The exporter writes why it cannot make gradient graphs to `precision.gradients.unsupported`. */
 function unsupportedReason({ precision }: Manifest): string | null {
   const { gradients } = precision as { gradients?: { unsupported?: unknown } };
   return typeof gradients?.unsupported === "string" ? gradients.unsupported : null;
 }
 
-/** A record comes from one graph. `norms` overwrites records of `forward`, so the norms graph belongs to the scope `fp32`. */
+/**
+ * A record comes from one graph, so another graph of the same function has no records yet. `norms` overwrites records of
+ * `forward`, so the norms graph belongs to the scope `fp32`.
+ */
 function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] {
   const { forward, "forward.int8": int8, norms, tangent } = manifest.graphs;
   const scope = (name: Precision | "tangent", ...graphs: readonly string[]): string =>
-    digestOf(manifest, [WEIGHTS_FILE, TOKENISER_FILE, ...graphs], name);
+    contentDigest(manifest, [WEIGHTS_FILE, TOKENISER_FILE, ...graphs], name);
   return {
     fp32: scope("fp32", forward, ...(norms === undefined ? [] : [norms])),
     ...(int8 !== undefined && { int8: scope("int8", int8) }),
@@ -128,9 +145,12 @@ function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] 
   };
 }
 
-function digestOf(manifest: Manifest, files: readonly string[], scope?: string): string {
+function contentDigest({ files, max_tokens }: Manifest, names: readonly string[], scope: string): string {
   const hash = createHash("sha256");
-  for (const file of files) hash.update(manifest.files[file]?.sha256 ?? "absent");
-  if (scope !== undefined) hash.update(`${scope}:${manifest.max_tokens}:${TOKENISATION}`);
-  return hash.digest("hex");
+  for (const name of names) hash.update(digestIn(files, name));
+  return hash.update(`${scope}:${max_tokens}:${TOKENISATION}`).digest("hex");
+}
+
+function digestIn(files: Manifest["files"], name: string): string {
+  return files[name]?.sha256 ?? "absent";
 }

@@ -81,7 +81,7 @@ export interface RunTimings {
 /** The description of a model for callers. It contains no paths. */
 export interface ModelDescription {
   readonly name: string;
-  /** 16 hex digits of the digests of weights, tokenizer and forward graph. */
+  /** 16 hex digits that name the weights, the tokeniser and the function of the forward graph. */
   readonly version: string;
   readonly task: "binary" | "regression" | "classification";
   /** K, the number of logits. */

@@ -116,27 +116,6 @@ describe("a service whose model is replaced", () => {
     expect(await metric(service, 'assay_model_reloads_total{model="default",outcome="refused"}')).toBe(1);
   });
 
-  it("removes at its start what a service left that was killed within an upload", async () => {
-    const models = copiesOfShipped("default");
-    const folder = join(models, "default");
-    const env = { ASSAY_MODELS_DIR: models };
-    const first = await startService({ env });
-    const bytes = uploadOf(shiftedWeights(folder, 1));
-    const body = new ReadableStream({
-      start: (controller) => controller.enqueue(new Uint8Array(bytes.subarray(0, 2 ** 20))),
-    });
-    const headers = { "content-type": "application/vnd.assay.weights" };
-    const sent = { method: "PUT", headers, body, duplex: "half" } as RequestInit;
-    const upload = fetch(`${first.url}/v1/models/default/weights`, sent).catch((error) => error);
-    const hidden = (): string[] => readdirSync(folder).filter((name) => name.startsWith("."));
-    await until(() => hidden().length === 1, "the upload is staged");
-    await first.stop("SIGKILL");
-    await upload;
-    expect(hidden()).toHaveLength(1);
-    await startService({ env });
-    expect(hidden()).toEqual([]);
-  });
-
   it("whose models folder another service is given new weights for takes them too, and fails no request but with come back", async () => {
     const models = copiesOfShipped("default");
     const env = { ASSAY_MODELS_DIR: models };

@@ -6,14 +6,11 @@ The sizes that people train run with ASSAY_TEST_LONG.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from real_sizes import SIZES, TOKENS, make_real_size
+from real_sizes import SIZES, TOKENS, make_real_size, run_measured
 
 from assay.export.estimate import memory_needed, sketch_checkpoint
 from token_texts import LONG
@@ -29,24 +26,17 @@ def test_memory_is_bounded_by_the_weights_and_was_foretold(size: str, tmp_path: 
     sketch = sketch_checkpoint(source)
     assert sketch is not None
     foretold = memory_needed(sketch, TOKENS, gradient_graphs=True)
-    started = time.monotonic()
     command = [sys.executable, "-m", "assay.export", "folder", str(source), str(out)]
-    running = subprocess.Popen([*command, "--max-tokens", str(TOKENS)], stderr=subprocess.PIPE)
-    assert running.stderr is not None
-    told = running.stderr.read().decode()
-    _, status, usage = os.wait4(running.pid, 0)
-    running.returncode = os.waitstatus_to_exitcode(status)
-    seconds = time.monotonic() - started
-    assert running.returncode == 0, told
-    peak = usage.ru_maxrss * 1024
-    print(f"{size}: {peak / 1e9:.2f} GB, foretold {foretold / 1e9:.2f} GB, {seconds:.0f} s")
+    run = run_measured([*command, "--max-tokens", str(TOKENS)])
+    peak = run.peak_bytes
+    print(f"{size}: {peak / 1e9:.2f} GB, foretold {foretold / 1e9:.2f} GB, {run.seconds:.0f} s")
     assert peak <= 6 * (out / "weights.bin").stat().st_size + 1.5e9
     assert peak <= foretold <= 1.5 * peak
-    assert size != "bert-base" or seconds <= SECONDS_MAX
+    assert size != "bert-base" or run.seconds <= SECONDS_MAX
     gradients = json.loads((out / "model.json").read_text())["precision"]["gradients"]
     assert gradients["texts"] == 32
     for stage in ("loading", "tracing norms.onnx", "PyTorch's gradients", "running accumulate"):
-        assert stage in told
+        assert stage in run.printed
 
 
 def test_an_export_that_cannot_fit_is_refused_before_it_starts(

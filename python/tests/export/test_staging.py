@@ -9,7 +9,8 @@ from pathlib import Path
 
 from assay.export.folder import Options, export_folder
 from assay.export.staging import PREFIX, remove_abandoned, staging_beside
-from checkpoints import make_checkpoint
+from assay.export.upload import UploadOptions, export_weights
+from checkpoints import Export, make_checkpoint
 
 KILLED = """
 import os, signal, sys
@@ -48,6 +49,24 @@ def test_an_export_that_is_killed_is_cleaned_up_by_the_next(tmp_path: Path) -> N
     assert (left / "new" / "weights.bin").exists()
     export_folder(source, tmp_path / "model", Options("tiny", gradient_graphs=False))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "model"]
+
+
+def test_an_upload_whose_writing_is_killed_is_cleaned_up_by_the_next(
+    exported: Export, tmp_path: Path
+) -> None:
+    source, folder = exported("bert", 1, "fp32")
+    command = [sys.executable, "-m", "assay.export", "weights", str(source), str(folder)]
+    command += ["--check", "fast", "-o", str(tmp_path / "killed")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stderr is not None
+        for line in running.stderr:
+            if "running forward.onnx" in line:
+                running.kill()
+                break
+    [left] = staging_folders(tmp_path)
+    assert (left / "weights.bin").exists()
+    export_weights(source, folder, tmp_path / "upload", UploadOptions(check="fast"))
+    assert [path.name for path in tmp_path.iterdir()] == ["upload"]
 
 
 def test_a_folder_that_was_taken_away_to_be_replaced_is_put_back(tmp_path: Path) -> None:

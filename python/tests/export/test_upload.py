@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,16 @@ def test_a_graph_that_is_not_the_manifests_is_refused(
     with (folder / graph).open("ab") as file:
         file.write(b"\0")
     assert f"{graph} does not match its digest" in refused(source, folder, tmp_path / "w")
+
+
+def test_an_upload_that_cannot_fit_is_refused_with_the_check_that_takes_less(
+    with_gradients: Callable[[str, int], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, folder = make_checkpoint(tmp_path / "checkpoint", "bert"), with_gradients("bert", 1)
+    monkeypatch.setattr("assay.export.memory.available_memory", lambda root: 10**8)
+    message = refused(source, folder, tmp_path / "w")
+    assert "of memory, and 0.1 GB are free" in message
+    assert "--check fast runs no gradient graph" in message
 
 
 def test_metrics_beyond_what_a_service_takes_are_refused(exported: Export, tmp_path: Path) -> None:

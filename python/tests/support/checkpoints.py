@@ -93,8 +93,8 @@ def make_checkpoint(
         model: Any = model_class(config_class(**settings))
     random = torch.Generator().manual_seed(seed)
     for parameter in model.parameters():
-        drawn = torch.randn(parameter.shape, generator=random)
-        parameter.data += drawn * noise * (0.2 if parameter.dim() == 2 else 0.1)
+        drawn = torch.randn(parameter.shape, generator=random)  # in place: a table may have 2.4 GB
+        parameter.data += drawn.mul_(noise).mul_(0.2 if parameter.dim() == 2 else 0.1)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

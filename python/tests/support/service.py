@@ -18,6 +18,7 @@ class Service:
     """A running service."""
 
     url: str
+    pid: int
 
     def send(self, method: str, path: str, body: Row) -> Row:
         """The answer to a JSON body; raises with the problem where there is no 2xx."""

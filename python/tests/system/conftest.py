@@ -47,7 +47,7 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
                 text=True,
             )
             stack.callback(_end, process)
-            return Service(_await_ready(process))
+            return Service(_await_ready(process), process.pid)
 
         yield start
 

@@ -12,7 +12,11 @@ export const uploadSchema = z.custom<AsyncIterable<Uint8Array>>(
 export const modelSchema = z
   .object({
     name: z.string(),
-    version: z.string().describe("Version of the weights, the tokenizer and the forward graph together"),
+    version: z
+      .string()
+      .describe(
+        "Names the weights, the tokeniser and the function that the model computes. Graphs that are drawn again keep it.",
+      ),
     status: z
       .enum(["idle", "loading", "ready", "failed"])
       .describe("`idle`: not loaded. The first request for it loads it, and waits meanwhile."),

@@ -14,9 +14,31 @@ from torch import nn
 
 from assay.export.families import FAMILIES, Checkpoint
 from assay.export.gradients.network import why_unsupported
+from assay.export.memory import GIGABYTE, Less, check_memory
+from assay.export.progress import log
 
 LIBRARIES = 700_000_000  # torch, transformers and ONNX Runtime
 FLOAT = 4  # bytes
+WITHOUT_GRADIENTS = "--no-gradient-graphs leaves norms, tangent and accumulate out"
+
+
+def check_fits(source: Path, tokens_max: int | None, without: str | None) -> None:
+    """Refuses to export a checkpoint that will not fit into memory.
+
+    `without` says how to do without the gradient graphs; it is None where none are made or run. A
+    checkpoint that is not understood passes: what loads it refuses it.
+
+    Raises:
+        ExportError: says how much is needed, how much there is, and what to do.
+    """
+    sketch = sketch_checkpoint(source)
+    if sketch is None:
+        return
+    tokens = min(tokens_max or sketch.positions_max, sketch.positions_max)
+    least = memory_needed(sketch, tokens, gradient_graphs=False)
+    needed = memory_needed(sketch, tokens, gradient_graphs=without is not None)
+    log.info("this takes up to about %.1f GB of memory", needed / GIGABYTE)
+    check_memory(needed, Less(without, least) if without and least < needed else None)
 
 
 def sketch_checkpoint(folder: Path) -> Checkpoint | None:

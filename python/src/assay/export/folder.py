@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from assay.export.errors import ExportError
-from assay.export.estimate import memory_needed, sketch_checkpoint
+from assay.export.estimate import WITHOUT_GRADIENTS, check_fits
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.function import declare_function
 from assay.export.graphs import write_graphs
 from assay.export.manifest import (
     Description,
@@ -21,10 +22,9 @@ from assay.export.manifest import (
     describe_file,
     write_manifest,
 )
-from assay.export.memory import check_memory
 from assay.export.precision import Model, measure_precision, self_test_samples
-from assay.export.progress import log, stage
-from assay.export.staging import OLD, remove_abandoned, staging_beside
+from assay.export.progress import stage
+from assay.export.staging import OLD, staging_beside
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
 from assay.export.tokenizer import TextTokenizer, check_tokenizer, load_tokenizer
 from assay.export.versions import check_versions
@@ -71,7 +71,7 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
         raise ExportError("the int8 graph multiplies the stored int8 weights: add --weights int8")
     if out.exists() and not options.replace:
         raise ExportError(f"{out} exists (--replace replaces it)")
-    _check_memory(source, options)
+    check_fits(source, options.tokens_max, WITHOUT_GRADIENTS if options.gradient_graphs else None)
     with stage("loading the checkpoint"):
         checkpoint = load_checkpoint(source)
     tokenizer = load_tokenizer(source)
@@ -95,24 +95,12 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
             int8_graph=options.int8_graph,
             gradient_graphs=options.gradient_graphs,
         )
-        files = {**tokenizer.files(tokens_max), "config.json": _config(checkpoint)}
+        config = json.dumps(_config(checkpoint), indent=2, sort_keys=True) + "\n"
+        files = {**tokenizer.files(tokens_max), "config.json": config.encode()}
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        return _describe(folder, checkpoint, tokenizer, weights, tokens_max, graphs, options)
-
-
-def _check_memory(source: Path, options: Options) -> None:
-    """Refuses what will not fit. What loads a checkpoint refuses one that is not understood."""
-    sketch = sketch_checkpoint(source)
-    if sketch is None:
-        return
-    tokens_max = min(options.tokens_max or sketch.positions_max, sketch.positions_max)
-    needed, without = (
-        memory_needed(sketch, tokens_max, gradient_graphs=gradients)
-        for gradients in (options.gradient_graphs, False)
-    )
-    log.info("this export takes up to about %.1f GB of memory", needed / 1e9)
-    check_memory(needed, without if without < needed else None)
+        model = Model(checkpoint, tokenizer, tokens_max)
+        return _describe(folder, out, model, weights, graphs, options)
 
 
 def _tokens_max(checkpoint: Checkpoint, tokenizer: TextTokenizer, asked: int | None) -> int:
@@ -130,25 +118,23 @@ def _tokens_max(checkpoint: Checkpoint, tokenizer: TextTokenizer, asked: int | N
     return asked
 
 
-def _config(checkpoint: Checkpoint) -> bytes:
+def _config(checkpoint: Checkpoint) -> dict[str, Any]:
     """The checkpoint's configuration, from which `restore` builds the model again."""
-    config = checkpoint.config.to_dict()
+    config: dict[str, Any] = checkpoint.config.to_dict()
     config.pop("_name_or_path", None)  # a path of this machine
-    return (json.dumps(config, indent=2, sort_keys=True) + "\n").encode()
+    return config
 
 
 def _describe(
     folder: Path,
-    checkpoint: Checkpoint,
-    tokenizer: TextTokenizer,
+    out: Path,
+    model: Model,
     weights: Weights,
-    tokens_max: int,
     graphs: dict[str, str],
     options: Options,
 ) -> dict[str, Any]:
-    """Checks the graphs, then writes the manifest."""
-    task = _task(checkpoint, options.task)
-    model = Model(checkpoint, tokenizer, tokens_max)
+    """Checks the graphs, then writes the manifest of what will be `out`."""
+    task = _task(model.checkpoint, options.task)
     precision = measure_precision(
         folder,
         graphs,
@@ -156,15 +142,17 @@ def _describe(
         task,
         options.precision_texts,
         options.precision_on,
-        check_texts(tokens_max),
+        check_texts(model.tokens_max),
     )
-    samples = self_test_texts(tokens_max)
+    samples = self_test_texts(model.tokens_max)
+    files = {file.name: describe_file(file) for file in sorted(folder.iterdir())}
     description = Description(
         name=options.name,
         task=task,
         class_names=options.class_names,
-        tokens_max=tokens_max,
-        files={file.name: describe_file(file) for file in sorted(folder.iterdir())},
+        tokens_max=model.tokens_max,
+        function=declare_function(model, _config(model.checkpoint), files, out),
+        files=files,
         graphs=graphs,
         precision=precision,
         self_test=self_test_samples(samples, model.outputs(samples)),
@@ -172,7 +160,7 @@ def _describe(
         metrics=options.metrics,
         licence={"spdx": options.licence, "notices": options.notices},
     )
-    manifest = write_manifest(checkpoint, tokenizer, weights, description)
+    manifest = write_manifest(model.checkpoint, model.tokenizer, weights, description)
     check_bounded(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     (folder / "model.json").write_text(text, encoding="utf-8")
@@ -193,8 +181,6 @@ def _task(checkpoint: Checkpoint, asked: str | None) -> str:
 @contextlib.contextmanager
 def _folder_beside(out: Path, replace: bool) -> Iterator[Path]:
     """A temporary folder that takes the place of `out` if the body succeeds."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    remove_abandoned(out.parent)
     with staging_beside(out) as holder:
         folder = holder / "new"
         folder.mkdir()

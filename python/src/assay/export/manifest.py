@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.export.errors import ExportError
+from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint
 from assay.export.tokenizer import TextTokenizer
 from assay.export.versions import used_versions
@@ -41,6 +42,7 @@ class Description:
     task: str
     class_names: list[str]
     tokens_max: int
+    function: str
     files: dict[str, dict[str, Any]]
     graphs: dict[str, str]
     precision: dict[str, Any]
@@ -76,6 +78,7 @@ def write_manifest(
         },
         "inputs": family.inputs,
         "pair": tokenizer.template.entry(),
+        "function": description.function,
         "files": description.files,
         "graphs": description.graphs,
         "head": {
@@ -90,6 +93,21 @@ def write_manifest(
         "metrics": description.metrics,
         "licence": description.licence,
     }
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a model folder.
+
+    Raises:
+        ExportError: the folder is none.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{folder} is no model folder: {error}") from error
+    if LOCATION not in manifest.get("files", {}):
+        raise ExportError(f"{folder} is no model folder: its manifest names no {LOCATION}")
+    return manifest
 
 
 def check_bounded(manifest: dict[str, Any]) -> None:

@@ -10,10 +10,16 @@ from assay.export.errors import ExportError
 GIGABYTE = 1e9
 
 
-def check_memory(needed: int, without_gradients: int | None, root: Path = Path("/")) -> None:
-    """Refuses an export that needs more bytes than there are.
+@dataclass(frozen=True)
+class Less:
+    """What needs fewer bytes: `how` says it, such as "--option leaves this out"."""
 
-    `without_gradients` is what it would need without the gradient graphs, where it makes some.
+    how: str
+    needed: int
+
+
+def check_memory(needed: int, less: Less | None, root: Path = Path("/")) -> None:
+    """Refuses an export that needs more bytes than there are, and says what would need less.
 
     Raises:
         ExportError: says how much is needed, how much there is, and what to do.
@@ -21,15 +27,10 @@ def check_memory(needed: int, without_gradients: int | None, root: Path = Path("
     available = available_memory(root)
     if available is None or needed <= available:
         return
-    less = (
-        f" --no-gradient-graphs leaves norms, tangent and accumulate out and takes about "
-        f"{_words(without_gradients)}."
-        if without_gradients is not None
-        else ""
-    )
+    hint = f" {less.how} and takes about {_words(less.needed)}." if less is not None else ""
     raise ExportError(
         f"this export takes about {_words(needed)} of memory, and {_words(available)} are free. "
-        f"Free some, raise the container's limit, or export on a machine with more.{less}"
+        f"Free some, raise the container's limit, or export on a machine with more.{hint}"
     )
 
 

@@ -8,7 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from assay.export.errors import ExportError
+from assay.export.estimate import WITHOUT_GRADIENTS, check_fits
 from assay.export.external_weights import LOCATION
+from assay.export.function import answers_differ, function_of
 from assay.export.graphs import write_graphs
 from assay.export.manifest import describe_file
 from assay.export.precision import Model, measure_precision
@@ -26,17 +29,26 @@ def renew_graphs(
 
     Gradient graphs are drawn, or left out, as `gradient_graphs` says.
 
-    Weights, tokeniser and self-test stay. The graphs are checked before the folder is touched.
+    Weights, tokeniser, self-test and function stay. The graphs are checked before the folder is
+    touched.
 
     Raises:
-        ExportError: weights.bin does not fit the model, or a graph differs from PyTorch.
+        ExportError: weights.bin does not fit the model, the model does not give the self-test's
+            logits, or a graph differs from PyTorch.
     """
     check_versions()
+    check_fits(folder, None, WITHOUT_GRADIENTS if gradient_graphs else None)
     restored = restore_folder(folder)
     manifest = restored.manifest
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
     weights = Weights(parameters, folder / LOCATION)
     model = Model(restored.checkpoint, restored.tokenizer, int(manifest["max_tokens"]))
+    difference = answers_differ(model, manifest["self_test"]["samples"])
+    if difference is not None:
+        raise ExportError(
+            f"{folder} computes another function than its graphs did: {difference}. Has its "
+            "config.json changed? Export the checkpoint again"
+        )
     with staging_beside(folder) as beside:
         shutil.copyfile(weights.file, beside / LOCATION)
         int8 = "forward.int8" in manifest["graphs"]
@@ -56,6 +68,7 @@ def renew_graphs(
             precision_on,
             check_texts(model.tokens_max),
         )
+        manifest["function"] = function_of(manifest)
         dropped = [file for kind, file in manifest["graphs"].items() if kind not in graphs]
         for file in dropped:
             del manifest["files"][file]

@@ -1,4 +1,4 @@
-"""A folder to work in beside the one to be written, which the next run removes after a kill.
+"""A folder to work in beside what is to be written, which the next run removes after a kill.
 
 A process holds a lock on its folder while it lives, and the system frees the lock however the
 process ends: a folder whose lock can be taken is abandoned.
@@ -16,14 +16,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PREFIX = ".assay-export-"
-LOCK = "lock"  # holds the name of the folder to be written
+LOCK = "lock"  # holds the name of what is to be written
 OLD = "old"  # what that folder held, while a new one takes its place
 log = logging.getLogger("assay.export")
 
 
 @contextlib.contextmanager
 def staging_beside(out: Path) -> Iterator[Path]:
-    """An empty folder in the parent of `out`, removed at the end."""
+    """An empty folder in the parent of `out`, removed at the end.
+
+    The parent is made if it is missing, and rid of what killed runs left in it.
+    """
+    out.parent.mkdir(parents=True, exist_ok=True)
+    remove_abandoned(out.parent)
     holder, lock = _make_locked(out)
     try:
         yield holder

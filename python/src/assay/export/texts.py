@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from assay.export.errors import ExportError
 from assay.lines import read_objects
@@ -21,6 +23,11 @@ class Text:
         if self.document is None:
             return {"text": self.query}
         return {"query": self.query, "document": self.document}
+
+
+def texts_of(samples: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """The texts of a self-test's samples."""
+    return [Text(s["text"]) if "text" in s else Text(s["query"], s["document"]) for s in samples]
 
 
 BUILTIN_PAIRS = "pairs of the exporter's own texts"  # the name of `builtin_pairs`

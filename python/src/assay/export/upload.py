@@ -7,16 +7,14 @@ bytes of weights.bin.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shutil
-import tempfile
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from assay.export.errors import ExportError
+from assay.export.estimate import check_fits
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.manifest import (
@@ -25,6 +23,7 @@ from assay.export.manifest import (
     check_bounded,
     describe_file,
     describe_provenance,
+    read_manifest,
 )
 from assay.export.precision import (
     Model,
@@ -32,13 +31,15 @@ from assay.export.precision import (
     measure_precision,
     self_test_samples,
 )
-from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts
+from assay.export.staging import staging_beside
+from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, texts_of
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from assay.export.versions import check_versions
 from assay.export.weights import Parameter, load_weights, pack_weights_as
 
 FORMAT = 1
 LENGTH_BYTES = 8
+FAST = "--check fast runs no gradient graph"
 
 
 @dataclass(frozen=True)
@@ -60,18 +61,20 @@ class UploadOptions:
 def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions) -> dict[str, Any]:
     """Writes the upload of a checkpoint for a model folder and returns its header.
 
-    The folder's own graph runs on the new weights and is held against PyTorch before anything is
-    written.
+    The folder's own graphs run on the new weights and are held against PyTorch in a folder beside
+    `out`, which appears at the end, whole: a failure leaves nothing.
 
     Raises:
         ExportError: the checkpoint has another architecture or tokeniser than the folder, or the
-            folder's graph differs from PyTorch on its weights.
+            folder's graph differs from PyTorch on its weights, or the memory is too small.
     """
     check_versions()
     if out.exists() and not options.replace:
         raise ExportError(f"{out} exists (--replace replaces it)")
-    manifest = _read_manifest(folder)
+    manifest = read_manifest(folder)
     _check_graphs(folder, manifest)
+    runs_gradients = options.check == "full" and "norms" in manifest["graphs"]
+    check_fits(source, int(manifest["max_tokens"]), FAST if runs_gradients else None)
     checkpoint = load_checkpoint(source)
     _check_architecture(checkpoint, manifest)
     tokenizer = load_tokenizer(folder)
@@ -80,8 +83,10 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
     size = int(manifest["files"][LOCATION]["bytes"])
     model = Model(checkpoint, tokenizer, tokens_max)
-    samples = _texts(manifest["self_test"]["samples"])
-    with _beside_graphs(folder, manifest) as beside:
+    samples = texts_of(manifest["self_test"]["samples"])
+    with staging_beside(out) as beside:
+        for graph in manifest["graphs"].values():
+            shutil.copyfile(folder / graph, beside / graph)
         weights = pack_weights_as(checkpoint.model, parameters, size, beside / LOCATION)
         load_weights(checkpoint.model, weights)
         outputs = model.outputs(samples)
@@ -112,18 +117,10 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
             "metrics": options.metrics,
         }
         check_bounded(header)
-        _write(out, header, weights.file)
+        draft = beside / "upload"
+        _write(draft, header, weights.file)
+        draft.replace(out)
     return header
-
-
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / "model.json").read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ExportError(f"{folder} is no model folder: {error}") from error
-    if LOCATION not in manifest.get("files", {}):
-        raise ExportError(f"{folder} is no model folder: its manifest names no {LOCATION}")
-    return manifest
 
 
 def _check_graphs(folder: Path, manifest: dict[str, Any]) -> None:
@@ -168,28 +165,9 @@ def _check_same_tokens(source: Path, tokenizer: TextTokenizer, tokens_max: int) 
             )
 
 
-@contextlib.contextmanager
-def _beside_graphs(folder: Path, manifest: dict[str, Any]) -> Iterator[Path]:
-    """A temporary folder that holds the folder's graphs."""
-    with tempfile.TemporaryDirectory(prefix="assay-weights-") as name:
-        beside = Path(name)
-        for graph in manifest["graphs"].values():
-            shutil.copyfile(folder / graph, beside / graph)
-        yield beside
-
-
-def _texts(samples: Sequence[dict[str, Any]]) -> list[Text]:
-    return [Text(s["text"]) if "text" in s else Text(s["query"], s["document"]) for s in samples]
-
-
 def _write(out: Path, header: dict[str, Any], weights: Path) -> None:
-    """Under its name only once it is whole."""
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as holder:
-        draft = Path(holder) / out.name
-        with draft.open("wb") as file, weights.open("rb") as content:
-            file.write(len(text).to_bytes(LENGTH_BYTES, "little"))
-            file.write(text)
-            shutil.copyfileobj(content, file)
-        draft.replace(out)
+    with out.open("wb") as file, weights.open("rb") as content:
+        file.write(len(text).to_bytes(LENGTH_BYTES, "little"))
+        file.write(text)
+        shutil.copyfileobj(content, file)
