@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.export.__main__ import main
+from assay.export.__main__ import _precision, main
 from assay.export.folder import Options, export_folder
+from assay.export.products import products_saturate
 from assay.export.restore import restore_folder
 from assay.export.texts import Text
 from assay.export.versions import SUPPORTED
 from checkpoints import FAMILIES, Export, make_checkpoint
-from products import saturate
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -106,6 +106,7 @@ def test_the_command_writes_what_it_was_told(
     assert manifest["licence"] == {"spdx": "NOASSERTION", "notices": ["kept"]}
     assert manifest["precision"]["int8"]["on"] == "texts.jsonl"
     assert manifest["precision"]["int8"]["texts"] == 18
+    assert manifest["precision"]["int8"]["products_saturate"] == products_saturate()
     assert str(tmp_path) not in (tmp_path / "model" / "model.json").read_text()
 
 
@@ -118,8 +119,20 @@ def test_a_regression_has_no_probabilities_to_shift(
     assert "probability" not in capsys.readouterr().out
     precision = json.loads((tmp_path / "model" / "model.json").read_text())["precision"]["int8"]
     assert precision["probability_shift_max"] is None
-    if not saturate():
+    if not products_saturate():
         assert precision["spearman"] > 0.97
+
+
+def test_a_summary_says_when_the_int8_figures_are_those_of_a_cpu_without_vnni() -> None:
+    int8 = {"spearman": 0.9, "probability_shift_max": None, "texts": 3, "on": "texts.jsonl"}
+    fp32 = {"logit_error_max": 1e-6, "texts": 3}
+    lines = {
+        saturate: _precision({"fp32": fp32, "int8": {**int8, "products_saturate": saturate}})
+        for saturate in (False, True)
+    }
+    assert len(lines[False]) == 2
+    assert lines[True][:2] == lines[False]
+    assert "no VNNI" in lines[True][2]
 
 
 def test_a_refused_command_says_why_and_fails(

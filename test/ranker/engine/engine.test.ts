@@ -215,6 +215,26 @@ describe("an engine process in trouble", () => {
     expect((state as { reason: string }).reason).toMatch(/Self-test .* sample 0/);
   });
 
+  it("refuses int8 where it shifts a probability more than the export found, and serves fp32 on", async () => {
+    const folder = copyOfShipped();
+    const manifest = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
+    manifest.precision.int8.probability_shift_max = 0.01;
+    manifest.self_test.tolerance = 10;
+    manifest.self_test.samples[0].logits[0] -= 4;
+    writeFileSync(join(folder, "model.json"), JSON.stringify(manifest));
+    const wrong =
+      /Self-test .* sample 0 shifts a probability by 0\.\d+ in int8, and at most 0\.100 .*precision fp32/;
+
+    const first = startEngine({ directory: folder, precision: "int8", threads: 1 });
+    onTestFinished(() => first.close());
+    expect(await first.settled()).toMatchObject({ status: "failed", reason: expect.stringMatching(wrong) });
+
+    const beside = start(folder);
+    const text = { first: "usb c cable", second: null };
+    await expect(run(beside, [text], { graph: "forward.int8" })).rejects.toThrow(wrong);
+    expect((await run(beside, [text])).logits).toHaveLength(1);
+  });
+
   it("does not take up a folder that has changed since it was read", async () => {
     const folder = copyOfShipped();
     const deaths: string[] = [];

@@ -249,6 +249,11 @@ def _precision(precision: dict[str, Any]) -> list[str]:
                 f"largest {int8['probability_shift_max']}"
             )
         lines.append(line)
+        if int8["products_saturate"]:
+            lines.append(
+                "  measured with 8-bit products that saturate, because this CPU has no VNNI: on a "
+                "CPU with VNNI the int8 graph is nearer"
+            )
     return lines + _gradients(precision.get("gradients"))
 
 

@@ -18,6 +18,7 @@ from assay.export.families import Checkpoint
 from assay.export.gradients.kinds import GRADIENT_TRACES
 from assay.export.gradients.measure import measure_gradients
 from assay.export.gradients.network import why_unsupported
+from assay.export.products import products_saturate
 from assay.export.progress import stage
 from assay.export.texts import Text, check_texts
 from assay.export.tokenizer import TextTokenizer
@@ -65,7 +66,10 @@ def measure_precision(
         fp32, int8 = (
             _run(folder / graphs[kind], model, int8_texts) for kind in ("forward", "forward.int8")
         )
-        precision["int8"] = int8_precision(task, fp32.logits, int8.logits, int8_on)
+        precision["int8"] = {
+            **int8_precision(task, fp32.logits, int8.logits, int8_on),
+            "products_saturate": products_saturate(),
+        }
     if "gradients" not in precision and graphs.keys() >= GRADIENT_TRACES.keys():
         precision["gradients"] = measure_gradients(
             folder,

@@ -12,7 +12,7 @@ import type { Device, Matrices } from "../protocol.js";
 import { openAccumulateSession } from "./accumulate-session.js";
 import type { PaddedBatch } from "./padding.js";
 import { openRowsSession } from "./rows-session.js";
-import { checkSelfTest, type SelfTestBatch } from "./self-test.js";
+import { checkSelfTest, closenessOf, type SelfTestBatch } from "./self-test.js";
 import type { Operands } from "./session.js";
 import type { SharedSums } from "./shared-sums.js";
 
@@ -62,9 +62,7 @@ async function open(graph: Graph): Promise<RunBatch> {
   const { run, logits } = await (graph === "accumulate" ? openAccumulate() : openRows(graph));
   if (isFirst) return run;
   for (const { batch, samples } of selfTest) {
-    checkSelfTest(folder, samples, await logits(batch), {
-      exact: graph !== "forward.int8" && device.kind === "cpu",
-    });
+    checkSelfTest(folder, samples, await logits(batch), closenessOf(graph, device));
   }
   return run;
 }
