@@ -52,15 +52,14 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
   const model = describeModel(folder, options.precision);
   const { observer, devices, precision, sessions, threads } = options;
   const estimate = createTokenEstimate(model.tokensMax);
-  const sessionsAtOnce = devices.reduce((sum, { device }) => sum + (device.kind === "cpu" ? sessions : 1), 0);
-  const throughput = createThroughput(sessionsAtOnce);
+  const throughput = createThroughput(devices.length);
   const fatalTexts = createFatalTexts();
   const hosts: readonly EngineHost[] = devices.map(({ device, fallback }) =>
     startEngineHost({
       setup: { folder, precision, device, fallback, sessions, threads },
       fatalTexts,
       onBatch(facts) {
-        throughput.observe(facts.cost, facts.inferMs);
+        throughput.observe(facts.cost, facts.inferMs, facts.coresShare);
         observer.batch(model.name, facts);
       },
       onTokenised: estimate.learn,

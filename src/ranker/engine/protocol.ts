@@ -130,5 +130,7 @@ export interface BatchFacts {
   readonly paddedTokens: number;
   /** Its cost in tokens of the forward graph. */
   readonly cost: number;
+  /** Part of the engine's cores that the batch had, in (0, 1]. */
+  readonly coresShare: number;
   readonly inferMs: number;
 }

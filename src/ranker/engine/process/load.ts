@@ -45,17 +45,13 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
 
 /** Opens the wide session. Null on a GPU, and if one session already has all cores. */
 async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promise<WideSession | null> {
-  const { folder, sessions, threads } = setup;
+  const { folder, sessions } = setup;
   if (device.kind !== "cpu" || sessions === 1) return null;
-  const thread = startSession({
-    folder,
-    device,
-    threads: sessions * threads,
-    selfTest: brief(device),
-  });
+  const threads = sessions * setup.threads;
+  const thread = startSession({ folder, device, threads, selfTest: brief(device) });
   const work = firstWork(setup);
   await thread.open(work);
-  return { thread, graph: work.graph };
+  return { thread, graph: work.graph, tokensMax: batchTokensMax(device, { threads }) };
 }
 
 /** The work of the first session. */

@@ -12,6 +12,7 @@ import { batchTokensMax } from "./batch-budget.js";
 import { createDirectionIntake, type DirectionIntake } from "./direction-intake.js";
 import { loadModel } from "./load.js";
 import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
+import type { SessionHandle } from "./session-handle.js";
 import { createSumsMemory, type SumsMemory } from "./sums-memory.js";
 import { createTokenising, type Tokenising } from "./tokenising.js";
 import { createTrees, type Trees } from "./trees.js";
@@ -63,11 +64,12 @@ async function load(setup: EngineSetup): Promise<void> {
     onFailed: (run, reason) => send({ type: "refused", run, reason }),
   });
   const count = parameterCount(setup.folder.manifest);
+  const withOperands = wide?.thread ?? (threads[0] as SessionHandle);
   engine = {
     tokenising,
     scheduler,
-    directions: createDirectionIntake(threads, count),
-    sums: createSumsMemory(threads, count),
+    directions: createDirectionIntake(withOperands, count),
+    sums: createSumsMemory(withOperands, count),
     trees: createTrees(setup.folder, send),
   };
   send({ type: "ready", device, missing });
