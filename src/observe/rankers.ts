@@ -32,6 +32,7 @@ export interface ObservedRankers {
   death(model: string, reason: string): void;
   /** `missing` says why the device is not the requested one; null if it is. */
   device(model: string, device: Device, missing: string | null): void;
+  unshared(model: string, reason: string): void;
 }
 
 export function observeRankers(metrics: Metrics, logger: Logger): ObservedRankers {
@@ -65,6 +66,12 @@ export function observeRankers(metrics: Metrics, logger: Logger): ObservedRanker
       metrics.engineDevice.set({ model, device }, 1);
       if (missing === null) logger.info({ model, device }, "engine device");
       else logger.info({ model, device, missing }, "no CUDA device: running on the CPU");
+    },
+    unshared(model, reason) {
+      logger.warn(
+        { model, reason },
+        "no temporary folder for the weights: each session keeps its own, which takes more memory",
+      );
     },
   };
 }

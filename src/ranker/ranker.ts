@@ -23,6 +23,8 @@ export interface RankerObserver {
   death(model: string, reason: string): void;
   /** An engine runs on `device`; `missing` says why it is not the one that was asked for. */
   device(model: string, device: Device, missing: string | null): void;
+  /** The sessions of an engine cannot share the weights, and take more memory. */
+  unshared(model: string, reason: string): void;
 }
 
 /** A device of the configuration. With `fallback`, the CPU is used if the device is not available. */
@@ -67,6 +69,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       onFault: (reason) => observer.fault(model.name, reason),
       onDeath: (reason) => observer.death(model.name, reason),
       onDevice: (used, missing) => observer.device(model.name, used, missing),
+      onUnshared: (reason) => observer.unshared(model.name, reason),
       onQueue: () => observer.queued(model.name, queuedTokens()),
     }),
   );

@@ -15,6 +15,7 @@ export function rankerOptions(): RankerOptions {
       fault: () => undefined,
       death: () => undefined,
       device: () => undefined,
+      unshared: () => undefined,
     },
   };
 }

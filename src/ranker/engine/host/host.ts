@@ -33,6 +33,8 @@ export interface EngineHostOptions {
   readonly onDeath: (reason: string) => void;
   /** Called with the device in use. `missing` says why it is not the requested one. */
   readonly onDevice: (device: Device, missing: string | null) => void;
+  /** Each session multiplies the weights out for itself, which takes more memory, because they cannot be shared. */
+  readonly onUnshared: (reason: string) => void;
   /** The number of waiting tokens has changed. */
   readonly onQueue: () => void;
 }
@@ -108,6 +110,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     switch (message.type) {
       case "ready":
         options.onDevice(message.device, message.missing);
+        if (message.unshared !== null) options.onUnshared(message.unshared);
         engine.ready();
         sendParts(runs.left());
         treesJobs.sendLeft();

@@ -7,10 +7,21 @@ import type { Device, EngineSetup } from "../protocol.js";
  */
 const BATCH_TOKENS_PER_THREAD = 256;
 
+/**
+ * Most padded tokens of a batch of the session over all cores, before `BATCH_SCALE`. The memory of a batch grows with its tokens
+ * (some 280 kB a token of `accumulate` for MiniLM), and this session uses all cores with this many.
+ */
+const WIDE_TOKENS_MAX = 1024;
+
 /** Padded tokens of a batch on a GPU, which needs work for all its cores at once. Not measured. */
 const BATCH_TOKENS_CUDA = 16_384;
 
 /** Most padded tokens of a batch; a longer row makes a batch of its own. */
 export function batchTokensMax({ kind }: Device, { threads }: Pick<EngineSetup, "threads">): number {
   return kind === "cpu" ? BATCH_TOKENS_PER_THREAD * threads : BATCH_TOKENS_CUDA;
+}
+
+/** The same for the session over all `threads` of a CPU. */
+export function wideTokensMax(threads: number): number {
+  return Math.min(WIDE_TOKENS_MAX, BATCH_TOKENS_PER_THREAD * threads);
 }

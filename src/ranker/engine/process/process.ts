@@ -3,6 +3,7 @@
  * It exchanges the messages of `protocol.ts` with the service that forked it, and ends when that service is gone.
  */
 
+import { rmSync } from "node:fs";
 import { parameterCount } from "../../parameters.js";
 import type { TokenisedText } from "../../tokeniser.js";
 import type { EngineSetup, FromEngine, RunPart, ToEngine } from "../protocol.js";
@@ -30,6 +31,8 @@ interface Engine {
 
 let engine: Engine | null = null;
 
+let scratch: string | null = null;
+
 let outbox: FromEngine[] = [];
 
 /**
@@ -47,7 +50,10 @@ function send(message: FromEngine): void {
 }
 
 async function load(setup: EngineSetup): Promise<void> {
-  const { tokenise, threads, wide, device, missing } = await loadModel(setup);
+  const { tokenise, threads, wide, device, missing, unshared } = await loadModel(setup, (directory) => {
+    scratch = directory;
+    send({ type: "scratch", directory });
+  });
   const scheduler = createScheduler({
     threads,
     wide,
@@ -72,7 +78,7 @@ async function load(setup: EngineSetup): Promise<void> {
     sums: createSumsMemory(withOperands, count),
     trees: createTrees(setup.folder, send),
   };
-  send({ type: "ready", device, missing });
+  send({ type: "ready", device, missing, unshared });
 }
 
 function tokenised(
@@ -147,6 +153,7 @@ process.on("message", (message: ToEngine): void => {
 // The service has closed the channel, which it does when no run is left, or it has died: nobody waits for an answer. An exit
 // while a session runs or is opened would abort the process with a core dump, so it is killed instead.
 process.on("disconnect", () => {
+  if (scratch !== null) rmSync(scratch, { recursive: true, force: true });
   if (engine === null || engine.tokenising.busy() || engine.scheduler.busy() || engine.trees.busy())
     process.kill(process.pid, "SIGKILL");
   process.exit(0);
