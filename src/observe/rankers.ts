@@ -1,3 +1,4 @@
+import { Gauge } from "prom-client";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 
@@ -74,6 +75,29 @@ export function observeRankers(metrics: Metrics, logger: Logger): ObservedRanker
       );
     },
   };
+}
+
+/** The models, and the bytes of memory that each takes; null if it takes none or that is not known. */
+interface MemorySource {
+  describe(): readonly { readonly name: string }[];
+  memoryBytes(name: string): Promise<number | null>;
+}
+
+/** Adds the metric of the engines' memory, which is read whenever the metrics are. */
+export function observeMemory({ registry }: Metrics, models: MemorySource): void {
+  const gauge = new Gauge({
+    name: "assay_engine_memory_bytes",
+    help: "Memory of a model's engine processes, as proportional set size; absent while none runs, and on systems other than Linux",
+    labelNames: ["model"],
+    registers: [registry],
+    async collect() {
+      gauge.reset();
+      for (const { name: model } of models.describe()) {
+        const bytes = await models.memoryBytes(model);
+        if (bytes !== null) gauge.set({ model }, bytes);
+      }
+    },
+  });
 }
 
 /** An attempt to replace a model. */

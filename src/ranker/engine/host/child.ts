@@ -35,6 +35,8 @@ export interface Death {
 
 /** A running engine process. */
 export interface EngineChild {
+  /** Undefined if the process could not be started. */
+  readonly pid: number | undefined;
   /** Sends a message. A message to a process that has just died is lost. */
   tell(message: ToEngine): void;
   /** The same, but resolves when the channel has taken the message, so that a long stream of messages does not pile up. */
@@ -132,6 +134,7 @@ export function startChild(
   tell({ type: "load", ...setup });
 
   return {
+    pid: child.pid,
     tell,
     push,
     async end() {

@@ -1,5 +1,6 @@
 import { AssayError, asAssayError } from "../../../errors.js";
 import type { Priority } from "../../batch-planner.js";
+import { processMemory } from "../../memory.js";
 import { parameterCount } from "../../parameters.js";
 import type { DirectionVector, Outputs, RankerState } from "../../port.js";
 import type { BatchFacts, Device, EngineSetup, RunPart, ToEngine } from "../protocol.js";
@@ -54,6 +55,8 @@ export interface EngineHost {
    * `cancelled`.
    */
   run(request: HostRequest, signal: AbortSignal): Promise<Outputs>;
+  /** Bytes of memory that the process takes; null if it is not ready, or the system does not tell. */
+  memoryBytes(): Promise<number | null>;
   /** Begins sums of gradients. `accumulate` runs name the sums that they add to. Throws `overloaded` if too many are open. */
   openSums(): HostSums;
   /** The trees' answers (N) to a matrix (N, F). Waits and throws as `run` does. */
@@ -217,6 +220,10 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     state: engine.state,
     settled: engine.settled,
     tokens: runs.tokens,
+    async memoryBytes() {
+      const { pid } = engine.child();
+      return isReady() && pid !== undefined ? processMemory(pid) : null;
+    },
     async run(request, signal) {
       refuseIfOver(signal);
       options.fatalTexts.check(request.texts);

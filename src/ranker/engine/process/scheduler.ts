@@ -10,20 +10,8 @@ import type { TokenisedText } from "../../tokeniser.js";
 import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "../protocol.js";
 import { gatherRows } from "../rows.js";
 import type { PaddedBatch } from "../session/padding.js";
+import { BATCH_SCALE } from "./batch-budget.js";
 import { GraphFault, type SessionHandle } from "./session-handle.js";
-
-/**
- * Budget of a batch by graph, as a multiple. int8 products need more rows than fp32 products to keep a core busy. Each batch of
- * `accumulate` writes every parameter and adds it to the sums. For the 22.7 M parameters of MiniLM this takes some 130 of the 400
- * ms of a batch of 512 tokens. Batches of 768 tokens are 4% faster; 1024 are no faster than 768, and other requests wait longer.
- */
-const BATCH_SCALE: Readonly<Record<Graph, number>> = {
-  forward: 1,
-  "forward.int8": 2,
-  norms: 1,
-  tangent: 1,
-  accumulate: 3,
-};
 
 /**
  * Whether the runs of a priority take turns: the run whose oldest row led a batch goes behind the others, so no run waits until a

@@ -10,7 +10,7 @@ export interface WeightsSource {
 }
 
 /** Size from which memory counts for more than the last per cent of speed. The shipped model's weights are below it. */
-const MAPPED_BYTES_MIN = 64 * 2 ** 20;
+export const MAPPED_BYTES_MIN = 64 * 2 ** 20;
 
 /**
  * Whether a session of the graph packs its weights anew for its products. A session that does not reads them from the mapped
