@@ -3,8 +3,9 @@ import type { Config } from "./config.js";
 import { AssayError } from "./errors.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
-import { observeRankers, observeReplacements } from "./observe/rankers.js";
+import { observeMemory, observeRankers, observeReplacements } from "./observe/rankers.js";
 import { availableCores, shareCores } from "./ranker/cores.js";
+import { availableMemory } from "./ranker/memory.js";
 import type { Rankers } from "./ranker/port.js";
 import { openRankers } from "./ranker/rankers.js";
 import type { Store } from "./store/port.js";
@@ -36,6 +37,7 @@ export async function openPorts(config: Config): Promise<Ports> {
       devices: config.device,
       ...shareCores(availableCores(), config.sessions, config.threadsPerSession),
       queueTokensMax: config.queueTokensMax,
+      availableMemory: config.memoryCheck === "on" ? availableMemory : () => null,
       observer: observeRankers(metrics, logger),
     },
     onReplacement: observeReplacements(metrics, logger),
@@ -44,6 +46,7 @@ export async function openPorts(config: Config): Promise<Ports> {
     await store.close();
     throw error;
   });
+  observeMemory(metrics, rankers);
   async function close(): Promise<void> {
     await rankers.close();
     await store.close();

@@ -119,6 +119,11 @@ export const SETTINGS = {
     presetText: "one for each core, 4 at most",
     help: "Sessions of a model that run at the same time on the CPU.",
   },
+  ASSAY_MEMORY_CHECK: {
+    type: z.enum(["on", "off"]),
+    preset: "on",
+    help: "`on`: a model, or a graph of it, that needs more memory than is available is refused ([sizing.md](sizing.md)). `off`: it is loaded all the same.",
+  },
   ASSAY_THREADS_PER_SESSION: {
     type: integer(1, 1024),
     presetText: "cores divided by sessions",

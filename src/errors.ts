@@ -56,6 +56,7 @@ export const ERRORS = {
   model_invalid: "The model folder cannot be served",
   model_busy: "The model is being reloaded",
   model_rejected: "The new model has a fault; the old one is still served",
+  memory_insufficient: "There is too little memory for the model",
   model_read_only: "The model folder cannot be written to",
   weights_invalid: "The new weights have a fault; the old ones are still served",
   dataset_not_found: "No dataset has this name",

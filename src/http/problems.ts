@@ -26,6 +26,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   model_invalid: 503,
   model_busy: 409,
   model_rejected: 409,
+  memory_insufficient: 503,
   model_read_only: 409,
   weights_invalid: 422,
   dataset_not_found: 404,
@@ -66,7 +67,12 @@ const RETRY_AFTER_SECONDS: Partial<Record<ErrorCode, number>> = {
 };
 
 /** Errors that clients and operators cause. A stack trace would add nothing to their message. */
-const EXPECTED: ReadonlySet<ErrorCode> = new Set(["deadline_exceeded", "model_not_ready", "shutting_down"]);
+const EXPECTED: ReadonlySet<ErrorCode> = new Set([
+  "deadline_exceeded",
+  "memory_insufficient",
+  "model_not_ready",
+  "shutting_down",
+]);
 
 /** Fastify's own errors that have a code in the catalogue. */
 const FASTIFY_CODES: Readonly<Record<string, ErrorCode>> = {

@@ -1,3 +1,4 @@
+import { Gauge } from "prom-client";
 import type { Logger } from "./log.js";
 import type { Metrics } from "./metrics.js";
 
@@ -32,6 +33,7 @@ export interface ObservedRankers {
   death(model: string, reason: string): void;
   /** `missing` says why the device is not the requested one; null if it is. */
   device(model: string, device: Device, missing: string | null): void;
+  unshared(model: string, reason: string): void;
 }
 
 export function observeRankers(metrics: Metrics, logger: Logger): ObservedRankers {
@@ -66,7 +68,36 @@ export function observeRankers(metrics: Metrics, logger: Logger): ObservedRanker
       if (missing === null) logger.info({ model, device }, "engine device");
       else logger.info({ model, device, missing }, "no CUDA device: running on the CPU");
     },
+    unshared(model, reason) {
+      logger.warn(
+        { model, reason },
+        "no temporary folder for the weights: each session keeps its own, which takes more memory",
+      );
+    },
   };
+}
+
+/** The models, and the bytes of memory that each takes; null if it takes none or that is not known. */
+interface MemorySource {
+  describe(): readonly { readonly name: string }[];
+  memoryBytes(name: string): Promise<number | null>;
+}
+
+/** Adds the metric of the engines' memory, which is read whenever the metrics are. */
+export function observeMemory({ registry }: Metrics, models: MemorySource): void {
+  const gauge = new Gauge({
+    name: "assay_engine_memory_bytes",
+    help: "Memory of a model's engine processes, as proportional set size; absent while none runs, and on systems other than Linux",
+    labelNames: ["model"],
+    registers: [registry],
+    async collect() {
+      gauge.reset();
+      for (const { name: model } of models.describe()) {
+        const bytes = await models.memoryBytes(model);
+        if (bytes !== null) gauge.set({ model }, bytes);
+      }
+    },
+  });
 }
 
 /** An attempt to replace a model. */

@@ -1,12 +1,5 @@
-import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { posix } from "node:path";
-
-/** A file's text; null if it cannot be read. */
-export type ReadText = (path: string) => string | null;
-
-/** Where Linux mounts the cgroup file systems. */
-const CGROUP_ROOT = "/sys/fs/cgroup";
+import { cgroupFolders, type ReadText, readText } from "./cgroups.js";
 
 /** The kernel's default period. It applies to a quota that names no period. */
 const PERIOD_US = 100_000;
@@ -47,41 +40,12 @@ export function shareCores(
 
 /** The CPU time that the cgroups of this process grant, in cores, not rounded; infinite without a quota. */
 function cgroupCores(read: ReadText): number {
-  const { unified, cpu } = parseCgroups(read("/proc/self/cgroup") ?? "");
-  const quotas: number[] = [];
-  if (unified !== null) {
-    for (const folder of withAncestors(CGROUP_ROOT, unified)) {
-      quotas.push(parseCpuMax(read(`${folder}/cpu.max`)));
-    }
-  }
-  if (cpu !== null) {
-    for (const mount of new Set(["cpu", cpu.controllers])) {
-      for (const folder of withAncestors(`${CGROUP_ROOT}/${mount}`, cpu.path)) {
-        quotas.push(parseCfs(read(`${folder}/cpu.cfs_quota_us`), read(`${folder}/cpu.cfs_period_us`)));
-      }
-    }
-  }
-  return Math.min(...quotas, Number.POSITIVE_INFINITY);
-}
-
-export interface Cgroups {
-  /** Path in the cgroup v2 hierarchy. */
-  readonly unified: string | null;
-  /** Path in the v1 hierarchy of the cpu controller, and that hierarchy's name: `cpu` or `cpu,cpuacct`. */
-  readonly cpu: { readonly path: string; readonly controllers: string } | null;
-}
-
-/** Reads /proc/self/cgroup: lines of `hierarchy:controllers:path`. The line of v2 begins with `0::`. */
-export function parseCgroups(text: string): Cgroups {
-  let unified: Cgroups["unified"] = null;
-  let cpu: Cgroups["cpu"] = null;
-  for (const line of text.split("\n")) {
-    const [, hierarchy, controllers, path] = /^(\d+):([^:]*):(\/.*)$/.exec(line) ?? [];
-    if (controllers === undefined || path === undefined) continue;
-    if (hierarchy === "0" && controllers === "") unified = path;
-    if (controllers.split(",").includes("cpu")) cpu = { path, controllers };
-  }
-  return { unified, cpu };
+  const { v2, v1 } = cgroupFolders(read, "cpu");
+  return Math.min(
+    ...v2.map((folder) => parseCpuMax(read(`${folder}/cpu.max`))),
+    ...v1.map((folder) => parseCfs(read(`${folder}/cpu.cfs_quota_us`), read(`${folder}/cpu.cfs_period_us`))),
+    Number.POSITIVE_INFINITY,
+  );
 }
 
 /** Cores of v2's cpu.max, `150000 100000` or `max 100000`: quota and period in µs. Infinite without a quota. */
@@ -98,26 +62,4 @@ export function parseCfs(quota: string | null, period: string | null): number {
 /** A missing value, `max`, −1 and anything that is not a number mean no limit. */
 function coresOf(quotaUs: number, periodUs: number): number {
   return quotaUs > 0 && periodUs > 0 ? quotaUs / periodUs : Number.POSITIVE_INFINITY;
-}
-
-/**
- * The folder of a cgroup and all folders above it up to the mount, because a quota of each of them applies. In a container
- * without a cgroup namespace the path is the host's, but the mount shows only the container's own folder. Then the lower folders
- * do not exist, and the files of the mount apply. `/../x` is a cgroup outside of the namespace; its files are not visible.
- */
-function withAncestors(mount: string, path: string): string[] {
-  const folders = [mount];
-  for (const name of posix.normalize(path).split("/").filter(Boolean)) {
-    folders.push(`${folders.at(-1)}/${name}`);
-  }
-  return folders;
-}
-
-/** Null for every failure. If no file gives a limit (another system, a controller that is off), no limit is known. */
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return null;
-  }
 }

@@ -153,10 +153,13 @@ export interface Ranker {
   state(): RankerState;
   /** The first state that is not `loading`. */
   settled(): Promise<RankerState>;
+  /** Bytes of memory that its engine processes take; null if none is ready, or the system does not tell. */
+  memoryBytes(): Promise<number | null>;
   /**
    * Outputs are in the order of `texts`. Waits while the model loads. If the engine process dies, waits for the next process,
    * which runs the unfinished texts again. Throws:
    * - `model_not_ready` if the model cannot be loaded,
+   * - `memory_insufficient` if the graph is not open yet and would not fit into memory,
    * - `overloaded` if the queue is full or too long for the deadline,
    * - `text_refused` for a text that has crashed the engine process twice,
    * - `engine_failed` if the model fails on a text (the fault's sample is the text's index in `texts`),
@@ -179,9 +182,18 @@ export interface Ranker {
   close(): Promise<void>;
 }
 
+/** Estimates of the memory of a model's engine processes on the CPU, in bytes. */
+export interface ModelMemory {
+  /** To load the model and run the forward graph. */
+  readonly forwardBytes: number;
+  /** With all graphs of the folder, one direction, and the sums of one. */
+  readonly allGraphsBytes: number;
+}
+
 /** A model and its present state; `idle` means that its engine has not been started. */
 export interface ServedModel {
   readonly model: ModelDescription;
+  readonly memory: ModelMemory;
   readonly state: RankerState | { readonly status: "idle" };
 }
 
@@ -214,11 +226,16 @@ export interface Rankers {
   faulty(): readonly string[];
   /** One model, without starting it; throws `model_not_found`. */
   inspect(name: string): ServedModel;
-  /** The present ranker of that name; starts it if needed. Throws `model_not_found`. To run texts, call `use` instead. */
+  /** `Ranker.memoryBytes` of one model, without starting it; null if it is idle. Throws `model_not_found`. */
+  memoryBytes(name: string): Promise<number | null>;
+  /**
+   * The present ranker of that name; starts it if needed. Throws `model_not_found`, and `memory_insufficient` if it is not started
+   * and would not fit into memory. To run texts, call `use` instead.
+   */
   get(name: string): Ranker;
   /**
    * Gives `work` the present ranker of that name; starts it if needed. The ranker stays open until `work` has settled, even if
-   * the model is reloaded in the meantime. Throws `model_not_found`, and what `work` throws. If `work` failed because another
+   * the model is reloaded in the meantime. Throws as `get` does, and what `work` throws. If `work` failed because another
    * process has replaced the model's files, throws `model_not_ready` and loads the new files.
    */
   use<T>(name: string, work: (ranker: Ranker) => Promise<T>): Promise<T>;

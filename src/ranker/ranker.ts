@@ -4,7 +4,9 @@ import type { Priority } from "./batch-planner.js";
 import { createFatalTexts } from "./engine/host/fatal-texts.js";
 import { type EngineHost, startEngineHost } from "./engine/host/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
-import { COST, graphFile, type Work, workOf } from "./graphs.js";
+import { COST, type Graph, graphFile, type Work, workOf } from "./graphs.js";
+import { requireMemory } from "./memory.js";
+import { estimateMemory } from "./memory-estimate.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
 import { parameterCount } from "./parameters.js";
 import type { Caller, Precision, Ranker, RankerState, Text } from "./port.js";
@@ -23,6 +25,8 @@ export interface RankerObserver {
   death(model: string, reason: string): void;
   /** An engine runs on `device`; `missing` says why it is not the one that was asked for. */
   device(model: string, device: Device, missing: string | null): void;
+  /** The sessions of an engine cannot share the weights, and take more memory. */
+  unshared(model: string, reason: string): void;
 }
 
 /** A device of the configuration. With `fallback`, the CPU is used if the device is not available. */
@@ -41,6 +45,8 @@ export interface RankerOptions {
   readonly threads: number;
   /** A run is refused while this many tokens of its priority wait. While fewer wait, a run of any size is accepted. */
   readonly queueTokensMax: number;
+  /** Bytes of memory that the engine processes may still take; null if that is not known, or not to be checked. */
+  readonly availableMemory: () => number | null;
   readonly observer: RankerObserver;
 }
 
@@ -52,15 +58,16 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
   const model = describeModel(folder, options.precision);
   const { observer, devices, precision, sessions, threads } = options;
   const estimate = createTokenEstimate(model.tokensMax);
-  const sessionsAtOnce = devices.reduce((sum, { device }) => sum + (device.kind === "cpu" ? sessions : 1), 0);
-  const throughput = createThroughput(sessionsAtOnce);
+  const throughput = createThroughput(devices.length);
   const fatalTexts = createFatalTexts();
+  const estimated = estimateMemory(folder.manifest, options);
+  const roomy = new Set<Graph>();
   const hosts: readonly EngineHost[] = devices.map(({ device, fallback }) =>
     startEngineHost({
       setup: { folder, precision, device, fallback, sessions, threads },
       fatalTexts,
       onBatch(facts) {
-        throughput.observe(facts.cost, facts.inferMs);
+        throughput.observe(facts.cost, facts.inferMs, facts.coresShare);
         observer.batch(model.name, facts);
       },
       onTokenised: estimate.learn,
@@ -68,6 +75,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       onFault: (reason) => observer.fault(model.name, reason),
       onDeath: (reason) => observer.death(model.name, reason),
       onDevice: (used, missing) => observer.device(model.name, used, missing),
+      onUnshared: (reason) => observer.unshared(model.name, reason),
       onQueue: () => observer.queued(model.name, queuedTokens()),
     }),
   );
@@ -81,6 +89,20 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     const states = hosts.map((host) => host.state());
     const found = (status: RankerState["status"]) => states.find((state) => state.status === status);
     return found("ready") ?? found("loading") ?? (states[0] as RankerState);
+  }
+
+  /** Throws `unsuitable_graph` if the folder lacks the graph, and `memory_insufficient` if its first use would not fit into memory. */
+  function requireGraph(graph: Graph): void {
+    graphFile(folder.manifest, graph);
+    if (roomy.has(graph)) return;
+    if (isOnCpu(options)) {
+      requireMemory(
+        `The ${graph} graph of model ${model.name}`,
+        estimated.added[graph] ?? 0,
+        options.availableMemory(),
+      );
+    }
+    roomy.add(graph);
   }
 
   /** Estimates the cost of texts. Throws `overloaded` if the queue is full or too long for the deadline. */
@@ -141,13 +163,13 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     },
     async run(texts, wanted, caller) {
       const work = workOf(wanted);
-      graphFile(folder.manifest, work.graph);
+      requireGraph(work.graph);
       const { tokens, priority } = admitted(texts, work, caller);
       const direction = wanted.graph === "tangent" ? wanted.direction : null;
       return pickHost().run({ texts, work, coefficients: null, direction, priority, tokens }, caller.signal);
     },
     async accumulate() {
-      graphFile(folder.manifest, "accumulate");
+      requireGraph("accumulate");
       const host = pickHost();
       const sums = host.openSums();
       const work: Work = { graph: "accumulate", asked: [], operand: sums.name };
@@ -160,6 +182,12 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
         },
       });
     },
+    async memoryBytes() {
+      const known = (await Promise.all(hosts.map((host) => host.memoryBytes()))).filter(
+        (bytes) => bytes !== null,
+      );
+      return known.length === 0 ? null : known.reduce((sum, bytes) => sum + bytes, 0);
+    },
     async learned(matrix, signal) {
       if (model.learned === null) {
         throw new AssayError("unsuitable_signal", { detail: `Model ${model.name} has no learned.onnx` });
@@ -170,6 +198,11 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       await Promise.all(hosts.map((host) => host.close()));
     },
   };
+}
+
+/** Whether the only engine runs on the CPU, or may have to. The estimates hold for no other. */
+export function isOnCpu({ devices: [first, ...others] }: Pick<RankerOptions, "devices">): boolean {
+  return others.length === 0 && (first?.device.kind === "cpu" || first?.fallback === true);
 }
 
 function overloaded(detail: string, retryAfterMs: number | null): AssayError {

@@ -1,20 +1,24 @@
 import { AssayError } from "../errors.js";
+import { requireMemory } from "./memory.js";
+import { estimateMemory } from "./memory-estimate.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
-import type { ModelDescription, Ranker, ServedModel } from "./port.js";
-import { openRanker, type RankerOptions } from "./ranker.js";
+import type { ModelDescription, ModelMemory, Ranker, ServedModel } from "./port.js";
+import { isOnCpu, openRanker, type RankerOptions } from "./ranker.js";
 
 /** One model by its name. Its ranker can be replaced while it serves. */
 export interface Swappable {
   inspect(): ServedModel;
+  /** `Ranker.memoryBytes`; null if no ranker runs. */
+  memoryBytes(): Promise<number | null>;
   /** The folder that the present ranker runs from, or will run from once it is started. */
   folder(): ModelFolder;
-  /** The present ranker; starts it if needed. */
+  /** The present ranker; starts it if needed. Throws `memory_insufficient` if it would not fit into memory. */
   ranker(): Ranker;
   /** Gives `work` the present ranker, which stays open until `work` has settled. */
   use<T>(work: (ranker: Ranker) => Promise<T>): Promise<T>;
   /**
    * Loads `next` while the present ranker still serves, and replaces it once the new one is ready. If the new one fails to load,
-   * ends it and throws `model_invalid` with the reason. `onEnded` runs when the ranker of `next` has ended, at any later time.
+   * ends it and throws `model_invalid` with the reason. Throws `memory_insufficient` if both do not fit into memory. `onEnded` runs when the ranker of `next` has ended, at any later time.
    * Answers a function that ends the old ranker and settles when its runs have finished and its process is gone.
    */
   swap(next: ModelFolder, onEnded?: () => Promise<void>): Promise<() => Promise<void>>;
@@ -44,6 +48,10 @@ export function openSwappable(first: ModelFolder, options: RankerOptions): Swapp
   let queued = 0;
 
   function open(from: ModelFolder, serves: boolean, onEnded = async (): Promise<void> => undefined): Opened {
+    if (isOnCpu(options)) {
+      const { loaded } = estimateMemory(from.manifest, options);
+      requireMemory(`Model ${from.manifest.name}`, loaded, options.availableMemory());
+    }
     let mine = 0;
     const ranker = openRanker(from, {
       ...options,
@@ -77,7 +85,12 @@ export function openSwappable(first: ModelFolder, options: RankerOptions): Swapp
   }
 
   return {
-    inspect: () => ({ model, state: current?.ranker.state() ?? { status: "idle" } }),
+    inspect: () => ({
+      model,
+      memory: memoryOf(folder, options),
+      state: current?.ranker.state() ?? { status: "idle" },
+    }),
+    memoryBytes: async () => current?.ranker.memoryBytes() ?? null,
     folder: () => folder,
     ranker: () => present().ranker,
 
@@ -129,4 +142,10 @@ export function openSwappable(first: ModelFolder, options: RankerOptions): Swapp
       await Promise.all([...alive].map(end));
     },
   };
+}
+
+function memoryOf({ manifest }: ModelFolder, options: RankerOptions): ModelMemory {
+  const { loaded, added } = estimateMemory(manifest, options);
+  const whole = Object.values(added).reduce((sum, bytes) => sum + bytes, loaded);
+  return { forwardBytes: Math.round(loaded), allGraphsBytes: Math.round(whole) };
 }

@@ -507,9 +507,10 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
 
   it("is refused once the model has been replaced", async () => {
     const [old, young] = [fakeRanker(), fakeRanker({ version: "fedcba9876543210" })];
+    const known = fakeRankers(old);
     const rankers: Rankers = {
-      ...fakeRankers(old),
-      inspect: () => ({ model: old.ran.length > 0 ? young.model : old.model, state: { status: "ready" } }),
+      ...known,
+      inspect: (name) => ({ ...known.inspect(name), ...(old.ran.length > 0 && { model: young.model }) }),
     };
     const store = await temporaryStore();
     const app = await testApp({ store, rankers });

@@ -49,6 +49,11 @@ describe("the models", () => {
       { name: "other", status: "idle" },
     ]);
     expect((await app.inject("/v1/models/other")).json()).toEqual(models[1]);
+    expect(models[0].memory).toEqual({
+      used_bytes: 300_000_000,
+      forward_bytes: 400_000_000,
+      all_graphs_bytes: 1_200_000_000,
+    });
     expect((await app.inject("/v1/models/nobody")).json()).toMatchObject({
       status: 404,
       code: "model_not_found",

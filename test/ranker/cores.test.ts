@@ -1,6 +1,6 @@
 import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
-import { availableCores, parseCfs, parseCgroups, parseCpuMax } from "../../src/ranker/cores.js";
+import { availableCores, parseCfs, parseCpuMax } from "../../src/ranker/cores.js";
 
 /** Cores on a machine of 64 whose files are these. */
 function coresWith(files: Readonly<Record<string, string>>, coresVisible = 64): number {
@@ -111,25 +111,6 @@ describe("availableCores", () => {
         "/sys/cpu.max": "100000 100000\n",
       }),
     ).toBe(7);
-  });
-});
-
-describe("parseCgroups", () => {
-  it("tells v2, v1 and both apart", () => {
-    expect(parseCgroups("0::/user.slice\n")).toEqual({ unified: "/user.slice", cpu: null });
-    expect(parseCgroups(DOCKER_V1)).toEqual({
-      unified: "/system.slice/containerd.service",
-      cpu: { path: "/docker/4f5e", controllers: "cpu,cpuacct" },
-    });
-    expect(parseCgroups("")).toEqual({ unified: null, cpu: null });
-  });
-
-  it("takes no other controller for cpu", () => {
-    expect(parseCgroups("3:cpuset:/a\n2:cpuacct:/b\n1:name=cpu:/c\n").cpu).toBeNull();
-  });
-
-  it("keeps a colon in a path", () => {
-    expect(parseCgroups("0::/system.slice:docker:4f5e\n").unified).toBe("/system.slice:docker:4f5e");
   });
 });
 

@@ -42,7 +42,11 @@ interface Opened {
   readonly faulty: string[];
 }
 
-async function open(models: string, pinned: readonly string[] = []): Promise<Opened> {
+async function open(
+  models: string,
+  pinned: readonly string[] = [],
+  availableMemory: () => number | null = () => null,
+): Promise<Opened> {
   const replacements: Opened["replacements"] = [];
   const states: string[] = [];
   const faulty: string[] = [];
@@ -54,6 +58,7 @@ async function open(models: string, pinned: readonly string[] = []): Promise<Ope
     weightsBytesMax: 2 ** 30,
     ranker: {
       ...options,
+      availableMemory,
       observer: { ...options.observer, state: (model, { status }) => states.push(`${model} ${status}`) },
     },
     onReplacement: (model, facts) => replacements.push({ model, ...facts }),
@@ -70,6 +75,58 @@ async function logitOf(rankers: Rankers, name = "default"): Promise<number> {
 function put(rankers: Rankers, parts: { header: object; weights: Buffer }, name = "default") {
   return rankers.replaceWeights(name, chunksOf(uploadOf(parts)));
 }
+
+describe("a model that does not fit into memory", () => {
+  it("is refused before its engine starts, with what it needs, what there is and what to do", async () => {
+    await expect(open(copiesOfShipped("default"), [], () => 100_000_000)).rejects.toMatchObject({
+      code: "memory_insufficient",
+      message: expect.stringMatching(
+        /^Model default needs about 0\.\d\d GB of memory, and 0\.10 GB are available: .*ASSAY_MEMORY_CHECK=off/,
+      ),
+    });
+  });
+
+  it("is refused by its first request and by a reload, and loaded once there is room", async () => {
+    let available = 10 ** 10;
+    const { rankers } = await open(copiesOfShipped("default", "lazy"), [], () => available);
+    await rankers.get("default").settled();
+    available = 10 ** 8;
+    await expect(logitOf(rankers, "lazy")).rejects.toMatchObject({ code: "memory_insufficient" });
+    await expect(rankers.reload("default")).rejects.toMatchObject({ code: "memory_insufficient" });
+    expect(rankers.inspect("lazy").state.status).toBe("idle");
+    expect(rankers.inspect("default").state.status).toBe("ready");
+    available = 10 ** 10;
+    expect(Number.isFinite(await logitOf(rankers, "lazy"))).toBe(true);
+  });
+
+  it("refuses a graph that it has not opened yet, and serves the others", async () => {
+    let available = 10 ** 10;
+    const { rankers } = await open(copiesOfShipped("default"), [], () => available);
+    const norms = () => rankers.use("default", (ranker) => ranker.run([TEXT], { graph: "norms" }, never));
+    await rankers.get("default").settled();
+    available = 10 ** 7;
+    await expect(norms()).rejects.toMatchObject({
+      code: "memory_insufficient",
+      message: expect.stringMatching(/^The norms graph of model default needs about 0\.\d\d GB/),
+    });
+    expect(Number.isFinite(await logitOf(rankers))).toBe(true);
+    available = 10 ** 10;
+    expect((await norms()).gram).toHaveLength(1);
+    available = 0;
+    expect((await norms()).gram).toHaveLength(1);
+  });
+
+  it("says what it takes while it is loaded", async () => {
+    const { rankers } = await open(copiesOfShipped("default", "lazy"));
+    await rankers.get("default").settled();
+    const { memory } = rankers.inspect("default");
+    const used = (await rankers.memoryBytes("default")) as number;
+    expect(used).toBeGreaterThan(50_000_000);
+    expect(used).toBeLessThan(memory.forwardBytes);
+    expect(memory.forwardBytes).toBeLessThan(memory.allGraphsBytes);
+    expect(await rankers.memoryBytes("lazy")).toBeNull();
+  });
+});
 
 describe("several models", () => {
   it("loads the default and the pinned at once, and another for its first run, which waits", async () => {
@@ -222,7 +279,7 @@ describe("a reload", () => {
     const error = await rankers.reload("default").catch((thrown: AssayError) => thrown);
     expect(error).toMatchObject({ code: "model_rejected", message: expect.stringMatching(why) });
     expect((error as AssayError).message).not.toMatch(/\/tmp|try again/);
-    expect(rankers.inspect("default")).toEqual({ model: before, state: { status: "ready" } });
+    expect(rankers.inspect("default")).toMatchObject({ model: before, state: { status: "ready" } });
     expect(await logitOf(rankers)).toBe(logit);
     expect(replacements).toMatchObject([{ outcome: "refused", reason: expect.stringMatching(why) }]);
   });

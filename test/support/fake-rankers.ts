@@ -95,6 +95,7 @@ export function fakeRanker({
     },
     state: () => state,
     settled: async () => state,
+    memoryBytes: async () => (state.status === "ready" ? 300_000_000 : null),
     setState(next) {
       state = next;
     },
@@ -142,7 +143,12 @@ export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
     defaultName: (known[0] as FakeRanker).model.name,
     describe: () => known.map(({ model }) => model),
     faulty: () => [],
-    inspect: (name) => ({ model: get(name).model, state: get(name).state() }),
+    inspect: (name) => ({
+      model: get(name).model,
+      memory: { forwardBytes: 400_000_000, allGraphsBytes: 1_200_000_000 },
+      state: get(name).state(),
+    }),
+    memoryBytes: async (name) => get(name).memoryBytes(),
     get,
     use: async (name, work) => work(get(name)),
     reload: refuse,

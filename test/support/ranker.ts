@@ -8,6 +8,7 @@ export function rankerOptions(): RankerOptions {
     sessions: 1,
     threads: 2,
     queueTokensMax: 1_000_000,
+    availableMemory: () => null,
     observer: {
       batch: () => undefined,
       state: () => undefined,
@@ -15,6 +16,7 @@ export function rankerOptions(): RankerOptions {
       fault: () => undefined,
       death: () => undefined,
       device: () => undefined,
+      unshared: () => undefined,
     },
   };
 }

@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { ModelDescription, Rankers, ServedModel } from "../../ranker/port.js";
+import type { ModelDescription, Rankers } from "../../ranker/port.js";
 import { modelNameSchema } from "../../scoring/requests/names.js";
 import { bodyStream } from "../plugins/body-stream.js";
 import { refuseOtherTypes } from "../plugins/media-types.js";
@@ -37,7 +37,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
       },
       async () => ({
         default: rankers.defaultName,
-        models: rankers.describe().map(({ name }) => renderModel(rankers.inspect(name))),
+        models: await Promise.all(rankers.describe().map(({ name }) => renderModel(rankers, name))),
         faulty: [...rankers.faulty()],
       }),
     );
@@ -52,7 +52,7 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           response: { 200: modelSchema, ...problems("model_not_found", "model_invalid") },
         },
       },
-      async ({ params }) => renderModel(rankers.inspect(params.model)),
+      async ({ params }) => renderModel(rankers, params.model),
     );
     app.post(
       "/v1/models/:model/reload",
@@ -66,13 +66,20 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           params,
           response: {
             200: modelSchema.describe("The model that is served now"),
-            ...problems("model_not_found", "model_invalid", "model_busy", "model_rejected", ...BODY_PROBLEMS),
+            ...problems(
+              "model_not_found",
+              "model_invalid",
+              "model_busy",
+              "model_rejected",
+              "memory_insufficient",
+              ...BODY_PROBLEMS,
+            ),
           },
         },
       },
       async ({ params }) => {
         await rankers.reload(params.model);
-        return renderModel(rankers.inspect(params.model));
+        return renderModel(rankers, params.model);
       },
     );
     await app.register(weightRoutes(rankers));
@@ -106,6 +113,7 @@ function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
               "model_busy",
               "model_rejected",
               "model_read_only",
+              "memory_insufficient",
               "weights_invalid",
               ...BODY_PROBLEMS,
             ),
@@ -114,7 +122,7 @@ function weightRoutes(rankers: Rankers): FastifyPluginAsyncZod {
       },
       async ({ params, body }) => {
         await rankers.replaceWeights(params.model, body);
-        return renderModel(rankers.inspect(params.model));
+        return renderModel(rankers, params.model);
       },
     );
   };
@@ -134,7 +142,8 @@ function renderLearned({ learned, version }: ModelDescription): z.infer<typeof m
   };
 }
 
-function renderModel({ model, state }: ServedModel): z.infer<typeof modelSchema> {
+async function renderModel(rankers: Rankers, name: string): Promise<z.infer<typeof modelSchema>> {
+  const { model, memory, state } = rankers.inspect(name);
   return {
     name: model.name,
     version: model.version,
@@ -147,6 +156,11 @@ function renderModel({ model, state }: ServedModel): z.infer<typeof modelSchema>
     precision: model.precision,
     gradient_graphs: [...model.gradientGraphs],
     gradient_graphs_unsupported: model.gradientGraphsUnsupported,
+    memory: {
+      used_bytes: await rankers.memoryBytes(name),
+      forward_bytes: memory.forwardBytes,
+      all_graphs_bytes: memory.allGraphsBytes,
+    },
     learned: renderLearned(model),
     provenance: { ...model.provenance },
     metrics: { ...model.metrics },

@@ -35,6 +35,27 @@ export const modelSchema = z
       .string()
       .nullable()
       .describe("Why the model has no gradient graphs, if its export says so"),
+    memory: z
+      .object({
+        used_bytes: z
+          .number()
+          .int()
+          .nullable()
+          .describe(
+            "What the model's engine processes take now, as proportional set size; null while the model is not loaded, and on systems other than Linux",
+          ),
+        forward_bytes: z
+          .number()
+          .int()
+          .describe("Estimate to load the model on the CPU and run the forward graph"),
+        all_graphs_bytes: z
+          .number()
+          .int()
+          .describe("The same with every graph of the model, one direction, and the sums of one"),
+      })
+      .describe(
+        "Memory in bytes. Estimates are for short texts; texts of 512 tokens take up to twice as much.",
+      ),
     learned: z
       .object({
         target: z.string().describe("Name of the quantity that it estimates"),

@@ -52,6 +52,7 @@ export const RUN_PROBLEMS: readonly ErrorCode[] = [
   "model_not_found",
   "model_not_ready",
   "model_invalid",
+  "memory_insufficient",
   "device_unavailable",
   "overloaded",
   "deadline_exceeded",

@@ -97,8 +97,18 @@ export interface BatchPartOutputs extends BatchPart {
 
 /** A message from an engine process to the service. */
 export type FromEngine =
-  /** If the CPU replaces the requested device, `missing` says why that device is not available. */
-  | { readonly type: "ready"; readonly device: Device; readonly missing: string | null }
+  /**
+   * If the CPU replaces the requested device, `missing` says why that device is not available. `unshared` says why each session
+   * multiplies the weights out for itself; it is null if the sessions share them.
+   */
+  | {
+      readonly type: "ready";
+      readonly device: Device;
+      readonly missing: string | null;
+      readonly unshared: string | null;
+    }
+  /** A temporary directory of the process. The service removes it if the process cannot. */
+  | { readonly type: "scratch"; readonly directory: string }
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "pong" }
   | { readonly type: "answer"; readonly ask: number; readonly value: number | Float32Array }
@@ -130,5 +140,7 @@ export interface BatchFacts {
   readonly paddedTokens: number;
   /** Its cost in tokens of the forward graph. */
   readonly cost: number;
+  /** Part of the engine's cores that the batch had, in (0, 1]. */
+  readonly coresShare: number;
   readonly inferMs: number;
 }

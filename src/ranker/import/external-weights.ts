@@ -2,15 +2,13 @@ import { createReadStream } from "node:fs";
 import { type FileHandle, open, stat, writeFile } from "node:fs/promises";
 import { relative, resolve, sep } from "node:path";
 import { AssayError, messageOf } from "../../errors.js";
-import { type GraphProto, makeEntry, type TensorProto } from "./onnx.js";
+import { type Entry, EXTERNAL, type GraphProto, makeEntry, type TensorProto } from "./onnx.js";
 
-/** `data_location` of a tensor whose data are in another file. */
-const EXTERNAL = 1;
 /** A tensor begins at a multiple of this many bytes. */
 const ALIGNMENT = 64;
 
 /** The place of a tensor's data: `length` bytes of the file `path` from `offset` on. */
-interface Extent {
+export interface Extent {
   readonly path: string;
   readonly offset: number;
   readonly length: number;
@@ -34,23 +32,9 @@ export async function gatherExternalWeights(
   );
   const file = await open(target, "wx");
   try {
-    let end = 0;
-    const placed = new Map<string, number>();
+    const tensorFile = createTensorFile(file, name);
     for (const { tensor, extent } of located) {
-      const key = JSON.stringify(extent);
-      let offset = placed.get(key);
-      if (offset === undefined) {
-        offset = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
-        await file.writeFile(new Uint8Array(offset - end));
-        await copyExtent(extent, file);
-        end = offset + extent.length;
-        placed.set(key, offset);
-      }
-      tensor.externalData = [
-        makeEntry("location", name),
-        makeEntry("offset", String(offset)),
-        makeEntry("length", String(extent.length)),
-      ];
+      tensor.externalData = await tensorFile.copy(extent);
     }
   } finally {
     await file.close();
@@ -58,8 +42,52 @@ export async function gatherExternalWeights(
   return true;
 }
 
+/** A file to which the data of tensors are appended, equal ones once. Each method answers the entries that refer to the data. */
+export interface TensorFile {
+  /** Appends the data of an extent. */
+  copy(extent: Extent): Promise<Entry[]>;
+  /** Appends what `make` answers, unless data of the same key are there already. */
+  add(key: string, make: () => Promise<Uint8Array>): Promise<Entry[]>;
+}
+
+/** `file` is empty; graphs call it `name`. */
+export function createTensorFile(file: FileHandle, name: string): TensorFile {
+  let end = 0;
+  const placed = new Map<string, Entry[]>();
+
+  async function place(key: string, append: () => Promise<number>): Promise<Entry[]> {
+    const known = placed.get(key);
+    if (known !== undefined) return known;
+    const offset = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+    await file.writeFile(new Uint8Array(offset - end));
+    const length = await append();
+    end = offset + length;
+    const entries = [
+      makeEntry("location", name),
+      makeEntry("offset", String(offset)),
+      makeEntry("length", String(length)),
+    ];
+    placed.set(key, entries);
+    return entries;
+  }
+
+  return {
+    copy: (extent) =>
+      place(JSON.stringify(extent), async () => {
+        await copyExtent(extent, file);
+        return extent.length;
+      }),
+    add: (key, make) =>
+      place(key, async () => {
+        const bytes = await make();
+        await file.writeFile(bytes);
+        return bytes.length;
+      }),
+  };
+}
+
 /** Tensors of the graph and of its subgraphs. */
-function* tensorsOf({ initializer, node }: GraphProto): Generator<TensorProto> {
+export function* tensorsOf({ initializer, node }: GraphProto): Generator<TensorProto> {
   yield* initializer;
   for (const { attribute } of node) {
     for (const { t, g, graphs } of attribute) {
@@ -69,7 +97,8 @@ function* tensorsOf({ initializer, node }: GraphProto): Generator<TensorProto> {
   }
 }
 
-async function locate({ name, externalData }: TensorProto, directory: string): Promise<Extent> {
+/** Where an external tensor of a graph in `directory` has its data. Throws `model_invalid`. */
+export async function locate({ name, externalData }: TensorProto, directory: string): Promise<Extent> {
   const entries = new Map(externalData.map(({ key, value }) => [key, value]));
   const location = entries.get("location") ?? "";
   const path = resolve(directory, location);

@@ -81,7 +81,11 @@ export interface DimensionProto extends Message {
 
 /** Element types of tensors. */
 export const FLOAT = 1;
+export const INT8 = 3;
 export const INT64 = 7;
+
+/** `data_location` of a tensor whose data are in another file. */
+export const EXTERNAL = 1;
 
 const { STRING, BYTES, FLOAT: FLOAT32, INT32, INT64: INT64_FIELD, MESSAGE } = Type;
 
@@ -181,6 +185,16 @@ export function makeEntry(key: string, value: string): Entry {
   return create(schema("StringStringEntryProto"), { key, value });
 }
 
+/** A float32 tensor whose data are where `externalData` says. */
+export function makeExternalTensor(
+  name: string,
+  dims: readonly bigint[],
+  externalData: readonly Entry[],
+): TensorProto {
+  const place = { externalData: [...externalData], dataLocation: EXTERNAL };
+  return create(schema("TensorProto"), { name, dims: [...dims], dataType: FLOAT, ...place });
+}
+
 /** An entry for a graph's list of outputs that has only a name. */
 export function makeValueInfo(name: string): ValueInfoProto {
   return create(schema("ValueInfoProto"), { name });
@@ -196,6 +210,7 @@ export function makeMatrixInfo(name: string, rows: string, columns: number): Val
 interface Messages {
   readonly ModelProto: ModelProto;
   readonly NodeProto: NodeProto;
+  readonly TensorProto: TensorProto;
   readonly StringStringEntryProto: Entry;
   readonly ValueInfoProto: ValueInfoProto;
 }

@@ -4,16 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
-import { createFatalTexts } from "../../../src/ranker/engine/host/fatal-texts.js";
-import {
-  type EngineHost,
-  type EngineHostOptions,
-  startEngineHost,
-} from "../../../src/ranker/engine/host/host.js";
-import type { BatchFacts, EngineSetup } from "../../../src/ranker/engine/protocol.js";
+import type { EngineHost } from "../../../src/ranker/engine/host/host.js";
+import type { BatchFacts } from "../../../src/ranker/engine/protocol.js";
 import type { Graph } from "../../../src/ranker/graphs.js";
 import type { AskedMatrix, Outputs, RankerState, Text } from "../../../src/ranker/port.js";
-import { readManifest, SHIPPED } from "../../support/model.js";
+import { startEngine } from "../../support/engine.js";
+import { SHIPPED } from "../../support/model.js";
 import { expand, type OracleText, readOracle } from "../../support/oracle.js";
 import { childPids } from "../../support/processes.js";
 
@@ -31,32 +27,6 @@ function textOf({ text, query, document }: LogitCase): Text {
   return text === undefined
     ? { first: expand(query as OracleText), second: expand(document as OracleText) }
     : { first: expand(text), second: null };
-}
-
-function startEngine(
-  { directory = SHIPPED, ...setup }: Partial<EngineSetup> & { directory?: string } = {},
-  observers: Partial<Omit<EngineHostOptions, "setup">> = {},
-): EngineHost {
-  return startEngineHost({
-    setup: {
-      folder: { directory, manifest: readManifest(directory) },
-      precision: "fp32",
-      device: { kind: "cpu" },
-      fallback: false,
-      sessions: 1,
-      threads: 2,
-      ...setup,
-    },
-    fatalTexts: createFatalTexts(),
-    onBatch: () => undefined,
-    onTokenised: () => undefined,
-    onState: () => undefined,
-    onFault: () => undefined,
-    onDeath: () => undefined,
-    onDevice: () => undefined,
-    onQueue: () => undefined,
-    ...observers,
-  });
 }
 
 function run(

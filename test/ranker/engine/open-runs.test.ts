@@ -48,7 +48,7 @@ function finish(runs: OpenRuns, batch: number, ...parts: readonly BatchPart[]): 
         featureNormsSquared: Float32Array.from(rows, (row) => row + 0.5),
       },
     })),
-    facts: { rows: 1, tokens: 1, paddedTokens: 1, cost: 1, inferMs: 1 },
+    facts: { rows: 1, tokens: 1, paddedTokens: 1, cost: 1, coresShare: 1, inferMs: 1 },
   });
 }
 

@@ -24,7 +24,7 @@ function setUp(isNeeded: () => boolean = () => true): Setup {
     start(onDeath) {
       startedAtMs.push(Date.now());
       die = onDeath;
-      return { tell: () => undefined, push: async () => undefined, end: async () => undefined };
+      return { pid: 1, tell: () => undefined, push: async () => undefined, end: async () => undefined };
     },
     onState: () => undefined,
     onDeath: (_death, wasReady) => deaths.push(wasReady),

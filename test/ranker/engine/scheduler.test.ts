@@ -8,7 +8,7 @@ import {
   type Scheduler,
 } from "../../../src/ranker/engine/process/scheduler.js";
 import type { SessionHandle } from "../../../src/ranker/engine/process/session-handle.js";
-import type { BatchPartOutputs } from "../../../src/ranker/engine/protocol.js";
+import type { BatchFacts, BatchPartOutputs } from "../../../src/ranker/engine/protocol.js";
 import type { PaddedBatch } from "../../../src/ranker/engine/session/padding.js";
 
 /** A session that works until the test says that it is done; each row's logit is its first token id. */
@@ -63,29 +63,34 @@ interface Setup {
   readonly finished: BatchPartOutputs[];
   readonly failed: string[];
   readonly padded: number[];
+  readonly facts: BatchFacts[];
 }
 
-function setUp(sessions = 1, wide: FakeThread | null = null): Setup {
+function setUp(sessions = 1, wide: FakeThread | null = null, bulkPauseMsMax = 500): Setup {
   const threads = Array.from({ length: sessions }, fakeThread);
   const started: number[][] = [];
   const finished: BatchPartOutputs[] = [];
   const failed: string[] = [];
   const padded: number[] = [];
+  const facts: BatchFacts[] = [];
   const scheduler = createScheduler({
     threads,
-    wide: wide && { thread: wide, graph: "forward" },
+    wide: wide && { thread: wide, graph: "forward", tokensMax: 80 },
     tokensMax: 40,
-    bulkPauseMsMax: 500,
+    bulkPauseMsMax,
     pad(rows): PaddedBatch {
       padded.push(rows.length);
       const ids = BigInt64Array.from(rows, (row) => BigInt(row.ids[0] as number));
       return { rows: rows.length, shape: [rows.length, 10], inputs: { ids } };
     },
     onStarted: (_batch, parts) => started.push(parts.flatMap(({ rows }) => rows)),
-    onFinished: (_batch, parts) => finished.push(...parts),
+    onFinished(_batch, parts, fact) {
+      finished.push(...parts);
+      facts.push(fact);
+    },
     onFailed: (_batch, reason) => failed.push(reason),
   });
-  return { scheduler, threads, started, finished, failed, padded };
+  return { scheduler, threads, started, finished, failed, padded, facts };
 }
 
 /** Rows of ten tokens, of which a batch holds four, or of other lengths; the first token id of each is `100 * run + row`. */
@@ -104,6 +109,17 @@ function rows(run: number, count: number, tokens = 10): PendingRow[] {
       alone: false,
     }),
   );
+}
+
+/** The same rows for a graph with an operand. */
+function tangents(run: number, count: number, tokens = 10): PendingRow[] {
+  const work = { graph: "tangent", asked: [], operand: "direction" } as const;
+  return rows(run, count, tokens).map((row) => pendingRow({ ...row, work }));
+}
+
+/** The first token ids of rows of a run. */
+function ids(run: number, count: number, from = 0): number[] {
+  return Array.from({ length: count }, (_, row) => 100 * run + from + row);
 }
 
 describe("the scheduler", () => {
@@ -176,6 +192,71 @@ describe("the scheduler", () => {
     );
     expect([wide, ...threads].map(({ at }) => at)).toEqual([null, null, [100]]);
   });
+
+  it("runs every batch with an operand in the session over all cores, with that session's budget", async () => {
+    const wide = fakeThread();
+    const { scheduler, threads, facts } = setUp(2, wide);
+    scheduler.add("bulk", tangents(1, 12));
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([ids(1, 8), null, null]);
+    await wide.finish();
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([ids(1, 4, 8), null, null]);
+    await wide.finish();
+    scheduler.add("bulk", rows(2, 8));
+    for (const thread of threads) await thread.finish();
+    expect(facts.map(({ coresShare }) => coresShare)).toEqual([1, 1, 0.5, 0.5]);
+    expect(scheduler.busy()).toBe(false);
+  });
+
+  it("runs batches with an operand in its only session", () => {
+    const { scheduler, threads } = setUp();
+    scheduler.add("bulk", tangents(1, 8));
+    expect(threads.map(({ at }) => at)).toEqual([ids(1, 4)]);
+  });
+
+  it("lets neither lane of interactive rows wait for the other, nor for bulk of the other", async () => {
+    const wide = fakeThread();
+    const { scheduler, threads } = setUp(2, wide);
+    scheduler.add("bulk", tangents(1, 16));
+    scheduler.add("interactive", tangents(2, 1));
+    scheduler.add("interactive", rows(3, 1));
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([ids(1, 8), null, [300]]);
+    await wide.finish();
+    expect(wide.at).toEqual([200]);
+    await threads[1]?.finish();
+    await wide.finish();
+    expect(wide.at).toEqual(ids(1, 8, 8));
+
+    scheduler.add("bulk", rows(4, 8));
+    await wide.finish();
+    scheduler.add("interactive", tangents(5, 1));
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([[500], ids(4, 4, 4), ids(4, 4)]);
+  });
+
+  it("lets no bulk overtake bulk that waits for the session over all cores", async () => {
+    const wide = fakeThread();
+    const { scheduler, threads } = setUp(2, wide);
+    scheduler.add("bulk", tangents(1, 16));
+    scheduler.add("bulk", rows(2, 8));
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([ids(1, 8), null, null]);
+    await wide.finish();
+    expect([wide, ...threads].map(({ at }) => at)).toEqual([ids(1, 8, 8), ids(2, 4, 4), ids(2, 4)]);
+  });
+
+  it.each([
+    ["an operand", tangents],
+    ["no operand", rows],
+  ])(
+    "gives bulk with %s a batch after its pause, however much of each lane is interactive",
+    async (_with, made) => {
+      const wide = fakeThread();
+      const { scheduler, threads } = setUp(2, wide, -1);
+      const sessions = [wide, ...threads];
+      scheduler.add("interactive", [...tangents(1, 40), ...rows(2, 40)]);
+      scheduler.add("bulk", made(3, 1));
+      for (const thread of sessions) await thread.finish();
+      expect(sessions.flatMap(({ at }) => at)).toContain(300);
+    },
+  );
 
   it("runs an interactive row before the bulk batch that was ready", async () => {
     const { scheduler, threads } = setUp();

@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { RUNTIME_ENVIRONMENT } from "../../runtime-environment.js";
 import type { EngineSetup, FromEngine, ToEngine } from "../protocol.js";
@@ -22,8 +23,8 @@ const PINGS_UNANSWERED_MAX = 4;
 /** A process that was asked to end is killed after this time. */
 const LEAVE_MS_MAX = 5000;
 
-/** Messages of an engine process other than the answers to pings. */
-export type EngineMessage = Exclude<FromEngine, { type: "pong" }>;
+/** Messages of an engine process that are for others than this module. */
+export type EngineMessage = Exclude<FromEngine, { type: "pong" | "scratch" }>;
 
 /** The end of an engine process. */
 export interface Death {
@@ -34,6 +35,8 @@ export interface Death {
 
 /** A running engine process. */
 export interface EngineChild {
+  /** Undefined if the process could not be started. */
+  readonly pid: number | undefined;
   /** Sends a message. A message to a process that has just died is lost. */
   tell(message: ToEngine): void;
   /** The same, but resolves when the channel has taken the message, so that a long stream of messages does not pile up. */
@@ -42,11 +45,20 @@ export interface EngineChild {
   end(): Promise<void>;
 }
 
-const alive = new Set<ChildProcess>();
+/** The running processes with their temporary directories. */
+const alive = new Map<ChildProcess, string | null>();
 // A suspended engine process (SIGSTOP) does not notice that its service is gone, so the service kills it at its own exit.
 process.on("exit", () => {
-  for (const child of alive) child.kill("SIGKILL");
+  for (const [child, scratch] of alive) {
+    child.kill("SIGKILL");
+    removeScratch(scratch);
+  }
 });
+
+/** An engine process removes its directory itself if it notices its end. */
+function removeScratch(directory: string | null): void {
+  if (directory !== null) rmSync(directory, { recursive: true, force: true });
+}
 
 /** `onDeath` is called once, after the last message, however the process ends. */
 export function startChild(
@@ -64,7 +76,7 @@ export function startChild(
       ...RUNTIME_ENVIRONMENT,
     },
   });
-  alive.add(child);
+  alive.set(child, null);
   let unanswered = 0;
   let hung = false;
   const gone = new Promise<void>((resolve) => {
@@ -97,6 +109,7 @@ export function startChild(
   let dead = false;
   function die(death: Death): void {
     clearInterval(watch);
+    removeScratch(alive.get(child) ?? null);
     alive.delete(child);
     if (dead) return;
     dead = true;
@@ -105,7 +118,10 @@ export function startChild(
 
   child.on("message", (messages: readonly FromEngine[]) => {
     unanswered = 0;
-    for (const message of messages) if (message.type !== "pong") onMessage(message);
+    for (const message of messages) {
+      if (message.type === "scratch") alive.set(child, message.directory);
+      else if (message.type !== "pong") onMessage(message);
+    }
   });
   child.on("error", (error) =>
     die({ reason: `the engine process cannot run: ${error.message}`, killed: false }),
@@ -118,6 +134,7 @@ export function startChild(
   tell({ type: "load", ...setup });
 
   return {
+    pid: child.pid,
     tell,
     push,
     async end() {

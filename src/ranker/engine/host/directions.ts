@@ -2,7 +2,7 @@ import { AssayError } from "../../../errors.js";
 import type { DirectionVector } from "../../port.js";
 import type { EngineChild } from "./child.js";
 
-/** Most vectors that an engine process keeps. In each session thread a vector takes as much memory as the weights in float32. */
+/** Most vectors that an engine process keeps. Each takes as much memory as the weights in float32. */
 const VECTORS_MAX = 2;
 
 /**

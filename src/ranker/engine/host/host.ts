@@ -1,5 +1,6 @@
 import { AssayError, asAssayError } from "../../../errors.js";
 import type { Priority } from "../../batch-planner.js";
+import { processMemory } from "../../memory.js";
 import { parameterCount } from "../../parameters.js";
 import type { DirectionVector, Outputs, RankerState } from "../../port.js";
 import type { BatchFacts, Device, EngineSetup, RunPart, ToEngine } from "../protocol.js";
@@ -33,6 +34,8 @@ export interface EngineHostOptions {
   readonly onDeath: (reason: string) => void;
   /** Called with the device in use. `missing` says why it is not the requested one. */
   readonly onDevice: (device: Device, missing: string | null) => void;
+  /** Each session multiplies the weights out for itself, which takes more memory, because they cannot be shared. */
+  readonly onUnshared: (reason: string) => void;
   /** The number of waiting tokens has changed. */
   readonly onQueue: () => void;
 }
@@ -52,6 +55,8 @@ export interface EngineHost {
    * `cancelled`.
    */
   run(request: HostRequest, signal: AbortSignal): Promise<Outputs>;
+  /** Bytes of memory that the process takes; null if it is not ready, or the system does not tell. */
+  memoryBytes(): Promise<number | null>;
   /** Begins sums of gradients. `accumulate` runs name the sums that they add to. Throws `overloaded` if too many are open. */
   openSums(): HostSums;
   /** The trees' answers (N) to a matrix (N, F). Waits and throws as `run` does. */
@@ -108,6 +113,7 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     switch (message.type) {
       case "ready":
         options.onDevice(message.device, message.missing);
+        if (message.unshared !== null) options.onUnshared(message.unshared);
         engine.ready();
         sendParts(runs.left());
         treesJobs.sendLeft();
@@ -214,6 +220,10 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     state: engine.state,
     settled: engine.settled,
     tokens: runs.tokens,
+    async memoryBytes() {
+      const { pid } = engine.child();
+      return isReady() && pid !== undefined ? processMemory(pid) : null;
+    },
     async run(request, signal) {
       refuseIfOver(signal);
       options.fatalTexts.check(request.texts);

@@ -1,14 +1,14 @@
 import type { DirectionChunk } from "../protocol.js";
 import type { SessionHandle } from "./session-handle.js";
 
-/** Assembles vectors from chunks and passes them to the session threads, which keep them until `forget`. */
+/** Assembles vectors from chunks and passes them to the session thread that uses them, which keeps them until `forget`. */
 export interface DirectionIntake {
   add(chunk: DirectionChunk): void;
   forget(digest: string): void;
 }
 
 /** `count`: entries of a vector. */
-export function createDirectionIntake(threads: readonly SessionHandle[], count: number): DirectionIntake {
+export function createDirectionIntake(thread: SessionHandle, count: number): DirectionIntake {
   const arriving = new Map<string, Float32Array<ArrayBuffer>>();
   return {
     add({ digest, at, bytes }) {
@@ -18,14 +18,11 @@ export function createDirectionIntake(threads: readonly SessionHandle[], count: 
       new Uint8Array(vector.buffer).set(bytes, at);
       if (at + bytes.length < vector.byteLength) return;
       arriving.delete(digest);
-      // ONNX Runtime does not accept shared memory, so each thread gets its own copy; the last thread gets this vector.
-      threads.forEach((thread, index) => {
-        thread.keepDirection(digest, index === threads.length - 1 ? vector : vector.slice());
-      });
+      thread.keepDirection(digest, vector);
     },
     forget(digest) {
       arriving.delete(digest);
-      for (const thread of threads) thread.forgetDirection(digest);
+      thread.forgetDirection(digest);
     },
   };
 }

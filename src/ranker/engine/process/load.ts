@@ -3,6 +3,7 @@ import { checkDigests } from "../../digests.js";
 import { forwardGraph, type Work } from "../../graphs.js";
 import { loadTokeniser, type Tokeniser } from "../../tokeniser.js";
 import type { Device, EngineSetup } from "../protocol.js";
+import type { WeightsSource } from "../session/packs-weights.js";
 import {
   checkSelfTest,
   closenessOf,
@@ -10,10 +11,11 @@ import {
   selfTestBatches,
   selfTestTexts,
 } from "../session/self-test.js";
-import { batchTokensMax } from "./batch-budget.js";
+import { batchTokensMax, wideTokensMax } from "./batch-budget.js";
 import { cudaFailure } from "./cuda.js";
 import type { WideSession } from "./scheduler.js";
 import { type SessionHandle, startSession } from "./session-handle.js";
+import { type ChosenSource, chooseSource, type OnScratch } from "./weights-source.js";
 
 /** A model whose files match their digests and whose sessions have passed the self-test. */
 export interface LoadedModel {
@@ -23,6 +25,8 @@ export interface LoadedModel {
   readonly device: Device;
   /** Why the requested device is not available; null if it is the one in use. */
   readonly missing: string | null;
+  /** Why each session multiplies the weights out for itself; null if the sessions share them. */
+  readonly unshared: string | null;
 }
 
 const CPU: Device = { kind: "cpu" };
@@ -30,7 +34,7 @@ const CPU: Device = { kind: "cpu" };
 /**
  * Throws `model_invalid` if the folder has a fault, and `device_unavailable` if the device is missing and there is no fallback.
  */
-export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
+export async function loadModel(setup: EngineSetup, onScratch: OnScratch): Promise<LoadedModel> {
   const { folder } = setup;
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
@@ -38,29 +42,30 @@ export async function loadModel(setup: EngineSetup): Promise<LoadedModel> {
   const batchesOn = (device: Device, brief: boolean): SelfTestBatch[] =>
     selfTestBatches(folder, rows, { device, tokensMax: batchTokensMax(device, setup), brief });
   const brief: Brief = (device) => batchesOn(device, true);
-  const { threads, device, missing } = await openThreads(setup, brief);
+  const opening: Opening = { setup, brief, onScratch };
+  const { threads, device, missing, source, unshared } = await openThreads(opening);
   for (const { batch, samples } of batchesOn(device, false)) {
     const work = firstWork(setup);
     const { outputs } = await (threads[0] as SessionHandle).run(work, batch, null);
     checkSelfTest(folder, samples, outputs.logits, closenessOf(work.graph, device));
   }
-  const wide = await openWide(setup, device, brief);
-  return { tokenise, threads, wide, device, missing };
+  const wide = await openWide(opening, device, source);
+  return { tokenise, threads, wide, device, missing, unshared };
 }
 
 /** Opens the wide session. Null on a GPU, and if one session already has all cores. */
-async function openWide(setup: EngineSetup, device: Device, brief: Brief): Promise<WideSession | null> {
-  const { folder, sessions, threads } = setup;
+async function openWide(
+  { setup, brief }: Opening,
+  device: Device,
+  source: WeightsSource,
+): Promise<WideSession | null> {
+  const { folder, sessions } = setup;
   if (device.kind !== "cpu" || sessions === 1) return null;
-  const thread = startSession({
-    folder,
-    device,
-    threads: sessions * threads,
-    selfTest: brief(device),
-  });
+  const threads = sessions * setup.threads;
+  const thread = startSession({ folder, source, device, threads, selfTest: brief(device) });
   const work = firstWork(setup);
   await thread.open(work);
-  return { thread, graph: work.graph };
+  return { thread, graph: work.graph, tokensMax: wideTokensMax(threads) };
 }
 
 /** The work of the first session. */
@@ -70,13 +75,19 @@ function firstWork({ precision }: EngineSetup): Work {
 
 type Brief = (device: Device) => SelfTestBatch[];
 
-async function openThreads(
-  setup: EngineSetup,
-  brief: Brief,
-): Promise<Pick<LoadedModel, "threads" | "device" | "missing">> {
+interface Opening {
+  readonly setup: EngineSetup;
+  readonly brief: Brief;
+  readonly onScratch: OnScratch;
+}
+
+type Opened = ChosenSource & Pick<LoadedModel, "threads" | "device" | "missing">;
+
+async function openThreads(opening: Opening): Promise<Opened> {
+  const { setup } = opening;
   const { device } = setup;
   try {
-    return { threads: await openOn(device, setup, brief), device, missing: null };
+    return { ...(await openOn(device, opening)), device, missing: null };
   } catch (error) {
     const message = messageOf(error);
     if (device.kind === "cpu") throw new AssayError("model_invalid", { detail: message, cause: error });
@@ -87,14 +98,19 @@ async function openThreads(
         cause: error,
       });
     }
-    return { threads: await openOn(CPU, setup, brief), device: CPU, missing: reason };
+    return { ...(await openOn(CPU, opening)), device: CPU, missing: reason };
   }
 }
 
-async function openOn(device: Device, setup: EngineSetup, brief: Brief): Promise<SessionHandle[]> {
+async function openOn(
+  device: Device,
+  { setup, brief, onScratch }: Opening,
+): Promise<ChosenSource & Pick<LoadedModel, "threads">> {
   const { folder, sessions, threads } = setup;
+  const chosen = await chooseSource(folder, device, onScratch);
+  const { source } = chosen;
   const opened = Array.from({ length: device.kind === "cpu" ? sessions : 1 }, () =>
-    startSession({ folder, device, threads, selfTest: brief(device) }),
+    startSession({ folder, source, device, threads, selfTest: brief(device) }),
   );
   try {
     await Promise.all(opened.map((thread) => thread.open(firstWork(setup))));
@@ -102,5 +118,5 @@ async function openOn(device: Device, setup: EngineSetup, brief: Brief): Promise
     await Promise.all(opened.map((thread) => thread.close()));
     throw error;
   }
-  return opened;
+  return { ...chosen, threads: opened };
 }

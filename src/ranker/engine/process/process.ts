@@ -3,6 +3,7 @@
  * It exchanges the messages of `protocol.ts` with the service that forked it, and ends when that service is gone.
  */
 
+import { rmSync } from "node:fs";
 import { parameterCount } from "../../parameters.js";
 import type { TokenisedText } from "../../tokeniser.js";
 import type { EngineSetup, FromEngine, RunPart, ToEngine } from "../protocol.js";
@@ -12,6 +13,7 @@ import { batchTokensMax } from "./batch-budget.js";
 import { createDirectionIntake, type DirectionIntake } from "./direction-intake.js";
 import { loadModel } from "./load.js";
 import { createScheduler, pendingRow, type Scheduler } from "./scheduler.js";
+import type { SessionHandle } from "./session-handle.js";
 import { createSumsMemory, type SumsMemory } from "./sums-memory.js";
 import { createTokenising, type Tokenising } from "./tokenising.js";
 import { createTrees, type Trees } from "./trees.js";
@@ -28,6 +30,8 @@ interface Engine {
 }
 
 let engine: Engine | null = null;
+
+let scratch: string | null = null;
 
 let outbox: FromEngine[] = [];
 
@@ -46,7 +50,10 @@ function send(message: FromEngine): void {
 }
 
 async function load(setup: EngineSetup): Promise<void> {
-  const { tokenise, threads, wide, device, missing } = await loadModel(setup);
+  const { tokenise, threads, wide, device, missing, unshared } = await loadModel(setup, (directory) => {
+    scratch = directory;
+    send({ type: "scratch", directory });
+  });
   const scheduler = createScheduler({
     threads,
     wide,
@@ -63,14 +70,15 @@ async function load(setup: EngineSetup): Promise<void> {
     onFailed: (run, reason) => send({ type: "refused", run, reason }),
   });
   const count = parameterCount(setup.folder.manifest);
+  const withOperands = wide?.thread ?? (threads[0] as SessionHandle);
   engine = {
     tokenising,
     scheduler,
-    directions: createDirectionIntake(threads, count),
-    sums: createSumsMemory(threads, count),
+    directions: createDirectionIntake(withOperands, count),
+    sums: createSumsMemory(withOperands, count),
     trees: createTrees(setup.folder, send),
   };
-  send({ type: "ready", device, missing });
+  send({ type: "ready", device, missing, unshared });
 }
 
 function tokenised(
@@ -145,6 +153,7 @@ process.on("message", (message: ToEngine): void => {
 // The service has closed the channel, which it does when no run is left, or it has died: nobody waits for an answer. An exit
 // while a session runs or is opened would abort the process with a core dump, so it is killed instead.
 process.on("disconnect", () => {
+  if (scratch !== null) rmSync(scratch, { recursive: true, force: true });
   if (engine === null || engine.tokenising.busy() || engine.scheduler.busy() || engine.trees.busy())
     process.kill(process.pid, "SIGKILL");
   process.exit(0);

@@ -10,20 +10,8 @@ import type { TokenisedText } from "../../tokeniser.js";
 import type { BatchFacts, BatchPart, BatchPartOutputs, Matrices } from "../protocol.js";
 import { gatherRows } from "../rows.js";
 import type { PaddedBatch } from "../session/padding.js";
+import { BATCH_SCALE } from "./batch-budget.js";
 import { GraphFault, type SessionHandle } from "./session-handle.js";
-
-/**
- * Budget of a batch by graph, as a multiple. int8 products need more rows than fp32 products to keep a core busy. Each batch of
- * `accumulate` writes every parameter and adds it to the sums. For the 22.7 M parameters of MiniLM this takes some 130 of the 400
- * ms of a batch of 512 tokens. Batches of 768 tokens are 4% faster; 1024 are no faster than 768, and other requests wait longer.
- */
-const BATCH_SCALE: Readonly<Record<Graph, number>> = {
-  forward: 1,
-  "forward.int8": 2,
-  norms: 1,
-  tangent: 1,
-  accumulate: 3,
-};
 
 /**
  * Whether the runs of a priority take turns: the run whose oldest row led a batch goes behind the others, so no run waits until a
@@ -49,16 +37,22 @@ export function pendingRow(row: Omit<PendingRow, "kind" | "tokens" | "batchScale
   return { ...row, kind: kindOf(row.work), tokens: row.text.ids.length, batchScale: BATCH_SCALE[graph] };
 }
 
+/**
+ * The thread that uses the cores of all others. It runs the graphs with operands, so that a direction, the gradient of a batch
+ * and the memory of these graphs exist once. It also runs a batch of `graph` that has the engine to itself.
+ */
 export interface WideSession {
   readonly thread: SessionHandle;
   readonly graph: Graph;
+  /** Most padded tokens of one of its batches. */
+  readonly tokensMax: number;
 }
 
 export interface SchedulerOptions {
   readonly threads: readonly SessionHandle[];
-  /** A session that uses the cores of all `threads`, for a batch of its graph that has the engine to itself. */
+  /** Null if a single session has all cores. It then runs every graph. */
   readonly wide: WideSession | null;
-  /** Most padded tokens of one batch. */
+  /** Most padded tokens of one batch of `threads`. */
   readonly tokensMax: number;
   /** How long interactive rows may keep bulk waiting. */
   readonly bulkPauseMsMax: number;
@@ -76,8 +70,14 @@ export interface Scheduler {
   busy(): boolean;
 }
 
+/** Where a batch runs: in one of `threads`, or in the wide session. A row's work decides it, but see `takeThread`. */
+const LANES = ["wide", "narrow"] as const;
+type Lane = (typeof LANES)[number];
+
 interface ReadyBatch {
   readonly priority: Priority;
+  /** The run whose row led it. */
+  readonly leader: number;
   readonly rows: readonly PendingRow[];
   /** The work of all its rows. */
   readonly work: Work;
@@ -85,36 +85,49 @@ interface ReadyBatch {
 }
 
 /**
- * Keeps every session busy with batches of waiting rows, which may come from several runs. While the sessions work, the next
- * batch is planned and padded. If rows are added or cancelled in the meantime, it is planned again.
+ * Keeps the sessions busy with batches of waiting rows, which may come from several runs. While they work, the next batches are
+ * planned and padded. If rows are added or cancelled in the meantime, they are planned again.
+ *
+ * Interactive rows of one lane never wait for the other lane. Bulk is served in order: while its first row waits for the wide
+ * session, which then keeps all cores busy, no later bulk overtakes it.
  */
 export function createScheduler(options: SchedulerOptions): Scheduler {
   /** In the order in which rows lead a batch. */
   const pending: Record<Priority, PendingRow[]> = { interactive: [], bulk: [] };
   const idle = [...options.threads];
   const { wide } = options;
+  const ready: Record<Lane, ReadyBatch | null> = { wide: null, narrow: null };
   let wideIsBusy = false;
   let bulkStartedAtMs = 0;
   let nextBatch = 1;
-  let ready: ReadyBatch | null = null;
   let preparing = false;
 
   function dispatch(): void {
-    while (idle.length > 0) {
-      const batch = ready ?? plan(idle.length);
-      if (batch === null) return;
-      ready = null;
-      take(batch);
-      if (batch.priority === "bulk") bulkStartedAtMs = performance.now();
-      void run(takeThread(batch), batch);
+    for (const lane of LANES) {
+      for (let count = idleIn(lane); count > 0; count = idleIn(lane)) {
+        const batch = ready[lane] ?? plan(lane, count);
+        if (batch === null) break;
+        ready[lane] = null;
+        take(batch);
+        if (batch.priority === "bulk") bulkStartedAtMs = performance.now();
+        void run(takeThread(lane, batch), batch);
+      }
     }
     prepare();
   }
 
+  function idleIn(lane: Lane): number {
+    if (lane === "narrow") return idle.length;
+    return wide === null || wideIsBusy ? 0 : 1;
+  }
+
+  function laneOf({ operand }: Work): Lane {
+    return wide === null || operand === null ? "narrow" : "wide";
+  }
+
   /** Removes the rows of a batch from the queue, and ends the turn of the run that led it. */
-  function take({ priority, rows }: ReadyBatch): void {
+  function take({ priority, leader, rows }: ReadyBatch): void {
     const taken = new Set(rows);
-    const leader = pending[priority][0]?.run;
     const left = pending[priority].filter((row) => !taken.has(row));
     pending[priority] = TAKES_TURNS[priority]
       ? [...left.filter(({ run }) => run !== leader), ...left.filter(({ run }) => run === leader)]
@@ -125,11 +138,11 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
    * The session for a batch. If a batch has fewer rows than there are sessions and nothing else waits or runs, it gets the wide
    * session, which uses all cores for each product. A normal session would leave the other cores idle.
    */
-  function takeThread({ rows, work }: ReadyBatch): SessionHandle {
+  function takeThread(lane: Lane, { rows, work }: ReadyBatch): SessionHandle {
     const waiting = pending.interactive.length + pending.bulk.length;
     const isLonely = idle.length === options.threads.length && waiting === 0 && rows.length < idle.length;
-    if (wide === null || wideIsBusy || !isLonely || work.graph !== wide.graph)
-      return idle.pop() as SessionHandle;
+    const isForWide = lane === "wide" || (isLonely && !wideIsBusy && work.graph === wide?.graph);
+    if (wide === null || !isForWide) return idle.pop() as SessionHandle;
     wideIsBusy = true;
     return wide.thread;
   }
@@ -140,23 +153,38 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
     preparing = true;
     setImmediate(() => {
       preparing = false;
-      ready ??= plan(1);
+      for (const lane of LANES) ready[lane] ??= plan(lane, 1);
     });
   }
 
-  function plan(sessionsIdle: number): ReadyBatch | null {
+  function plan(lane: Lane, sessionsIdle: number): ReadyBatch | null {
     // The waiting time of bulk starts when bulk arrives.
     if (pending.bulk.length === 0) bulkStartedAtMs = performance.now();
-    const planned: PlannedBatch | null = planNextBatch(pending, {
-      tokensMax: options.tokensMax,
+    const waiting = waitingFor(lane);
+    const planned: PlannedBatch | null = planNextBatch(waiting, {
+      tokensMax: lane === "wide" && wide !== null ? wide.tokensMax : options.tokensMax,
       sessionsIdle,
       bulkPauseMs: performance.now() - bulkStartedAtMs,
       bulkPauseMsMax: options.bulkPauseMsMax,
     });
     if (planned === null) return null;
-    const rows = planned.rows.map((index) => pending[planned.priority][index] as PendingRow);
-    const { work } = rows[0] as PendingRow;
-    return { priority: planned.priority, rows, work, padded: options.pad(rows.map(({ text }) => text)) };
+    const { priority } = planned;
+    const rows = planned.rows.map((index) => waiting[priority][index] as PendingRow);
+    const { run: leader, work } = waiting[priority][0] as PendingRow;
+    return { priority, leader, rows, work, padded: options.pad(rows.map(({ text }) => text)) };
+  }
+
+  function waitingFor(lane: Lane): Record<Priority, PendingRow[]> {
+    const isOfLane = ({ work }: PendingRow): boolean => laneOf(work) === lane;
+    const [first] = pending.bulk;
+    return {
+      interactive: pending.interactive.filter(isOfLane),
+      bulk: first !== undefined && isOfLane(first) ? pending.bulk.filter(isOfLane) : [],
+    };
+  }
+
+  function forgetReady(): void {
+    for (const lane of LANES) ready[lane] = null;
   }
 
   async function run(thread: SessionHandle, { rows, work, padded }: ReadyBatch): Promise<void> {
@@ -171,6 +199,7 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
       cost: rows.reduce((sum, { tokens }) => sum + tokens, 0) * COST[work.graph],
       tokens: rows.reduce((sum, { tokens }) => sum + tokens, 0),
       paddedTokens: padded.shape[0] * padded.shape[1],
+      coresShare: thread === wide?.thread ? 1 : 1 / options.threads.length,
     };
     const answer = await thread
       .run(work, padded, coefficientsOf(rows, padded))
@@ -194,14 +223,14 @@ export function createScheduler(options: SchedulerOptions): Scheduler {
   return {
     add(priority, rows) {
       pending[priority].push(...rows);
-      ready = null;
+      forgetReady();
       dispatch();
     },
     cancel(run) {
       for (const priority of PRIORITIES) {
         pending[priority] = pending[priority].filter((row) => row.run !== run);
       }
-      ready = null;
+      forgetReady();
       prepare();
     },
     busy: () => idle.length < options.threads.length || wideIsBusy,

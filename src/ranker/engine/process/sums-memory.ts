@@ -5,7 +5,7 @@ import type { SessionHandle } from "./session-handle.js";
 /** Entries that are added up before the main thread handles its messages again: a millisecond. */
 const SLICE = 2 ** 20;
 
-/** The main thread's side of the sums that the session threads add to. */
+/** The main thread's side of the sums that a session thread adds to. */
 export interface SumsMemory {
   open(name: string): void;
   /** ‖sums‖. */
@@ -16,10 +16,10 @@ export interface SumsMemory {
 }
 
 /** `count`: entries of a vector over all parameters. */
-export function createSumsMemory(threads: readonly SessionHandle[], count: number): SumsMemory {
+export function createSumsMemory(thread: SessionHandle, count: number): SumsMemory {
   const open = new Map<string, SharedSums>();
   /**
-   * Memory of closed sums, which new sums use again. If the garbage collectors of all threads had to free it, it would pile up.
+   * Memory of closed sums, which new sums use again. If the garbage collectors of both threads had to free it, it would pile up.
    */
   const free: Float64Array<SharedArrayBuffer>[] = [];
 
@@ -33,7 +33,7 @@ export function createSumsMemory(threads: readonly SessionHandle[], count: numbe
     open(name) {
       const sums = openSharedSums(count, free.pop());
       open.set(name, sums);
-      for (const thread of threads) thread.keepSums(name, sums);
+      thread.keepSums(name, sums);
     },
     async norm(name) {
       const { values } = find(name);
@@ -54,7 +54,7 @@ export function createSumsMemory(threads: readonly SessionHandle[], count: numbe
     forget(name) {
       free.push(closeSharedSums(find(name)));
       open.delete(name);
-      for (const thread of threads) thread.forgetSums(name);
+      thread.forgetSums(name);
     },
   };
 }

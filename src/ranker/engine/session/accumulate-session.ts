@@ -1,4 +1,4 @@
-import type { ModelFolder } from "../../model-folder.js";
+import type { Manifest } from "../../manifest.js";
 import { operandsOf, parameterCount, placesOf } from "../../parameters.js";
 import { type PaddedBatch, textInputs } from "./padding.js";
 import { openSession, outputNamed, type SessionOptions } from "./session.js";
@@ -14,13 +14,13 @@ export interface AccumulateSession {
 }
 
 export async function openAccumulateSession(
-  folder: ModelFolder,
+  manifest: Manifest,
   options: Omit<SessionOptions, "graph">,
 ): Promise<AccumulateSession> {
-  const session = await openSession(folder, { ...options, graph: "accumulate" });
-  const places = placesOf(folder.manifest);
-  const gradient = new Float32Array(parameterCount(folder.manifest));
-  const into = operandsOf("gradient", folder.manifest, gradient);
+  const session = await openSession(manifest, { ...options, graph: "accumulate" });
+  const places = placesOf(manifest);
+  const gradient = new Float32Array(parameterCount(manifest));
+  const into = operandsOf("gradient", manifest, gradient);
   return {
     async run(batch, coefficients, sums) {
       const [height] = batch.shape;

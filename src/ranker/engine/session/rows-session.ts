@@ -1,5 +1,5 @@
 import { AssayError } from "../../../errors.js";
-import type { ModelFolder } from "../../model-folder.js";
+import type { Manifest } from "../../manifest.js";
 import { ASKED_MATRICES, type AskedMatrix, MATRIX_NAMES } from "../../port.js";
 import type { Matrices } from "../protocol.js";
 import { checkedGrams } from "./grams.js";
@@ -15,8 +15,8 @@ export interface RowsSession {
   run(batch: PaddedBatch, asked: readonly AskedMatrix[], direction: Operands): Promise<Matrices>;
 }
 
-export async function openRowsSession(folder: ModelFolder, options: SessionOptions): Promise<RowsSession> {
-  const session = await openSession(folder, options);
+export async function openRowsSession(manifest: Manifest, options: SessionOptions): Promise<RowsSession> {
+  const session = await openSession(manifest, options);
   if (!session.outputs.includes("features")) {
     throw new AssayError("model_invalid", {
       detail: `${options.graph}.onnx has no output "features": make the folder's graphs again with python -m assay.export graphs`,
@@ -37,7 +37,7 @@ export async function openRowsSession(folder: ModelFolder, options: SessionOptio
         const matrix = answer[name];
         if (matrix !== undefined && isWanted(name, asked)) outputs[name] = firstRows(matrix, height, rows);
       }
-      if (outputs.gram !== undefined) outputs.gram = checkedGrams(outputs.gram, folder.manifest.classes);
+      if (outputs.gram !== undefined) outputs.gram = checkedGrams(outputs.gram, manifest.classes);
       return outputs;
     },
   };

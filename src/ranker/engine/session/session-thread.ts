@@ -10,6 +10,7 @@ import type { ModelFolder } from "../../model-folder.js";
 import { operandsOf } from "../../parameters.js";
 import type { Device, Matrices } from "../protocol.js";
 import { openAccumulateSession } from "./accumulate-session.js";
+import type { WeightsSource } from "./packs-weights.js";
 import type { PaddedBatch } from "./padding.js";
 import { openRowsSession } from "./rows-session.js";
 import { checkSelfTest, closenessOf, type SelfTestBatch } from "./self-test.js";
@@ -18,6 +19,7 @@ import type { SharedSums } from "./shared-sums.js";
 
 export interface SessionThreadData {
   readonly folder: ModelFolder;
+  readonly source: WeightsSource;
   readonly device: Device;
   readonly threads: number;
   /** Every graph except the first one has to pass this before it serves. */
@@ -50,7 +52,7 @@ type RunBatch = (batch: PaddedBatch, work: Work, coefficients: Float32Array | nu
 
 const port = parentPort;
 if (port === null) throw new Error("session-thread.js runs as a worker thread");
-const { folder, device, threads, selfTest }: SessionThreadData = workerData;
+const { folder, source, device, threads, selfTest }: SessionThreadData = workerData;
 const opened = new Map<Graph, Promise<RunBatch>>();
 const directions = new Map<string, Operands>();
 const sums = new Map<string, SharedSums>();
@@ -75,7 +77,7 @@ interface OpenedGraph {
 
 /** A graph that answers each row. */
 async function openRows(graph: Graph): Promise<OpenedGraph> {
-  const session = await openRowsSession(folder, { graph, device, threads });
+  const session = await openRowsSession(folder.manifest, { graph, device, threads, source });
   return {
     run: (batch, { asked, operand }) =>
       session.run(batch, asked, operand === null ? {} : found(directions, operand)),
@@ -87,7 +89,7 @@ async function openRows(graph: Graph): Promise<OpenedGraph> {
 }
 
 async function openAccumulate(): Promise<OpenedGraph> {
-  const session = await openAccumulateSession(folder, { device, threads });
+  const session = await openAccumulateSession(folder.manifest, { device, threads, source });
   return {
     async run(batch, { operand }, coefficients) {
       await session.run(batch, coefficients as Float32Array, found(sums, operand as string));

@@ -2,9 +2,9 @@ import { join } from "node:path";
 import { env, InferenceSession, Tensor } from "onnxruntime-node";
 import { AssayError } from "../../../errors.js";
 import { type Graph, graphFile } from "../../graphs.js";
-import type { ModelFolder } from "../../model-folder.js";
+import type { Manifest } from "../../manifest.js";
 import type { Device } from "../protocol.js";
-import { mapsWeights } from "./maps-weights.js";
+import { packsWeights, type WeightsSource } from "./packs-weights.js";
 
 // Errors are thrown and reported once. Without this the runtime would print them too, in colours.
 env.logLevel = "fatal";
@@ -33,14 +33,15 @@ export interface SessionOptions {
   readonly device: Device;
   /** Threads inside one operator. */
   readonly threads: number;
+  readonly source: WeightsSource;
 }
 
 /** Loads a graph on a device. Loading and every run block the thread. */
 export async function openSession(
-  { manifest, directory }: ModelFolder,
-  { graph, device, threads }: SessionOptions,
+  manifest: Manifest,
+  { graph, device, threads, source }: SessionOptions,
 ): Promise<Session> {
-  const session = await InferenceSession.create(join(directory, graphFile(manifest, graph)), {
+  const session = await InferenceSession.create(join(source.directory, graphFile(manifest, graph)), {
     executionProviders: [device.kind === "cpu" ? "cpu" : { name: "cuda", deviceId: device.index }],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
@@ -53,7 +54,7 @@ export async function openSession(
     extra: {
       session: {
         intra_op: { spin_duration_us: "100" },
-        ...(device.kind === "cpu" && mapsWeights(manifest) && { disable_prepacking: "1" }),
+        ...(device.kind === "cpu" && !packsWeights(graph, source) && { disable_prepacking: "1" }),
       },
     },
   });

@@ -1,8 +1,8 @@
 import type { Place } from "../../parameters.js";
 
 /**
- * Float64 sums over all parameters, to which several threads add, one at a time. Separate sums would take 182 MB per thread for
- * MiniLM. An addition takes some 10 ms and the run before it hundreds, so the threads rarely wait for each other.
+ * Float64 sums over all parameters. A session thread adds to them; the main thread reads and closes them. An addition takes some
+ * 10 ms and the run before it hundreds, so neither thread waits long for the other.
  */
 export interface SharedSums {
   readonly values: Float64Array<SharedArrayBuffer>;

@@ -1,0 +1,85 @@
+import { open, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Graph } from "../../graphs.js";
+import {
+  createTensorFile,
+  type Extent,
+  locate,
+  type TensorFile,
+  tensorsOf,
+} from "../../import/external-weights.js";
+import {
+  decodeModel,
+  EXTERNAL,
+  encodeModel,
+  FLOAT,
+  type GraphProto,
+  makeExternalTensor,
+} from "../../import/onnx.js";
+import { WEIGHTS_FILE } from "../../manifest.js";
+import type { ModelFolder } from "../../model-folder.js";
+import type { WeightsSource } from "../session/packs-weights.js";
+import { multiplied, takeProducts } from "./products.js";
+
+/** Only this user may read the files. */
+const PRIVATE = 0o600;
+
+/**
+ * Writes the graphs of a folder to the empty directory `into`, with weights that are already multiplied by their scales. Sessions
+ * map the float32 weights from one file there and share them. From the model folder each session would make its own.
+ */
+export async function multiplyOut(
+  { directory, manifest }: ModelFolder,
+  into: string,
+): Promise<WeightsSource> {
+  const file = await open(join(into, WEIGHTS_FILE), "wx", PRIVATE);
+  try {
+    const tensorFile = createTensorFile(file, WEIGHTS_FILE);
+    const mappedBytes: Partial<Record<Graph, number>> = {};
+    for (const [graph, name] of Object.entries(manifest.graphs) as [Graph, string][]) {
+      const model = decodeModel(await readFile(join(directory, name)));
+      mappedBytes[graph] = await moveWeights(model.graph, directory, tensorFile);
+      await writeFile(join(into, name), encodeModel(model), { mode: PRIVATE });
+    }
+    return { directory: into, mappedBytes };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Moves the graph's external tensors and its products to the file. Answers the bytes of those that are float32. */
+async function moveWeights(graph: GraphProto, directory: string, tensorFile: TensorFile): Promise<number> {
+  const products = takeProducts(graph);
+  const external = [...tensorsOf(graph)].filter(({ dataLocation }) => dataLocation === EXTERNAL);
+  for (const tensor of external) tensor.externalData = await tensorFile.copy(await locate(tensor, directory));
+  for (const product of products) {
+    const weight = await locate(product.weight, directory);
+    const scale = await locate(product.scale, directory);
+    const entries = await tensorFile.add(JSON.stringify([weight, scale]), async () => {
+      const values = multiplied(
+        product,
+        new Int8Array(await bytesOf(weight)),
+        new Float32Array(await bytesOf(scale)),
+      );
+      return new Uint8Array(values.buffer);
+    });
+    const tensor = makeExternalTensor(product.name, product.weight.dims, entries);
+    graph.initializer.push(tensor);
+    external.push(tensor);
+  }
+  return external
+    .filter(({ dataType }) => dataType === FLOAT)
+    .reduce((bytes, { dims }) => bytes + Number(dims.reduce((count, size) => count * size, 4n)), 0);
+}
+
+async function bytesOf({ path, offset, length }: Extent): Promise<ArrayBuffer> {
+  const file = await open(path);
+  try {
+    const bytes = new ArrayBuffer(length);
+    const { bytesRead } = await file.read(new Uint8Array(bytes), 0, length, offset);
+    if (bytesRead < length) throw new Error(`${WEIGHTS_FILE} became shorter while it was read`);
+    return bytes;
+  } finally {
+    await file.close();
+  }
+}
