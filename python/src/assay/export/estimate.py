@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from assay.export.families import FAMILIES, Checkpoint
-from assay.export.gradients.network import why_unsupported
+from assay.export.gradients.scope import Scope
 
 LIBRARIES = 700_000_000  # torch, transformers and ONNX Runtime
 FLOAT = 4  # bytes
@@ -35,17 +35,20 @@ def sketch_checkpoint(folder: Path) -> Checkpoint | None:
     return Checkpoint(model, FAMILIES[config.model_type], config)
 
 
-def memory_needed(sketch: Checkpoint, tokens_max: int, *, gradient_graphs: bool) -> int:
-    """The most bytes that the export of a model takes at once."""
+def memory_needed(sketch: Checkpoint, tokens_max: int, scope: Scope | None) -> int:
+    """The most bytes that the export of a model takes at once; without a scope it makes no gradient
+    graphs."""
     sizes = [parameter.numel() * FLOAT for parameter in sketch.model.parameters()]
     weights, largest = sum(sizes), max(sizes)
     activations = _activations(sketch, tokens_max)
-    if not gradient_graphs or why_unsupported(sketch) is not None:
+    if scope is None:
         # the model, and a session that lays its weights out anew
         return LIBRARIES + 2 * weights + largest + activations // 4
+    parameters = dict(sketch.model.named_parameters())
+    scoped = sum(parameters[name].numel() * FLOAT for name in scope.parameters)
     # the model in float64, a direction and the sums; or the model, a direction or the sums, and a
     # session; a sum over a table is made twice
-    return LIBRARIES + 150_000_000 + 9 * weights // 2 + largest + activations
+    return LIBRARIES + 150_000_000 + 2 * weights + 5 * scoped // 2 + largest + activations
 
 
 def _activations(sketch: Checkpoint, tokens_max: int) -> int:

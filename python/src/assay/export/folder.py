@@ -13,6 +13,7 @@ from assay.export.errors import ExportError
 from assay.export.estimate import memory_needed, sketch_checkpoint
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.gradients.scope import Scope, chosen_scope
 from assay.export.graphs import write_graphs
 from assay.export.manifest import (
     Description,
@@ -22,7 +23,8 @@ from assay.export.manifest import (
     write_manifest,
 )
 from assay.export.memory import check_memory
-from assay.export.precision import Model, measure_precision, self_test_samples
+from assay.export.model import Model
+from assay.export.precision import measure_precision, self_test_samples
 from assay.export.progress import log, stage
 from assay.export.staging import OLD, remove_abandoned, staging_beside
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
@@ -38,6 +40,7 @@ TOKENS_UNLIMITED = 100_000  # tokenisers without a limit claim 1e30
 class Options:
     """What the user decides about a folder; the command line's help says the same.
 
+    `gradient_scope` is the name of one, None that of the default for the model's size.
     `precision_texts` are those that the int8 graph is compared on, `precision_on` names them.
     """
 
@@ -45,6 +48,7 @@ class Options:
     weights: Precision = "fp32"
     int8_graph: bool = False
     gradient_graphs: bool = True
+    gradient_scope: str | None = None
     tokens_max: int | None = None
     task: str | None = None
     class_names: list[str] = field(default_factory=list)
@@ -80,6 +84,7 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
             f"{len(options.class_names)} class names for {checkpoint.classes} logit(s)"
         )
     tokens_max = _tokens_max(checkpoint, tokenizer, options.tokens_max)
+    scope = _scope(checkpoint, options)
     types_max = int(checkpoint.config.type_vocab_size) if checkpoint.family.token_types else 1_000
     check_tokenizer(tokenizer, check_texts(tokens_max), tokens_max, types_max)
     with _folder_beside(out, options.replace) as folder:
@@ -93,12 +98,13 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
             checkpoint,
             weights,
             int8_graph=options.int8_graph,
-            gradient_graphs=options.gradient_graphs,
+            scope=scope,
         )
         files = {**tokenizer.files(tokens_max), "config.json": _config(checkpoint)}
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        return _describe(folder, checkpoint, tokenizer, weights, tokens_max, graphs, options)
+        model = Model(checkpoint, tokenizer, tokens_max, scope)
+        return _describe(folder, model, weights, graphs, options)
 
 
 def _check_memory(source: Path, options: Options) -> None:
@@ -107,12 +113,14 @@ def _check_memory(source: Path, options: Options) -> None:
     if sketch is None:
         return
     tokens_max = min(options.tokens_max or sketch.positions_max, sketch.positions_max)
-    needed, without = (
-        memory_needed(sketch, tokens_max, gradient_graphs=gradients)
-        for gradients in (options.gradient_graphs, False)
-    )
+    scope = _scope(sketch, options)
+    needed, without = (memory_needed(sketch, tokens_max, of) for of in (scope, None))
     log.info("this export takes up to about %.1f GB of memory", needed / 1e9)
     check_memory(needed, without if without < needed else None)
+
+
+def _scope(checkpoint: Checkpoint, options: Options) -> Scope | None:
+    return chosen_scope(checkpoint, options.gradient_scope, gradient_graphs=options.gradient_graphs)
 
 
 def _tokens_max(checkpoint: Checkpoint, tokenizer: TextTokenizer, asked: int | None) -> int:
@@ -139,16 +147,13 @@ def _config(checkpoint: Checkpoint) -> bytes:
 
 def _describe(
     folder: Path,
-    checkpoint: Checkpoint,
-    tokenizer: TextTokenizer,
+    model: Model,
     weights: Weights,
-    tokens_max: int,
     graphs: dict[str, str],
     options: Options,
 ) -> dict[str, Any]:
     """Checks the graphs, then writes the manifest."""
-    task = _task(checkpoint, options.task)
-    model = Model(checkpoint, tokenizer, tokens_max)
+    task = _task(model.checkpoint, options.task)
     precision = measure_precision(
         folder,
         graphs,
@@ -156,23 +161,24 @@ def _describe(
         task,
         options.precision_texts,
         options.precision_on,
-        check_texts(tokens_max),
+        check_texts(model.tokens_max),
     )
-    samples = self_test_texts(tokens_max)
+    samples = self_test_texts(model.tokens_max)
     description = Description(
         name=options.name,
         task=task,
         class_names=options.class_names,
-        tokens_max=tokens_max,
+        tokens_max=model.tokens_max,
         files={file.name: describe_file(file) for file in sorted(folder.iterdir())},
         graphs=graphs,
+        scope=model.scope,
         precision=precision,
         self_test=self_test_samples(samples, model.outputs(samples)),
         provenance=options.provenance,
         metrics=options.metrics,
         licence={"spdx": options.licence, "notices": options.notices},
     )
-    manifest = write_manifest(checkpoint, tokenizer, weights, description)
+    manifest = write_manifest(model.checkpoint, model.tokenizer, weights, description)
     check_bounded(manifest)
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     (folder / "model.json").write_text(text, encoding="utf-8")

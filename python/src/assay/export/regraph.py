@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assay.export.external_weights import LOCATION
+from assay.export.gradients.scope import chosen_scope
 from assay.export.graphs import write_graphs
 from assay.export.manifest import describe_file
-from assay.export.precision import Model, measure_precision
+from assay.export.precision import measure_precision
 from assay.export.restore import restore_folder
 from assay.export.staging import staging_beside
 from assay.export.texts import Text, check_texts
@@ -20,11 +22,17 @@ from assay.export.weights import Parameter, Weights
 
 
 def renew_graphs(
-    folder: Path, precision_texts: Sequence[Text], precision_on: str, *, gradient_graphs: bool
+    folder: Path,
+    precision_texts: Sequence[Text],
+    precision_on: str,
+    *,
+    gradient_graphs: bool,
+    gradient_scope: str | None = None,
 ) -> dict[str, Any]:
     """Replaces the graphs of a folder and what its manifest says of them; returns the manifest.
 
-    Gradient graphs are drawn, or left out, as `gradient_graphs` says.
+    Gradient graphs are drawn, or left out, as `gradient_graphs` says. They are of the parameters in
+    `gradient_scope`; None is the scope of those that the folder has, or else the default.
 
     Weights, tokeniser and self-test stay. The graphs are checked before the folder is touched.
 
@@ -36,7 +44,10 @@ def renew_graphs(
     manifest = restored.manifest
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
     weights = Weights(parameters, folder / LOCATION)
-    model = Model(restored.checkpoint, restored.tokenizer, int(manifest["max_tokens"]))
+    known = restored.model.scope
+    asked = gradient_scope or (None if known is None else known.name)
+    scope = chosen_scope(restored.checkpoint, asked, gradient_graphs=gradient_graphs)
+    model = replace(restored.model, scope=scope)
     with staging_beside(folder) as beside:
         shutil.copyfile(weights.file, beside / LOCATION)
         int8 = "forward.int8" in manifest["graphs"]
@@ -45,7 +56,7 @@ def renew_graphs(
             restored.checkpoint,
             weights,
             int8_graph=int8,
-            gradient_graphs=gradient_graphs,
+            scope=scope,
         )
         precision = measure_precision(
             beside,
@@ -60,6 +71,9 @@ def renew_graphs(
         for file in dropped:
             del manifest["files"][file]
         manifest["graphs"] = graphs
+        manifest.pop("gradient_scope", None)
+        if scope is not None:
+            manifest["gradient_scope"] = scope.entry()
         for file in graphs.values():
             manifest["files"][file] = describe_file(beside / file)
         manifest["precision"] = precision

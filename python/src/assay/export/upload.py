@@ -19,6 +19,7 @@ from typing import Any, Literal
 from assay.export.errors import ExportError
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.gradients.scope import scope_of_manifest
 from assay.export.manifest import (
     SELF_TEST_TOLERANCE,
     Provenance,
@@ -26,8 +27,8 @@ from assay.export.manifest import (
     describe_file,
     describe_provenance,
 )
+from assay.export.model import Model
 from assay.export.precision import (
-    Model,
     measure_forward,
     measure_precision,
     self_test_samples,
@@ -79,7 +80,7 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
     _check_same_tokens(source, tokenizer, tokens_max)
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
     size = int(manifest["files"][LOCATION]["bytes"])
-    model = Model(checkpoint, tokenizer, tokens_max)
+    model = Model(checkpoint, tokenizer, tokens_max, scope_of_manifest(manifest))
     samples = _texts(manifest["self_test"]["samples"])
     with _beside_graphs(folder, manifest) as beside:
         weights = pack_weights_as(checkpoint.model, parameters, size, beside / LOCATION)
