@@ -8,9 +8,11 @@ import { shortened } from "./bounded.js";
 import { JsonFault, parseJson } from "./json.js";
 import { describeLearned } from "./learned-part.js";
 import {
+  ALL_PARAMETERS,
   type Manifest,
   manifestSchema,
   nameSchema,
+  scopeNames,
   TOKENISATION,
   TOKENISER_FILE,
   WEIGHTS_FILE,
@@ -101,6 +103,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
     precision,
     gradientGraphs: GRADIENT_GRAPHS.filter((graph) => manifest.graphs[graph] !== undefined),
     gradientGraphsUnsupported: unsupportedReason(manifest),
+    gradientScope: gradientScope(manifest),
     contentDigests: contentDigests(manifest),
     weightsDigest: manifest.files[WEIGHTS_FILE]?.sha256 ?? "absent",
     learned: describeLearned(manifest.learned),
@@ -116,6 +119,13 @@ function unsupportedReason({ precision }: Manifest): string | null {
   return typeof gradients?.unsupported === "string" ? gradients.unsupported : null;
 }
 
+/** The name of the gradient graphs' scope; null if there are none. */
+function gradientScope({ graphs, gradient_scope: scope }: Manifest): string | null {
+  return GRADIENT_GRAPHS.some((graph) => graphs[graph] !== undefined)
+    ? (scope?.name ?? ALL_PARAMETERS)
+    : null;
+}
+
 /** A record comes from one graph. `norms` overwrites records of `forward`, so the norms graph belongs to the scope `fp32`. */
 function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] {
   const { forward, "forward.int8": int8, norms, tangent } = manifest.graphs;
@@ -128,9 +138,16 @@ function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] 
   };
 }
 
+/** What a gradient scope adds to digests. `all` adds nothing, so that folders without a scope keep their digests. */
+function scopeMark(manifest: Manifest): string {
+  const names = scopeNames(manifest);
+  return names.length === 0 ? "" : `gradient_scope:${names.join()}`;
+}
+
 function digestOf(manifest: Manifest, files: readonly string[], scope?: string): string {
   const hash = createHash("sha256");
   for (const file of files) hash.update(manifest.files[file]?.sha256 ?? "absent");
+  if (scope !== "int8") hash.update(scopeMark(manifest));
   if (scope !== undefined) hash.update(`${scope}:${manifest.max_tokens}:${TOKENISATION}`);
   return hash.digest("hex");
 }

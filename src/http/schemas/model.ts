@@ -12,7 +12,11 @@ export const uploadSchema = z.custom<AsyncIterable<Uint8Array>>(
 export const modelSchema = z
   .object({
     name: z.string(),
-    version: z.string().describe("Version of the weights, the tokenizer and the forward graph together"),
+    version: z
+      .string()
+      .describe(
+        "Version of the weights, the tokenizer and the forward graph together, and of a gradient scope other than `all`",
+      ),
     status: z
       .enum(["idle", "loading", "ready", "failed"])
       .describe("`idle`: not loaded. The first request for it loads it, and waits meanwhile."),
@@ -31,6 +35,12 @@ export const modelSchema = z
       .string()
       .nullable()
       .describe("Why the model has no gradient graphs, if its export says so"),
+    gradient_scope: z
+      .string()
+      .nullable()
+      .describe(
+        "The parameters that the gradient graphs are of: `all`, `head`, `last:N` (the last N layers and the head), or patterns over names of parameters. Null without gradient graphs.",
+      ),
     learned: z
       .object({
         target: z.string().describe("Name of the quantity that it estimates"),
