@@ -15,7 +15,7 @@ export interface SumsMemory {
   forget(name: string): void;
 }
 
-/** `count`: entries of a vector over the parameters of the gradient scope. */
+/** `count`: entries of a vector over all parameters. */
 export function createSumsMemory(threads: readonly SessionHandle[], count: number): SumsMemory {
   const open = new Map<string, SharedSums>();
   /**
