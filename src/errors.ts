@@ -62,7 +62,7 @@ export const ERRORS = {
   dataset_not_found: "No dataset has this name",
   sample_not_found: "The dataset has no sample with this id",
   direction_not_found: "No direction has this name",
-  direction_stale: "The direction was made with other weights of the model",
+  direction_stale: "The direction was made with other weights or another gradient scope",
   direction_undefined: "The samples have no gradient, so they give no direction",
   directions_full: "The limit of kept directions is reached",
   route_not_found: "No route has this method and path",

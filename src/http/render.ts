@@ -101,6 +101,7 @@ export function renderDirection(direction: KnownDirection): z.infer<typeof direc
     name: direction.name,
     kind: direction.kind,
     model: { ...direction.model },
+    gradient_scope: direction.gradientScope,
     loss: direction.loss,
     samples: direction.samples,
     zero_gradients: direction.zeroGradients,

@@ -46,7 +46,7 @@ export type SignalColumns = ReadonlyMap<SignalName, SignalColumn>;
 
 /**
  * The matrices that a batch may have in addition to logits and ‖h‖², each with its number of entries for a sample of K logits.
- * `gram` (K, K) is Γ = ⟨∇z_k, ∇z_l⟩ over all parameters; for one logit it is ‖∇z‖². `tangent` (K) is ⟨∇z_k, v⟩ along a
+ * `gram` (K, K) is Γ = ⟨∇z_k, ∇z_l⟩ over the parameters of the gradient scope; for one logit it is ‖∇z‖². `tangent` (K) is ⟨∇z_k, v⟩ along a
  * direction v.
  */
 export const MATRIX_ENTRIES = {

@@ -9,7 +9,7 @@ const CHUNK = 2 ** 18;
 
 export interface AccumulationOptions {
   readonly sums: HostSums;
-  /** Entries of a vector over all parameters. */
+  /** Entries of a vector over the parameters of the gradient scope. */
   readonly count: number;
   /** Runs texts whose gradients add to the sums. */
   readonly run: (texts: readonly Text[], coefficients: Float32Array, caller: Caller) => Promise<void>;

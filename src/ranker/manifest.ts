@@ -18,6 +18,9 @@ const CLASSES_MAX = 1024;
 const TOKENS_MAX = 2 ** 20;
 const TEMPLATE_MAX = 64;
 const PARAMETERS_MAX = 20_000;
+const SCOPE_NAME_MAX = 256;
+/** The name of the gradient scope of every parameter. */
+export const ALL_PARAMETERS = "all";
 
 /** Digest and size of a file of the folder. */
 export const fileSchema = z.object({
@@ -79,6 +82,18 @@ export const weightsPartSchema = z.strictObject({
   metrics: freeFormSchema,
 });
 
+/**
+ * The parameters that the gradient graphs are of, in the manifest's order. `all` does not list them. The exporters before this
+ * field knew only `all` and wrote none.
+ */
+const gradientScopeSchema = z.union([
+  z.strictObject({ name: z.literal(ALL_PARAMETERS) }),
+  z.strictObject({
+    name: z.string().min(1).max(SCOPE_NAME_MAX),
+    parameters: listOf(z.string().min(1).max(512), { min: 1, max: PARAMETERS_MAX }),
+  }),
+]);
+
 type SelfTestSample = { readonly text: string } | { readonly query: string; readonly document: string };
 
 function charactersOf(samples: readonly SelfTestSample[]): number {
@@ -126,6 +141,7 @@ export const manifestSchema = z
       tangent: z.string().optional(),
       accumulate: z.string().optional(),
     }),
+    gradient_scope: gradientScopeSchema.optional(),
     // The names are null if the folder was imported from an ONNX file. Then the graph holds the weights and `parameters` is
     // empty.
     head: z.strictObject({
@@ -168,6 +184,10 @@ export const manifestSchema = z
     path: ["parameters"],
     message: `has a parameter that is outside of ${WEIGHTS_FILE} or whose length does not match its shape`,
   })
+  .refine((m) => isSubsequence(scopeNames(m), m.parameters), {
+    path: ["gradient_scope", "parameters"],
+    message: "names a parameter that is not among the parameters, or not in their order",
+  })
   .refine(({ learned, files }) => learned === undefined || Object.hasOwn(files, learned.file), {
     path: ["learned", "file"],
     message: "is not among the files",
@@ -190,6 +210,24 @@ function lies(
   const bytes = shape.reduce((count, size) => count * size, BYTES_PER_VALUE[dtype]);
   const end = Math.max(offset + length, scale === null ? 0 : scale.offset + scale.length);
   return file !== undefined && bytes === length && end <= file.bytes;
+}
+
+/** Whether the names are among those of the parameters, in the same order. */
+function isSubsequence(names: readonly string[], parameters: readonly Parameter[]): boolean {
+  let at = 0;
+  for (const { name } of parameters) if (name === names[at]) at++;
+  return at === names.length;
+}
+
+type GradientScope = z.infer<typeof gradientScopeSchema>;
+
+/** The names that a gradient scope lists; none for `all`. */
+export function scopeNames({
+  gradient_scope: scope,
+}: {
+  readonly gradient_scope?: GradientScope | undefined;
+}): readonly string[] {
+  return scope !== undefined && "parameters" in scope ? scope.parameters : [];
 }
 
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -8,9 +8,11 @@ import { shortened } from "./bounded.js";
 import { JsonFault, parseJson } from "./json.js";
 import { describeLearned } from "./learned-part.js";
 import {
+  ALL_PARAMETERS,
   type Manifest,
   manifestSchema,
   nameSchema,
+  scopeNames,
   TOKENISATION,
   TOKENISER_FILE,
   WEIGHTS_FILE,
@@ -101,6 +103,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
     precision,
     gradientGraphs: GRADIENT_GRAPHS.filter((graph) => manifest.graphs[graph] !== undefined),
     gradientGraphsUnsupported: unsupportedReason(manifest),
+    gradientScope: gradientScope(manifest),
     contentDigests: contentDigests(manifest),
     weightsDigest: manifest.files[WEIGHTS_FILE]?.sha256 ?? "absent",
     learned: describeLearned(manifest.learned),
@@ -111,15 +114,17 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
 }
 
 /**
- * Names the weights, the tokeniser and the function that the forward graph computes. A folder whose graphs are drawn again keeps
+ * Names the weights, the tokeniser, the function that the forward graph computes, and a gradient scope other than `all`. A folder whose graphs are drawn again keeps
  * its function, and so its version. A folder without a declared function is known by its forward graph; when the exporter draws
  * that again, it declares the digest of the first one.
  */
-function versionOf({ files, graphs, function: declared }: Manifest): string {
+function versionOf(manifest: Manifest): string {
+  const { files, graphs, function: declared } = manifest;
   const hash = createHash("sha256");
   for (const name of [WEIGHTS_FILE, TOKENISER_FILE]) hash.update(digestIn(files, name));
   return hash
     .update(declared ?? digestIn(files, graphs.forward))
+    .update(scopeMark(manifest))
     .digest("hex")
     .slice(0, 16);
 }
@@ -128,6 +133,13 @@ function versionOf({ files, graphs, function: declared }: Manifest): string {
 function unsupportedReason({ precision }: Manifest): string | null {
   const { gradients } = precision as { gradients?: { unsupported?: unknown } };
   return typeof gradients?.unsupported === "string" ? gradients.unsupported : null;
+}
+
+/** The name of the gradient graphs' scope; null if there are none. */
+function gradientScope({ graphs, gradient_scope: scope }: Manifest): string | null {
+  return GRADIENT_GRAPHS.some((graph) => graphs[graph] !== undefined)
+    ? (scope?.name ?? ALL_PARAMETERS)
+    : null;
 }
 
 /**
@@ -145,10 +157,17 @@ function contentDigests(manifest: Manifest): ModelDescription["contentDigests"] 
   };
 }
 
-function contentDigest({ files, max_tokens }: Manifest, names: readonly string[], scope: string): string {
+function contentDigest(manifest: Manifest, names: readonly string[], scope: string): string {
   const hash = createHash("sha256");
-  for (const name of names) hash.update(digestIn(files, name));
-  return hash.update(`${scope}:${max_tokens}:${TOKENISATION}`).digest("hex");
+  for (const name of names) hash.update(digestIn(manifest.files, name));
+  if (scope !== "int8") hash.update(scopeMark(manifest));
+  return hash.update(`${scope}:${manifest.max_tokens}:${TOKENISATION}`).digest("hex");
+}
+
+/** What a gradient scope adds to digests. `all` adds nothing, so that folders without a scope keep their digests. */
+function scopeMark(manifest: Manifest): string {
+  const names = scopeNames(manifest);
+  return names.length === 0 ? "" : `gradient_scope:${names.join()}`;
 }
 
 function digestIn(files: Manifest["files"], name: string): string {

@@ -1,6 +1,9 @@
-import type { Manifest } from "./manifest.js";
+import { type Manifest, scopeNames } from "./manifest.js";
 
-/** The place of a parameter in a vector over all parameters, in entries. Order: the manifest's. Shape: PyTorch's. */
+/**
+ * The place of a parameter in a vector over the parameters of the gradient scope, in entries. Order: the manifest's. Shape:
+ * PyTorch's.
+ */
 export interface Place {
   readonly name: string;
   readonly shape: readonly number[];
@@ -10,12 +13,15 @@ export interface Place {
   readonly rowsById: boolean;
 }
 
-export function placesOf({
-  parameters,
-  architecture,
-}: Pick<Manifest, "parameters" | "architecture">): Place[] {
+/** The part of a manifest that says what a vector over the parameters of the gradient scope is made of. */
+export type Layout = Pick<Manifest, "parameters" | "architecture" | "gradient_scope">;
+
+export function placesOf(layout: Layout): Place[] {
+  const { parameters, architecture } = layout;
+  const listed = new Set(scopeNames(layout));
+  const inScope = listed.size === 0 ? parameters : parameters.filter(({ name }) => listed.has(name));
   let to = 0;
-  return parameters.map(({ name, shape }) => {
+  return inScope.map(({ name, shape }) => {
     const from = to;
     to += shape.reduce((product, size) => product * size, 1);
     const rowsById = name.endsWith("word_embeddings.weight") && shape[0] === architecture.vocab_size;
@@ -23,22 +29,22 @@ export function placesOf({
   });
 }
 
-/** Entries of a vector over all parameters. */
-export function parameterCount(manifest: Pick<Manifest, "parameters" | "architecture">): number {
-  return placesOf(manifest).at(-1)?.to ?? 0;
+/** Entries of a vector over the parameters of the gradient scope. */
+export function parameterCount(layout: Layout): number {
+  return placesOf(layout).at(-1)?.to ?? 0;
 }
 
 /**
- * A vector over all parameters as a graph's inputs or outputs, named `prefix.NAME` for each parameter. They are views, not
- * copies.
+ * A vector over the parameters of the gradient scope as a graph's inputs or outputs, named `prefix.NAME` for each parameter. They
+ * are views, not copies.
  */
 export function operandsOf(
   prefix: "direction" | "gradient",
-  manifest: Pick<Manifest, "parameters" | "architecture">,
+  layout: Layout,
   vector: Float32Array,
 ): Record<string, { data: Float32Array; shape: readonly number[] }> {
   return Object.fromEntries(
-    placesOf(manifest).map(({ name, shape, from, to }) => [
+    placesOf(layout).map(({ name, shape, from, to }) => [
       `${prefix}.${name}`,
       { data: vector.subarray(from, to), shape },
     ]),

@@ -14,7 +14,7 @@ export type GradientGraph = (typeof GRADIENT_GRAPHS)[number];
 
 /**
  * The matrices that outputs may have in addition to logits and ‖h‖², by their names in the graphs. For each row of K logits and H
- * features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩ over all parameters, `tangent` (K) ⟨∇z_k, v⟩ along a direction v, `features` (H) h. The
+ * features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩ over the parameters of the gradient scope, `tangent` (K) ⟨∇z_k, v⟩ along a direction v, `features` (H) h. The
  * value says which graphs give a matrix: `asked` means every graph, but only if the request asks for the matrix; a list names the
  * graphs that always give it.
  */
@@ -54,7 +54,10 @@ export function gives(
 export interface DirectionVector {
   /** Hex digest that identifies the vector. An engine that has a vector of this digest does not read it again. */
   readonly digest: string;
-  /** float32 little-endian: the parameters in the manifest's order, each in PyTorch's shape. Chunks may have any size. */
+  /**
+   * float32 little-endian: the parameters of the gradient scope in the manifest's order, each in PyTorch's shape. Chunks may have
+   * any size.
+   */
   read(): AsyncIterable<Uint8Array>;
 }
 
@@ -81,7 +84,7 @@ export interface RunTimings {
 /** The description of a model for callers. It contains no paths. */
 export interface ModelDescription {
   readonly name: string;
-  /** 16 hex digits that name the weights, the tokeniser and the function of the forward graph. */
+  /** 16 hex digits that name the weights, the tokeniser, the function of the forward graph, and a gradient scope other than `all`. */
   readonly version: string;
   readonly task: "binary" | "regression" | "classification";
   /** K, the number of logits. */
@@ -95,6 +98,11 @@ export interface ModelDescription {
   readonly gradientGraphs: readonly GradientGraph[];
   /** Why the folder lacks gradient graphs, if the exporter gave a reason. */
   readonly gradientGraphsUnsupported: string | null;
+  /**
+   * The name of the gradient scope, the parameters that these graphs are of: `all`, `head`, `last:N` or patterns. Null if there
+   * are none. The directions of one scope have no meaning in another.
+   */
+  readonly gradientScope: string | null;
   /**
    * Hex digests of everything that decides the outputs: the scopes of the outputs cache. Forward in fp32 and norms share the
    * scope `fp32`. The cache adds the direction's digest to the scope `tangent`.
@@ -197,7 +205,7 @@ export interface ServedModel {
   readonly state: RankerState | { readonly status: "idle" };
 }
 
-/** Float64 sums Σ_i Σ_k c_ik ∇z_ik over the parameters. They are kept inside one engine process and lost when it ends. */
+/** Float64 sums Σ_i Σ_k c_ik ∇z_ik over the parameters of the gradient scope. They are kept inside one engine process and lost when it ends. */
 export interface Accumulation {
   /**
    * Adds texts with their coefficients c (N, K). Rejects with `accumulation_lost` if the engine process died or the sums were

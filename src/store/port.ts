@@ -117,6 +117,8 @@ export interface DirectionFacts {
   readonly model: { readonly name: string; readonly version: string };
   /** Hex digest of the weights with which it was made. It is not valid for other weights. */
   readonly weightsDigest: string;
+  /** The gradient scope of the model with which it was made. It is not valid for another. */
+  readonly gradientScope: string;
   readonly loss: string;
   /** Number of samples over which it is the mean, including those with a zero gradient. */
   readonly samples: number;
@@ -129,7 +131,7 @@ export interface DirectionFacts {
 export interface DirectionInfo extends DirectionFacts {
   /** SHA-256 of the vector's bytes, hex. */
   readonly digest: string;
-  /** Bytes of the vector: four for each parameter. */
+  /** Bytes of the vector: four for each parameter of the gradient scope. */
   readonly bytes: number;
   readonly createdAtMs: number;
 }

@@ -113,6 +113,7 @@ describe("PUT /v1/directions/{direction}", () => {
       name: "v",
       kind: "loss_gradient",
       model: { name: "default", version: "0123456789abcdef" },
+      gradient_scope: "all",
       loss: "bce",
       samples: 40,
       zero_gradients: 0,
@@ -593,6 +594,18 @@ describe("the directions", () => {
         status: 404,
         code: "direction_not_found",
       });
+  });
+
+  it("say their gradient scope, and are stale where no model has gradients of it", async () => {
+    const store = await temporaryStore();
+    const before = await testApp({ store, rankers: fakeRankers(fakeRanker({ gradientScope: "last:2" })) });
+    const made = await put(before, "v", { kind: "loss_gradient", samples: samplesOf(2) });
+    expect(made.json()).toMatchObject({ gradient_scope: "last:2", stale: false });
+    const after = await testApp({ store, rankers: fakeRankers(fakeRanker()) });
+    expect((await after.inject("/v1/directions/v")).json()).toMatchObject({
+      gradient_scope: "last:2",
+      stale: true,
+    });
   });
 
   it("are stale, and refused by both versions' names, once their weights are not served any more", async () => {

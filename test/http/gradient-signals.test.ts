@@ -40,6 +40,7 @@ async function keepDirection(store: Store, name: string, { model }: FakeRanker, 
     kind: "loss_gradient" as const,
     model: { name: model.name, version: model.version },
     weightsDigest: model.weightsDigest,
+    gradientScope: model.gradientScope ?? "all",
     loss: "bce",
     samples: 1,
     zeroGradients: 0,
@@ -209,6 +210,53 @@ describe("POST /v1/score along a direction", () => {
     });
     expect([status, code]).toEqual([409, "direction_stale"]);
     expect(detail).toMatch(/default@0123456789abcdef.*default@fedcba9876543210/);
+  });
+
+  it("answers 409 direction_stale, naming both gradient scopes, where the model's gradients are of other parameters", async () => {
+    const { store } = await appWithDirection();
+    const app = await testApp({ rankers: fakeRankers(fakeRanker({ gradientScope: "last:2" })), store });
+    const { status, code, detail } = await score(app, {
+      samples,
+      signals: ["tangent"],
+      direction: "validation",
+    });
+    expect([status, code]).toEqual([409, "direction_stale"]);
+    expect(detail).toMatch(/scope "all".*of "last:2": make the direction again/);
+  });
+
+  it("says the gradient scope where a signal reads gradients, and only there", async () => {
+    const ranker = fakeRanker({ gradientScope: "head" });
+    const app = await testApp({ rankers: fakeRankers(ranker) });
+    const scopeOf = async (fields: object) => (await score(app, { samples, ...fields })).model.gradient_scope;
+    expect(await scopeOf({ signals: ["loss"] })).toBeUndefined();
+    expect(await scopeOf({ signals: ["loss", "grad_norm"] })).toBe("head");
+    expect(await scopeOf({ signals: ["grad_norm"], exact_fraction: 0.5 })).toBe("head");
+  });
+
+  it("answers 422 for a trajectory over models of two gradient scopes, and says the one of all others", async () => {
+    const [early, late] = [
+      fakeRanker({ name: "early", gradientScope: "head" }),
+      fakeRanker({ name: "late" }),
+    ];
+    const store = await temporaryStore();
+    for (const ranker of [early, late]) await keepDirection(store, ranker.model.name, ranker);
+    const app = await testApp({ rankers: fakeRankers(late, early), store });
+    const at = (model: string) => ({ model, direction: model, learning_rate: 1 });
+    const asked = { samples, signals: ["influence"] };
+    const mixed = await score(app, { ...asked, trajectory: [at("late"), at("early")] });
+    expect([mixed.status, mixed.code, mixed.faults]).toEqual([
+      422,
+      "unsuitable_signal",
+      [{ path: "/trajectory/1/model", message: expect.stringMatching(/scope "head".* of "all"/) }],
+    ]);
+    const one = await score(app, { ...asked, trajectory: [at("early")] });
+    expect(one.model.gradient_scope).toBe("head");
+    const beside = await score(app, {
+      samples,
+      signals: ["influence", "grad_norm"],
+      trajectory: [at("early")],
+    });
+    expect(beside.code).toBe("unsuitable_signal");
   });
 
   it.each([

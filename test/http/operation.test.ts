@@ -102,12 +102,24 @@ describe("the models", () => {
     const app = await testApp({
       rankers: fakeRankers(
         fakeRanker(),
-        fakeRanker({ name: "other", classes: 3, task: "classification", gradientGraphs: ["norms"] }),
+        fakeRanker({
+          name: "other",
+          classes: 3,
+          task: "classification",
+          gradientGraphs: ["norms"],
+          gradientScope: "last:2",
+        }),
+        fakeRanker({ name: "plain", gradientGraphs: [] }),
       ),
     });
     const list = (await app.inject("/v1/models")).json();
     expect(list.default).toBe("default");
-    expect(list.models.map(({ name }: { name: string }) => name)).toEqual(["default", "other"]);
+    expect(list.models.map(({ name }: { name: string }) => name)).toEqual(["default", "other", "plain"]);
+    expect(list.models.map((model: { gradient_scope: unknown }) => model.gradient_scope)).toEqual([
+      "all",
+      "last:2",
+      null,
+    ]);
     expect(list.faulty).toEqual([]);
     expect((await app.inject("/v1/models/other")).json()).toMatchObject({
       classes: 3,

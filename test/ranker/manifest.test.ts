@@ -57,6 +57,13 @@ test.each<[string, string, object]>([
     "self_test.samples.0",
     selfTest([{ text: "a", logits: new Array(1_000_000).fill("") }]),
   ],
+  ["a gradient scope of an absent parameter", "gradient_scope.parameters", scope(["absent"])],
+  [
+    "a gradient scope in another order",
+    "gradient_scope.parameters",
+    scope(["classifier.bias", "classifier.weight"]),
+  ],
+  ["a gradient scope of nothing", "gradient_scope.parameters", scope([])],
   ["no end of tokens", "max_tokens", { max_tokens: 2 ** 40 }],
   ["no end of class names", "class_names", { class_names: new Array(1025).fill("a") }],
   ...["provenance", "metrics", "precision", "licence"].map((part): [string, string, object] => [
@@ -94,6 +101,10 @@ function parameter(fields: object): object {
 
 function selfTest(samples: readonly object[]): object {
   return { self_test: { tolerance: 1e-3, samples } };
+}
+
+function scope(parameters: readonly string[]): object {
+  return { gradient_scope: { name: "classifier.*", parameters } };
 }
 
 function learned(fields: object): object {

@@ -51,6 +51,18 @@ describe("an upload", () => {
     expect(readdirSync(staging).sort()).toEqual(["model.json", ...Object.keys(folder.manifest.files)].sort());
   });
 
+  it("keeps the gradient scope of the folder, and is refused if it brings one", async () => {
+    const whole = shipped();
+    const gradient_scope = { name: "classifier.*", parameters: ["classifier.weight", "classifier.bias"] };
+    const folder = { ...whole, manifest: { ...whole.manifest, gradient_scope } };
+    const parts = shiftedWeights(folder.directory, 1);
+    const receive = async (bytes: Buffer) =>
+      receiveWeights(folder, await createStaging(folder), chunksOf(bytes, 2 ** 24), 2 ** 30);
+    expect((await receive(uploadOf(parts))).manifest.gradient_scope).toEqual(gradient_scope);
+    const brings = uploadOf({ ...parts, header: { ...parts.header, gradient_scope } });
+    await expect(receive(brings)).rejects.toMatchObject({ code: "weights_invalid" });
+  });
+
   it.each<[string, RegExp, Spoil]>([
     ["no header", /ends within the header/, () => Buffer.from("abc")],
     ["a header cut short", /ends within the header/, (parts) => uploadOf(parts).subarray(0, 100)],

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { directionInfo } from "../../src/store/codec/direction.js";
 import { decodeOutputs, encodeOutputs } from "../../src/store/codec/outputs.js";
 import { encodeSample } from "../../src/store/codec/sample.js";
 import { parseShape, shapeText } from "../../src/store/codec/shape.js";
@@ -14,6 +15,7 @@ import {
   withWeight,
 } from "../../src/store/codec/stored.js";
 import type { OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
+import { facts as directionFacts } from "./conformance/directions.js";
 import { sample } from "./conformance/records.js";
 
 const float32 = fc.float({ noNaN: true });
@@ -228,6 +230,18 @@ describe("the codec", () => {
       2 ** -23,
       65_504,
     ]);
+  });
+
+  it("reads a direction of before there were gradient scopes as one over all parameters", () => {
+    const { gradientScope: _none, ...facts } = {
+      ...directionFacts(),
+      digest: "ab",
+      bytes: 8,
+      createdAtMs: 1,
+    };
+    expect(directionInfo(facts)).toEqual({ ...facts, gradientScope: "all" });
+    expect(directionInfo({ ...facts, gradientScope: "head" }).gradientScope).toBe("head");
+    expect(() => directionInfo({ ...facts, gradientScope: 7 })).toThrow("lacks its gradientScope");
   });
 
   it("keeps a shape without directions as it was before there were any", () => {

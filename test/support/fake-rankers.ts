@@ -40,6 +40,7 @@ export interface FakeModel {
   readonly task?: ModelDescription["task"];
   readonly classes?: number;
   readonly gradientGraphs?: readonly GradientGraph[];
+  readonly gradientScope?: string;
   readonly learned?: LearnedDescription | null;
 }
 
@@ -49,6 +50,7 @@ export function fakeRanker({
   task = "binary",
   classes = 1,
   gradientGraphs = ["norms", "tangent", "accumulate"],
+  gradientScope = "all",
   learned = null,
 }: FakeModel = {}): FakeRanker {
   const ran: Text[] = [];
@@ -86,6 +88,7 @@ export function fakeRanker({
       precision: "fp32",
       gradientGraphs,
       gradientGraphsUnsupported: null,
+      gradientScope: gradientGraphs.length === 0 ? null : gradientScope,
       contentDigests: { fp32: `${name}-${version}`, tangent: `${name}-${version}-tangent` },
       weightsDigest: digestOf(`${name}-${version}`).toString("hex"),
       learned,

@@ -30,7 +30,7 @@ from assay.export.regraph import renew_graphs
 from assay.export.restore import restore_folder
 from assay.export.texts import builtin_pairs, check_texts
 from assay.export.upload import UploadOptions, export_weights
-from autograd import TEXTS, compare_with_autograd, gram_error, session
+from autograd import TEXTS, compare_with_autograd, gram_error, session, turn_softmax
 from checkpoints import FAMILIES, make_checkpoint
 
 
@@ -179,7 +179,7 @@ def test_the_check_sees_a_wrong_gradient(with_gradients: Any, tmp_path: Path) ->
     parameters = dict(restored.checkpoint.model.named_parameters())
     parameters["bert.encoder.layer.1.attention.self.value.bias"].data += 0.01
     graphs = {kind: f"{kind}.onnx" for kind in GRADIENT_TRACES}
-    arguments = (restored.checkpoint, restored.tokenizer, TEXTS, 64)
+    arguments = (restored.model, TEXTS)
     with pytest.raises(ExportError, match=r"norms\.onnx differs from PyTorch's gradients"):
         measure_gradients(folder, graphs, *arguments)
 
@@ -188,20 +188,10 @@ def test_the_check_sees_a_wrong_gradient(with_gradients: Any, tmp_path: Path) ->
 def test_the_check_sees_one_turned_sign(with_gradients: Any, tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "model"
     shutil.copytree(with_gradients("bert", 1), folder)
-    model = onnx.load(str(folder / f"{kind}.onnx"), load_external_data=False)
-    made_by = {output: node for node in model.graph.node for output in node.output}
-    turned = next(  # p ∘ g − p Σ p ∘ g, the pull-back of a softmax
-        node
-        for node in model.graph.node
-        if node.op_type == "Sub"
-        and node.input[1] in made_by
-        and "Softmax" in {made_by[i].op_type for i in made_by[node.input[1]].input if i in made_by}
-    )
-    turned.input[:] = list(turned.input)[::-1]
-    (folder / f"{kind}.onnx").write_bytes(model.SerializeToString())
+    turn_softmax(folder / f"{kind}.onnx")
     restored = restore_folder(folder)
     graphs = {name: f"{name}.onnx" for name in GRADIENT_TRACES}
-    arguments = (restored.checkpoint, restored.tokenizer, check_texts(64), 64)
+    arguments = (restored.model, check_texts(64))
     with pytest.raises(ExportError, match=rf"{kind}\.onnx differs from PyTorch's gradients"):
         measure_gradients(folder, graphs, *arguments)
 
@@ -216,7 +206,7 @@ def test_a_graph_may_be_as_inexact_as_pytorch_in_float32(
     folder = with_gradients(family, classes)
     restored = restore_folder(folder)
     graphs = {name: f"{name}.onnx" for name in GRADIENT_TRACES}
-    arguments = (restored.checkpoint, restored.tokenizer, TEXTS, 64)
+    arguments = (restored.model, TEXTS)
     found = measure_gradients(folder, graphs, *arguments)
     for kind, own in found["pytorch_float32_error_max"].items():
         assert 0 < found[f"{kind}_error_max"] <= allowed.OWN_ERRORS * own
@@ -234,7 +224,7 @@ def test_the_check_leaves_the_model_as_it_was(with_gradients: Any) -> None:
     before = {name: parameter.clone() for name, parameter in model.named_parameters()}
     logits = restored.outputs(TEXTS).logits
     graphs = {name: f"{name}.onnx" for name in GRADIENT_TRACES}
-    measure_gradients(folder, graphs, restored.checkpoint, restored.tokenizer, TEXTS, 64)
+    measure_gradients(folder, graphs, restored.model, TEXTS)
     for name, parameter in model.named_parameters():
         assert parameter.dtype == torch.float32
         assert not parameter.requires_grad

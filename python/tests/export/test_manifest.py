@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from assay.export.__main__ import _precision, main
+from assay.export.__main__ import main
 from assay.export.folder import Options, export_folder
 from assay.export.products import products_saturate
 from assay.export.restore import restore_folder
+from assay.export.summary import precision_lines
 from assay.export.texts import Text
 from assay.export.versions import SUPPORTED
 from checkpoints import FAMILIES, Export, make_checkpoint
@@ -127,7 +128,7 @@ def test_a_summary_says_when_the_int8_figures_are_those_of_a_cpu_without_vnni() 
     int8 = {"spearman": 0.9, "probability_shift_max": None, "texts": 3, "on": "texts.jsonl"}
     fp32 = {"logit_error_max": 1e-6, "texts": 3}
     lines = {
-        saturate: _precision({"fp32": fp32, "int8": {**int8, "products_saturate": saturate}})
+        saturate: precision_lines({"fp32": fp32, "int8": {**int8, "products_saturate": saturate}})
         for saturate in (False, True)
     }
     assert len(lines[False]) == 2

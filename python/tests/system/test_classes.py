@@ -1,4 +1,7 @@
-"""Several logits, end to end: the served signals of a small random model against autograd."""
+"""Several logits, end to end: the served signals of a small random model against autograd.
+
+Once with gradients of all parameters, and once of the last layer and the head.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as functional
+from scoped import copy_with_scope
 from torch import Tensor
 
 from assay.export.restore import Restored, restore_folder
@@ -28,9 +32,19 @@ SAMPLES: list[Row] = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(with_gradients: Callable[[str, int], Path]) -> Path:
-    return with_gradients("bert", CLASSES)
+@pytest.fixture(scope="module", params=["all", "last:1"])
+def folder(
+    request: pytest.FixtureRequest,
+    with_gradients: Callable[[str, int], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """By the gradient scope."""
+    whole = with_gradients("bert", CLASSES)
+    if request.param == "all":
+        return whole
+    part = tmp_path_factory.mktemp("scoped") / "tiny"
+    copy_with_scope(whole, part, request.param)
+    return part
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +54,10 @@ def service(folder: Path, start_service: Start) -> Service:
 
 @dataclass(frozen=True)
 class Views:
-    """Of one sample, in float64: probabilities (K) and each logit's gradient (K, parameters)."""
+    """Of one sample, in float64: probabilities (K) and each logit's gradient (K, parameters).
+
+    The parameters are those of the folder's gradient scope.
+    """
 
     p: Tensor
     gradients: Tensor
@@ -95,7 +112,7 @@ def _views(restored: Restored, sample: Row) -> Views:
     inputs = restored.tokenizer.batch([text], int(restored.manifest["max_tokens"]))
     model: Any = restored.checkpoint.model
     logits = model(**inputs).logits[0]
-    parameters = list(model.parameters())
+    parameters = list(restored.model.gradient_parameters().values())
     parts = [torch.autograd.grad(logit, parameters, retain_graph=True) for logit in logits]
     flat = torch.stack([torch.cat([part.flatten() for part in of]) for of in parts])
     return Views(logits.detach().softmax(0), flat)

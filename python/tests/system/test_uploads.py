@@ -51,7 +51,7 @@ def test_new_weights_come_in_with_bounded_memory_at_both_ends(
     written = run_measured([*export, "weights", trained, model, "-o", upload, "--check", "fast"])
     sketch = sketch_checkpoint(trained)
     assert sketch is not None
-    foretold = memory_needed(sketch, sketch.positions_max, gradient_graphs=False)
+    foretold = memory_needed(sketch, sketch.positions_max, None)
     assert max(folder.peak_bytes, written.peak_bytes) <= foretold
 
     service = start_service(model)

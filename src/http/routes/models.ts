@@ -156,6 +156,7 @@ async function renderModel(rankers: Rankers, name: string): Promise<z.infer<type
     precision: model.precision,
     gradient_graphs: [...model.gradientGraphs],
     gradient_graphs_unsupported: model.gradientGraphsUnsupported,
+    gradient_scope: model.gradientScope,
     memory: {
       used_bytes: await rankers.memoryBytes(name),
       forward_bytes: memory.forwardBytes,

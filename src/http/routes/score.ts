@@ -62,7 +62,11 @@ export function scoreRoutes(
         cacheHits.inc({ model: model.name }, answer.cacheHits);
         stopwatch.lap("serialise");
         return {
-          model: { name: model.name, version: model.version },
+          model: {
+            name: model.name,
+            version: model.version,
+            ...(answer.gradientScope !== null && { gradient_scope: answer.gradientScope }),
+          },
           loss: answer.loss,
           results: answer.results,
           diagnostics: {

@@ -52,6 +52,11 @@ export const directionSchema = z
     name: z.string(),
     kind: kindSchema,
     model: z.object({ name: z.string(), version: z.string() }).describe("The model that it was made with"),
+    gradient_scope: z
+      .string()
+      .describe(
+        "The parameters that it is over, as the model's `gradient_scope` names them. A model with another scope cannot use it.",
+      ),
     loss: z.string(),
     samples: z.number().int(),
     zero_gradients: z
@@ -70,7 +75,7 @@ export const directionSchema = z
     stale: z
       .boolean()
       .describe(
-        "True if no served model has the weights that the direction was made with. A request that scores with it is then refused.",
+        "True if no served model has the weights and the gradient scope that the direction was made with. A request that scores with it is then refused.",
       ),
   })
   .meta({ id: "Direction", description: "A vector in parameter space, without its entries" });

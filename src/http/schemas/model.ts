@@ -15,7 +15,7 @@ export const modelSchema = z
     version: z
       .string()
       .describe(
-        "Names the weights, the tokeniser and the function that the model computes. Graphs that are drawn again keep it.",
+        "Names the weights, the tokeniser, the function that the model computes, and a gradient scope other than `all`. Graphs that are drawn again keep it.",
       ),
     status: z
       .enum(["idle", "loading", "ready", "failed"])
@@ -35,6 +35,12 @@ export const modelSchema = z
       .string()
       .nullable()
       .describe("Why the model has no gradient graphs, if its export says so"),
+    gradient_scope: z
+      .string()
+      .nullable()
+      .describe(
+        "The parameters that the gradient graphs are of: `all`, `head`, `last:N` (the last N layers and the head), or patterns over names of parameters. Null without gradient graphs.",
+      ),
     memory: z
       .object({
         used_bytes: z

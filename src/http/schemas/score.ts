@@ -120,7 +120,16 @@ export const fractionSchema = z
 
 export const scoreAnswerSchema = z
   .object({
-    model: z.object({ name: z.string(), version: z.string() }),
+    model: z.object({
+      name: z.string(),
+      version: z.string(),
+      gradient_scope: z
+        .string()
+        .optional()
+        .describe(
+          "If a signal reads gradients: the parameters that they are of, as the model's `gradient_scope` names them",
+        ),
+    }),
     loss: z.enum(LOSSES),
     results: z
       .array(

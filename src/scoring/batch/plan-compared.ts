@@ -1,6 +1,6 @@
 import { type Fault, throwFaults } from "../../errors.js";
 import type { SignalName } from "../../importance/types.js";
-import type { Ranker } from "../../ranker/port.js";
+import type { ModelDescription, Ranker } from "../../ranker/port.js";
 import { type AskedSignal, lackOfModel, readingsOf } from "../requests/checks.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import type { OpenModels } from "./open-models.js";
@@ -67,6 +67,32 @@ export function suitReference(
   );
   throwFaults("unsuitable_signal", classFaults(models, models.reference, "/reference/model"));
   return { kind: "model", ranker: models.reference };
+}
+
+/**
+ * The gradient scope that the model, if it is read, and all models of the trajectory have; null if there is none. Throws
+ * `unsuitable_signal` if they differ: figures of different parameters are not summed, and not answered side by side.
+ */
+export function commonScope(
+  model: ModelDescription | null,
+  trajectory: OpenModels["trajectory"],
+): string | null {
+  const scopes = trajectory.map(({ ranker }) => ranker.model.gradientScope);
+  const expected = model?.gradientScope ?? scopes[0] ?? null;
+  throwFaults(
+    "unsuitable_signal",
+    scopes.flatMap((scope, index): Fault[] =>
+      scope === expected
+        ? []
+        : [
+            {
+              path: `/trajectory/${index}/model`,
+              message: `has gradients of the scope ${JSON.stringify(scope)}, and the other models of ${JSON.stringify(expected)}: export all of them with one --gradient-scope`,
+            },
+          ],
+    ),
+  );
+  return expected;
 }
 
 /** Throws `unsuitable_signal` if no signal reads the trajectory, or if one of its models does not fit. */

@@ -36,7 +36,13 @@ import {
   weighOptions,
 } from "../requests/weighting.js";
 import type { NamedCheckpoint, OpenModels } from "./open-models.js";
-import { checkTrajectory, type ReferenceSource, suitDirection, suitReference } from "./plan-compared.js";
+import {
+  checkTrajectory,
+  commonScope,
+  type ReferenceSource,
+  suitDirection,
+  suitReference,
+} from "./plan-compared.js";
 import { type LearnedPlan, planLearned } from "./plan-learned.js";
 import type { ReadyCheckpoint } from "./trajectory.js";
 
@@ -49,6 +55,8 @@ export interface ScoringPlan {
   readonly labelled: LabelledTexts;
   /** What to run of this model. */
   readonly run: PlannedRun;
+  /** The gradient scope of the signals; null if none reads gradients. */
+  readonly gradientScope: string | null;
   /** Signals to compute: those that were asked for, and those that the weighting reads. */
   readonly computed: readonly SignalName[];
   readonly weighting: PlannedWeighting | null;
@@ -115,6 +123,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   const { graph, asked: matrices } = runFor(
     new Set([...readings, ...(learned?.features ? ["features"] : [])]),
   );
+  const gradientScope = commonScope(graph === "forward" ? null : model, trajectory);
   const precision = learned === null ? suitPrecision(request.precision, graph, model) : "fp32";
   return {
     ranker,
@@ -123,6 +132,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     labelled: labelledTexts(samples, loss),
     run:
       exact === null ? runOf(graph, { direction, precision, asked: matrices }) : { graph: "fraction", exact },
+    gradientScope,
     computed,
     weighting: weighting && options && { request: weighting, options },
     reference,

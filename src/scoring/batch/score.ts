@@ -26,6 +26,8 @@ import { giveWay } from "./turns.js";
 
 export interface ScoreAnswer {
   readonly model: ModelDescription;
+  /** The gradient scope of the signals; null if none reads gradients. */
+  readonly gradientScope: string | null;
   readonly loss: LossName;
   /** In the order of the samples. */
   readonly results: SampleRow[];
@@ -95,6 +97,7 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
 
   return {
     model,
+    gradientScope: plan.gradientScope,
     loss,
     results: sampleRows(plan, batch, weighting),
     weighting,

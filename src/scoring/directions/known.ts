@@ -14,14 +14,14 @@ export interface ResolvedDirection extends DirectionVector {
 
 /** A direction and whether it can still be used. */
 export interface KnownDirection extends DirectionInfo {
-  /** True if no served model has the weights that the direction was made with. */
+  /** True if no served model has the weights and the gradient scope that the direction was made with. */
   readonly stale: boolean;
 }
 
 /**
  * The direction of that name, for a run of the model. Throws `direction_not_found`. Throws `direction_stale` if the direction was
- * made with other weights than the model has, because its entries belong to the gradients of those weights. Reading the
- * vector throws `direction_not_found` if the direction has been replaced meanwhile.
+ * made with other weights than the model has, because its entries belong to the gradients of those weights, or under another
+ * gradient scope, because its entries belong to other parameters. Reading the vector throws `direction_not_found` if the direction has been replaced meanwhile.
  */
 export async function resolveDirection(
   store: DirectionStore,
@@ -30,6 +30,7 @@ export async function resolveDirection(
 ): Promise<ResolvedDirection> {
   const info = await storedDirection(store, name);
   if (info.weightsDigest !== model.weightsDigest) throw staleDirection(info, model);
+  if (info.gradientScope !== model.gradientScope) throw foreignDirection(info, model);
   return {
     name,
     digest: info.digest,
@@ -60,8 +61,14 @@ export async function deleteDirection(store: DirectionStore, name: string): Prom
 }
 
 function withStaleness(rankers: Rankers): (info: DirectionInfo) => KnownDirection {
-  const served = new Set(rankers.describe().map(({ weightsDigest }) => weightsDigest));
-  return (info) => ({ ...info, stale: !served.has(info.weightsDigest) });
+  const served = rankers.describe();
+  return (info) => ({
+    ...info,
+    stale: !served.some(
+      ({ weightsDigest, gradientScope }) =>
+        weightsDigest === info.weightsDigest && gradientScope === info.gradientScope,
+    ),
+  });
 }
 
 async function storedDirection(store: DirectionStore, name: string): Promise<DirectionInfo> {
@@ -72,6 +79,12 @@ async function storedDirection(store: DirectionStore, name: string): Promise<Dir
 
 function directionNotFound(name: string): AssayError {
   return new AssayError("direction_not_found", { detail: `No direction is named ${JSON.stringify(name)}` });
+}
+
+function foreignDirection({ name, gradientScope }: DirectionInfo, served: ModelDescription): AssayError {
+  return new AssayError("direction_stale", {
+    detail: `Direction ${JSON.stringify(name)} is over the parameters of the gradient scope ${JSON.stringify(gradientScope)}, and model ${served.name} now has gradients of ${JSON.stringify(served.gradientScope)}: make the direction again`,
+  });
 }
 
 function staleDirection({ name, model }: DirectionInfo, served: ModelDescription): AssayError {

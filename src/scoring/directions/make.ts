@@ -72,12 +72,14 @@ async function makeWith(
     const vector = await accumulation.finish(1 / totals.samples);
     checkNorm(vector);
     const made = { name: model.name, version: model.version };
-    const { weightsDigest } = model;
+    const { weightsDigest, gradientScope } = model;
+    if (gradientScope === null) throw new RangeError(`model ${model.name} has gradients of no scope`);
     const facts: DirectionFacts = {
       name,
       kind,
       model: made,
       weightsDigest,
+      gradientScope,
       loss,
       ...totals,
       norm: vector.norm,
@@ -112,10 +114,13 @@ function checkGraphs(
   });
 }
 
-/** Throws `direction_stale` if the model has been replaced: the sums belong to weights that are no longer served. */
+/**
+ * Throws `direction_stale` if the model has been replaced: the sums belong to weights that are no longer served, or to other
+ * parameters.
+ */
 function checkServed(rankers: Rankers, model: ModelDescription): void {
   const served = rankers.inspect(model.name).model;
-  if (served.weightsDigest === model.weightsDigest) return;
+  if (served.weightsDigest === model.weightsDigest && served.gradientScope === model.gradientScope) return;
   throw new AssayError("direction_stale", {
     detail: `Model ${modelId(model)} was replaced by ${modelId(served)} while the direction was being made: make the direction again`,
   });

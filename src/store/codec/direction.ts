@@ -15,6 +15,8 @@ export function directionInfo(kept: unknown): DirectionInfo {
     kind,
     model: { name: textOfModel("name"), version: textOfModel("version") },
     weightsDigest: text("weightsDigest"),
+    // Before there were scopes, every direction was over all parameters.
+    gradientScope: kept.gradientScope === undefined ? "all" : text("gradientScope"),
     loss: text("loss"),
     samples: number("samples"),
     zeroGradients: number("zeroGradients"),

@@ -104,6 +104,7 @@ export function facts(changes: Partial<DirectionFacts> = {}): DirectionFacts {
     kind: "mean_direction",
     model: { name: "default", version: "0123456789abcdef" },
     weightsDigest: "ab".repeat(32),
+    gradientScope: "last:2",
     loss: "bce",
     samples: 3,
     zeroGradients: 1,

@@ -15,10 +15,11 @@ from typing import Any
 from assay.export.errors import ExportError
 from assay.export.families import FAMILIES
 from assay.export.folder import Options, export_folder
-from assay.export.gradients.kinds import GRADIENT_TRACES
+from assay.export.gradients.scope import ALL_PARAMETERS_MAX, DEFAULT_ABOVE
 from assay.export.manifest import Provenance
 from assay.export.progress import progress_on_stderr
 from assay.export.regraph import renew_graphs
+from assay.export.summary import precision_lines, scope_lines
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, read_texts
 from assay.export.upload import UploadOptions, export_weights
 
@@ -120,6 +121,15 @@ def _add_gradients(parser: argparse.ArgumentParser) -> None:
         default=True,
         help="add norms.onnx, tangent.onnx and accumulate.onnx, where the model allows",
     )
+    parser.add_argument(
+        "--gradient-scope",
+        metavar="SCOPE",
+        help="the parameters that these graphs give gradients of: all; head (the last two linear "
+        "layers); last:N (the last N encoder layers and the head); or glob patterns over names of "
+        "parameters, with commas between them, such as '*.query.*,*.value.*' (default: the scope "
+        f"of the graphs that are there; else all up to {ALL_PARAMETERS_MAX // 10**6} million "
+        f"parameters, and {DEFAULT_ABOVE} above)",
+    )
 
 
 def _add_shared(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +156,7 @@ def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
         weights=given.weights,
         int8_graph=given.weights == "int8" if given.int8_graph is None else given.int8_graph,
         gradient_graphs=given.gradient_graphs,
+        gradient_scope=_asked_scope(given),
         tokens_max=given.max_tokens,
         task=given.task,
         class_names=given.class_names,
@@ -163,7 +174,13 @@ def _run_folder(given: argparse.Namespace, words: list[str]) -> str:
         f"{given.out}: {manifest['architecture']['family']}, {manifest['classes']} logit(s), "
         f"{manifest['max_tokens']} tokens, {size / 1e6:.1f} MB"
     )
-    return "\n".join([first, *_precision(manifest["precision"])])
+    return "\n".join(
+        [
+            first,
+            *precision_lines(manifest["precision"]),
+            *scope_lines(manifest, asked=given.gradient_scope is not None),
+        ]
+    )
 
 
 def _run_weights(given: argparse.Namespace, words: list[str]) -> str:
@@ -179,13 +196,33 @@ def _run_weights(given: argparse.Namespace, words: list[str]) -> str:
     header = export_weights(given.checkpoint, given.folder, given.out, options)
     first = f"{given.out}: weights of {header['weights']['bytes'] / 1e6:.1f} MB"
     left = ["not run: the other graphs (--check full)"] if given.check == "fast" else []
-    return "\n".join([first, *_precision(header["precision"]), *left])
+    return "\n".join([first, *precision_lines(header["precision"]), *left])
 
 
 def _run_graphs(given: argparse.Namespace, _: list[str]) -> str:
     texts, texts_name = _precision_texts(given)
-    manifest = renew_graphs(given.folder, texts, texts_name, gradient_graphs=given.gradient_graphs)
-    return "\n".join([f"{given.folder}: graphs renewed", *_precision(manifest["precision"])])
+    manifest = renew_graphs(
+        given.folder,
+        texts,
+        texts_name,
+        gradient_graphs=given.gradient_graphs,
+        gradient_scope=_asked_scope(given),
+    )
+    first = f"{given.folder}: graphs renewed"
+    return "\n".join(
+        [
+            first,
+            *precision_lines(manifest["precision"]),
+            *scope_lines(manifest, asked=given.gradient_scope is not None),
+        ]
+    )
+
+
+def _asked_scope(given: argparse.Namespace) -> str | None:
+    scope: str | None = given.gradient_scope
+    if scope is not None and not given.gradient_graphs:
+        raise ExportError("--gradient-scope with --no-gradient-graphs: leave one of them out")
+    return scope
 
 
 def _precision_texts(given: argparse.Namespace) -> tuple[list[Text], str]:
@@ -228,45 +265,6 @@ def _metrics(files: list[Path]) -> dict[str, Any]:
         if not isinstance(contents[file.stem], dict):
             raise ExportError(f"{file.name} holds no JSON object")
     return next(iter(contents.values())) if len(contents) == 1 else contents
-
-
-def _precision(precision: dict[str, Any]) -> list[str]:
-    """How near the graphs are to PyTorch, a line each."""
-    fp32 = precision["fp32"]
-    lines = [
-        f"forward.onnx: largest error of a logit {fp32['logit_error_max']:.2g} "
-        f"over {fp32['texts']} texts, against PyTorch",
-    ]
-    int8 = precision.get("int8")
-    if int8:
-        line = (
-            f"forward.int8.onnx: Spearman {int8['spearman']} with forward.onnx over "
-            f"{int8['texts']} texts ({int8['on']})"
-        )
-        if int8["probability_shift_max"] is not None:
-            line += (
-                f", shift of a probability: 99% within {int8['probability_shift_p99']}, "
-                f"largest {int8['probability_shift_max']}"
-            )
-        lines.append(line)
-        if int8["products_saturate"]:
-            lines.append(
-                "  measured with 8-bit products that saturate, because this CPU has no VNNI: on a "
-                "CPU with VNNI the int8 graph is nearer"
-            )
-    return lines + _gradients(precision.get("gradients"))
-
-
-def _gradients(gradients: dict[str, Any] | None) -> list[str]:
-    if gradients is None:
-        return []
-    if "unsupported" in gradients:
-        return [f"no gradient graphs: {gradients['unsupported']}"]
-    errors = ", ".join(f"{kind} {gradients[f'{kind}_error_max']:.2g}" for kind in GRADIENT_TRACES)
-    return [
-        f"gradient graphs: largest relative error {errors} over {gradients['texts']} texts, "
-        "against PyTorch"
-    ]
 
 
 if __name__ == "__main__":

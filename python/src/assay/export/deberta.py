@@ -65,12 +65,29 @@ class DebertaNetwork:
 
     def modules(self) -> Iterator[nn.Module]:
         """Every module that holds parameters, but for `conv`."""
-        parts = [self.words, self.positions, self.types, self.project, self.embedding_norm]
-        parts += [self.relative, self.relative_norm]
-        yield from (part for part in parts if part is not None)
+        yield from self.embedding_modules()
+        yield from self.distance_modules()
         for layer in self.layers:
             yield from layer.modules()
-        yield from (self.dense, self.head)
+        yield from self.head_modules()
+
+    def embedding_modules(self) -> list[nn.Module]:
+        """Those below the layers."""
+        parts = [self.words, self.positions, self.types, self.project, self.embedding_norm]
+        return [part for part in parts if part is not None]
+
+    def distance_modules(self) -> list[nn.Module]:
+        """The table of relative positions and its norm, which every layer reads."""
+        parts = [self.relative, self.relative_norm]
+        return [part for part in parts if part is not None]
+
+    def head_modules(self) -> list[nn.Module]:
+        """The layer before the last, and the last."""
+        return [self.dense, self.head]
+
+    def top_modules(self) -> list[nn.Module]:
+        """Those above the layers."""
+        return self.head_modules()
 
 
 def find_deberta(model: nn.Module) -> DebertaNetwork:

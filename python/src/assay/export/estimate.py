@@ -6,6 +6,7 @@ what is measured, and at most half as much again.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import nn
 
 from assay.export.families import FAMILIES, Checkpoint
-from assay.export.gradients.network import why_unsupported
+from assay.export.gradients.scope import Scope
 from assay.export.memory import GIGABYTE, Less, check_memory
 from assay.export.progress import log
 
@@ -22,23 +23,26 @@ FLOAT = 4  # bytes
 WITHOUT_GRADIENTS = "--no-gradient-graphs leaves norms, tangent and accumulate out"
 
 
-def check_fits(source: Path, tokens_max: int | None, without: str | None) -> None:
+def check_fits(
+    source: Path, tokens_max: int | None, scope_of: Callable[[Checkpoint], Scope | None], less: str
+) -> None:
     """Refuses to export a checkpoint that will not fit into memory.
 
-    `without` says how to do without the gradient graphs; it is None where none are made or run. A
-    checkpoint that is not understood passes: what loads it refuses it.
+    `scope_of` answers the scope of the gradient graphs that are made or run; None where there are
+    none. `less` says how to do without them. A checkpoint that is not understood passes: what loads
+    it refuses it.
 
     Raises:
-        ExportError: says how much is needed, how much there is, and what to do.
+        ExportError: says how much is needed, how much there is, and what to do; or the scope is
+            refused.
     """
     sketch = sketch_checkpoint(source)
     if sketch is None:
         return
     tokens = min(tokens_max or sketch.positions_max, sketch.positions_max)
-    least = memory_needed(sketch, tokens, gradient_graphs=False)
-    needed = memory_needed(sketch, tokens, gradient_graphs=without is not None)
+    needed, least = (memory_needed(sketch, tokens, scope) for scope in (scope_of(sketch), None))
     log.info("this takes up to about %.1f GB of memory", needed / GIGABYTE)
-    check_memory(needed, Less(without, least) if without and least < needed else None)
+    check_memory(needed, Less(less, least) if least < needed else None)
 
 
 def sketch_checkpoint(folder: Path) -> Checkpoint | None:
@@ -57,17 +61,20 @@ def sketch_checkpoint(folder: Path) -> Checkpoint | None:
     return Checkpoint(model, FAMILIES[config.model_type], config)
 
 
-def memory_needed(sketch: Checkpoint, tokens_max: int, *, gradient_graphs: bool) -> int:
-    """The most bytes that the export of a model takes at once."""
+def memory_needed(sketch: Checkpoint, tokens_max: int, scope: Scope | None) -> int:
+    """The most bytes that the export of a model takes at once; without a scope it makes no gradient
+    graphs."""
     sizes = [parameter.numel() * FLOAT for parameter in sketch.model.parameters()]
     weights, largest = sum(sizes), max(sizes)
     activations = _activations(sketch, tokens_max)
-    if not gradient_graphs or why_unsupported(sketch) is not None:
+    if scope is None:
         # the model, and a session that lays its weights out anew
         return LIBRARIES + 2 * weights + largest + activations // 4
+    parameters = dict(sketch.model.named_parameters())
+    scoped = sum(parameters[name].numel() * FLOAT for name in scope.parameters)
     # the model in float64, a direction and the sums; or the model, a direction or the sums, and a
     # session; a sum over a table is made twice
-    return LIBRARIES + 150_000_000 + 9 * weights // 2 + largest + activations
+    return LIBRARIES + 150_000_000 + 2 * weights + 5 * scoped // 2 + largest + activations
 
 
 def _activations(sketch: Checkpoint, tokens_max: int) -> int:

@@ -14,6 +14,7 @@ from assay.export.estimate import WITHOUT_GRADIENTS, check_fits
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
 from assay.export.function import declare_function
+from assay.export.gradients.scope import Scope, chosen_scope
 from assay.export.graphs import write_graphs
 from assay.export.manifest import (
     Description,
@@ -22,7 +23,8 @@ from assay.export.manifest import (
     describe_file,
     write_manifest,
 )
-from assay.export.precision import Model, measure_precision, self_test_samples
+from assay.export.model import Model
+from assay.export.precision import measure_precision, self_test_samples
 from assay.export.progress import stage
 from assay.export.staging import OLD, staging_beside
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, self_test_texts
@@ -38,6 +40,7 @@ TOKENS_UNLIMITED = 100_000  # tokenisers without a limit claim 1e30
 class Options:
     """What the user decides about a folder; the command line's help says the same.
 
+    `gradient_scope` is the name of one, None that of the default for the model's size.
     `precision_texts` are those that the int8 graph is compared on, `precision_on` names them.
     """
 
@@ -45,6 +48,7 @@ class Options:
     weights: Precision = "fp32"
     int8_graph: bool = False
     gradient_graphs: bool = True
+    gradient_scope: str | None = None
     tokens_max: int | None = None
     task: str | None = None
     class_names: list[str] = field(default_factory=list)
@@ -71,7 +75,9 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
         raise ExportError("the int8 graph multiplies the stored int8 weights: add --weights int8")
     if out.exists() and not options.replace:
         raise ExportError(f"{out} exists (--replace replaces it)")
-    check_fits(source, options.tokens_max, WITHOUT_GRADIENTS if options.gradient_graphs else None)
+    check_fits(
+        source, options.tokens_max, lambda sketch: _scope(sketch, options), WITHOUT_GRADIENTS
+    )
     with stage("loading the checkpoint"):
         checkpoint = load_checkpoint(source)
     tokenizer = load_tokenizer(source)
@@ -80,6 +86,7 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
             f"{len(options.class_names)} class names for {checkpoint.classes} logit(s)"
         )
     tokens_max = _tokens_max(checkpoint, tokenizer, options.tokens_max)
+    scope = _scope(checkpoint, options)
     types_max = int(checkpoint.config.type_vocab_size) if checkpoint.family.token_types else 1_000
     check_tokenizer(tokenizer, check_texts(tokens_max), tokens_max, types_max)
     with _folder_beside(out, options.replace) as folder:
@@ -93,14 +100,18 @@ def export_folder(source: Path, out: Path, options: Options) -> dict[str, Any]:
             checkpoint,
             weights,
             int8_graph=options.int8_graph,
-            gradient_graphs=options.gradient_graphs,
+            scope=scope,
         )
         config = json.dumps(_config(checkpoint), indent=2, sort_keys=True) + "\n"
         files = {**tokenizer.files(tokens_max), "config.json": config.encode()}
         for name, content in files.items():
             (folder / name).write_bytes(content)
-        model = Model(checkpoint, tokenizer, tokens_max)
+        model = Model(checkpoint, tokenizer, tokens_max, scope)
         return _describe(folder, out, model, weights, graphs, options)
+
+
+def _scope(checkpoint: Checkpoint, options: Options) -> Scope | None:
+    return chosen_scope(checkpoint, options.gradient_scope, gradient_graphs=options.gradient_graphs)
 
 
 def _tokens_max(checkpoint: Checkpoint, tokenizer: TextTokenizer, asked: int | None) -> int:
@@ -154,6 +165,7 @@ def _describe(
         function=declare_function(model, _config(model.checkpoint), files, out),
         files=files,
         graphs=graphs,
+        scope=model.scope,
         precision=precision,
         self_test=self_test_samples(samples, model.outputs(samples)),
         provenance=options.provenance,

@@ -18,7 +18,7 @@ from assay.export.check import TOLERANCE
 from assay.export.errors import ExportError
 from assay.export.external_weights import LOCATION
 from assay.export.manifest import read_manifest
-from assay.export.precision import Model
+from assay.export.model import Model
 from assay.export.texts import texts_of
 
 REVISION = 1  # raise it when the same settings give other logits than before

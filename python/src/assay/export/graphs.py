@@ -9,7 +9,7 @@ import onnx
 from assay.export.external_weights import externalise_weights
 from assay.export.families import Checkpoint
 from assay.export.gradients.kinds import GRADIENT_TRACES
-from assay.export.gradients.network import why_unsupported
+from assay.export.gradients.scope import Scope
 from assay.export.int8 import quantise_products
 from assay.export.progress import stage
 from assay.export.trace import trace_forward
@@ -22,21 +22,21 @@ def write_graphs(
     weights: Weights,
     *,
     int8_graph: bool,
-    gradient_graphs: bool,
+    scope: Scope | None,
 ) -> dict[str, str]:
     """Writes the graphs beside the weights.bin of `folder`; returns graph kind to file name.
 
-    A checkpoint that the gradient graphs do not support gets none of them.
+    The gradient graphs are of the parameters in the scope; without a scope there are none.
     """
     with stage("tracing forward.onnx"):
         forward = externalise_weights(trace_forward(checkpoint), weights)
     models = {"forward": forward}
     if int8_graph:
         models["forward.int8"] = quantise_products(forward, weights, checkpoint.family.layers)
-    if gradient_graphs and why_unsupported(checkpoint) is None:
+    if scope is not None:
         for kind, trace in GRADIENT_TRACES.items():
             with stage(f"tracing {kind}.onnx"):
-                models[kind] = externalise_weights(trace(checkpoint), weights)
+                models[kind] = externalise_weights(trace(checkpoint, scope), weights)
     for kind, model in models.items():
         path = folder / f"{kind}.onnx"
         path.write_bytes(model.SerializeToString(deterministic=True))

@@ -13,6 +13,7 @@ from typing import Any
 from assay.export.errors import ExportError
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint
+from assay.export.gradients.scope import Scope
 from assay.export.tokenizer import TextTokenizer
 from assay.export.versions import used_versions
 from assay.export.weights import Weights
@@ -45,6 +46,7 @@ class Description:
     function: str
     files: dict[str, dict[str, Any]]
     graphs: dict[str, str]
+    scope: Scope | None
     precision: dict[str, Any]
     self_test: list[dict[str, Any]]
     provenance: Provenance
@@ -81,6 +83,7 @@ def write_manifest(
         "function": description.function,
         "files": description.files,
         "graphs": description.graphs,
+        **({} if description.scope is None else {"gradient_scope": description.scope.entry()}),
         "head": {
             "weight": f"{family.head}.weight",
             "bias": f"{family.head}.bias",

@@ -58,10 +58,22 @@ class ModernNetwork:
 
     def modules(self) -> Iterator[nn.Module]:
         """Every module that holds parameters."""
-        yield from (self.words, self.embedding_norm)
+        yield from self.embedding_modules()
         for layer in self.layers:
             yield from layer.modules()
-        yield from (self.final_norm, self.dense, self.head_norm, self.head)
+        yield from self.top_modules()
+
+    def embedding_modules(self) -> list[nn.Module]:
+        """Those below the layers."""
+        return [self.words, self.embedding_norm]
+
+    def head_modules(self) -> list[nn.Module]:
+        """The layer before the last, its norm, and the last."""
+        return [self.dense, self.head_norm, self.head]
+
+    def top_modules(self) -> list[nn.Module]:
+        """Those above the layers: the norm of the last one's outputs, and the head."""
+        return [self.final_norm, *self.head_modules()]
 
 
 def find_modern_bert(model: nn.Module) -> ModernNetwork:

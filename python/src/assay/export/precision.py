@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +11,13 @@ from assay.export.check import (
     compare_outputs,
     graph_outputs,
     int8_precision,
-    torch_outputs,
 )
-from assay.export.families import Checkpoint
-from assay.export.gradients.kinds import GRADIENT_TRACES
 from assay.export.gradients.measure import measure_gradients
 from assay.export.gradients.network import why_unsupported
+from assay.export.model import Model
 from assay.export.products import products_saturate
 from assay.export.progress import stage
 from assay.export.texts import Text, check_texts
-from assay.export.tokenizer import TextTokenizer
-
-
-@dataclass(frozen=True)
-class Model:
-    """A checkpoint that holds the weights as stored, and what makes its inputs."""
-
-    checkpoint: Checkpoint
-    tokenizer: TextTokenizer
-    tokens_max: int
-
-    def outputs(self, texts: Sequence[Text]) -> Outputs:
-        """Logits (N, K) and features (N, H) of texts, by PyTorch."""
-        with stage(f"running the model in PyTorch on {len(texts)} texts"):
-            return torch_outputs(self.checkpoint, self.tokenizer, texts, self.tokens_max)
 
 
 def self_test_samples(texts: Sequence[Text], outputs: Outputs) -> list[dict[str, Any]]:
@@ -70,15 +52,8 @@ def measure_precision(
             **int8_precision(task, fp32.logits, int8.logits, int8_on),
             "products_saturate": products_saturate(),
         }
-    if "gradients" not in precision and graphs.keys() >= GRADIENT_TRACES.keys():
-        precision["gradients"] = measure_gradients(
-            folder,
-            graphs,
-            model.checkpoint,
-            model.tokenizer,
-            gradient_texts,
-            model.tokens_max,
-        )
+    if model.scope is not None:
+        precision["gradients"] = measure_gradients(folder, graphs, model, gradient_texts)
     return precision
 
 

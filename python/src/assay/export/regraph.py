@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from assay.export.errors import ExportError
 from assay.export.estimate import WITHOUT_GRADIENTS, check_fits
 from assay.export.external_weights import LOCATION
+from assay.export.families import Checkpoint
 from assay.export.function import answers_differ, function_of
+from assay.export.gradients.scope import Scope, chosen_scope, scope_of_manifest
 from assay.export.graphs import write_graphs
-from assay.export.manifest import describe_file
-from assay.export.precision import Model, measure_precision
+from assay.export.manifest import describe_file, read_manifest
+from assay.export.precision import measure_precision
 from assay.export.restore import restore_folder
 from assay.export.staging import staging_beside
 from assay.export.texts import Text, check_texts
@@ -23,11 +26,17 @@ from assay.export.weights import Parameter, Weights
 
 
 def renew_graphs(
-    folder: Path, precision_texts: Sequence[Text], precision_on: str, *, gradient_graphs: bool
+    folder: Path,
+    precision_texts: Sequence[Text],
+    precision_on: str,
+    *,
+    gradient_graphs: bool,
+    gradient_scope: str | None = None,
 ) -> dict[str, Any]:
     """Replaces the graphs of a folder and what its manifest says of them; returns the manifest.
 
-    Gradient graphs are drawn, or left out, as `gradient_graphs` says.
+    Gradient graphs are drawn, or left out, as `gradient_graphs` says. They are of the parameters in
+    `gradient_scope`; None is the scope of those that the folder has, or else the default.
 
     Weights, tokeniser, self-test and function stay. The graphs are checked before the folder is
     touched.
@@ -37,12 +46,19 @@ def renew_graphs(
             logits, or a graph differs from PyTorch.
     """
     check_versions()
-    check_fits(folder, None, WITHOUT_GRADIENTS if gradient_graphs else None)
+    known = scope_of_manifest(read_manifest(folder))
+    asked = gradient_scope or (None if known is None else known.name)
+
+    def scope_of(checkpoint: Checkpoint) -> Scope | None:
+        return chosen_scope(checkpoint, asked, gradient_graphs=gradient_graphs)
+
+    check_fits(folder, None, scope_of, WITHOUT_GRADIENTS)
     restored = restore_folder(folder)
     manifest = restored.manifest
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
     weights = Weights(parameters, folder / LOCATION)
-    model = Model(restored.checkpoint, restored.tokenizer, int(manifest["max_tokens"]))
+    scope = scope_of(restored.checkpoint)
+    model = replace(restored.model, scope=scope)
     difference = answers_differ(model, manifest["self_test"]["samples"])
     if difference is not None:
         raise ExportError(
@@ -57,7 +73,7 @@ def renew_graphs(
             restored.checkpoint,
             weights,
             int8_graph=int8,
-            gradient_graphs=gradient_graphs,
+            scope=scope,
         )
         precision = measure_precision(
             beside,
@@ -73,6 +89,9 @@ def renew_graphs(
         for file in dropped:
             del manifest["files"][file]
         manifest["graphs"] = graphs
+        manifest.pop("gradient_scope", None)
+        if scope is not None:
+            manifest["gradient_scope"] = scope.entry()
         for file in graphs.values():
             manifest["files"][file] = describe_file(beside / file)
         manifest["precision"] = precision

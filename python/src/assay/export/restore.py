@@ -9,10 +9,12 @@ from typing import Any
 
 import torch
 
-from assay.export.check import Outputs, torch_outputs
+from assay.export.check import Outputs
 from assay.export.errors import ExportError
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, family_of
+from assay.export.gradients.scope import scope_of_manifest
+from assay.export.model import Model
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
 from assay.export.weights import Parameter, Weights, load_weights
@@ -26,10 +28,15 @@ class Restored:
     tokenizer: TextTokenizer
     manifest: dict[str, Any]
 
+    @property
+    def model(self) -> Model:
+        """The model with the scope of the folder's gradient graphs."""
+        limit = int(self.manifest["max_tokens"])
+        return Model(self.checkpoint, self.tokenizer, limit, scope_of_manifest(self.manifest))
+
     def outputs(self, texts: list[Text]) -> Outputs:
         """Logits (N, K) and features (N, H) of texts, by the model's own forward."""
-        limit = int(self.manifest["max_tokens"])
-        return torch_outputs(self.checkpoint, self.tokenizer, texts, limit)
+        return self.model.outputs(texts)
 
 
 def restore_folder(folder: Path) -> Restored:

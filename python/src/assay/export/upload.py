@@ -17,6 +17,7 @@ from assay.export.errors import ExportError
 from assay.export.estimate import check_fits
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint, load_checkpoint
+from assay.export.gradients.scope import scope_of_manifest
 from assay.export.manifest import (
     SELF_TEST_TOLERANCE,
     Provenance,
@@ -25,8 +26,8 @@ from assay.export.manifest import (
     describe_provenance,
     read_manifest,
 )
+from assay.export.model import Model
 from assay.export.precision import (
-    Model,
     measure_forward,
     measure_precision,
     self_test_samples,
@@ -73,8 +74,9 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
         raise ExportError(f"{out} exists (--replace replaces it)")
     manifest = read_manifest(folder)
     _check_graphs(folder, manifest)
-    runs_gradients = options.check == "full" and "norms" in manifest["graphs"]
-    check_fits(source, int(manifest["max_tokens"]), FAST if runs_gradients else None)
+    scope = scope_of_manifest(manifest)
+    run = scope if options.check == "full" else None
+    check_fits(source, int(manifest["max_tokens"]), lambda _: run, FAST)
     checkpoint = load_checkpoint(source)
     _check_architecture(checkpoint, manifest)
     tokenizer = load_tokenizer(folder)
@@ -82,7 +84,7 @@ def export_weights(source: Path, folder: Path, out: Path, options: UploadOptions
     _check_same_tokens(source, tokenizer, tokens_max)
     parameters = [Parameter.from_entry(entry) for entry in manifest["parameters"]]
     size = int(manifest["files"][LOCATION]["bytes"])
-    model = Model(checkpoint, tokenizer, tokens_max)
+    model = Model(checkpoint, tokenizer, tokens_max, scope)
     samples = texts_of(manifest["self_test"]["samples"])
     with staging_beside(out) as beside:
         for graph in manifest["graphs"].values():

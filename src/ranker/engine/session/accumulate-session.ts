@@ -4,7 +4,7 @@ import { type PaddedBatch, textInputs } from "./padding.js";
 import { openSession, outputNamed, type SessionOptions } from "./session.js";
 import { addTo, type SharedSums } from "./shared-sums.js";
 
-/** The accumulate graph. It keeps one vector over all parameters, into which the runtime writes each batch's gradient. */
+/** The accumulate graph. It keeps one vector, into which the runtime writes each batch's gradient. */
 export interface AccumulateSession {
   /**
    * Adds Σ_i Σ_k c_ik ∇z_ik of the batch to `sums`, unless that is null. c (B, K) is 0 for rows that fill the batch up.

@@ -88,7 +88,8 @@ def attend_at_first(layer: EncoderLayer, samples: Tensor, bias: Tensor) -> Atten
             (layer.key, pulls, at_scores, queries),
         ):
             sums = tokens.sum(-1, keepdim=True)
-            places.append(HeadProduct(linear, mixes, sums, at_outputs.transpose(0, 1)))
+            by_head = at_outputs.transpose(0, 1)
+            places.append(HeadProduct(linear.weight, linear.bias, mixes, sums, by_head))
         at_first = pull_query(join(at_queries), places, onto)
         # one product for all three ways into a token, the last into the first token alone
         factors = torch.cat([at_scores, attention, _is_first(attention)], dim=1).transpose(1, 2)

@@ -6,7 +6,9 @@ the last layer one query a sample, and one row to its other products.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import partial
+from typing import Protocol
 
 from torch import Tensor
 
@@ -15,9 +17,14 @@ from assay.export.gradients.disentangled import Distances, attend_disentangled
 from assay.export.gradients.layers import PullBack, multiply, normalise
 from assay.export.gradients.modern_bert import Activate
 from assay.export.gradients.places import LookUp, Places
-from assay.export.gradients.run import Inputs, Run
+from assay.export.gradients.run import Inputs, Run, Step, pull_steps
 
-LayerPullBack = Callable[[Tensor, Places, list[Tensor]], Tensor]
+
+class LayerPullBack(Protocol):
+    """A layer's pull-back; adds the gradients (B, 2·T − 1, H) at the positions to the list."""
+
+    def __call__(self, gradients: Tensor, places: Places, at_distances: list[Tensor]) -> Tensor:
+        """From the gradient at the layer's output to that at its input."""
 
 
 def run_deberta(network: DebertaNetwork, inputs: Inputs, activate: Activate) -> Run:
@@ -46,18 +53,31 @@ def run_deberta(network: DebertaNetwork, inputs: Inputs, activate: Activate) -> 
     features, slope = activate(network.activation, dense)
     logits, pull_head = multiply(network.head, features)
 
-    def places(at_logits: Tensor) -> Places:
-        found: Places = []
+    def pull_top(gradients: Tensor, places: Places) -> Tensor:
+        return pull_dense(pull_head(gradients, places) * slope, places)
+
+    def places(at_logits: Tensor, wanted: Collection[int]) -> Places:
         at_distances: list[Tensor] = []
-        gradients = pull_dense(pull_head(at_logits, found) * slope, found)
-        for pull_back in reversed(pull_backs):
-            gradients = pull_back(gradients, found, at_distances)
-        pull_embeddings(gradients, found)
-        total = at_distances[0]
-        for part in at_distances[1:]:
-            total = total + part
-        distances.pull_back(total, found)
-        return found
+
+        def pull_distances(gradients: Tensor, places: Places) -> Tensor:
+            total = at_distances[0]
+            for part in at_distances[1:]:
+                total = total + part
+            distances.pull_back(total, places)
+            return gradients
+
+        steps = [
+            Step(network.head_modules(), pull_top),
+            *(
+                Step(layer.modules(), partial(pull_back, at_distances=at_distances))
+                for layer, pull_back in zip(
+                    reversed(network.layers), reversed(pull_backs), strict=True
+                )
+            ),
+            Step(network.embedding_modules(), pull_embeddings),
+            Step(network.distance_modules(), pull_distances),
+        ]
+        return pull_steps(steps, at_logits, wanted)
 
     return Run(logits, features, places)
 

@@ -123,12 +123,13 @@ def attend_disentangled(
             (plain.query, reading, at_queries, layer.position_query, at.position_queries, False),
             (plain.key, rows, at_keys, layer.position_key, at.position_keys, True),
         ):
-            own = Product(linear, inputs, join(at_outputs))
+            own = Product(linear.weight, linear.bias, inputs, join(at_outputs))
             if positional is None or at_positions is None:
                 places.append(own)
                 continue
             rising = rise(at_positions, falling=falling)
-            shared = Product(positional, distances.rows, rising.reshape(-1, width))
+            at_rows = rising.reshape(-1, width)
+            shared = Product(positional.weight, positional.bias, distances.rows, at_rows)
             places.extend(
                 [_together(own, shared, batch)] if positional is linear else [own, shared]
             )
@@ -157,4 +158,5 @@ def _together(one: Product, other: Product, batch: int) -> Product:
         parts = [part.reshape(batch, -1, width) for part in (first, second)]
         return torch.cat(parts, dim=1).reshape(-1, width)
 
-    return Product(one.layer, join(one.inputs, other.inputs), join(one.gradients, other.gradients))
+    inputs, gradients = join(one.inputs, other.inputs), join(one.gradients, other.gradients)
+    return Product(one.weight, one.bias, inputs, gradients)

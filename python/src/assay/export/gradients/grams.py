@@ -53,14 +53,18 @@ def gram_terms(views: Sequence[Places], batch: int) -> list[Tensor | None]:
 def _term(seen: Sequence[Place], batch: int) -> Tensor:
     gradients = [place.gradients for place in seen]
     match seen[0]:
-        case Product(layer, inputs):
-            biased = layer.bias is not None
+        case Product(weight=None):
+            return _scaling([_all_by_sample(gradients, batch)])
+        case Product(bias=bias, inputs=inputs):
+            biased = bias is not None
             return _product(_by_sample(inputs, batch), _all_by_sample(gradients, batch), biased)
         case HeadProduct():
             return _head_product([place for place in seen if isinstance(place, HeadProduct)])
-        case Scaling(layer):
-            ways = [[place.products for place in seen if isinstance(place, Scaling)]]
-            if layer.bias is not None:
+        case Scaling(weight, bias):
+            ways = []
+            if weight is not None:
+                ways.append([place.products for place in seen if isinstance(place, Scaling)])
+            if bias is not None:
                 ways.append(gradients)
             return _scaling([_all_by_sample(way, batch) for way in ways])
         case LookUp() as place:
@@ -96,7 +100,10 @@ def _weighted(weights: Tensor, gradients: Sequence[Tensor]) -> Tensor:
 
 
 def _scaling(ways: Sequence[Sequence[Tensor]]) -> Tensor:
-    """(Σ_t x̂_t∘G_kt)·(Σ_t x̂_t∘G_lt) and, with a bias, (Σ_t G_kt)·(Σ_t G_lt): K times (B, T, d)."""
+    """(Σ_t x̂_t∘G_kt)·(Σ_t x̂_t∘G_lt) of a weight, (Σ_t G_kt)·(Σ_t G_lt) of a bias, or both.
+
+    A way is K times (B, T, d).
+    """
     total = torch.zeros(())
     for parts in ways:
         stacked = torch.stack([part.sum(1) for part in parts], dim=1)
@@ -106,10 +113,15 @@ def _scaling(ways: Sequence[Sequence[Tensor]]) -> Tensor:
 
 def _head_product(seen: Sequence[HeadProduct]) -> Tensor:
     """Σ_h (A_kh·A_lh + a_kh a_lh) (G_kh·G_lh), the second term being the bias', a its sums."""
-    mixes = torch.stack([place.inputs for place in seen], dim=2)  # (B, heads, K, in)
-    sums = torch.stack([place.sums for place in seen], dim=2)
+    factors = []  # (B, heads, K, in) of the weight, (B, heads, K, 1) of the bias
+    if seen[0].weight is not None:
+        factors.append(torch.stack([place.inputs for place in seen], dim=2))
+    if seen[0].bias is not None:
+        factors.append(torch.stack([place.sums for place in seen], dim=2))
     gradients = torch.stack([place.gradients for place in seen], dim=2)
-    weights = _inner(mixes, mixes) + _inner(sums, sums)  # (B, heads, K, K)
+    weights = _inner(factors[0], factors[0])  # (B, heads, K, K)
+    for factor in factors[1:]:
+        weights = weights + _inner(factor, factor)
     return (weights * _inner(gradients, gradients)).sum(1)
 
 

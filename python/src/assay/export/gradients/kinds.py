@@ -17,6 +17,7 @@ from assay.export.gradients.modern_bert import run_modern_bert
 from assay.export.gradients.network import Network, find_network
 from assay.export.gradients.places import Places
 from assay.export.gradients.run import Inputs, Run, run_network
+from assay.export.gradients.scope import Scope
 from assay.export.gradients.sums import summed_gradients
 from assay.export.gradients.tangents import tangent_terms
 from assay.export.gradients.terms import total
@@ -35,9 +36,9 @@ def gradient_name(parameter: str) -> str:
     return f"gradient.{parameter}"
 
 
-def trace_norms(checkpoint: Checkpoint) -> Trace:
+def trace_norms(checkpoint: Checkpoint, scope: Scope) -> Trace:
     """Traces `norms`: logits (B, K), features (B, H) and gram (B, K, K)."""
-    network = _Norms(copy_modules(checkpoint))
+    network = _Norms(copy_modules(checkpoint), scope)
     return _trace(
         network,
         example_inputs(checkpoint),
@@ -46,34 +47,34 @@ def trace_norms(checkpoint: Checkpoint) -> Trace:
     )
 
 
-def trace_tangent(checkpoint: Checkpoint) -> Trace:
+def trace_tangent(checkpoint: Checkpoint, scope: Scope) -> Trace:
     """Traces `tangent`: logits (B, K), features (B, H), gram (B, K, K) and tangent (B, K).
 
-    It takes the direction beside the texts, one input for each parameter.
+    It takes the direction beside the texts, one input for each parameter of the scope.
     """
-    network = _Tangent(copy_modules(checkpoint))
-    names = list(network.names.values())
+    network = _Tangent(copy_modules(checkpoint), scope)
+    parameters = dict(network.model.named_parameters())
+    directions = [torch.ones_like(parameters[name]) for name in scope.parameters]
     return _trace(
         network,
-        (*example_inputs(checkpoint), *(torch.ones_like(p) for p in network.model.parameters())),
-        [*checkpoint.family.inputs, *map(direction_name, names)],
+        (*example_inputs(checkpoint), *directions),
+        [*checkpoint.family.inputs, *map(direction_name, scope.parameters)],
         ["logits", "features", "gram", "tangent"],
     )
 
 
-def trace_accumulate(checkpoint: Checkpoint) -> Trace:
+def trace_accumulate(checkpoint: Checkpoint, scope: Scope) -> Trace:
     """Traces `accumulate`: logits (B, K) and, for each parameter, Σ_i Σ_k c_ik ∇z_ik in its shape.
 
-    It takes the coefficients c (B, K) beside the texts.
+    The parameters are those of the scope. It takes the coefficients c (B, K) beside the texts.
     """
-    network = _Accumulate(copy_modules(checkpoint))
-    names = list(network.names.values())
+    network = _Accumulate(copy_modules(checkpoint), scope)
     inputs = example_inputs(checkpoint)
     return _trace(
         network,
         (*inputs, torch.ones(inputs[0].shape[0], checkpoint.classes)),
         [*checkpoint.family.inputs, "coefficient"],
-        ["logits", *map(gradient_name, names)],
+        ["logits", *map(gradient_name, scope.parameters)],
     )
 
 
@@ -92,14 +93,15 @@ GRADIENT_TRACES = {"norms": trace_norms, "tangent": trace_tangent, "accumulate":
 
 
 class _Gradients(nn.Module):
-    """What the three have in common: `names` is the id of each parameter to its name."""
+    """What the three have in common. `wanted` are the ids of the scope's parameters, in order."""
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, checkpoint: Checkpoint, scope: Scope) -> None:
         super().__init__()
         self.model = checkpoint.model
         self.checkpoint = checkpoint
         self.network = find_network(checkpoint)
-        self.names = {id(p): name for name, p in checkpoint.model.named_parameters()}
+        parameters = dict(checkpoint.model.named_parameters())
+        self.wanted = [id(parameters[name]) for name in scope.parameters]
 
     def run(self, texts: Sequence[Tensor]) -> Run:
         ids, mask, *types = texts
@@ -119,7 +121,8 @@ class _Gradients(nn.Module):
     def views(self, run: Run) -> list[Places]:
         """The places as each of the K logits sees them."""
         units = torch.eye(self.checkpoint.classes)
-        return [run.places(units[k].expand_as(run.logits)) for k in range(len(units))]
+        wanted = set(self.wanted)
+        return [run.places(units[k].expand_as(run.logits), wanted) for k in range(len(units))]
 
 
 class _Norms(_Gradients):
@@ -134,7 +137,7 @@ class _Norms(_Gradients):
 class _Tangent(_Gradients):
     def forward(self, *inputs: Tensor) -> Any:
         count = len(self.checkpoint.family.inputs)
-        texts, parts = inputs[:count], dict(zip(self.names, inputs[count:], strict=True))
+        texts, parts = inputs[:count], dict(zip(self.wanted, inputs[count:], strict=True))
         run = self.run(texts)
         views = self.views(run)
         batch, classes = texts[0].shape[0], len(views)
@@ -158,5 +161,5 @@ class _Accumulate(_Gradients):
     def forward(self, *inputs: Tensor) -> Any:
         *texts, coefficient = inputs
         run = self.run(texts)
-        sums = summed_gradients(run.places(coefficient))
-        return run.logits, *(sums[key] for key in self.names)
+        sums = summed_gradients(run.places(coefficient, set(self.wanted)))
+        return run.logits, *(sums[key] for key in self.wanted)

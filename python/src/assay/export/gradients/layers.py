@@ -23,7 +23,7 @@ def multiply(layer: nn.Linear, inputs: Tensor) -> tuple[Tensor, Callable[..., Te
     """(rows, in) to (rows, out); the pull-back adds to `onto` (rows, in), where given."""
 
     def pull_back(gradients: Tensor, places: Places, onto: Tensor | None = None) -> Tensor:
-        places.append(Product(layer, inputs, gradients))
+        places.append(Product(layer.weight, layer.bias, inputs, gradients))
         if onto is None:
             return torch.mm(gradients, layer.weight)
         return torch.addmm(onto, gradients, layer.weight)
@@ -58,7 +58,7 @@ def normalise(layer: nn.LayerNorm, inputs: Tensor) -> tuple[Tensor, PullBack]:
 
     def pull_back(gradients: Tensor, places: Places) -> Tensor:
         products = normed * gradients
-        places.append(Scaling(layer, products, gradients))
+        places.append(Scaling(layer.weight, layer.bias, products, gradients))
         centred = gradients * layer.weight - torch.mm(gradients, averaging)
         return (centred - normed * torch.mm(products, averaging)) * reciprocal
 

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from assay.export.batches import plan_batches
-from assay.export.families import Checkpoint
 from assay.export.gradients.allowed import TOLERANCE, GraphError, figure, hold
 from assay.export.gradients.kinds import direction_name, gradient_name
 from assay.export.gradients.reference import Expected, Reference, Sums, open_reference
+from assay.export.model import Model
 from assay.export.progress import stage, steps
 from assay.export.sessions import run_graph
 from assay.export.texts import Text
-from assay.export.tokenizer import TextTokenizer
 
 LEAST = 1e-3  # of all parameters: a gradient smaller than that is held against that
 Array = NDArray[np.float32]
@@ -71,16 +70,15 @@ class _Sums:
 def measure_gradients(
     folder: Path,
     graphs: Mapping[str, str],
-    checkpoint: Checkpoint,
-    tokenizer: TextTokenizer,
+    model: Model,
     texts: Sequence[Text],
-    tokens_max: int,
 ) -> dict[str, Any]:
     """The largest relative error of each gradient graph of the folder, on padded batches.
 
-    The checkpoint holds the weights as stored. In float32 a deep model's gradient can be further
-    from the truth than the tolerance, whoever computes it. So if a graph exceeds it, the same is
-    measured of PyTorch's autograd in float32, and the graph may have `OWN_ERRORS` times its error.
+    The gradients are of the parameters in the model's scope. In float32 a deep model's gradient can
+    be further from the truth than the tolerance, whoever computes it. So if a graph exceeds it, the
+    same is measured of PyTorch's autograd in float32, and the graph may have `OWN_ERRORS` times its
+    error.
 
     `norms`: of a sample's gram, against its largest entry. `tangent`: of ⟨∇z_k, v⟩ along a random
     direction v, against its standard deviation ‖∇z_k‖. `accumulate`: of a parameter's gradient
@@ -90,13 +88,13 @@ def measure_gradients(
     Raises:
         ExportError: an error exceeds what is allowed; names the graph and its worst sample.
     """
-    batches = _batches(checkpoint, tokenizer, texts, tokens_max)
+    batches = _batches(model, texts)
     groups = [group for group in _by_company(batches) if group]
     with tempfile.TemporaryDirectory(prefix="sums-", dir=folder) as holder:
-        sums = _autograd(checkpoint, groups, torch.float64, Path(holder))
+        sums = _autograd(model, groups, torch.float64, Path(holder))
         ordered = [batch for group in groups for batch in group]
         expected = [rows for group in sums for rows in group.rows]
-        direction = {direction_name(name): value for name, value in _direction(checkpoint).items()}
+        direction = {direction_name(name): value for name, value in _direction(model).items()}
         found = {
             "norms": _rows_error(folder / graphs["norms"], ordered, expected, {}),
             "tangent": _rows_error(folder / graphs["tangent"], ordered, expected, direction),
@@ -104,7 +102,7 @@ def measure_gradients(
         del direction
         found["accumulate"] = _sums_error(folder / graphs["accumulate"], groups, sums)
         exceeds = any(not error.largest <= TOLERANCE for error in found.values())
-        own = _own_errors(checkpoint, groups, sums, Path(holder)) if exceeds else {}
+        own = _own_errors(model, groups, sums, Path(holder)) if exceeds else {}
     for kind, error in found.items():
         hold(graphs[kind], error, own.get(kind, 0.0))
     return {
@@ -114,39 +112,44 @@ def measure_gradients(
     }
 
 
-def _direction(checkpoint: Checkpoint) -> dict[str, Array]:
-    """A random direction by parameter, always the same one."""
+def _direction(model: Model) -> dict[str, Array]:
+    """A random direction by parameter of the scope, always the same one."""
     random = np.random.default_rng(1)
     return {
         name: random.standard_normal(parameter.shape, np.float32)
-        for name, parameter in checkpoint.model.named_parameters()
+        for name, parameter in model.gradient_parameters().items()
     }
 
 
 def _autograd(
-    checkpoint: Checkpoint, groups: Sequence[Sequence[_Batch]], dtype: torch.dtype, holder: Path
+    model: Model, groups: Sequence[Sequence[_Batch]], dtype: torch.dtype, holder: Path
 ) -> list[_Sums]:
     """What autograd gives for each group; its sums are written to the folder."""
     texts = sum(len(batch.texts) for group in groups for batch in group)
     name = str(dtype).removeprefix("torch.")
     with (
         stage(f"PyTorch's gradients of {texts} texts, in {name}"),
-        open_reference(checkpoint, _direction(checkpoint), dtype) as reference,
+        open_reference(model.checkpoint, _direction(model), dtype) as reference,
     ):
         return [
-            _expect(reference, Sums.zeros(checkpoint.model), group, holder / f"{name}-{index}")
+            _expect(
+                reference,
+                Sums.zeros(model.gradient_parameters()),
+                group,
+                holder / f"{name}-{index}",
+            )
             for index, group in enumerate(groups)
         ]
 
 
 def _own_errors(
-    checkpoint: Checkpoint,
+    model: Model,
     groups: Sequence[Sequence[_Batch]],
     expected: Sequence[_Sums],
     holder: Path,
 ) -> dict[str, float]:
     """The largest errors of PyTorch's autograd in float32, by the graph that gives the same."""
-    found = _autograd(checkpoint, groups, torch.float32, holder)
+    found = _autograd(model, groups, torch.float32, holder)
     truth = [rows for group in expected for rows in group.rows]
     own = [rows for group in found for rows in group.rows]
     gram = _gram_errors(torch.stack([rows.gram for rows in own]), truth)
@@ -166,12 +169,8 @@ def _own_errors(
     }
 
 
-def _batches(
-    checkpoint: Checkpoint,
-    tokenizer: TextTokenizer,
-    texts: Sequence[Text],
-    tokens_max: int,
-) -> list[_Batch]:
+def _batches(model: Model, texts: Sequence[Text]) -> list[_Batch]:
+    checkpoint, tokenizer, tokens_max = model.checkpoint, model.tokenizer, model.tokens_max
     random = np.random.default_rng(0)
     lengths = [len(tokenizer.encode(text, tokens_max)[0]) for text in texts]
     batches = []

@@ -14,7 +14,7 @@ from torch import Tensor
 from assay.export.gradients.layers import PullBack, multiply, normalise
 from assay.export.gradients.places import LookUp, Places
 from assay.export.gradients.rotary import Rotation, attend_rotated
-from assay.export.gradients.run import Inputs, Run
+from assay.export.gradients.run import Inputs, Run, Step, pull_steps
 from assay.export.modern_bert import ModernLayer, ModernNetwork
 
 # an activation by its name, of (rows, d): outputs and derivatives, (rows, d) both
@@ -28,7 +28,13 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
     batch, width = mask.shape[0], network.words.embedding_dim
     embedded = network.words(inputs.ids).reshape(-1, width)
     rows, pull_embedding_norm = normalise(network.embedding_norm, embedded)
-    pull_backs: list[PullBack] = []
+
+    def pull_embeddings(gradients: Tensor, places: Places) -> Tensor:
+        gradients = pull_embedding_norm(gradients, places)
+        places.append(LookUp(network.words, inputs.ids, gradients))
+        return gradients
+
+    steps = [Step(network.embedding_modules(), pull_embeddings)]
     for layer in network.layers:
         rotation = Rotation(inputs.positions[0], layer.frequencies, layer.window)
         at_first_only = network.pooling == "cls" and layer is network.layers[-1]
@@ -40,7 +46,7 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
             rotation,
             at_first_only=at_first_only,
         )
-        pull_backs.append(pull_back)
+        steps.insert(0, Step(layer.modules(), pull_back))
     rows, pull_final_norm = normalise(network.final_norm, rows)
     shares = None if network.pooling == "cls" else mask / mask.sum(1, keepdim=True)  # (B, T)
     if shares is not None:
@@ -50,20 +56,16 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
     features, pull_head_norm = normalise(network.head_norm, active)
     logits, pull_head = multiply(network.head, features)
 
-    def places(at_logits: Tensor) -> Places:
-        found: Places = []
-        gradients = pull_head_norm(pull_head(at_logits, found), found)
-        gradients = pull_dense(gradients * slope, found)
+    def pull_top(gradients: Tensor, places: Places) -> Tensor:
+        gradients = pull_head_norm(pull_head(gradients, places), places)
+        gradients = pull_dense(gradients * slope, places)
         if shares is not None:
             spread = shares.unsqueeze(2) * gradients.unsqueeze(1)
             gradients = spread.reshape(-1, width)
-        gradients = pull_final_norm(gradients, found)
-        for pull_back in reversed(pull_backs):
-            gradients = pull_back(gradients, found)
-        found.append(LookUp(network.words, inputs.ids, pull_embedding_norm(gradients, found)))
-        return found
+        return pull_final_norm(gradients, places)
 
-    return Run(logits, features, places)
+    steps.insert(0, Step(network.top_modules(), pull_top))
+    return Run(logits, features, lambda at_logits, wanted: pull_steps(steps, at_logits, wanted))
 
 
 def _encode(

@@ -39,11 +39,23 @@ class Network:
 
     def modules(self) -> Iterator[nn.Module]:
         """Every module that holds parameters."""
-        parts = [self.words, self.positions, self.types, self.embedding_norm, self.project]
-        yield from (part for part in parts if part is not None)
+        yield from self.embedding_modules()
         for layer in self.layers:
             yield from layer.modules()
-        yield from (self.dense, self.head)
+        yield from self.head_modules()
+
+    def embedding_modules(self) -> list[nn.Module]:
+        """Those below the layers."""
+        parts = [self.words, self.positions, self.types, self.embedding_norm, self.project]
+        return [part for part in parts if part is not None]
+
+    def head_modules(self) -> list[nn.Module]:
+        """The layer before the last, and the last."""
+        return [self.dense, self.head]
+
+    def top_modules(self) -> list[nn.Module]:
+        """Those above the layers."""
+        return self.head_modules()
 
 
 def why_unsupported(checkpoint: Checkpoint) -> str | None:

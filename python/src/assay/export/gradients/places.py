@@ -2,12 +2,14 @@
 
 A gradient with respect to a weight is never formed for a sample: it is a sum of outer products, and
 each formula that reads it (grams.py, tangents.py, sums.py) works on the factors kept here.
+`weight` and `bias` are the parameters; None where the layer has none or the gradient is not wanted.
 Rows are (B·T) tokens in the samples' order, or (B) where one token of a sample is left.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from torch import Tensor, nn
@@ -18,7 +20,8 @@ class Product:
     """outputs = inputs Wᵀ + b, or without b. Holds inputs (rows, in) and the gradients at outputs
     (rows, out)."""
 
-    layer: nn.Linear
+    weight: Tensor | None
+    bias: Tensor | None
     inputs: Tensor
     gradients: Tensor
 
@@ -32,7 +35,8 @@ class HeadProduct:
     gradients G (B, heads, out/heads).
     """
 
-    layer: nn.Linear
+    weight: Tensor | None
+    bias: Tensor | None
     inputs: Tensor
     sums: Tensor
     gradients: Tensor
@@ -43,7 +47,8 @@ class Scaling:
     """outputs = normed ∘ w + b, or without b. Holds normed ∘ gradients, and gradients at outputs:
     (rows, d)."""
 
-    layer: nn.LayerNorm
+    weight: Tensor | None
+    bias: Tensor | None
     products: Tensor
     gradients: Tensor
 
@@ -65,14 +70,28 @@ Places = list[Place]
 
 
 def parameters_of(place: Place) -> list[Tensor]:
-    """A table (rows, d), a Linear's weight (out, in) and bias (out), or a norm's (d) and (d).
-
-    A layer without a bias has its weight alone.
-    """
+    """A table (rows, d), or a Linear's weight (out, in) and bias (out), or a norm's (d) and (d)."""
     match place:
-        case Product(layer=layer) | HeadProduct(layer=layer) | Scaling(layer=layer):
-            return [layer.weight] if layer.bias is None else [layer.weight, layer.bias]
+        case Product() | HeadProduct() | Scaling():
+            return [part for part in (place.weight, place.bias) if part is not None]
         case LookUp(table=table):
             return [table.weight]
         case unknown:
             assert_never(unknown)
+
+
+def wanted_places(places: Places, wanted: Collection[int]) -> Places:
+    """The places of the parameters with these ids. A parameter that is not wanted is None there."""
+
+    def kept(parameter: Tensor | None) -> Tensor | None:
+        return parameter if id(parameter) in wanted else None
+
+    found: Places = []
+    for place in places:
+        if not any(id(parameter) in wanted for parameter in parameters_of(place)):
+            continue
+        if isinstance(place, LookUp):
+            found.append(place)
+        else:
+            found.append(replace(place, weight=kept(place.weight), bias=kept(place.bias)))
+    return found

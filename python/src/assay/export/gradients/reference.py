@@ -41,11 +41,11 @@ class Sums:
     norms: dict[str, float]
 
     @staticmethod
-    def zeros(model: nn.Module) -> Sums:
+    def zeros(parameters: Mapping[str, Tensor]) -> Sums:
         """Of no text."""
-        shapes = {name: p.shape for name, p in model.named_parameters()}
         return Sums(
-            {name: torch.zeros(shape) for name, shape in shapes.items()}, dict.fromkeys(shapes, 0.0)
+            {name: torch.zeros(p.shape) for name, p in parameters.items()},
+            dict.fromkeys(parameters, 0.0),
         )
 
 
@@ -57,10 +57,10 @@ class Reference:
         self._inputs = checkpoint.family.inputs
         self._direction = {name: torch.from_numpy(value) for name, value in direction.items()}
         self._visit: Visit = _forget
-        parameters: list[tuple[str, Any]] = list(self._model.named_parameters())
+        parameters: dict[str, Any] = dict(self._model.named_parameters())
         self._hooks = [
-            parameter.register_post_accumulate_grad_hook(partial(self._take, name))
-            for name, parameter in parameters
+            parameters[name].register_post_accumulate_grad_hook(partial(self._take, name))
+            for name in direction
         ]
 
     def close(self) -> None:
@@ -123,13 +123,15 @@ def open_reference(
 ) -> Iterator[Reference]:
     """The gradients of a checkpoint, with tangents along a direction, a float32 a parameter.
 
-    Its model has the dtype meanwhile. Afterwards it is as it was: to float64 and back loses
-    nothing.
+    They are of the parameters that the direction names. The model has the dtype meanwhile.
+    Afterwards it is as it was: to float64 and back loses nothing.
     """
     model: Any = checkpoint.model
     tables = [module for module in model.modules() if isinstance(module, nn.Embedding)]
     layers: list[Any] = list(model.get_submodule(checkpoint.family.layers).children())
-    model.to(dtype).requires_grad_(True)
+    model.to(dtype)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in direction)
     reference = Reference(checkpoint, direction)
     try:
         for table in tables:

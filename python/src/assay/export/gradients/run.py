@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from assay.export.encoder_layers import EncoderLayer
 from assay.export.gradients.attention import attend, attend_at_first
 from assay.export.gradients.layers import PullBack, activate, multiply, normalise
 from assay.export.gradients.network import Activation, Network
-from assay.export.gradients.places import LookUp, Places
+from assay.export.gradients.places import LookUp, Places, wanted_places
 
 
 @dataclass(frozen=True)
@@ -26,19 +26,44 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Run:
-    """Logits (B, K), features (B, H), and `places`: gradients at the logits (B, K) to places."""
+    """Logits (B, K), features (B, H), and `places`: from gradients at the logits (B, K) and the ids
+    of the wanted parameters to the places of these."""
 
     logits: Tensor
     features: Tensor
-    places: Callable[[Tensor], Places]
+    places: Callable[[Tensor, Collection[int]], Places]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the network that the pull-back passes, and its modules with parameters."""
+
+    modules: Iterable[nn.Module]
+    pull_back: PullBack
+
+
+def pull_steps(steps: Sequence[Step], at_logits: Tensor, wanted: Collection[int]) -> Places:
+    """The places of the parameters with these ids. `steps` lead from the logits down.
+
+    What lies below the last step with a wanted parameter is not passed.
+    """
+    found: Places = []
+    lowest = max(index for index, step in enumerate(steps) if _has_any(step, wanted))
+    gradients = at_logits
+    for step in steps[: lowest + 1]:
+        gradients = step.pull_back(gradients, found)
+    return wanted_places(found, wanted)
+
+
+def _has_any(step: Step, wanted: Collection[int]) -> bool:
+    return any(id(p) in wanted for m in step.modules for p in m.parameters(recurse=False))
 
 
 def run_network(network: Network, inputs: Inputs) -> Run:
     """Runs the network; its gradients follow on demand."""
     bias = (1.0 - inputs.mask[:, None, None, :].to(network.head.weight.dtype)) * -1e9
-    pull_backs: list[PullBack] = []
-    rows, pull_back = _embed(network, inputs)
-    pull_backs.append(pull_back)
+    rows, pull_embeddings = _embed(network, inputs)
+    steps = [Step(network.embedding_modules(), pull_embeddings)]
     for layer in network.layers:
         rows, pull_back = _encode(
             layer,
@@ -47,19 +72,16 @@ def run_network(network: Network, inputs: Inputs) -> Run:
             bias,
             at_first_only=layer is network.layers[-1],
         )
-        pull_backs.append(pull_back)
+        steps.insert(0, Step(layer.modules(), pull_back))
     dense, pull_dense = multiply(network.dense, rows)
     features, slope = activate(network.activation, dense)
     logits, pull_head = multiply(network.head, features)
 
-    def places(at_logits: Tensor) -> Places:
-        found: Places = []
-        gradients = pull_dense(pull_head(at_logits, found) * slope, found)
-        for pull_back in reversed(pull_backs):
-            gradients = pull_back(gradients, found)
-        return found
+    def pull_top(gradients: Tensor, places: Places) -> Tensor:
+        return pull_dense(pull_head(gradients, places) * slope, places)
 
-    return Run(logits, features, places)
+    steps.insert(0, Step(network.head_modules(), pull_top))
+    return Run(logits, features, lambda at_logits, wanted: pull_steps(steps, at_logits, wanted))
 
 
 def _embed(network: Network, inputs: Inputs) -> tuple[Tensor, PullBack]:

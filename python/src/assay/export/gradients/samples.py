@@ -13,7 +13,6 @@ from assay.export.gradients.places import (
     Place,
     Product,
     Scaling,
-    parameters_of,
 )
 
 
@@ -23,17 +22,16 @@ def sample_gradients(place: Place, batch: int) -> list[Tensor]:
     def by_sample(rows: Tensor) -> Tensor:  # (B·T, n) to (B, T, n)
         return rows.reshape(batch, -1, rows.shape[1])
 
-    count = len(parameters_of(place))
     match place:
-        case Product(_, inputs, gradients):
+        case Product(weight, bias, inputs, gradients):
             at_outputs = by_sample(gradients)
-            weight = torch.matmul(at_outputs.transpose(1, 2), by_sample(inputs))
-            return [weight, at_outputs.sum(1)][:count]
-        case HeadProduct(_, inputs, sums, gradients):
-            weight = torch.matmul(gradients.unsqueeze(3), inputs.unsqueeze(2))
-            return [weight.flatten(1, 2), (gradients * sums).flatten(1)]
-        case Scaling(_, products, gradients):
-            return [by_sample(products).sum(1), by_sample(gradients).sum(1)][:count]
+            outer = torch.matmul(at_outputs.transpose(1, 2), by_sample(inputs))
+            found = [(weight, outer), (bias, at_outputs.sum(1))]
+        case HeadProduct(weight, bias, inputs, sums, gradients):
+            outer = torch.matmul(gradients.unsqueeze(3), inputs.unsqueeze(2)).flatten(1, 2)
+            found = [(weight, outer), (bias, (gradients * sums).flatten(1))]
+        case Scaling(weight, bias, products, gradients):
+            found = [(weight, by_sample(products).sum(1)), (bias, by_sample(gradients).sum(1))]
         case LookUp(table, ids, gradients):
             chosen = ids.unsqueeze(1) == torch.arange(table.weight.shape[0]).unsqueeze(1)
             if table.padding_idx is not None:
@@ -42,3 +40,4 @@ def sample_gradients(place: Place, batch: int) -> list[Tensor]:
             return [torch.matmul(chosen.to(gradients.dtype), by_sample(gradients))]
         case unknown:
             assert_never(unknown)
+    return [gradient for parameter, gradient in found if parameter is not None]

@@ -27,22 +27,23 @@ def summed_gradients(places: Places) -> dict[int, Tensor]:
     found: dict[int, Tensor] = {}
     # The outputs written last are computed first, and so let go of what they read (see terms.py).
     for place in reversed(places):
-        parameters = parameters_of(place)
-        for parameter, part in zip(parameters, _sums(place, len(parameters)), strict=True):
+        for parameter, part in zip(parameters_of(place), _sums(place), strict=True):
             known = found.get(id(parameter))
             found[id(parameter)] = part if known is None else known + part
     return found
 
 
-def _sums(place: Place, count: int) -> list[Tensor]:
-    """One gradient, summed over the batch, for each of the `count` of `parameters_of(place)`."""
+def _sums(place: Place) -> list[Tensor]:
+    """One gradient, summed over the batch, for each of `parameters_of(place)`."""
     match place:
-        case Product(_, inputs, gradients):
-            return [torch.mm(gradients.t(), inputs), gradients.sum(0)][:count]
+        case Product(weight, bias, inputs, gradients):
+            of_weight = [] if weight is None else [torch.mm(gradients.t(), inputs)]
+            return of_weight if bias is None else [*of_weight, gradients.sum(0)]
         case HeadProduct():
             return _head_product(place)
-        case Scaling(_, products, gradients):
-            return [products.sum(0), gradients.sum(0)][:count]
+        case Scaling(weight, bias, products, gradients):
+            of_weight = [] if weight is None else [products.sum(0)]
+            return of_weight if bias is None else [*of_weight, gradients.sum(0)]
         case LookUp():
             return [_look_up(place)]
         case unknown:
@@ -51,8 +52,13 @@ def _sums(place: Place, count: int) -> list[Tensor]:
 
 def _head_product(place: HeadProduct) -> list[Tensor]:
     """Σ_b G_bh A_bhᵀ for each head, and Σ_b G_bh a_bh, a being the sums."""
-    weight = torch.matmul(place.gradients.permute(1, 2, 0), place.inputs.transpose(0, 1))
-    return [weight.flatten(0, 1), (place.gradients * place.sums).sum(0).flatten()]
+    found = []
+    if place.weight is not None:
+        weight = torch.matmul(place.gradients.permute(1, 2, 0), place.inputs.transpose(0, 1))
+        found.append(weight.flatten(0, 1))
+    if place.bias is not None:
+        found.append((place.gradients * place.sums).sum(0).flatten())
+    return found
 
 
 def _look_up(place: LookUp) -> Tensor:

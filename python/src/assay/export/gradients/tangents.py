@@ -31,29 +31,46 @@ def tangent_terms(views: Sequence[Places], direction: Direction, batch: int) -> 
 
 def _term(place: Place, direction: Direction, batch: int) -> Tensor:
     match place:
-        case Product(layer, inputs, gradients):
-            bias = None if layer.bias is None else direction(layer.bias)
-            moved = nn.functional.linear(inputs, direction(layer.weight), bias)
+        case Product(weight, bias, inputs, gradients):
+            if weight is None:
+                return _scaling([(gradients, bias)], direction, batch)
+            along = None if bias is None else direction(bias)
+            moved = nn.functional.linear(inputs, direction(weight), along)
             return _inner(moved, gradients, batch)
         case HeadProduct():
             return _head_product(place, direction)
-        case Scaling(layer, products, gradients):
-            moved = torch.mm(products, direction(layer.weight).unsqueeze(1))
-            if layer.bias is not None:
-                moved = torch.addmm(moved, gradients, direction(layer.bias).unsqueeze(1))
-            return moved.reshape(batch, -1).sum(1)
+        case Scaling(weight, bias, products, gradients):
+            return _scaling([(products, weight), (gradients, bias)], direction, batch)
         case LookUp():
             return _look_up(place, direction, batch)
         case unknown:
             assert_never(unknown)
 
 
+def _scaling(
+    parts: Sequence[tuple[Tensor, Tensor | None]], direction: Direction, batch: int
+) -> Tensor:
+    """Σ_t R_t·v over the parts, each rows R (rows, d) and the parameter (d) of v, or none."""
+    moved = None
+    for rows, parameter in parts:
+        if parameter is not None:
+            along = direction(parameter).unsqueeze(1)
+            moved = torch.mm(rows, along) if moved is None else torch.addmm(moved, rows, along)
+    assert moved is not None
+    return moved.reshape(batch, -1).sum(1)
+
+
 def _head_product(place: HeadProduct, direction: Direction) -> Tensor:
     """Σ_h G_h·(V_h A_h + v_h a_h), a being the sums."""
     heads, size = place.gradients.shape[1:]
-    weight = direction(place.layer.weight).reshape(heads, size, -1)
-    moved = torch.matmul(place.inputs.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1)
-    moved = moved + direction(place.layer.bias).reshape(heads, size) * place.sums
+    moved = None
+    if place.weight is not None:
+        weight = direction(place.weight).reshape(heads, size, -1)
+        moved = torch.matmul(place.inputs.transpose(0, 1), weight.transpose(1, 2)).transpose(0, 1)
+    if place.bias is not None:
+        of_bias = direction(place.bias).reshape(heads, size) * place.sums
+        moved = of_bias if moved is None else moved + of_bias
+    assert moved is not None
     return (place.gradients * moved).sum((1, 2))
 
 
