@@ -101,6 +101,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
     precision,
     gradientGraphs: GRADIENT_GRAPHS.filter((graph) => manifest.graphs[graph] !== undefined),
     gradientGraphsUnsupported: unsupportedReason(manifest),
+    embedding: manifest.embedding ?? null,
     contentDigests: contentDigests(manifest),
     weightsDigest: manifest.files[WEIGHTS_FILE]?.sha256 ?? "absent",
     learned: describeLearned(manifest.learned),

@@ -102,17 +102,25 @@ describe("the models", () => {
     const app = await testApp({
       rankers: fakeRankers(
         fakeRanker(),
-        fakeRanker({ name: "other", classes: 3, task: "classification", gradientGraphs: ["norms"] }),
+        fakeRanker({
+          name: "other",
+          classes: 3,
+          task: "classification",
+          gradientGraphs: ["norms", "attribution"],
+          embedding: { size: 384, after: "embeddings" },
+        }),
       ),
     });
     const list = (await app.inject("/v1/models")).json();
     expect(list.default).toBe("default");
     expect(list.models.map(({ name }: { name: string }) => name)).toEqual(["default", "other"]);
+    expect(list.models[0].embedding).toBeNull();
     expect(list.faulty).toEqual([]);
     expect((await app.inject("/v1/models/other")).json()).toMatchObject({
       classes: 3,
       tokens_max: 256,
-      gradient_graphs: ["norms"],
+      gradient_graphs: ["norms", "attribution"],
+      embedding: { size: 384, after: "embeddings" },
     });
     expect((await app.inject("/v1/models/nobody")).statusCode).toBe(404);
   });

@@ -40,6 +40,7 @@ export interface FakeModel {
   readonly task?: ModelDescription["task"];
   readonly classes?: number;
   readonly gradientGraphs?: readonly GradientGraph[];
+  readonly embedding?: ModelDescription["embedding"];
   readonly learned?: LearnedDescription | null;
 }
 
@@ -49,6 +50,7 @@ export function fakeRanker({
   task = "binary",
   classes = 1,
   gradientGraphs = ["norms", "tangent", "accumulate"],
+  embedding = null,
   learned = null,
 }: FakeModel = {}): FakeRanker {
   const ran: Text[] = [];
@@ -86,6 +88,7 @@ export function fakeRanker({
       precision: "fp32",
       gradientGraphs,
       gradientGraphsUnsupported: null,
+      embedding,
       contentDigests: { fp32: `${name}-${version}`, tangent: `${name}-${version}-tangent` },
       weightsDigest: digestOf(`${name}-${version}`).toString("hex"),
       learned,

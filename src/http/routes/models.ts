@@ -147,6 +147,7 @@ function renderModel({ model, state }: ServedModel): z.infer<typeof modelSchema>
     precision: model.precision,
     gradient_graphs: [...model.gradientGraphs],
     gradient_graphs_unsupported: model.gradientGraphsUnsupported,
+    embedding: model.embedding,
     learned: renderLearned(model),
     provenance: { ...model.provenance },
     metrics: { ...model.metrics },

@@ -25,12 +25,19 @@ export const modelSchema = z
     gradient_graphs: z
       .array(z.enum(GRADIENT_GRAPHS))
       .describe(
-        "What each graph is needed for: `norms` for grad_norm and similar signals, `tangent` for signals along a direction such as influence, `accumulate` to make directions",
+        "What each graph is needed for: `norms` for grad_norm and similar signals, `tangent` for signals along a direction such as influence, `accumulate` to make directions, `attribution` for the tokens that move a logit",
       ),
     gradient_graphs_unsupported: z
       .string()
       .nullable()
       .describe("Why the model has no gradient graphs, if its export says so"),
+    embedding: z
+      .object({
+        size: z.number().int().describe("The number of its values"),
+        after: z.string().describe("`embeddings`: the mean over the tokens of what the first layer reads"),
+      })
+      .nullable()
+      .describe("The embedding that the model's graphs give of a text; null if they give none"),
     learned: z
       .object({
         target: z.string().describe("Name of the quantity that it estimates"),
