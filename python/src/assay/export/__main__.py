@@ -118,7 +118,7 @@ def _add_gradients(parser: argparse.ArgumentParser) -> None:
         "--gradient-graphs",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="add norms.onnx, tangent.onnx and accumulate.onnx, where the model allows",
+        help="add norms, tangent, accumulate and attribution.onnx, where the model allows",
     )
 
 
@@ -257,7 +257,8 @@ def _gradients(gradients: dict[str, Any] | None) -> list[str]:
         return []
     if "unsupported" in gradients:
         return [f"no gradient graphs: {gradients['unsupported']}"]
-    errors = ", ".join(f"{kind} {gradients[f'{kind}_error_max']:.2g}" for kind in GRADIENT_TRACES)
+    known = [kind for kind in GRADIENT_TRACES if f"{kind}_error_max" in gradients]
+    errors = ", ".join(f"{kind} {gradients[f'{kind}_error_max']:.2g}" for kind in known)
     return [
         f"gradient graphs: largest relative error {errors} over {gradients['texts']} texts, "
         "against PyTorch"

@@ -9,6 +9,7 @@ from typing import Any
 
 from assay.export.check import (
     Outputs,
+    compare_embeddings,
     compare_outputs,
     graph_outputs,
     int8_precision,
@@ -32,7 +33,7 @@ class Model:
     tokens_max: int
 
     def outputs(self, texts: Sequence[Text]) -> Outputs:
-        """Logits (N, K) and features (N, H) of texts, by PyTorch."""
+        """The outputs of texts, by PyTorch."""
         with stage(f"running the model in PyTorch on {len(texts)} texts"):
             return torch_outputs(self.checkpoint, self.tokenizer, texts, self.tokens_max)
 
@@ -57,7 +58,8 @@ def measure_precision(
     """The manifest's `precision`; `int8_on` names the texts that the int8 graph is compared on.
 
     Raises:
-        ExportError: forward.onnx or a gradient graph differs from PyTorch.
+        ExportError: forward.onnx or a gradient graph differs from PyTorch, or the embedding of
+            forward.int8.onnx from that of forward.onnx.
     """
     texts = check_texts(model.tokens_max)
     precision = measure_forward(folder, graphs, model, texts, model.outputs(texts))
@@ -66,7 +68,9 @@ def measure_precision(
             _run(folder / graphs[kind], model, int8_texts) for kind in ("forward", "forward.int8")
         )
         precision["int8"] = int8_precision(task, fp32.logits, int8.logits, int8_on)
-    if "gradients" not in precision and graphs.keys() >= GRADIENT_TRACES.keys():
+        if int8.embedding is not None:  # comes before every integer product
+            compare_embeddings(fp32, int8, int8_texts)
+    if "gradients" not in precision and graphs.keys() & GRADIENT_TRACES.keys():
         precision["gradients"] = measure_gradients(
             folder,
             graphs,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from assay.export.embedding import describe_embedding
 from assay.export.external_weights import LOCATION
 from assay.export.graphs import write_graphs
 from assay.export.manifest import describe_file
@@ -62,6 +63,7 @@ def renew_graphs(
         manifest["graphs"] = graphs
         for file in graphs.values():
             manifest["files"][file] = describe_file(beside / file)
+        manifest["embedding"] = describe_embedding(restored.checkpoint.config)
         manifest["precision"] = precision
         manifest["provenance"]["versions"] = used_versions()
         text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"

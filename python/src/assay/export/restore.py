@@ -27,7 +27,7 @@ class Restored:
     manifest: dict[str, Any]
 
     def outputs(self, texts: list[Text]) -> Outputs:
-        """Logits (N, K) and features (N, H) of texts, by the model's own forward."""
+        """The outputs of texts, by the model's own forward."""
         limit = int(self.manifest["max_tokens"])
         return torch_outputs(self.checkpoint, self.tokenizer, texts, limit)
 

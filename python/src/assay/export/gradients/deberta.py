@@ -11,21 +11,21 @@ from collections.abc import Callable
 from torch import Tensor
 
 from assay.export.deberta import DebertaLayer, DebertaNetwork
-from assay.export.gradients.disentangled import Distances, attend_disentangled
+from assay.export.gradients.disentangled import AtDistances, Distances, attend_disentangled
 from assay.export.gradients.layers import PullBack, multiply, normalise
 from assay.export.gradients.modern_bert import Activate
 from assay.export.gradients.places import LookUp, Places
 from assay.export.gradients.run import Inputs, Run
 
-LayerPullBack = Callable[[Tensor, Places, list[Tensor]], Tensor]
+LayerPullBack = Callable[[Tensor, Places, AtDistances], Tensor]
 
 
 def run_deberta(network: DebertaNetwork, inputs: Inputs, activate: Activate) -> Run:
     """Runs the network; its gradients follow on demand, unless it has a `conv`."""
     mask = inputs.mask.to(network.head.weight.dtype)
     bias = (1.0 - mask[:, None, None, :]) * -1e9
-    rows, pull_embeddings = _embed(network, inputs)
-    embedded = rows
+    embedded, pull_embeddings = _embed(network, inputs)
+    rows = embedded
     distances = Distances(network, inputs.positions[0], mask.shape[0])
     pull_backs: list[LayerPullBack] = []
     for layer in network.layers:
@@ -46,30 +46,33 @@ def run_deberta(network: DebertaNetwork, inputs: Inputs, activate: Activate) -> 
     features, slope = activate(network.activation, dense)
     logits, pull_head = multiply(network.head, features)
 
-    def places(at_logits: Tensor) -> Places:
-        found: Places = []
-        at_distances: list[Tensor] = []
+    def pull(at_logits: Tensor, found: Places, at_distances: AtDistances) -> Tensor:
         gradients = pull_dense(pull_head(at_logits, found) * slope, found)
         for pull_back in reversed(pull_backs):
             gradients = pull_back(gradients, found, at_distances)
-        pull_embeddings(gradients, found)
+        return pull_embeddings(gradients, found)
+
+    def places(at_logits: Tensor) -> Places:
+        found: Places = []
+        at_distances: list[Tensor] = []
+        pull(at_logits, found, at_distances)
         total = at_distances[0]
         for part in at_distances[1:]:
             total = total + part
         distances.pull_back(total, found)
         return found
 
-    return Run(logits, features, places)
+    return Run(logits, features, embedded, places, lambda at_logits: pull(at_logits, [], None))
 
 
 def _embed(network: DebertaNetwork, inputs: Inputs) -> tuple[Tensor, PullBack]:
-    """(B, T) to rows (B·T, H). The pull-back ends here: nothing reads what it returns."""
+    """(B, T) to rows (B·T, H). The pull-back ends here, at the sum of the looked-up rows."""
     look_ups = [(network.words, inputs.ids)]
     if network.positions is not None:
         look_ups.append((network.positions, inputs.positions))
     if network.types is not None:
         look_ups.append((network.types, inputs.types))
-    embedded = look_ups[0][0](look_ups[0][1])
+    embedded = inputs.look_up(network.words)
     for table, ids in look_ups[1:]:
         embedded = embedded + table(ids)
     rows = embedded.reshape(-1, network.words.embedding_dim)
@@ -111,7 +114,7 @@ def _encode(
     narrow, pull_narrow = multiply(plain.narrow, active)
     outputs, pull_output_norm = normalise(plain.output_norm, narrow + attended)
 
-    def pull_back(gradients: Tensor, places: Places, at_distances: list[Tensor]) -> Tensor:
+    def pull_back(gradients: Tensor, places: Places, at_distances: AtDistances) -> Tensor:
         gradients = pull_output_norm(gradients, places)
         at_wide = pull_narrow(gradients, places) * slope
         gradients = pull_attention_norm(pull_wide(at_wide, places, gradients), places)

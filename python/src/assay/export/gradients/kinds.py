@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.export.deberta import DebertaNetwork
+from assay.export.embedding import mean_of_tokens
 from assay.export.families import Checkpoint, token_positions
 from assay.export.gradients.deberta import run_deberta
 from assay.export.gradients.grams import gram_terms
@@ -36,18 +37,18 @@ def gradient_name(parameter: str) -> str:
 
 
 def trace_norms(checkpoint: Checkpoint) -> Trace:
-    """Traces `norms`: logits (B, K), features (B, H) and gram (B, K, K)."""
+    """Traces `norms`: logits (B, K), features and embedding (B, H), and gram (B, K, K)."""
     network = _Norms(copy_modules(checkpoint))
     return _trace(
         network,
         example_inputs(checkpoint),
         checkpoint.family.inputs,
-        ["logits", "features", "gram"],
+        ["logits", "features", "embedding", "gram"],
     )
 
 
 def trace_tangent(checkpoint: Checkpoint) -> Trace:
-    """Traces `tangent`: logits (B, K), features (B, H), gram (B, K, K) and tangent (B, K).
+    """Traces `tangent`: the outputs of `norms`, and tangent (B, K).
 
     It takes the direction beside the texts, one input for each parameter.
     """
@@ -57,7 +58,7 @@ def trace_tangent(checkpoint: Checkpoint) -> Trace:
         network,
         (*example_inputs(checkpoint), *(torch.ones_like(p) for p in network.model.parameters())),
         [*checkpoint.family.inputs, *map(direction_name, names)],
-        ["logits", "features", "gram", "tangent"],
+        ["logits", "features", "embedding", "gram", "tangent"],
     )
 
 
@@ -88,11 +89,33 @@ def _trace(
     return trace
 
 
-GRADIENT_TRACES = {"norms": trace_norms, "tangent": trace_tangent, "accumulate": trace_accumulate}
+def trace_attribution(checkpoint: Checkpoint) -> Trace:
+    """Traces `attribution`: logits (B, K) and Σ_d (e − e0)·∂z/∂e of each token, (B, K, T).
+
+    Beside the texts it takes `baseline_ids`, int64 (B, T), and `alpha`, float32 (B). e and e0 are
+    the word embeddings of ids and baseline ids. Logits and gradients are those at
+    e0 + α(e − e0); positions and types are the text's. Integrated gradients are the mean over α of
+    this (Sundararajan et al., arXiv:1703.01365).
+    """
+    inputs = example_inputs(checkpoint)
+    return _trace(
+        _Attribution(copy_modules(checkpoint)),
+        (*inputs, inputs[0].flip(0), torch.linspace(0, 1, len(inputs[0]))),
+        [*checkpoint.family.inputs, "baseline_ids", "alpha"],
+        ["logits", "attribution"],
+    )
+
+
+GRADIENT_TRACES = {
+    "norms": trace_norms,
+    "tangent": trace_tangent,
+    "accumulate": trace_accumulate,
+    "attribution": trace_attribution,
+}
 
 
 class _Gradients(nn.Module):
-    """What the three have in common: `names` is the id of each parameter to its name."""
+    """What they have in common: `names` is the id of each parameter to its name."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
@@ -101,11 +124,12 @@ class _Gradients(nn.Module):
         self.network = find_network(checkpoint)
         self.names = {id(p): name for name, p in checkpoint.model.named_parameters()}
 
-    def run(self, texts: Sequence[Tensor]) -> Run:
+    def run(self, texts: Sequence[Tensor], words: Tensor | None = None) -> Run:
+        """Runs texts; `words` (B, T, d) stand for their word embeddings where given."""
         ids, mask, *types = texts
         positions = token_positions(self.checkpoint, ids)
         known = types[0] if types else torch.zeros_like(ids)
-        inputs = Inputs(ids, mask, known, positions)
+        inputs = Inputs(ids, mask, known, positions, words)
         match self.network:
             case Network():
                 return run_network(self.network, inputs)
@@ -116,10 +140,13 @@ class _Gradients(nn.Module):
             case unknown:
                 assert_never(unknown)
 
+    def units(self, run: Run) -> list[Tensor]:
+        """The gradients at the logits (B, K) of each of the K logits."""
+        return [unit.expand_as(run.logits) for unit in torch.eye(self.checkpoint.classes)]
+
     def views(self, run: Run) -> list[Places]:
         """The places as each of the K logits sees them."""
-        units = torch.eye(self.checkpoint.classes)
-        return [run.places(units[k].expand_as(run.logits)) for k in range(len(units))]
+        return [run.places(unit) for unit in self.units(run)]
 
 
 class _Norms(_Gradients):
@@ -128,7 +155,8 @@ class _Norms(_Gradients):
         views = self.views(run)
         terms = gram_terms(views, texts[0].shape[0])
         gram = total([term for term in terms if term is not None])
-        return run.logits, run.features, gram.reshape(-1, len(views), len(views))
+        embedding = mean_of_tokens(run.embedded, texts[1])
+        return run.logits, run.features, embedding, gram.reshape(-1, len(views), len(views))
 
 
 class _Tangent(_Gradients):
@@ -143,7 +171,8 @@ class _Tangent(_Gradients):
         # in one sum, so that a place is read for both at once
         both = total([_join(pair) for pair in zip(grams, moved, strict=True)])
         gram = both[:, classes:].reshape(-1, classes, classes)
-        return run.logits, run.features, gram, both[:, :classes]
+        embedding = mean_of_tokens(run.embedded, texts[1])
+        return run.logits, run.features, embedding, gram, both[:, :classes]
 
 
 def _join(pair: tuple[Tensor | None, Tensor]) -> Tensor:
@@ -160,3 +189,14 @@ class _Accumulate(_Gradients):
         run = self.run(texts)
         sums = summed_gradients(run.places(coefficient))
         return run.logits, *(sums[key] for key in self.names)
+
+
+class _Attribution(_Gradients):
+    def forward(self, *inputs: Tensor) -> Any:
+        *texts, baseline, alpha = inputs
+        words = self.network.words
+        start = words(baseline)
+        way = words(texts[0]) - start
+        run = self.run(texts, start + alpha.reshape(-1, 1, 1) * way)
+        along = [(run.at_words(unit).reshape(way.shape) * way).sum(-1) for unit in self.units(run)]
+        return run.logits, torch.stack(along, dim=1)

@@ -14,7 +14,7 @@ from torch import Tensor
 from assay.export.gradients.layers import PullBack, multiply, normalise
 from assay.export.gradients.places import LookUp, Places
 from assay.export.gradients.rotary import Rotation, attend_rotated
-from assay.export.gradients.run import Inputs, Run
+from assay.export.gradients.run import Inputs, Run, ends
 from assay.export.modern_bert import ModernLayer, ModernNetwork
 
 # an activation by its name, of (rows, d): outputs and derivatives, (rows, d) both
@@ -26,8 +26,9 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
     mask = inputs.mask.to(network.head.weight.dtype)
     bias = (1.0 - mask[:, None, None, :]) * -1e9
     batch, width = mask.shape[0], network.words.embedding_dim
-    embedded = network.words(inputs.ids).reshape(-1, width)
-    rows, pull_embedding_norm = normalise(network.embedding_norm, embedded)
+    words = inputs.look_up(network.words).reshape(-1, width)
+    embedded, pull_embedding_norm = normalise(network.embedding_norm, words)
+    rows = embedded
     pull_backs: list[PullBack] = []
     for layer in network.layers:
         rotation = Rotation(inputs.positions[0], layer.frequencies, layer.window)
@@ -50,8 +51,7 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
     features, pull_head_norm = normalise(network.head_norm, active)
     logits, pull_head = multiply(network.head, features)
 
-    def places(at_logits: Tensor) -> Places:
-        found: Places = []
+    def pull(at_logits: Tensor, found: Places) -> Tensor:
         gradients = pull_head_norm(pull_head(at_logits, found), found)
         gradients = pull_dense(gradients * slope, found)
         if shares is not None:
@@ -60,10 +60,11 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
         gradients = pull_final_norm(gradients, found)
         for pull_back in reversed(pull_backs):
             gradients = pull_back(gradients, found)
-        found.append(LookUp(network.words, inputs.ids, pull_embedding_norm(gradients, found)))
-        return found
+        gradients = pull_embedding_norm(gradients, found)
+        found.append(LookUp(network.words, inputs.ids, gradients))
+        return gradients
 
-    return Run(logits, features, places)
+    return Run(logits, features, embedded, *ends(pull))
 
 
 def _encode(
