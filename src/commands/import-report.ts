@@ -17,7 +17,7 @@ export function renderImport(report: ImportReport, output: string | null): strin
     `checked: an input of ${tokensMax} tokens runs`,
     ...notesOn(report).map((note) => `note: ${note}`),
     `served: ${served.join(", ")}`,
-    `not served: ${lacking.join(", ")} and directions, because an ONNX export holds no backward pass; precision int8; PUT weights`,
+    `not served: ${lacking.join(", ")}, directions and attributions, because an ONNX export holds no backward pass; embeddings; precision int8; PUT weights`,
     "to serve these too, export the checkpoint: python -m assay.export folder",
     output === null ? "dry run: nothing was written" : `written: ${output}`,
   ];

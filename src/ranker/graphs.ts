@@ -2,7 +2,7 @@ import { AssayError } from "../errors.js";
 import type { Manifest } from "./manifest.js";
 import type { AskedMatrix, Precision, Wanted } from "./port.js";
 
-/** Graphs of a model folder, as its manifest names them. */
+/** Graphs of a model folder that the engine runs, as the manifest names them. */
 export type Graph = "forward" | "forward.int8" | "norms" | "tangent" | "accumulate";
 
 /** What is computed for a row. All rows of a batch have the same work. */
@@ -45,6 +45,14 @@ export function forwardGraph(precision: Precision): Graph {
 /** A text that is equal for rows that may share a batch. */
 export function kindOf({ graph, asked, operand }: Work): string {
   return `${graph} ${asked.join()} ${operand ?? ""}`;
+}
+
+/** Throws `unsuitable_graph` if the folder's graphs lack a matrix that is asked for. */
+export function checkAsked({ name, embedding }: Manifest, asked: readonly AskedMatrix[]): void {
+  if (!asked.includes("embedding") || embedding !== undefined) return;
+  throw new AssayError("unsuitable_graph", {
+    detail: `Model ${name} gives no embedding: make its graphs again with python -m assay.export graphs`,
+  });
 }
 
 /** The file of a graph. Throws `unsuitable_graph` if the folder lacks the graph. */

@@ -140,8 +140,13 @@ export const manifestSchema = z
       norms: z.string().optional(),
       tangent: z.string().optional(),
       accumulate: z.string().optional(),
+      attribution: z.string().optional(),
     }),
     gradient_scope: gradientScopeSchema.optional(),
+    // Absent if the graphs have no output `embedding`: those of earlier exporters, and imported ones.
+    embedding: z
+      .strictObject({ size: z.number().int().positive(), after: z.string().min(1).max(64) })
+      .optional(),
     // The names are null if the folder was imported from an ONNX file. Then the graph holds the weights and `parameters` is
     // empty.
     head: z.strictObject({

@@ -104,6 +104,7 @@ export function describeModel({ manifest }: ModelFolder, precision: Precision): 
     gradientGraphs: GRADIENT_GRAPHS.filter((graph) => manifest.graphs[graph] !== undefined),
     gradientGraphsUnsupported: unsupportedReason(manifest),
     gradientScope: gradientScope(manifest),
+    embedding: manifest.embedding ?? null,
     contentDigests: contentDigests(manifest),
     weightsDigest: manifest.files[WEIGHTS_FILE]?.sha256 ?? "absent",
     learned: describeLearned(manifest.learned),

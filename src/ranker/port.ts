@@ -9,19 +9,21 @@ export const PRECISIONS = ["fp32", "int8"] as const;
 export type Precision = (typeof PRECISIONS)[number];
 
 /** Graphs of a model folder that contain the backward pass. They run only in fp32. */
-export const GRADIENT_GRAPHS = ["norms", "tangent", "accumulate"] as const;
+export const GRADIENT_GRAPHS = ["norms", "tangent", "accumulate", "attribution"] as const;
 export type GradientGraph = (typeof GRADIENT_GRAPHS)[number];
 
 /**
  * The matrices that outputs may have in addition to logits and ‖h‖², by their names in the graphs. For each row of K logits and H
- * features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩ over the parameters of the gradient scope, `tangent` (K) ⟨∇z_k, v⟩ along a direction v, `features` (H) h. The
- * value says which graphs give a matrix: `asked` means every graph, but only if the request asks for the matrix; a list names the
- * graphs that always give it.
+ * features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩ over the parameters of the gradient scope, `tangent` (K) ⟨∇z_k, v⟩ along a direction v,
+ * `features` (H) h, `embedding` (D) the mean over the text's tokens of what `ModelDescription.embedding` names. The value says
+ * which graphs give a matrix: `asked` means every graph, but only if the request asks for the matrix; a list names the graphs that
+ * always give it.
  */
 export const MATRICES = {
   gram: ["norms", "tangent"],
   tangent: ["tangent"],
   features: "asked",
+  embedding: "asked",
 } as const satisfies Record<string, "asked" | readonly GradientGraph[]>;
 export type MatrixName = keyof typeof MATRICES;
 export const MATRIX_NAMES = Object.keys(MATRICES) as readonly MatrixName[];
@@ -34,8 +36,8 @@ export const ASKED_MATRICES = MATRIX_NAMES.filter(
 export const ANSWERING_GRAPHS = ["forward", "norms", "tangent"] as const;
 export type AnsweringGraph = (typeof ANSWERING_GRAPHS)[number];
 
-/** What a run computes for each text. */
-export type Wanted = { readonly asked?: readonly AskedMatrix[] } & (
+/** What a run computes for each text, with the matrices that may be asked of it. */
+export type Wanted<Asked extends AskedMatrix = AskedMatrix> = { readonly asked?: readonly Asked[] } & (
   | { readonly graph: "forward"; readonly precision: Precision }
   | { readonly graph: "norms" }
   | { readonly graph: "tangent"; readonly direction: DirectionVector }
@@ -98,6 +100,8 @@ export interface ModelDescription {
   readonly gradientGraphs: readonly GradientGraph[];
   /** Why the folder lacks gradient graphs, if the exporter gave a reason. */
   readonly gradientGraphsUnsupported: string | null;
+  /** What the output `embedding` is; null if the folder's graphs do not have it. */
+  readonly embedding: EmbeddingDescription | null;
   /**
    * The name of the gradient scope, the parameters that these graphs are of: `all`, `head`, `last:N` or patterns. Null if there
    * are none. The directions of one scope have no meaning in another.
@@ -115,6 +119,14 @@ export interface ModelDescription {
   readonly provenance: Readonly<Record<string, unknown>>;
   readonly metrics: Readonly<Record<string, unknown>>;
   readonly licence: Readonly<Record<string, unknown>>;
+}
+
+/** An embedding: the mean, over the tokens of a text, of the model's hidden states at one place. */
+export interface EmbeddingDescription {
+  /** D, the number of its values. */
+  readonly size: number;
+  /** The place. `embeddings`: what the first encoder layer reads. */
+  readonly after: string;
 }
 
 /** The name of a model in records: `name@version`. */
@@ -171,7 +183,7 @@ export interface Ranker {
    * - `overloaded` if the queue is full or too long for the deadline,
    * - `text_refused` for a text that has crashed the engine process twice,
    * - `engine_failed` if the model fails on a text (the fault's sample is the text's index in `texts`),
-   * - `unsuitable_graph` if the folder lacks the graph,
+   * - `unsuitable_graph` if the folder lacks the graph, or its graphs lack a matrix that is asked for,
    * - if the caller's signal aborts, its reason or `cancelled`.
    */
   run(texts: readonly Text[], wanted: Wanted, caller: Caller): Promise<Outputs>;

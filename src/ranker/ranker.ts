@@ -4,7 +4,7 @@ import type { Priority } from "./batch-planner.js";
 import { createFatalTexts } from "./engine/host/fatal-texts.js";
 import { type EngineHost, startEngineHost } from "./engine/host/host.js";
 import type { BatchFacts, Device } from "./engine/protocol.js";
-import { COST, type Graph, graphFile, type Work, workOf } from "./graphs.js";
+import { COST, checkAsked, type Graph, graphFile, type Work, workOf } from "./graphs.js";
 import { requireMemory } from "./memory.js";
 import { estimateMemory } from "./memory-estimate.js";
 import { describeModel, type ModelFolder } from "./model-folder.js";
@@ -164,6 +164,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
     async run(texts, wanted, caller) {
       const work = workOf(wanted);
       requireGraph(work.graph);
+      checkAsked(folder.manifest, work.asked);
       const { tokens, priority } = admitted(texts, work, caller);
       const direction = wanted.graph === "tangent" ? wanted.direction : null;
       return pickHost().run({ texts, work, coefficients: null, direction, priority, tokens }, caller.signal);

@@ -1,6 +1,13 @@
 import type { Stopwatch } from "../observe/stopwatch.js";
-import type { Caller, Ranker, Rankers } from "../ranker/port.js";
-import type { OutputsStore, Store } from "../store/port.js";
+import {
+  type AskedMatrix,
+  type Caller,
+  MATRICES,
+  type Ranker,
+  type Rankers,
+  type Wanted,
+} from "../ranker/port.js";
+import { OUTPUTS_PARTS, type OutputsPart, type OutputsStore, type Store } from "../store/port.js";
 
 /** The two interfaces through which the use cases reach models and storage. */
 export interface Ports {
@@ -13,6 +20,15 @@ export interface ModelPorts {
   readonly ranker: Ranker;
   readonly store: OutputsStore;
 }
+
+/** The extra matrices that a record of outputs can hold. */
+export type KeptMatrix = Extract<AskedMatrix, OutputsPart>;
+export const KEPT_MATRICES: readonly KeptMatrix[] = OUTPUTS_PARTS.filter(
+  (part): part is KeptMatrix => MATRICES[part] === "asked",
+);
+
+/** What a run computes for each text, all of which a record of outputs can hold. */
+export type WantedRecord = Wanted<KeptMatrix>;
 
 /** Who waits for the work, and the stopwatch that times its stages. */
 export interface Watch {

@@ -40,7 +40,7 @@ describe("assay inspect", () => {
     expect(stdout).toMatch(/^bert: bert, binary, 1 logit\(s\), 32 tokens, from model\.onnx$/m);
     expect(stdout).toMatch(/^last layer: Gemm \/classifier\/Gemm, 8 features to 1 logit\(s\)$/m);
     expect(stdout).toMatch(/^served: loss, .*grad_norm_last/m);
-    expect(stdout).toMatch(/^not served: grad_norm, .*influence/m);
+    expect(stdout).toMatch(/^not served: grad_norm, .*influence.* attributions, .*embeddings/m);
     expect(stdout).toContain(`written: ${join(models, "bert")}`);
 
     const service = await startService({ env: { ASSAY_MODELS_DIR: models, ASSAY_DEFAULT_MODEL: "bert" } });

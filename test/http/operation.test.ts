@@ -106,8 +106,9 @@ describe("the models", () => {
           name: "other",
           classes: 3,
           task: "classification",
-          gradientGraphs: ["norms"],
+          gradientGraphs: ["norms", "attribution"],
           gradientScope: "last:2",
+          embedding: { size: 384, after: "embeddings" },
         }),
         fakeRanker({ name: "plain", gradientGraphs: [] }),
       ),
@@ -120,11 +121,13 @@ describe("the models", () => {
       "last:2",
       null,
     ]);
+    expect(list.models[0].embedding).toBeNull();
     expect(list.faulty).toEqual([]);
     expect((await app.inject("/v1/models/other")).json()).toMatchObject({
       classes: 3,
       tokens_max: 256,
-      gradient_graphs: ["norms"],
+      gradient_graphs: ["norms", "attribution"],
+      embedding: { size: 384, after: "embeddings" },
     });
     expect((await app.inject("/v1/models/nobody")).statusCode).toBe(404);
   });

@@ -26,6 +26,13 @@ test("a gradient graph that is no file of the folder is refused", () => {
   );
 });
 
+test("a folder may say what its embedding is, in the way that is known", () => {
+  const embedding = { size: 384, after: "embeddings" };
+  expect(manifestSchema.parse({ ...manifest, embedding }).embedding).toEqual(embedding);
+  for (const wrong of [{ size: 0, after: "embeddings" }, { size: 384 }, { ...embedding, of: "queries" }])
+    expect(manifestSchema.safeParse({ ...manifest, embedding: wrong }).success).toBe(false);
+});
+
 test("an unknown kind of graph is refused", () => {
   const graphs = { ...manifest.graphs, hessian: "norms.onnx" };
   expect(manifestSchema.safeParse({ ...manifest, graphs }).success).toBe(false);

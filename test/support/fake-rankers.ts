@@ -41,6 +41,7 @@ export interface FakeModel {
   readonly classes?: number;
   readonly gradientGraphs?: readonly GradientGraph[];
   readonly gradientScope?: string;
+  readonly embedding?: ModelDescription["embedding"];
   readonly learned?: LearnedDescription | null;
 }
 
@@ -51,6 +52,7 @@ export function fakeRanker({
   classes = 1,
   gradientGraphs = ["norms", "tangent", "accumulate"],
   gradientScope = "all",
+  embedding = null,
   learned = null,
 }: FakeModel = {}): FakeRanker {
   const ran: Text[] = [];
@@ -89,6 +91,7 @@ export function fakeRanker({
       gradientGraphs,
       gradientGraphsUnsupported: null,
       gradientScope: gradientGraphs.length === 0 ? null : gradientScope,
+      embedding,
       contentDigests: { fp32: `${name}-${version}`, tangent: `${name}-${version}-tangent` },
       weightsDigest: digestOf(`${name}-${version}`).toString("hex"),
       learned,

@@ -250,6 +250,7 @@ def test_renewed_graphs_come_with_and_without_gradients(tmp_path: Path) -> None:
     weights = (folder / "weights.bin").read_bytes()
     full = renew_graphs(folder, builtin_pairs(), "pairs", gradient_graphs=True)
     assert full["graphs"].keys() == {"forward", *GRADIENT_TRACES}
+    assert full["embedding"] == plain["embedding"]
     assert all((folder / name).is_file() for name in full["files"])
     assert (folder / "weights.bin").read_bytes() == weights
     again = renew_graphs(folder, builtin_pairs(), "pairs", gradient_graphs=False)

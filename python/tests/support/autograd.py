@@ -109,7 +109,9 @@ def compare_with_autograd(folder: Path) -> None:
     expected = np.array([[[inner(a, b) for a in views] for b in views] for views in gradients])
     scale = np.abs(expected).max(axis=(1, 2))
 
-    logits, features, gram = session(folder / "norms.onnx").run(None, feeds)
+    logits, features, gram = session(folder / "norms.onnx").run(
+        ["logits", "features", "gram"], feeds
+    )
     assert (np.abs(gram - expected).max(axis=(1, 2)) / scale).max() <= 1e-5
     np.testing.assert_allclose(logits, restored.outputs(TEXTS).logits, atol=1e-5)
     np.testing.assert_allclose(features, restored.outputs(TEXTS).features, atol=1e-5)

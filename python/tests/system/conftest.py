@@ -21,14 +21,20 @@ START_S = 60.0
 
 
 @pytest.fixture(scope="session")
-def start_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
-    """Starts services that end with the tests, each on a model folder."""
-    node = shutil.which("node")
-    if node is None or not CLI.exists():
-        why = "node is not installed" if node is None else "dist/ is missing: npm run build"
+def node() -> str:
+    """Node, where there is a compiled service for it."""
+    found = shutil.which("node")
+    if found is None or not CLI.exists():
+        why = "node is not installed" if found is None else "dist/ is missing: npm run build"
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
+    return found
+
+
+@pytest.fixture(scope="session")
+def start_service(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Starts services that end with the tests, each on a model folder."""
     with ExitStack() as stack:
 
         def start(model: Path) -> Service:

@@ -157,6 +157,7 @@ async function renderModel(rankers: Rankers, name: string): Promise<z.infer<type
     gradient_graphs: [...model.gradientGraphs],
     gradient_graphs_unsupported: model.gradientGraphsUnsupported,
     gradient_scope: model.gradientScope,
+    embedding: model.embedding,
     memory: {
       used_bytes: await rankers.memoryBytes(name),
       forward_bytes: memory.forwardBytes,

@@ -29,7 +29,7 @@ export const modelSchema = z
     gradient_graphs: z
       .array(z.enum(GRADIENT_GRAPHS))
       .describe(
-        "What each graph is needed for: `norms` for grad_norm and similar signals, `tangent` for signals along a direction such as influence, `accumulate` to make directions",
+        "What each graph is needed for: `norms` for grad_norm and similar signals, `tangent` for signals along a direction such as influence, `accumulate` to make directions, `attribution` for the tokens that move a logit",
       ),
     gradient_graphs_unsupported: z
       .string()
@@ -62,6 +62,13 @@ export const modelSchema = z
       .describe(
         "Memory in bytes. Estimates are for short texts; texts of 512 tokens take up to twice as much.",
       ),
+    embedding: z
+      .object({
+        size: z.number().int().describe("The number of its values"),
+        after: z.string().describe("`embeddings`: the mean over the tokens of what the first layer reads"),
+      })
+      .nullable()
+      .describe("The embedding that the model's graphs give of a text; null if they give none"),
     learned: z
       .object({
         target: z.string().describe("Name of the quantity that it estimates"),

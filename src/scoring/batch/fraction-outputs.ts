@@ -1,8 +1,8 @@
 import { hash } from "node:crypto";
 import { relocated } from "../../errors.js";
-import type { Text, Wanted } from "../../ranker/port.js";
+import type { Text } from "../../ranker/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
-import type { ModelPorts, Watch } from "../ports.js";
+import type { ModelPorts, WantedRecord, Watch } from "../ports.js";
 import type { ExactFraction } from "./plan.js";
 
 /** The fewest samples to draw, because fewer do not suffice for a calibration. A smaller batch is scored exactly. */
@@ -31,7 +31,7 @@ export async function fractionOutputs(
   const isDrawn = new Uint8Array(texts.length);
   for (const index of drawn) isDrawn[index] = 1;
   const rest = Uint32Array.from(texts.keys()).filter((index) => isDrawn[index] === 0);
-  const run = async (indices: Uint32Array, wanted: Wanted): Promise<Part> => {
+  const run = async (indices: Uint32Array, wanted: WantedRecord): Promise<Part> => {
     const own = Array.from(indices, (index) => texts[index] as Text);
     const outputs = await knownOutputs(ports, own, wanted, watch).catch((error: unknown) => {
       throw relocated(error, (place) => indices[place] ?? place);

@@ -5,15 +5,14 @@ import type { LossName, SignalName } from "../../importance/types.js";
 import type { WeighOptions } from "../../importance/weigh-options.js";
 import {
   type AnsweringGraph,
-  type AskedMatrix,
   type ModelDescription,
   modelId,
   type Precision,
   type Ranker,
-  type Wanted,
 } from "../../ranker/port.js";
 import type { DirectionStore } from "../../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "../directions/known.js";
+import type { KeptMatrix, WantedRecord } from "../ports.js";
 import {
   type AskedSignal,
   checkGroups,
@@ -73,8 +72,8 @@ export interface ScoringPlan {
 
 /** A graph for every sample, with the extra matrices asked of it; or gradients for a fraction of the batch. */
 export type PlannedRun =
-  | Exclude<Wanted, { graph: "tangent" }>
-  | { readonly graph: "tangent"; readonly direction: string; readonly asked: readonly AskedMatrix[] }
+  | Exclude<WantedRecord, { graph: "tangent" }>
+  | { readonly graph: "tangent"; readonly direction: string; readonly asked: readonly KeptMatrix[] }
   | { readonly graph: "fraction"; readonly exact: ExactFraction };
 
 /** Which fraction of a batch to score exactly. */
@@ -147,7 +146,7 @@ interface RunNeeds {
   /** Name of the direction along which signals are measured; null if no signal is. */
   readonly direction: string | null;
   readonly precision: Precision;
-  readonly asked: readonly AskedMatrix[];
+  readonly asked: readonly KeptMatrix[];
 }
 
 function runOf(graph: AnsweringGraph, { direction, precision, asked }: RunNeeds): PlannedRun {
@@ -222,11 +221,11 @@ export interface BoundPlan extends Omit<ScoringPlan, "run" | "trajectory"> {
 }
 
 export type BoundRun =
-  | Exclude<Wanted, { graph: "tangent" }>
+  | Exclude<WantedRecord, { graph: "tangent" }>
   | {
       readonly graph: "tangent";
       readonly direction: ResolvedDirection;
-      readonly asked: readonly AskedMatrix[];
+      readonly asked: readonly KeptMatrix[];
     }
   | { readonly graph: "fraction"; readonly exact: ExactFraction };
 

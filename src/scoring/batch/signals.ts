@@ -2,10 +2,9 @@ import { type AssayError, type Fault, throwFaults } from "../../errors.js";
 import { completeColumn } from "../../importance/columns.js";
 import { computeSignals } from "../../importance/signals/compute.js";
 import type { SignalColumn, SignalColumns, SignalName } from "../../importance/types.js";
-import type { Wanted } from "../../ranker/port.js";
 import type { OutputsStore } from "../../store/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
-import type { Watch } from "../ports.js";
+import type { WantedRecord, Watch } from "../ports.js";
 import { allExact, type EstimatedNorms, estimateNorms } from "./estimated-norms.js";
 import { fractionOutputs } from "./fraction-outputs.js";
 import { learnedColumn } from "./learned.js";
@@ -94,7 +93,7 @@ function asAsked(columns: SignalColumns, { computed }: BoundPlan, { norms }: Est
   return new Map(asked).set("grad_norm", Array.from(norms));
 }
 
-async function runWhole(plan: BoundPlan, wanted: Wanted, store: OutputsStore, watch: Watch) {
+async function runWhole(plan: BoundPlan, wanted: WantedRecord, store: OutputsStore, watch: Watch) {
   const outputs = await knownOutputs({ ranker: plan.ranker, store }, plan.labelled.texts, wanted, watch);
   const others = await runOthers(plan, outputs, store, watch);
   return { outputs, others, columns: await computeColumns(plan, outputs, others, watch) };

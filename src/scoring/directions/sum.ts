@@ -1,10 +1,10 @@
 import { relocated, throwFaults } from "../../errors.js";
 import { directionCoefficients } from "../../importance/direction-coefficients.js";
 import type { LossName } from "../../importance/types.js";
-import type { Accumulation, Text, Wanted } from "../../ranker/port.js";
+import type { Accumulation, Text } from "../../ranker/port.js";
 import type { DirectionKind } from "../../store/port.js";
 import { type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
-import type { ModelPorts, Watch } from "../ports.js";
+import type { ModelPorts, WantedRecord, Watch } from "../ports.js";
 import { checkLabels } from "../requests/checks.js";
 import { textOf } from "../requests/sample.js";
 import { type LocatedSample, placesOf } from "../requests/sample-batches.js";
@@ -43,7 +43,7 @@ export async function sumGradients(
   watch: DirectionWatch,
 ): Promise<Totals> {
   const { caller, stopwatch, onProgress } = watch;
-  const wanted: Wanted =
+  const wanted: WantedRecord =
     kind === "mean_direction" ? { graph: "norms" } : { graph: "forward", precision: "fp32" };
   let samples = 0;
   let zeroGradients = 0;

@@ -1,25 +1,22 @@
 import { AssayError, asAssayError, isStoreFailure, relocated } from "../../errors.js";
 import type { LogitBatch } from "../../importance/types.js";
+import { type Caller, gives, type Outputs, type Text } from "../../ranker/port.js";
 import {
-  ASKED_MATRICES,
-  type Caller,
-  gives,
-  MATRIX_NAMES,
-  type MatrixName,
-  type Outputs,
-  type Text,
-  type Wanted,
-} from "../../ranker/port.js";
-import type { OutputsKey, OutputsRecord, OutputsStore } from "../../store/port.js";
-import type { ModelPorts, Watch } from "../ports.js";
+  OUTPUTS_PARTS,
+  type OutputsKey,
+  type OutputsPart,
+  type OutputsRecord,
+  type OutputsStore,
+} from "../../store/port.js";
+import { KEPT_MATRICES, type ModelPorts, type WantedRecord, type Watch } from "../ports.js";
 import { outputsUntil } from "../requests/store-until.js";
 import { outputsKeys } from "./outputs-key.js";
 
 /** (N, …) each; present if it was wanted. */
-type Matrices = Readonly<Partial<Record<MatrixName, Float32Array>>>;
+type Matrices = Readonly<Partial<Record<OutputsPart, Float32Array>>>;
 
 /** The model's outputs for N samples: from the store if it has them, otherwise from a run of the model. */
-export interface KnownOutputs extends Omit<LogitBatch, MatrixName>, Matrices {
+export interface KnownOutputs extends Omit<LogitBatch, OutputsPart>, Matrices {
   readonly logits: Float32Array;
   readonly featureNormsSquared: Float32Array;
   /** (K, K) The gram of one sample if its record has one, even if it was not wanted. */
@@ -42,7 +39,7 @@ export interface KnownOutputs extends Omit<LogitBatch, MatrixName>, Matrices {
 export async function knownOutputs(
   { ranker, store }: ModelPorts,
   texts: readonly Text[],
-  wanted: Wanted,
+  wanted: WantedRecord,
   { stopwatch, caller }: Watch,
 ): Promise<KnownOutputs> {
   let storeFailure: AssayError | null = null;
@@ -72,7 +69,7 @@ export async function knownOutputs(
 
   const { keys, distinct, records } = await lookUp();
   stopwatch.lap("cache");
-  const needed = MATRIX_NAMES.filter((name) => gives(wanted, name));
+  const needed = OUTPUTS_PARTS.filter((name) => gives(wanted, name));
   const hits = records.map((record) => record !== null && needed.every((name) => record[name] !== undefined));
 
   const missing = hits.flatMap((hit, d) => (hit ? [] : [d]));
@@ -123,9 +120,9 @@ function cacheUntil(
 }
 
 /** What to run for the wanted parts and the parts of these records together. Only the graphs forward and norms share a key. */
-function widened(wanted: Wanted, known: readonly OutputsRecord[]): Wanted {
-  const parts = MATRIX_NAMES.filter((name) => known.some((record) => record[name] !== undefined));
-  const asked = ASKED_MATRICES.filter((name) => parts.includes(name) || gives(wanted, name));
+function widened(wanted: WantedRecord, known: readonly OutputsRecord[]): WantedRecord {
+  const parts = OUTPUTS_PARTS.filter((name) => known.some((record) => record[name] !== undefined));
+  const asked = KEPT_MATRICES.filter((name) => parts.includes(name) || gives(wanted, name));
   const isLess = parts.some((name) => !gives({ graph: wanted.graph, asked }, name));
   return wanted.graph === "forward" && isLess ? { graph: "norms", asked } : { ...wanted, asked };
 }
@@ -144,9 +141,9 @@ function recordOf(outputs: Outputs, index: number, count: number): OutputsRecord
 }
 
 /** The matrices that `make` returns; a matrix is absent if `make` returns undefined for its name. */
-function mapped(make: (name: MatrixName) => Float32Array | undefined): Matrices {
+function mapped(make: (name: OutputsPart) => Float32Array | undefined): Matrices {
   const made: { -readonly [M in keyof Matrices]: Float32Array } = {};
-  for (const name of MATRIX_NAMES) {
+  for (const name of OUTPUTS_PARTS) {
     const matrix = make(name);
     if (matrix !== undefined) made[name] = matrix;
   }
@@ -190,7 +187,7 @@ function columnsOf(
   records: readonly OutputsRecord[],
   of: readonly number[],
   classes: number,
-  wanted: Wanted,
+  wanted: WantedRecord,
 ): Columns {
   const logits = new Float32Array(of.length * classes);
   const featureNormsSquared = new Float32Array(of.length);
@@ -199,7 +196,7 @@ function columnsOf(
     for (let k = 0; k < classes; k++) logits[index * classes + k] = record.logits[k] as number;
     featureNormsSquared[index] = record.featureNormSquared;
   });
-  const rows = (name: MatrixName): Float32Array =>
+  const rows = (name: OutputsPart): Float32Array =>
     rowsOf(
       records.map((record) => record[name] as Float32Array),
       of,

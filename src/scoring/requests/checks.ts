@@ -7,14 +7,13 @@ import { isGroupLoss, type LossName, type SignalName } from "../../importance/ty
 import {
   ANSWERING_GRAPHS,
   type AnsweringGraph,
-  ASKED_MATRICES,
-  type AskedMatrix,
   gives,
   MATRIX_NAMES,
   type ModelDescription,
   type Precision,
   type Wanted,
 } from "../../ranker/port.js";
+import { KEPT_MATRICES, type KeptMatrix } from "../ports.js";
 import type { Sample } from "./sample.js";
 
 /** The loss of a request that names none: the loss that the model's task is trained with. */
@@ -178,8 +177,8 @@ export function readingsOf(names: readonly SignalName[], hasTrajectory: boolean)
 }
 
 /** What to run of the model for the readings: the cheapest graph that gives them, and the extra matrices to ask of it. */
-export function runFor(readings: ReadonlySet<string>): { graph: AnsweringGraph; asked: AskedMatrix[] } {
-  const asked = ASKED_MATRICES.filter((name) => readings.has(name));
+export function runFor(readings: ReadonlySet<string>): { graph: AnsweringGraph; asked: KeptMatrix[] } {
+  const asked = KEPT_MATRICES.filter((name) => readings.has(name));
   const matrices = MATRIX_NAMES.filter((name) => readings.has(name));
   const graph = ANSWERING_GRAPHS.find((one) => matrices.every((name) => gives({ graph: one, asked }, name)));
   if (graph === undefined) throw new RangeError(`no graph gives ${matrices.join(" and ")}`);

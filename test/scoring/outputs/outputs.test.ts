@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { startStopwatch } from "../../../src/observe/stopwatch.js";
-import type { Caller, DirectionVector, Text, Wanted } from "../../../src/ranker/port.js";
+import type { Caller, DirectionVector, Text } from "../../../src/ranker/port.js";
 import { knownOutputs } from "../../../src/scoring/outputs/outputs.js";
+import type { WantedRecord } from "../../../src/scoring/ports.js";
 import type { Store } from "../../../src/store/port.js";
 import { temporaryStore } from "../../support/app.js";
 import { type FakeRanker, fakeRanker } from "../../support/fake-rankers.js";
@@ -9,9 +10,9 @@ import { FP32 } from "../../support/outputs.js";
 
 const caller: Caller = { signal: new AbortController().signal, deadlineAtMs: null };
 const texts: readonly Text[] = Array.from({ length: 3 }, (_, i) => ({ first: `text ${i}`, second: null }));
-const norms: Wanted = { graph: "norms" };
+const norms: WantedRecord = { graph: "norms" };
 
-function along(digest: string, value = 1): Wanted {
+function along(digest: string, value = 1): WantedRecord {
   const direction: DirectionVector = {
     digest,
     async *read() {
@@ -29,7 +30,7 @@ describe("the outputs of texts", () => {
     ranker = fakeRanker({ classes: 2, task: "classification" });
   });
 
-  async function ask(wanted: Wanted, of = texts) {
+  async function ask(wanted: WantedRecord, of = texts) {
     const outputs = await knownOutputs({ ranker, store }, of, wanted, {
       stopwatch: startStopwatch(),
       caller,

@@ -119,7 +119,7 @@ def _add_gradients(parser: argparse.ArgumentParser) -> None:
         "--gradient-graphs",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="add norms.onnx, tangent.onnx and accumulate.onnx, where the model allows",
+        help="add norms, tangent, accumulate and attribution.onnx, where the model allows",
     )
     parser.add_argument(
         "--gradient-scope",

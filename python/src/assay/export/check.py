@@ -16,41 +16,54 @@ from assay.export.batches import plan_batches
 from assay.export.errors import ExportError
 from assay.export.families import Checkpoint
 from assay.export.progress import steps
-from assay.export.sessions import run_graph
+from assay.export.sessions import output_names, run_graph
 from assay.export.texts import Text
 from assay.export.tokenizer import TextTokenizer
 
-TOLERANCE = 1e-4  # of an output's difference, relative to its largest value or 1
+# of an output's difference, relative to its largest value or 1
+TOLERANCES = {"logits": 1e-4, "features": 1e-4, "embedding": 1e-5}
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """Logits (N, K) and features (N, H), float32."""
+    """Logits (N, K), features (N, H) and embedding (N, H), float32.
+
+    A graph of an earlier exporter gives no embedding.
+    """
 
     logits: Array
     features: Array
+    embedding: Array | None
 
 
 def torch_outputs(
     checkpoint: Checkpoint, tokenizer: TextTokenizer, texts: Sequence[Text], tokens_max: int
 ) -> Outputs:
-    """Logits (N, K) and features (N, H) of texts by the model's own forward.
+    """The outputs of texts by the model's own forward.
 
     They are cut to `tokens_max` tokens.
     """
-    head = checkpoint.model.get_submodule(checkpoint.family.head)
+    first = next(checkpoint.model.get_submodule(checkpoint.family.layers).children())
     features: list[Tensor] = []
-    hook = head.register_forward_pre_hook(lambda _, inputs: features.append(inputs[0]))
+    embedded: list[Tensor] = []
+    hooks = [
+        module.register_forward_pre_hook(lambda _, inputs, kept=kept: kept.append(inputs[0]))
+        for module, kept in ((checkpoint.head, features), (first, embedded))
+    ]
     plan = _plan(tokenizer, texts, tokens_max)
-    logits = []
+    logits, embeddings = [], []
     try:
         with torch.no_grad():
             for batch in _inputs(checkpoint, tokenizer, texts, plan, tokens_max):
                 logits.append(checkpoint.model(**batch).logits)
+                real = batch["attention_mask"].unsqueeze(2)
+                embeddings.append((embedded.pop() * real).sum(1) / real.sum(1))
     finally:
-        hook.remove()
-    return Outputs(_in_order(plan, torch.cat(logits)), _in_order(plan, torch.cat(features)))
+        for hook in hooks:
+            hook.remove()
+    found = (_in_order(plan, torch.cat(part)) for part in (logits, features, embeddings))
+    return Outputs(*found)
 
 
 def graph_outputs(
@@ -60,18 +73,19 @@ def graph_outputs(
     texts: Sequence[Text],
     tokens_max: int,
 ) -> Outputs:
-    """Logits (N, K) and features (N, H) of texts by a graph, in ONNX Runtime on the CPU."""
+    """The outputs of texts by a graph, in ONNX Runtime on the CPU."""
     plan = _plan(tokenizer, texts, tokens_max)
     feeds = (
         {name: value.numpy() for name, value in batch.items()}
         for batch in _inputs(checkpoint, tokenizer, texts, plan, tokens_max)
     )
-    rows = list(run_graph(graph, ["logits", "features"], feeds))
-    logits, features = (
-        _in_order(plan, torch.cat([torch.from_numpy(row) for row in part]))
-        for part in zip(*rows, strict=True)
-    )
-    return Outputs(logits, features)
+    names = [name for name in TOLERANCES if name in output_names(graph)]
+    rows = list(run_graph(graph, names, feeds))
+    found = {
+        name: _in_order(plan, torch.cat([torch.from_numpy(row) for row in part]))
+        for name, part in zip(names, zip(*rows, strict=True), strict=True)
+    }
+    return Outputs(found["logits"], found["features"], found.get("embedding"))
 
 
 def _plan(tokenizer: TextTokenizer, texts: Sequence[Text], tokens_max: int) -> list[list[int]]:
@@ -99,25 +113,46 @@ def _in_order(plan: Sequence[Sequence[int]], rows: Tensor) -> Array:
 
 
 def compare_outputs(expected: Outputs, actual: Outputs, texts: Sequence[Text]) -> dict[str, Any]:
-    """The precision of a graph that must equal PyTorch: its largest error of a logit.
+    """The precision of a graph that must equal PyTorch: its largest errors.
 
     Raises:
         ExportError: an output differs by more than the tolerance; names the largest difference.
     """
-    for name in ("logits", "features"):
-        reference, value = getattr(expected, name), getattr(actual, name)
-        difference = np.abs(value - reference)
-        difference[~np.isfinite(value)] = np.inf
-        row, column = divmod(int(np.argmax(difference)), difference.shape[1])
-        largest = float(difference[row, column])
-        if largest > TOLERANCE * max(1.0, float(np.abs(reference).max())):
-            raise ExportError(
-                f"the exported graph differs from PyTorch: largest difference {largest:.3g}, "
-                f"{name}[{column}] is {value[row, column]:.6g} instead of "
-                f"{reference[row, column]:.6g} for {str(texts[row].entry())[:120]}"
-            )
-    error = float(np.abs(actual.logits - expected.logits).max())
-    return {"logit_error_max": _significant(error), "texts": len(texts)}
+    _compare("logits", expected.logits, actual.logits, texts)
+    _compare("features", expected.features, actual.features, texts)
+    errors = {"logit_error_max": _error(expected.logits, actual.logits)}
+    if actual.embedding is not None:
+        errors["embedding_error_max"] = compare_embeddings(expected, actual, texts)
+    return {**errors, "texts": len(texts)}
+
+
+def compare_embeddings(expected: Outputs, actual: Outputs, texts: Sequence[Text]) -> float:
+    """The largest error of an embedding, of outputs that have them.
+
+    Raises:
+        ExportError: one differs by more than the tolerance; names the largest difference.
+    """
+    assert expected.embedding is not None
+    assert actual.embedding is not None
+    _compare("embedding", expected.embedding, actual.embedding, texts)
+    return _error(expected.embedding, actual.embedding)
+
+
+def _compare(name: str, reference: Array, value: Array, texts: Sequence[Text]) -> None:
+    difference = np.abs(value - reference)
+    difference[~np.isfinite(value)] = np.inf
+    row, column = divmod(int(np.argmax(difference)), difference.shape[1])
+    largest = float(difference[row, column])
+    if largest > TOLERANCES[name] * max(1.0, float(np.abs(reference).max())):
+        raise ExportError(
+            f"the exported graph differs from PyTorch: largest difference {largest:.3g}, "
+            f"{name}[{column}] is {value[row, column]:.6g} instead of "
+            f"{reference[row, column]:.6g} for {str(texts[row].entry())[:120]}"
+        )
+
+
+def _error(expected: Array, actual: Array) -> float:
+    return _significant(float(np.abs(actual - expected).max()))
 
 
 def int8_precision(task: str, fp32: Array, int8: Array, on: str) -> dict[str, Any]:

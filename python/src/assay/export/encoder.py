@@ -9,49 +9,102 @@ the result is exact, and of six layers nearly one is saved.
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import SimpleNamespace
+from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from assay.export.deberta import find_deberta
+from assay.export.embedding import mean_of_tokens
 from assay.export.encoder_layers import EncoderLayer, find_layers
-from assay.export.families import Checkpoint
+from assay.export.families import Checkpoint, token_positions
 from assay.export.gradients.deberta import run_deberta
 from assay.export.gradients.modern_bert import run_modern_bert
-from assay.export.gradients.run import Inputs, Run
+from assay.export.gradients.run import Inputs
 from assay.export.modern_bert import find_modern_bert
 
 
-def run_on_rows(checkpoint: Checkpoint) -> None:
-    """Replaces the forward of the model's encoder layers, or of the whole model, in place.
+@dataclass(frozen=True)
+class _Outputs:
+    """Logits (B, K), features (B, H), and what the first layer reads, (B·T, H) or (B, T, H)."""
+
+    logits: Tensor
+    features: Tensor
+    embedded: Tensor
+
+
+class Forward(nn.Module):
+    """The model as the forward graph sees it: ids, mask (and types) to its outputs.
+
+    Its modules may be changed. Positions are explicit, so that no position is shared between the
+    samples of a batch.
+    """
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self.model = checkpoint.model
+        self.checkpoint = checkpoint
+        is_whole = checkpoint.family.body in ("modernbert", "deberta")
+        self.run = _whole(checkpoint) if is_whole else _by_layers(checkpoint)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor, *types: Tensor) -> Any:
+        """Ids, mask and types, int64 (B, T), to logits (B, K), features and embedding (B, H)."""
+        known = types[0] if types else torch.zeros_like(input_ids)
+        positions = token_positions(self.checkpoint, input_ids)
+        outputs = self.run(Inputs(input_ids, attention_mask, known, positions))
+        return outputs.logits, outputs.features, mean_of_tokens(outputs.embedded, attention_mask)
+
+
+def _by_layers(checkpoint: Checkpoint) -> Callable[[Inputs], _Outputs]:
+    """The model's own forward, with layers that run on rows.
 
     Of layers, the first takes (B, T, H), all take the padding as a bias of (B, 1, 1, T), and the
-    last gives (B, 1, H), its output at the first token. The forwards of ModernBERT and DeBERTa are
-    those of their gradient graphs and take ids, mask, positions and types, int64 (B, T).
+    last gives (B, 1, H), its output at the first token. The bias is a 4-D float, so that no branch
+    of the trace depends on data.
     """
-    if checkpoint.family.body in ("modernbert", "deberta"):
-        checkpoint.model.forward = _whole(checkpoint)
-        return
-    modules = checkpoint.model.get_submodule(checkpoint.family.layers).children()
+    modules = list(checkpoint.model.get_submodule(checkpoint.family.layers).children())
     layers = find_layers(checkpoint)
     for module, layer in zip(modules, layers, strict=True):
         module.forward = _forward(layer, at_first_only=layer is layers[-1])
+    embedded, features = _capture_input(modules[0]), _capture_input(checkpoint.head)
+
+    def run(inputs: Inputs) -> _Outputs:
+        arguments = {
+            "input_ids": inputs.ids,
+            "attention_mask": (1.0 - inputs.mask[:, None, None, :].to(torch.float32)) * -1e9,
+            "position_ids": inputs.positions,
+        }
+        if checkpoint.family.body != "distilbert":
+            arguments["token_type_ids"] = inputs.types
+        logits = checkpoint.model(**arguments).logits
+        return _Outputs(logits, features[-1], embedded[-1])
+
+    return run
 
 
-def _whole(checkpoint: Checkpoint) -> Callable[..., SimpleNamespace]:
-    def run(inputs: Inputs) -> Run:
+def _capture_input(module: nn.Module) -> list[Tensor]:
+    """A list that holds the input of the module's latest call."""
+    latest: list[Tensor] = []
+
+    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        latest[:] = [inputs[0]]
+
+    module.register_forward_pre_hook(keep)
+    return latest
+
+
+def _whole(checkpoint: Checkpoint) -> Callable[[Inputs], _Outputs]:
+    """The forward of the gradient graphs."""
+
+    def run(inputs: Inputs) -> _Outputs:
         if checkpoint.family.body == "deberta":
-            return run_deberta(find_deberta(checkpoint.model), inputs, _act)
-        return run_modern_bert(find_modern_bert(checkpoint.model), inputs, _act)
+            found = run_deberta(find_deberta(checkpoint.model), inputs, _act)
+        else:
+            found = run_modern_bert(find_modern_bert(checkpoint.model), inputs, _act)
+        return _Outputs(found.logits, found.features, found.embedded)
 
-    def forward(
-        input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, token_type_ids: Tensor
-    ) -> SimpleNamespace:
-        inputs = Inputs(input_ids, attention_mask, token_type_ids, position_ids)
-        return SimpleNamespace(logits=checkpoint.head(run(inputs).features))
-
-    return forward
+    return run
 
 
 def _act(name: str, inputs: Tensor) -> tuple[Tensor, Tensor]:

@@ -203,36 +203,6 @@ def _family_config(folder: Path, loader: Any) -> Any:
     return config
 
 
-class Forward(nn.Module):
-    """The model as the graphs see it: ids, mask (and types) to logits (B, K), features (B, H).
-
-    The positions are explicit, and for the bodies of BERT and DistilBERT the padding mask becomes a
-    4-D float bias, so that no branch of the trace depends on data and no position is shared between
-    the samples of a batch.
-    """
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        super().__init__()
-        self.model = checkpoint.model
-        self.checkpoint = checkpoint
-        self.features = _capture_input(checkpoint.head)
-
-    def forward(self, input_ids: Tensor, attention_mask: Tensor, *types: Tensor) -> Any:
-        """Ids, mask and types, int64 (B, T), to logits (B, K) and features (B, H)."""
-        body = self.checkpoint.family.body
-        if body in ("bert", "distilbert"):
-            attention_mask = (1.0 - attention_mask[:, None, None, :].to(torch.float32)) * -1e9
-        arguments = {
-            "input_ids": input_ids,
-            "attention_mask": attention_mask,
-            "position_ids": token_positions(self.checkpoint, input_ids),
-        }
-        if body != "distilbert":
-            arguments["token_type_ids"] = types[0] if types else torch.zeros_like(input_ids)
-        logits = self.model(**arguments).logits
-        return logits, self.features[-1]
-
-
 def token_positions(checkpoint: Checkpoint, input_ids: Tensor) -> Tensor:
     """The position ids of ids, int64 (B, T) both."""
     if not checkpoint.family.positions_after_padding:
@@ -240,14 +210,3 @@ def token_positions(checkpoint: Checkpoint, input_ids: Tensor) -> Tensor:
     padding = checkpoint.padding_id
     real = (input_ids != padding).to(torch.int64)
     return torch.cumsum(real, dim=1) * real + padding
-
-
-def _capture_input(module: nn.Module) -> list[Tensor]:
-    """A list that holds the input of the module's latest call."""
-    latest: list[Tensor] = []
-
-    def keep(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        latest[:] = [inputs[0]]
-
-    module.register_forward_pre_hook(keep)
-    return latest

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.export.check import TOLERANCE
+from assay.export.check import TOLERANCES
 from assay.export.errors import ExportError
 from assay.export.external_weights import LOCATION
 from assay.export.manifest import read_manifest
@@ -101,7 +101,7 @@ def answers_differ(model: Model, samples: Sequence[Mapping[str, Any]]) -> str | 
     found = model.outputs(texts).logits
     difference = np.abs(found - expected)
     row, column = divmod(int(np.argmax(difference)), difference.shape[1])
-    if difference[row, column] <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
+    if difference[row, column] <= TOLERANCES["logits"] * max(1.0, float(np.abs(expected).max())):
         return None
     return (
         f"logits[{column}] is {found[row, column]:.6g} instead of {expected[row, column]:.6g} for "

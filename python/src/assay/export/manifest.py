@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from assay.export.embedding import describe_embedding
 from assay.export.errors import ExportError
 from assay.export.external_weights import LOCATION
 from assay.export.families import Checkpoint
@@ -89,6 +90,7 @@ def write_manifest(
             "bias": f"{family.head}.bias",
             "features": checkpoint.head.in_features,
         },
+        "embedding": describe_embedding(config),
         "parameters": [parameter.entry() for parameter in weights.parameters],
         "precision": description.precision,
         "self_test": {"tolerance": SELF_TEST_TOLERANCE, "samples": description.self_test},

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.export.check import (
     Outputs,
+    compare_embeddings,
     compare_outputs,
     graph_outputs,
     int8_precision,
@@ -40,7 +41,8 @@ def measure_precision(
     """The manifest's `precision`; `int8_on` names the texts that the int8 graph is compared on.
 
     Raises:
-        ExportError: forward.onnx or a gradient graph differs from PyTorch.
+        ExportError: forward.onnx or a gradient graph differs from PyTorch, or the embedding of
+            forward.int8.onnx from that of forward.onnx.
     """
     texts = check_texts(model.tokens_max)
     precision = measure_forward(folder, graphs, model, texts, model.outputs(texts))
@@ -52,6 +54,8 @@ def measure_precision(
             **int8_precision(task, fp32.logits, int8.logits, int8_on),
             "products_saturate": products_saturate(),
         }
+        if int8.embedding is not None:  # comes before every integer product
+            compare_embeddings(fp32, int8, int8_texts)
     if model.scope is not None:
         precision["gradients"] = measure_gradients(folder, graphs, model, gradient_texts)
     return precision

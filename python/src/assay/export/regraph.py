@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from assay.export.embedding import describe_embedding
 from assay.export.errors import ExportError
 from assay.export.estimate import WITHOUT_GRADIENTS, check_fits
 from assay.export.external_weights import LOCATION
@@ -94,6 +95,7 @@ def renew_graphs(
             manifest["gradient_scope"] = scope.entry()
         for file in graphs.values():
             manifest["files"][file] = describe_file(beside / file)
+        manifest["embedding"] = describe_embedding(restored.checkpoint.config)
         manifest["precision"] = precision
         manifest["provenance"]["versions"] = used_versions()
         text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"

@@ -35,7 +35,7 @@ class Restored:
         return Model(self.checkpoint, self.tokenizer, limit, scope_of_manifest(self.manifest))
 
     def outputs(self, texts: list[Text]) -> Outputs:
-        """Logits (N, K) and features (N, H) of texts, by the model's own forward."""
+        """The outputs of texts, by the model's own forward."""
         return self.model.outputs(texts)
 
 

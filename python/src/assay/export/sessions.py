@@ -6,7 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import onnx
 import onnxruntime
+
+
+def output_names(graph: Path) -> list[str]:
+    """The names of a graph's outputs, read without its weights."""
+    return [output.name for output in onnx.load(str(graph), load_external_data=False).graph.output]
 
 
 def run_graph(

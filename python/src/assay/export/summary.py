@@ -41,7 +41,8 @@ def _gradients(gradients: dict[str, Any] | None) -> list[str]:
         return []
     if "unsupported" in gradients:
         return [f"no gradient graphs: {gradients['unsupported']}"]
-    errors = ", ".join(f"{kind} {gradients[f'{kind}_error_max']:.2g}" for kind in GRADIENT_TRACES)
+    known = [kind for kind in GRADIENT_TRACES if f"{kind}_error_max" in gradients]
+    errors = ", ".join(f"{kind} {gradients[f'{kind}_error_max']:.2g}" for kind in known)
     return [
         f"gradient graphs: largest relative error {errors} over {gradients['texts']} texts, "
         "against PyTorch"

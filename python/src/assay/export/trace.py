@@ -22,15 +22,22 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor
 
-from assay.export.encoder import run_on_rows
+from assay.export.encoder import Forward
 from assay.export.errors import ExportError
-from assay.export.families import Checkpoint, Forward
+from assay.export.families import Checkpoint
 
 OPSET = 20
 INLINE_BYTES_MAX = 1024
 _DYNAMIC_AXES = {
-    **{n: {0: "batch", 1: "tokens"} for n in ("input_ids", "attention_mask", "token_type_ids")},
-    **{name: {0: "batch"} for name in ("coefficient", "logits", "features", "gram", "tangent")},
+    **{
+        name: {0: "batch", 1: "tokens"}
+        for name in ("input_ids", "attention_mask", "token_type_ids", "baseline_ids")
+    },
+    **{
+        name: {0: "batch"}
+        for name in ("coefficient", "alpha", "logits", "features", "embedding", "gram", "tangent")
+    },
+    "attribution": {0: "batch", 2: "tokens"},
 }
 
 
@@ -43,14 +50,12 @@ class Trace:
 
 
 def trace_forward(checkpoint: Checkpoint) -> Trace:
-    """Traces `forward`: logits (B, K) and features (B, H) from int64 (B, T) inputs."""
-    copied = copy_modules(checkpoint)
-    run_on_rows(copied)
+    """Traces `forward`: logits (B, K), features and embedding (B, H) from int64 (B, T) inputs."""
     return trace_module(
-        Forward(copied),
+        Forward(copy_modules(checkpoint)),
         example_inputs(checkpoint),
         checkpoint.family.inputs,
-        ["logits", "features"],
+        ["logits", "features", "embedding"],
     )
 
 

@@ -25,7 +25,7 @@ export async function openAccumulateSession(
     async run(batch, coefficients, sums) {
       const [height] = batch.shape;
       const coefficient = { data: coefficients, shape: [height, coefficients.length / height] };
-      const answer = await session.run({ ...textInputs(batch), coefficient }, into);
+      const answer = await session.run({ ...textInputs(batch), coefficient }, ["logits"], into);
       if (sums !== null)
         addTo(sums, gradient, places, new Set(Array.from(batch.inputs.input_ids ?? [], Number)));
       return outputNamed(answer, "logits").slice();

@@ -17,14 +17,18 @@ export interface RowsSession {
 
 export async function openRowsSession(manifest: Manifest, options: SessionOptions): Promise<RowsSession> {
   const session = await openSession(manifest, options);
-  if (!session.outputs.includes("features")) {
-    throw new AssayError("model_invalid", {
-      detail: `${options.graph}.onnx has no output "features": make the folder's graphs again with python -m assay.export graphs`,
-    });
+  for (const name of manifest.embedding === undefined ? ["features"] : ["features", "embedding"]) {
+    if (!session.outputs.includes(name)) {
+      throw new AssayError("model_invalid", {
+        detail: `${options.graph}.onnx has no output "${name}": make the folder's graphs again with python -m assay.export graphs`,
+      });
+    }
   }
+  const answered = (["logits", ...MATRIX_NAMES] as const).filter((name) => session.outputs.includes(name));
   return {
     async run(batch, asked, direction) {
-      const answer = await session.run({ ...textInputs(batch), ...direction });
+      const wanted = answered.filter((name) => isWanted(name, asked));
+      const answer = await session.run({ ...textInputs(batch), ...direction }, ["features", ...wanted]);
       const {
         rows,
         shape: [height],
@@ -33,10 +37,7 @@ export async function openRowsSession(manifest: Manifest, options: SessionOption
       const outputs: { -readonly [M in keyof Matrices]: Float32Array } = {
         featureNormsSquared: rowNormsSquared(hidden, hidden.length / height, rows),
       };
-      for (const name of ["logits", ...MATRIX_NAMES] as const) {
-        const matrix = answer[name];
-        if (matrix !== undefined && isWanted(name, asked)) outputs[name] = firstRows(matrix, height, rows);
-      }
+      for (const name of wanted) outputs[name] = firstRows(outputNamed(answer, name), height, rows);
       if (outputs.gram !== undefined) outputs.gram = checkedGrams(outputs.gram, manifest.classes);
       return outputs;
     },

@@ -22,10 +22,14 @@ export interface Session {
   /** Names of its outputs. */
   readonly outputs: readonly string[];
   /**
-   * Answers every output. Outputs that `into` names are written there. The others may be in memory of the runtime, which cannot
-   * be passed to another thread.
+   * Answers the outputs `wanted`, and those that `into` names, which are written there. The others may be in memory of the
+   * runtime, which cannot be passed to another thread. An output that is not named costs no copy.
    */
-  run(inputs: Operands, into?: Operands): Promise<Readonly<Record<string, Float32Array>>>;
+  run(
+    inputs: Operands,
+    wanted: readonly string[],
+    into?: Operands,
+  ): Promise<Readonly<Record<string, Float32Array>>>;
 }
 
 export interface SessionOptions {
@@ -60,9 +64,9 @@ export async function openSession(
   });
   return {
     outputs: session.outputNames,
-    async run(inputs, into = {}) {
-      const wanted = Object.fromEntries(session.outputNames.map((name) => [name, null]));
-      const answer = await session.run(tensorsOf(inputs), { ...wanted, ...tensorsOf(into) });
+    async run(inputs, wanted, into = {}) {
+      const fetched = Object.fromEntries(wanted.map((name) => [name, null]));
+      const answer = await session.run(tensorsOf(inputs), { ...fetched, ...tensorsOf(into) });
       return Object.fromEntries(
         Object.entries(answer).map(([name, { data, type }]) => {
           if (data instanceof Float32Array) return [name, data];

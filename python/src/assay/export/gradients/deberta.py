@@ -13,17 +13,17 @@ from typing import Protocol
 from torch import Tensor
 
 from assay.export.deberta import DebertaLayer, DebertaNetwork
-from assay.export.gradients.disentangled import Distances, attend_disentangled
+from assay.export.gradients.disentangled import AtDistances, Distances, attend_disentangled
 from assay.export.gradients.layers import PullBack, multiply, normalise
 from assay.export.gradients.modern_bert import Activate
 from assay.export.gradients.places import LookUp, Places
-from assay.export.gradients.run import Inputs, Run, Step, pull_steps
+from assay.export.gradients.run import Inputs, Run, Step, pull_steps, pull_through
 
 
 class LayerPullBack(Protocol):
     """A layer's pull-back; adds the gradients (B, 2·T − 1, H) at the positions to the list."""
 
-    def __call__(self, gradients: Tensor, places: Places, at_distances: list[Tensor]) -> Tensor:
+    def __call__(self, gradients: Tensor, places: Places, at_distances: AtDistances) -> Tensor:
         """From the gradient at the layer's output to that at its input."""
 
 
@@ -31,8 +31,8 @@ def run_deberta(network: DebertaNetwork, inputs: Inputs, activate: Activate) -> 
     """Runs the network; its gradients follow on demand, unless it has a `conv`."""
     mask = inputs.mask.to(network.head.weight.dtype)
     bias = (1.0 - mask[:, None, None, :]) * -1e9
-    rows, pull_embeddings = _embed(network, inputs)
-    embedded = rows
+    embedded, pull_embeddings = _embed(network, inputs)
+    rows = embedded
     distances = Distances(network, inputs.positions[0], mask.shape[0])
     pull_backs: list[LayerPullBack] = []
     for layer in network.layers:
@@ -56,6 +56,18 @@ def run_deberta(network: DebertaNetwork, inputs: Inputs, activate: Activate) -> 
     def pull_top(gradients: Tensor, places: Places) -> Tensor:
         return pull_dense(pull_head(gradients, places) * slope, places)
 
+    def steps(at_distances: AtDistances) -> list[Step]:
+        """From the logits to the word embeddings."""
+        layers = zip(reversed(network.layers), reversed(pull_backs), strict=True)
+        return [
+            Step(network.head_modules(), pull_top),
+            *(
+                Step(layer.modules(), partial(pull_back, at_distances=at_distances))
+                for layer, pull_back in layers
+            ),
+            Step(network.embedding_modules(), pull_embeddings),
+        ]
+
     def places(at_logits: Tensor, wanted: Collection[int]) -> Places:
         at_distances: list[Tensor] = []
 
@@ -66,30 +78,20 @@ def run_deberta(network: DebertaNetwork, inputs: Inputs, activate: Activate) -> 
             distances.pull_back(total, places)
             return gradients
 
-        steps = [
-            Step(network.head_modules(), pull_top),
-            *(
-                Step(layer.modules(), partial(pull_back, at_distances=at_distances))
-                for layer, pull_back in zip(
-                    reversed(network.layers), reversed(pull_backs), strict=True
-                )
-            ),
-            Step(network.embedding_modules(), pull_embeddings),
-            Step(network.distance_modules(), pull_distances),
-        ]
-        return pull_steps(steps, at_logits, wanted)
+        last = Step(network.distance_modules(), pull_distances)
+        return pull_steps([*steps(at_distances), last], at_logits, wanted)
 
-    return Run(logits, features, places)
+    return Run(logits, features, embedded, places, partial(pull_through, steps(None)))
 
 
 def _embed(network: DebertaNetwork, inputs: Inputs) -> tuple[Tensor, PullBack]:
-    """(B, T) to rows (B·T, H). The pull-back ends here: nothing reads what it returns."""
+    """(B, T) to rows (B·T, H). The pull-back ends here, at the sum of the looked-up rows."""
     look_ups = [(network.words, inputs.ids)]
     if network.positions is not None:
         look_ups.append((network.positions, inputs.positions))
     if network.types is not None:
         look_ups.append((network.types, inputs.types))
-    embedded = look_ups[0][0](look_ups[0][1])
+    embedded = inputs.look_up(network.words)
     for table, ids in look_ups[1:]:
         embedded = embedded + table(ids)
     rows = embedded.reshape(-1, network.words.embedding_dim)
@@ -131,7 +133,7 @@ def _encode(
     narrow, pull_narrow = multiply(plain.narrow, active)
     outputs, pull_output_norm = normalise(plain.output_norm, narrow + attended)
 
-    def pull_back(gradients: Tensor, places: Places, at_distances: list[Tensor]) -> Tensor:
+    def pull_back(gradients: Tensor, places: Places, at_distances: AtDistances) -> Tensor:
         gradients = pull_output_norm(gradients, places)
         at_wide = pull_narrow(gradients, places) * slope
         gradients = pull_attention_norm(pull_wide(at_wide, places, gradients), places)

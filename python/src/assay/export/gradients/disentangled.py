@@ -60,9 +60,11 @@ class Distances:
         places.append(LookUp(self.table, self.ids, flat))
 
 
-# to the gradient at the layer's input, from that at the context; adds to the third argument, and to
-# the list the gradients (B, 2·T − 1, H) at the rows of `Distances`
-AttentionPullBack = Callable[[Tensor, Places, Tensor, list[Tensor]], Tensor]
+# What collects the gradients (B, 2·T − 1, H) at the rows of `Distances`. A pull-back without it
+# notes nothing of the distances: the tracer fails on a norm that nothing reads.
+AtDistances = list[Tensor] | None
+# to the gradient at the layer's input, from that at the context; adds to the third argument
+AttentionPullBack = Callable[[Tensor, Places, Tensor, AtDistances], Tensor]
 
 
 def attend_disentangled(
@@ -109,7 +111,7 @@ def attend_disentangled(
         return flat.flip(1) if falling else flat
 
     def pull_back(
-        gradients: Tensor, places: Places, onto: Tensor, at_distances: list[Tensor]
+        gradients: Tensor, places: Places, onto: Tensor, at_distances: AtDistances
     ) -> Tensor:
         at_context = split(gradients)
         at_attention = torch.matmul(at_context, values.transpose(2, 3))
@@ -124,7 +126,7 @@ def attend_disentangled(
             (plain.key, rows, at_keys, layer.position_key, at.position_keys, True),
         ):
             own = Product(linear.weight, linear.bias, inputs, join(at_outputs))
-            if positional is None or at_positions is None:
+            if positional is None or at_positions is None or at_distances is None:
                 places.append(own)
                 continue
             rising = rise(at_positions, falling=falling)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from assay.export.deberta import DebertaNetwork
+from assay.export.embedding import mean_of_tokens
 from assay.export.families import Checkpoint, token_positions
 from assay.export.gradients.deberta import run_deberta
 from assay.export.gradients.grams import gram_terms
@@ -37,18 +38,18 @@ def gradient_name(parameter: str) -> str:
 
 
 def trace_norms(checkpoint: Checkpoint, scope: Scope) -> Trace:
-    """Traces `norms`: logits (B, K), features (B, H) and gram (B, K, K)."""
+    """Traces `norms`: logits (B, K), features and embedding (B, H), and gram (B, K, K)."""
     network = _Norms(copy_modules(checkpoint), scope)
     return _trace(
         network,
         example_inputs(checkpoint),
         checkpoint.family.inputs,
-        ["logits", "features", "gram"],
+        ["logits", "features", "embedding", "gram"],
     )
 
 
 def trace_tangent(checkpoint: Checkpoint, scope: Scope) -> Trace:
-    """Traces `tangent`: logits (B, K), features (B, H), gram (B, K, K) and tangent (B, K).
+    """Traces `tangent`: the outputs of `norms`, and tangent (B, K).
 
     It takes the direction beside the texts, one input for each parameter of the scope.
     """
@@ -59,7 +60,7 @@ def trace_tangent(checkpoint: Checkpoint, scope: Scope) -> Trace:
         network,
         (*example_inputs(checkpoint), *directions),
         [*checkpoint.family.inputs, *map(direction_name, scope.parameters)],
-        ["logits", "features", "gram", "tangent"],
+        ["logits", "features", "embedding", "gram", "tangent"],
     )
 
 
@@ -89,11 +90,33 @@ def _trace(
     return trace
 
 
-GRADIENT_TRACES = {"norms": trace_norms, "tangent": trace_tangent, "accumulate": trace_accumulate}
+def trace_attribution(checkpoint: Checkpoint, scope: Scope) -> Trace:
+    """Traces `attribution`: logits (B, K) and Σ_d (e − e0)·∂z/∂e of each token, (B, K, T).
+
+    Beside the texts it takes `baseline_ids`, int64 (B, T), and `alpha`, float32 (B). e and e0 are
+    the word embeddings of ids and baseline ids. Logits and gradients are those at
+    e0 + α(e − e0); positions and types are the text's. Integrated gradients are the mean over α of
+    this (Sundararajan et al., arXiv:1703.01365). The scope of parameters does not change it.
+    """
+    inputs = example_inputs(checkpoint)
+    return _trace(
+        _Attribution(copy_modules(checkpoint), scope),
+        (*inputs, inputs[0].flip(0), torch.linspace(0, 1, len(inputs[0]))),
+        [*checkpoint.family.inputs, "baseline_ids", "alpha"],
+        ["logits", "attribution"],
+    )
+
+
+GRADIENT_TRACES = {
+    "norms": trace_norms,
+    "tangent": trace_tangent,
+    "accumulate": trace_accumulate,
+    "attribution": trace_attribution,
+}
 
 
 class _Gradients(nn.Module):
-    """What the three have in common. `wanted` are the ids of the scope's parameters, in order."""
+    """What they have in common. `wanted` are the ids of the scope's parameters, in order."""
 
     def __init__(self, checkpoint: Checkpoint, scope: Scope) -> None:
         super().__init__()
@@ -103,11 +126,12 @@ class _Gradients(nn.Module):
         parameters = dict(checkpoint.model.named_parameters())
         self.wanted = [id(parameters[name]) for name in scope.parameters]
 
-    def run(self, texts: Sequence[Tensor]) -> Run:
+    def run(self, texts: Sequence[Tensor], words: Tensor | None = None) -> Run:
+        """Runs texts; `words` (B, T, d) stand for their word embeddings where given."""
         ids, mask, *types = texts
         positions = token_positions(self.checkpoint, ids)
         known = types[0] if types else torch.zeros_like(ids)
-        inputs = Inputs(ids, mask, known, positions)
+        inputs = Inputs(ids, mask, known, positions, words)
         match self.network:
             case Network():
                 return run_network(self.network, inputs)
@@ -118,11 +142,14 @@ class _Gradients(nn.Module):
             case unknown:
                 assert_never(unknown)
 
+    def units(self, run: Run) -> list[Tensor]:
+        """The gradients at the logits (B, K) of each of the K logits."""
+        return [unit.expand_as(run.logits) for unit in torch.eye(self.checkpoint.classes)]
+
     def views(self, run: Run) -> list[Places]:
         """The places as each of the K logits sees them."""
-        units = torch.eye(self.checkpoint.classes)
         wanted = set(self.wanted)
-        return [run.places(units[k].expand_as(run.logits), wanted) for k in range(len(units))]
+        return [run.places(unit, wanted) for unit in self.units(run)]
 
 
 class _Norms(_Gradients):
@@ -131,7 +158,8 @@ class _Norms(_Gradients):
         views = self.views(run)
         terms = gram_terms(views, texts[0].shape[0])
         gram = total([term for term in terms if term is not None])
-        return run.logits, run.features, gram.reshape(-1, len(views), len(views))
+        embedding = mean_of_tokens(run.embedded, texts[1])
+        return run.logits, run.features, embedding, gram.reshape(-1, len(views), len(views))
 
 
 class _Tangent(_Gradients):
@@ -146,7 +174,8 @@ class _Tangent(_Gradients):
         # in one sum, so that a place is read for both at once
         both = total([_join(pair) for pair in zip(grams, moved, strict=True)])
         gram = both[:, classes:].reshape(-1, classes, classes)
-        return run.logits, run.features, gram, both[:, :classes]
+        embedding = mean_of_tokens(run.embedded, texts[1])
+        return run.logits, run.features, embedding, gram, both[:, :classes]
 
 
 def _join(pair: tuple[Tensor | None, Tensor]) -> Tensor:
@@ -163,3 +192,14 @@ class _Accumulate(_Gradients):
         run = self.run(texts)
         sums = summed_gradients(run.places(coefficient, set(self.wanted)))
         return run.logits, *(sums[key] for key in self.wanted)
+
+
+class _Attribution(_Gradients):
+    def forward(self, *inputs: Tensor) -> Any:
+        *texts, baseline, alpha = inputs
+        words = self.network.words
+        start = words(baseline)
+        way = words(texts[0]) - start
+        run = self.run(texts, start + alpha.reshape(-1, 1, 1) * way)
+        along = [(run.at_words(unit).reshape(way.shape) * way).sum(-1) for unit in self.units(run)]
+        return run.logits, torch.stack(along, dim=1)

@@ -16,6 +16,12 @@ from torch import Tensor
 
 from assay.export.batches import plan_batches
 from assay.export.gradients.allowed import TOLERANCE, GraphError, figure, hold
+from assay.export.gradients.attributions import (
+    attribution_batches,
+    attribution_error,
+    expected_attributions,
+    own_attribution_error,
+)
 from assay.export.gradients.kinds import direction_name, gradient_name
 from assay.export.gradients.reference import Expected, Reference, Sums, open_reference
 from assay.export.model import Model
@@ -84,6 +90,8 @@ def measure_gradients(
     direction v, against its standard deviation ‖∇z_k‖. `accumulate`: of a parameter's gradient
     summed over many texts with random coefficients, against the sum of the samples' norms; once
     over the batches of several texts, and once over the texts that are too long to share one.
+    `attribution`: of a text's attributions, against its largest ‖e − e0‖·‖∂z/∂e‖; folders of
+    earlier exporters lack it.
 
     Raises:
         ExportError: an error exceeds what is allowed; names the graph and its worst sample.
@@ -103,6 +111,13 @@ def measure_gradients(
         found["accumulate"] = _sums_error(folder / graphs["accumulate"], groups, sums)
         exceeds = any(not error.largest <= TOLERANCE for error in found.values())
         own = _own_errors(model, groups, sums, Path(holder)) if exceeds else {}
+    if "attribution" in graphs:
+        attributed = attribution_batches(model, texts)
+        truth = expected_attributions(model.checkpoint, attributed, torch.float64)
+        error = attribution_error(folder / graphs["attribution"], attributed, truth)
+        found["attribution"] = error
+        if not error.largest <= TOLERANCE:
+            own["attribution"] = own_attribution_error(model.checkpoint, attributed, truth)
     for kind, error in found.items():
         hold(graphs[kind], error, own.get(kind, 0.0))
     return {

@@ -7,6 +7,7 @@ last layer one query a sample, and one row to its other products.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from assay.export.gradients.layers import PullBack, multiply, normalise
 from assay.export.gradients.places import LookUp, Places
 from assay.export.gradients.rotary import Rotation, attend_rotated
-from assay.export.gradients.run import Inputs, Run, Step, pull_steps
+from assay.export.gradients.run import Inputs, Run, Step, pull_steps, pull_through
 from assay.export.modern_bert import ModernLayer, ModernNetwork
 
 # an activation by its name, of (rows, d): outputs and derivatives, (rows, d) both
@@ -26,8 +27,9 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
     mask = inputs.mask.to(network.head.weight.dtype)
     bias = (1.0 - mask[:, None, None, :]) * -1e9
     batch, width = mask.shape[0], network.words.embedding_dim
-    embedded = network.words(inputs.ids).reshape(-1, width)
-    rows, pull_embedding_norm = normalise(network.embedding_norm, embedded)
+    words = inputs.look_up(network.words).reshape(-1, width)
+    embedded, pull_embedding_norm = normalise(network.embedding_norm, words)
+    rows = embedded
 
     def pull_embeddings(gradients: Tensor, places: Places) -> Tensor:
         gradients = pull_embedding_norm(gradients, places)
@@ -65,7 +67,7 @@ def run_modern_bert(network: ModernNetwork, inputs: Inputs, activate: Activate) 
         return pull_final_norm(gradients, places)
 
     steps.insert(0, Step(network.top_modules(), pull_top))
-    return Run(logits, features, lambda at_logits, wanted: pull_steps(steps, at_logits, wanted))
+    return Run(logits, features, embedded, partial(pull_steps, steps), partial(pull_through, steps))
 
 
 def _encode(

@@ -34,6 +34,15 @@ class Expected:
 
 
 @dataclass(frozen=True)
+class Attributed:
+    """Of one text: Σ_d (e − e0)·∂z/∂e by logit and token (K, T), in float64, and the largest
+    ‖e − e0‖·‖∂z/∂e‖."""
+
+    values: Tensor
+    scale: float
+
+
+@dataclass(frozen=True)
 class Sums:
     """Of several texts, by parameter: Σ_i Σ_k c_ik ∇z_ik, float32, and the summands' norms' sum."""
 
@@ -110,6 +119,27 @@ class Reference:
         own = squares.diagonal()
         below = ((squares - own[:, None] - own[None, :]) / 2).tril(-1)
         return Expected(below + below.T + own.diag(), tangent)
+
+    def attribute(
+        self, one: Mapping[str, Tensor], words: nn.Embedding, baseline: Tensor, alpha: float
+    ) -> Attributed:
+        """Attributions of a text at e0 + α(e − e0), of the embeddings of its ids and the baseline.
+
+        The text and its baseline ids are int64 (1, T) without padding. `words` is the model's
+        table.
+        """
+        start, end = (words(ids).detach() for ids in (baseline, one["input_ids"]))
+        way = end - start
+        point = (start + alpha * way).requires_grad_(True)
+        hook = words.register_forward_hook(lambda *_: point)
+        try:
+            logits = self._model(**{name: one[name] for name in self._inputs}).logits[0]
+            found = [torch.autograd.grad(z, point, retain_graph=True)[0][0] for z in logits]
+        finally:
+            hook.remove()
+        gradients, way = torch.stack(found).double(), way[0].double()  # (K, T, d), (T, d)
+        scale = (gradients.norm(dim=-1) * way.norm(dim=-1)).max()
+        return Attributed((gradients * way).sum(-1), float(scale))
 
     def _take(self, name: str, parameter: Tensor) -> None:
         gradient, parameter.grad = parameter.grad, None

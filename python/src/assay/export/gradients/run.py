@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -16,22 +17,36 @@ from assay.export.gradients.places import LookUp, Places, wanted_places
 
 @dataclass(frozen=True)
 class Inputs:
-    """int64 (B, T) each. `types` are those of the tokens, zeros where the model takes none."""
+    """int64 (B, T) each. `types` are those of the tokens, zeros where the model takes none.
+
+    `words`, float32 (B, T, d), stand for the word embeddings of the ids where given.
+    """
 
     ids: Tensor
     mask: Tensor
     types: Tensor
     positions: Tensor
+    words: Tensor | None = None
+
+    def look_up(self, words: nn.Embedding) -> Tensor:
+        """The word embeddings (B, T, d)."""
+        found: Tensor = words(self.ids) if self.words is None else self.words
+        return found
 
 
 @dataclass(frozen=True)
 class Run:
-    """Logits (B, K), features (B, H), and `places`: from gradients at the logits (B, K) and the ids
-    of the wanted parameters to the places of these."""
+    """Logits (B, K), features (B, H), and what the first layer reads, (B·T, H).
+
+    `places` takes gradients at the logits (B, K) and the ids of the wanted parameters to the places
+    of these, `at_words` takes gradients at the logits to those at the word embeddings (B·T, d).
+    """
 
     logits: Tensor
     features: Tensor
+    embedded: Tensor
     places: Callable[[Tensor, Collection[int]], Places]
+    at_words: Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -55,6 +70,14 @@ def pull_steps(steps: Sequence[Step], at_logits: Tensor, wanted: Collection[int]
     return wanted_places(found, wanted)
 
 
+def pull_through(steps: Sequence[Step], at_logits: Tensor) -> Tensor:
+    """The gradients at the end of the last step."""
+    gradients = at_logits
+    for step in steps:
+        gradients = step.pull_back(gradients, [])
+    return gradients
+
+
 def _has_any(step: Step, wanted: Collection[int]) -> bool:
     return any(id(p) in wanted for m in step.modules for p in m.parameters(recurse=False))
 
@@ -62,7 +85,8 @@ def _has_any(step: Step, wanted: Collection[int]) -> bool:
 def run_network(network: Network, inputs: Inputs) -> Run:
     """Runs the network; its gradients follow on demand."""
     bias = (1.0 - inputs.mask[:, None, None, :].to(network.head.weight.dtype)) * -1e9
-    rows, pull_embeddings = _embed(network, inputs)
+    embedded, pull_embeddings = _embed(network, inputs)
+    rows = embedded
     steps = [Step(network.embedding_modules(), pull_embeddings)]
     for layer in network.layers:
         rows, pull_back = _encode(
@@ -81,15 +105,17 @@ def run_network(network: Network, inputs: Inputs) -> Run:
         return pull_dense(pull_head(gradients, places) * slope, places)
 
     steps.insert(0, Step(network.head_modules(), pull_top))
-    return Run(logits, features, lambda at_logits, wanted: pull_steps(steps, at_logits, wanted))
+    return Run(logits, features, embedded, partial(pull_steps, steps), partial(pull_through, steps))
 
 
 def _embed(network: Network, inputs: Inputs) -> tuple[Tensor, PullBack]:
-    """(B, T) to rows (B·T, H). The pull-back ends here: nothing reads what it returns."""
+    """(B, T) to rows (B·T, H). The pull-back ends here, at the sum of the looked-up rows."""
     look_ups = [(network.words, inputs.ids), (network.positions, inputs.positions)]
     if network.types is not None:
         look_ups.append((network.types, inputs.types))
-    embedded = sum(table(ids) for table, ids in look_ups)
+    embedded = inputs.look_up(network.words)
+    for table, ids in look_ups[1:]:
+        embedded = embedded + table(ids)
     rows, pull_norm = normalise(
         network.embedding_norm, embedded.reshape(-1, network.words.embedding_dim)
     )
