@@ -20,7 +20,7 @@ export function availableCores(
   return Math.max(1, Math.floor(Math.min(coresVisible, cgroupCores(read))));
 }
 
-/** Each session has its own buffers, and its own copy of small weights, so a large machine does not get one session for each core. */
+/** Each session has its own buffers, and packs its own copy of small weights, so a large machine does not get one for each core. */
 const SESSIONS_MAX = 4;
 
 /**

@@ -56,7 +56,7 @@ export function estimateMemory(
     forward: forward("forward", matrices < MAPPED_BYTES_MIN ? matrices : 0),
     "forward.int8": forward("forward.int8", stored),
     norms: GRAPH_BYTES * sessions + GRADIENT_VALUES * value * tokens * sessions,
-    tangent: GRAPH_BYTES + vector + GRADIENT_VALUES * value * tokensWide,
+    tangent: GRAPH_BYTES + vector + GRADIENT_VALUES * value * tokensWide * BATCH_SCALE.tangent,
     accumulate: GRAPH_BYTES + 3 * vector + GRADIENT_VALUES * value * tokensWide * BATCH_SCALE.accumulate,
   };
   const first = forwardGraph(precision);
