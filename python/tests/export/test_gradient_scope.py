@@ -59,7 +59,7 @@ def with_scope(with_gradients: Any, tmp_path_factory: pytest.TempPathFactory) ->
         ),
         ("modernbert", 1, "last:1"),
         ("deberta-v2", 1, "last:1"),
-        ("deberta-v2", 1, "*.rel_embeddings.*,*.1.output.dense.bias"),
+        ("deberta-v2", 1, "*.bias"),
     ],
 )
 def test_gram_tangent_and_sum_are_of_the_scope(

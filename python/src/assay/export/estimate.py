@@ -6,7 +6,7 @@ what is measured, and at most half as much again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from assay.export.families import FAMILIES, Checkpoint
+from assay.export.gradients.network import find_network
 from assay.export.gradients.scope import Scope
 from assay.export.memory import GIGABYTE, Less, check_memory
 from assay.export.progress import log
@@ -66,23 +67,42 @@ def memory_needed(sketch: Checkpoint, tokens_max: int, scope: Scope | None) -> i
     graphs."""
     sizes = [parameter.numel() * FLOAT for parameter in sketch.model.parameters()]
     weights, largest = sum(sizes), max(sizes)
-    activations = _activations(sketch, tokens_max)
     if scope is None:
         # the model, and a session that lays its weights out anew
-        return LIBRARIES + 2 * weights + largest + activations // 4
+        return LIBRARIES + 2 * weights + largest + _activations(sketch, tokens_max, 0)
     parameters = dict(sketch.model.named_parameters())
     scoped = sum(parameters[name].numel() * FLOAT for name in scope.parameters)
+    activations = _activations(sketch, tokens_max, _layers_pulled(sketch, scope))
     # the model in float64, a direction and the sums; or the model, a direction or the sums, and a
     # session; a sum over a table is made twice
     return LIBRARIES + 150_000_000 + 2 * weights + 5 * scoped // 2 + largest + activations
 
 
-def _activations(sketch: Checkpoint, tokens_max: int) -> int:
-    """What the layers of one text of full length keep until the gradients have passed."""
+def _layers_pulled(sketch: Checkpoint, scope: Scope) -> int:
+    """How many layers, from the last one down, the pull-back passes."""
+    network = find_network(sketch)
+    wanted = set(scope.parameters)
+    names = {id(parameter): name for name, parameter in sketch.model.named_parameters()}
+
+    def wanted_of(modules: Iterable[nn.Module]) -> set[str]:
+        return {names[id(p)] for m in modules for p in m.parameters(recurse=False)} & wanted
+
+    layers = [wanted_of(layer.modules()) for layer in network.layers]
+    above = wanted_of(network.top_modules())
+    if wanted - above.union(*layers):
+        return len(layers)
+    return max((len(layers) - at for at, found in enumerate(layers) if found), default=0)
+
+
+def _activations(sketch: Checkpoint, tokens_max: int, pulled: int) -> int:
+    """What the layers of one text of full length keep: the last ones, until the gradients have
+    passed them; of the others a quarter, as they run."""
     layers = list(sketch.model.get_submodule(sketch.family.layers).children())
-    values = 0
+    heads = int(sketch.config.num_attention_heads)
+    kept = []
     for layer in layers:
         widths = [m.out_features for m in layer.modules() if isinstance(m, nn.Linear)]
-        values += tokens_max * (sum(widths) + max(widths))
-    heads = int(sketch.config.num_attention_heads)
-    return FLOAT * (values + len(layers) * 2 * heads * tokens_max**2)
+        values = tokens_max * (sum(widths) + max(widths)) + 2 * heads * tokens_max**2
+        kept.append(FLOAT * values)
+    first = len(kept) - pulled
+    return sum(kept[first:]) + sum(kept[:first]) // 4

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 
 import torch
@@ -10,7 +9,7 @@ from torch import Tensor, nn
 
 from assay.export.deberta import DebertaLayer, DebertaNetwork
 from assay.export.gradients.attention import pull_softmax
-from assay.export.gradients.layers import PullBack, multiply, normalise
+from assay.export.gradients.layers import PullBack, multiply, pull_norm
 from assay.export.gradients.places import LookUp, Places, Product
 from assay.export.gradients.relative import relate_all, relate_first
 
@@ -44,20 +43,27 @@ class Distances:
     @property
     def rows(self) -> Tensor:
         """The normed rows, (B·(2·T − 1), H)."""
-        return self._normed[0]
-
-    @functools.cached_property
-    def _normed(self) -> tuple[Tensor, PullBack | None]:
-        """Only the gradient graphs ask: the tracer fails on a norm that nothing reads."""
-        rows = self.table(self.ids).reshape(-1, self.table.embedding_dim)
-        return (rows, None) if self.norm is None else normalise(self.norm, rows)
+        return self._of_ids(self.whole)
 
     def pull_back(self, gradients: Tensor, places: Places) -> None:
         """From the gradient (B, 2·T − 1, H) at the rows; it ends here."""
-        flat, pull_norm = gradients.reshape(-1, self.table.embedding_dim), self._normed[1]
-        if pull_norm is not None:
-            flat = pull_norm(flat, places)
+        flat = gradients.reshape(-1, self.table.embedding_dim)
+        if self.norm is not None:
+            flat = self._pull_norm(self.norm)(flat, places)
         places.append(LookUp(self.table, self.ids, flat))
+
+    def _pull_norm(self, norm: nn.LayerNorm) -> PullBack:
+        """In plain operators of the whole table, which ONNX Runtime computes when it loads a graph.
+
+        The tracer fails on `normalise` where the scope leaves nothing that reads it.
+        """
+        centred = self.table.weight - self.table.weight.mean(1, keepdim=True)
+        reciprocal = torch.rsqrt((centred * centred).mean(1, keepdim=True) + norm.eps)
+        return pull_norm(norm, self._of_ids(centred * reciprocal), self._of_ids(reciprocal))
+
+    def _of_ids(self, table: Tensor) -> Tensor:
+        """(rows, d) to (B·(2·T − 1), d)."""
+        return nn.functional.embedding(self.ids, table).reshape(-1, table.shape[1])
 
 
 # What collects the gradients (B, 2·T − 1, H) at the rows of `Distances`. A pull-back without it

@@ -46,14 +46,18 @@ class _Product(torch.autograd.Function):
 
 
 def normalise(layer: nn.LayerNorm, inputs: Tensor) -> tuple[Tensor, PullBack]:
-    """LayerNorm of (rows, d).
-
-    With x̂ the normed input and g the gradient at the output times w:
-    ∇x = (g − mean(g) − x̂ mean(g ∘ x̂)) / σ  (Ba et al. 2016, differentiated).
-    """
+    """LayerNorm of (rows, d)."""
     run: Callable[..., tuple[Tensor, Tensor, Tensor]] = _LayerNorm.apply
     outputs, mean, reciprocal = run(inputs, layer.weight, layer.bias, layer.eps)
-    normed = (inputs - mean) * reciprocal
+    return outputs, pull_norm(layer, (inputs - mean) * reciprocal, reciprocal)
+
+
+def pull_norm(layer: nn.LayerNorm, normed: Tensor, reciprocal: Tensor) -> PullBack:
+    """The pull-back of a LayerNorm, from its normed input x̂ (rows, d) and 1/σ (rows, 1).
+
+    With g the gradient at the output times w:
+    ∇x = (g − mean(g) − x̂ mean(g ∘ x̂)) / σ  (Ba et al. 2016, differentiated).
+    """
     averaging = layer.weight.unsqueeze(1) / layer.normalized_shape[0]
 
     def pull_back(gradients: Tensor, places: Places) -> Tensor:
@@ -62,7 +66,7 @@ def normalise(layer: nn.LayerNorm, inputs: Tensor) -> tuple[Tensor, PullBack]:
         centred = gradients * layer.weight - torch.mm(gradients, averaging)
         return (centred - normed * torch.mm(products, averaging)) * reciprocal
 
-    return outputs, pull_back
+    return pull_back
 
 
 class _LayerNorm(torch.autograd.Function):
