@@ -75,7 +75,7 @@ function setUp(sessions = 1, wide: FakeThread | null = null, bulkPauseMsMax = 50
   const facts: BatchFacts[] = [];
   const scheduler = createScheduler({
     threads,
-    wide: wide && { thread: wide, graph: "forward", tokensMax: 40 },
+    wide: wide && { thread: wide, graph: "forward", tokensMax: 80 },
     tokensMax: 40,
     bulkPauseMsMax,
     pad(rows): PaddedBatch {
@@ -210,7 +210,7 @@ describe("the scheduler", () => {
   it("runs batches with an operand in its only session", () => {
     const { scheduler, threads } = setUp();
     scheduler.add("bulk", tangents(1, 8));
-    expect(threads.map(({ at }) => at)).toEqual([ids(1, 8)]);
+    expect(threads.map(({ at }) => at)).toEqual([ids(1, 4)]);
   });
 
   it("lets neither lane of interactive rows wait for the other, nor for bulk of the other", async () => {

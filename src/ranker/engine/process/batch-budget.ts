@@ -28,14 +28,13 @@ export function wideTokensMax(threads: number): number {
 }
 
 /**
- * Budget of a batch by graph, as a multiple. int8 products need more rows than fp32 products to keep a core busy. The graphs with
- * operands run on all cores at once, whose threads wait for each other less often in larger batches. Each batch of `accumulate`
- * also writes every parameter and adds it to the sums. Larger batches than these take more memory than MiniLM's bound allows.
+ * Budget of a batch by graph, as a multiple. int8 products need more rows than fp32 products to keep a core busy. Each batch of
+ * `accumulate` writes every parameter and adds it to the sums, so larger ones cost less a row, but take more memory.
  */
 export const BATCH_SCALE: Readonly<Record<Graph, number>> = {
   forward: 1,
   "forward.int8": 2,
   norms: 1,
-  tangent: 2,
+  tangent: 1,
   accumulate: 2,
 };
