@@ -151,7 +151,7 @@ export const SETTINGS = {
   ASSAY_DIRECTIONS_MAX: {
     type: integer(1, 1000),
     preset: "32",
-    help: "Most directions that are kept. Each takes four bytes for every parameter of its model.",
+    help: "Most directions that are kept. Each takes four bytes for every parameter of its gradient scope.",
   },
   ASSAY_BODY_BYTES_MAX: {
     type: integer(1024, 2 ** 31),
