@@ -319,12 +319,18 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
 
   it("sums two batches at once and holds no more", async () => {
     let [adding, most] = [0, 0];
+    let secondCame = (): void => {};
+    const second = new Promise<void>((resolve) => {
+      secondCame = resolve;
+    });
     const rankers = withAccumulation(fakeRanker(), (accumulation) => ({
       ...accumulation,
       async add(...args) {
         adding += 1;
         most = Math.max(most, adding);
-        await delay(20);
+        if (adding === 2) secondCame();
+        await second;
+        await delay(20); // for a third
         await accumulation.add(...args);
         adding -= 1;
       },
