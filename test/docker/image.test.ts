@@ -138,7 +138,7 @@ describe("docker/compose.yaml", () => {
 
   it("starts Redis so that it keeps what it acknowledged, before the service", () => {
     const options = services.redis.command?.slice(1).join(" ");
-    expect(options).toBe("--appendonly yes --appendfsync everysec --maxmemory-policy noeviction");
+    expect(options).toBe("--appendonly yes --appendfsync always --maxmemory-policy noeviction");
     expect(Object.keys(services.assay.depends_on ?? {})).toEqual(["redis"]);
   });
 
