@@ -1,13 +1,6 @@
 import type { Stopwatch } from "../observe/stopwatch.js";
-import {
-  type AskedMatrix,
-  type Caller,
-  MATRICES,
-  type Ranker,
-  type Rankers,
-  type Wanted,
-} from "../ranker/port.js";
-import { OUTPUTS_PARTS, type OutputsPart, type OutputsStore, type Store } from "../store/port.js";
+import type { AskedMatrix, Caller, Ranker, Rankers, Wanted } from "../ranker/port.js";
+import type { OutputsPart, OutputsStore, Store } from "../store/port.js";
 
 /** The two interfaces through which the use cases reach models and storage. */
 export interface Ports {
@@ -23,9 +16,6 @@ export interface ModelPorts {
 
 /** The extra matrices that a record of outputs can hold. */
 export type KeptMatrix = Extract<AskedMatrix, OutputsPart>;
-export const KEPT_MATRICES: readonly KeptMatrix[] = OUTPUTS_PARTS.filter(
-  (part): part is KeptMatrix => MATRICES[part] === "asked",
-);
 
 /** What a run computes for each text, all of which a record of outputs can hold. */
 export type WantedRecord = Wanted<KeptMatrix>;

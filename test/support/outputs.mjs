@@ -15,7 +15,16 @@ const ranker = openRanker(await readModelFolder(directory), {
   sessions: 1,
   threads: 1,
   queueTokensMax: 100_000,
-  observer: { batch: none, state: none, queued: none, fault: none, death: none, device: none },
+  availableMemory: () => null,
+  observer: {
+    batch: none,
+    state: none,
+    queued: none,
+    fault: none,
+    death: none,
+    device: none,
+    unshared: none,
+  },
 });
 const texts = JSON.parse(await text(process.stdin)).map(([first, second]) => ({ first, second }));
 const caller = { signal: new AbortController().signal, deadlineAtMs: null };

@@ -168,7 +168,11 @@ def test_the_fast_check_runs_forward_alone_and_writes_the_same_weights(
     }
     samples = len(fast["self_test"]["samples"])
     assert fast["precision"] == {
-        "fp32": {"logit_error_max": pytest.approx(0, abs=1e-4), "texts": samples}
+        "fp32": {
+            "logit_error_max": pytest.approx(0, abs=1e-4),
+            "embedding_error_max": pytest.approx(0, abs=1e-5),
+            "texts": samples,
+        }
     }
     assert read_upload(tmp_path / "fast")[1] == read_upload(tmp_path / "full")[1]
 

@@ -52,11 +52,11 @@ def test_every_graph_is_made_and_equals_pytorch(folder: Path) -> None:
     manifest = json.loads((folder / "model.json").read_text("utf-8"))
     assert manifest["architecture"]["vocab_size"] == VOCABULARY
     assert manifest["graphs"].keys() == {
-        *("forward", "forward.int8", "norms", "tangent", "accumulate")
+        *("forward", "forward.int8", "norms", "tangent", "accumulate", "attribution")
     }
     precision = manifest["precision"]
     assert precision["fp32"]["logit_error_max"] <= 1e-5
-    for kind in ("norms", "tangent", "accumulate"):
+    for kind in ("norms", "tangent", "accumulate", "attribution"):
         assert precision["gradients"][f"{kind}_error_max"] <= 1e-5
 
 

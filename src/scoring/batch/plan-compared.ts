@@ -1,6 +1,6 @@
 import { type Fault, throwFaults } from "../../errors.js";
 import type { SignalName } from "../../importance/types.js";
-import type { ModelDescription, Ranker } from "../../ranker/port.js";
+import type { Ranker } from "../../ranker/port.js";
 import { type AskedSignal, lackOfModel, readingsOf } from "../requests/checks.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import type { OpenModels } from "./open-models.js";
@@ -70,15 +70,12 @@ export function suitReference(
 }
 
 /**
- * The gradient scope that the model, if it is read, and all models of the trajectory have; null if there is none. Throws
- * `unsuitable_signal` if they differ: figures of different parameters are not summed, and not answered side by side.
+ * The gradient scope that all models of a trajectory have, and the model itself; `own` is null if its gradients are not read.
+ * Throws `unsuitable_signal` if they differ: figures of different parameters are not summed, and not answered side by side.
  */
-export function commonScope(
-  model: ModelDescription | null,
-  trajectory: OpenModels["trajectory"],
-): string | null {
+export function commonScope(own: string | null, trajectory: OpenModels["trajectory"]): string | null {
   const scopes = trajectory.map(({ ranker }) => ranker.model.gradientScope);
-  const expected = model?.gradientScope ?? scopes[0] ?? null;
+  const expected = own ?? scopes[0] ?? null;
   throwFaults(
     "unsuitable_signal",
     scopes.flatMap((scope, index): Fault[] =>

@@ -122,7 +122,8 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
   const { graph, asked: matrices } = runFor(
     new Set([...readings, ...(learned?.features ? ["features"] : [])]),
   );
-  const gradientScope = commonScope(graph === "forward" ? null : model, trajectory);
+  const own = graph === "forward" ? null : model.gradientScope;
+  const gradientScope = trajectory.length === 0 ? own : commonScope(own, trajectory);
   const precision = learned === null ? suitPrecision(request.precision, graph, model) : "fp32";
   return {
     ranker,

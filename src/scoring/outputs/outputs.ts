@@ -8,7 +8,8 @@ import {
   type OutputsRecord,
   type OutputsStore,
 } from "../../store/port.js";
-import { KEPT_MATRICES, type ModelPorts, type WantedRecord, type Watch } from "../ports.js";
+import type { ModelPorts, WantedRecord, Watch } from "../ports.js";
+import { KEPT_MATRICES } from "../requests/checks.js";
 import { outputsUntil } from "../requests/store-until.js";
 import { outputsKeys } from "./outputs-key.js";
 

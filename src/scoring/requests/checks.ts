@@ -8,12 +8,14 @@ import {
   ANSWERING_GRAPHS,
   type AnsweringGraph,
   gives,
+  MATRICES,
   MATRIX_NAMES,
   type ModelDescription,
   type Precision,
   type Wanted,
 } from "../../ranker/port.js";
-import { KEPT_MATRICES, type KeptMatrix } from "../ports.js";
+import { OUTPUTS_PARTS } from "../../store/port.js";
+import type { KeptMatrix } from "../ports.js";
 import type { Sample } from "./sample.js";
 
 /** The loss of a request that names none: the loss that the model's task is trained with. */
@@ -175,6 +177,11 @@ export function readingsOf(names: readonly SignalName[], hasTrajectory: boolean)
   const ofModel = hasTrajectory ? names.filter((name) => name !== "influence") : names;
   return new Set(ofModel.flatMap((name) => SIGNAL_TABLE[name].reads));
 }
+
+/** See `KeptMatrix`. */
+export const KEPT_MATRICES: readonly KeptMatrix[] = OUTPUTS_PARTS.filter(
+  (part): part is KeptMatrix => MATRICES[part] === "asked",
+);
 
 /** What to run of the model for the readings: the cheapest graph that gives them, and the extra matrices to ask of it. */
 export function runFor(readings: ReadonlySet<string>): { graph: AnsweringGraph; asked: KeptMatrix[] } {
