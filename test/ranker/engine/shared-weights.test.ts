@@ -1,4 +1,13 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it, onTestFinished, vi } from "vitest";
@@ -59,10 +68,22 @@ describe("weights with scales", () => {
     expect(weightsFile()).not.toBe(first);
   }, 90_000);
 
+  it("of killed processes are removed by the next, but not those of a running one", async () => {
+    const [abandoned, used] = ["assay-engine-1", "assay-engine-2"].map((name) => join(temporary, name));
+    for (const directory of [abandoned, used]) mkdirSync(directory as string);
+    writeFileSync(join(abandoned as string, "weights.bin"), "");
+    const longAgo = new Date(Date.now() - 3_600_000);
+    utimesSync(abandoned as string, longAgo, longAgo);
+    await start();
+    expect(readdirSync(temporary)).toHaveLength(2);
+    expect(existsSync(used as string)).toBe(true);
+    expect(existsSync(abandoned as string)).toBe(false);
+  });
+
   it("are multiplied out by each session where there is no temporary directory, and this is said", async () => {
     vi.stubEnv("TMPDIR", join(temporary, "absent"));
     const onUnshared = vi.fn();
     await start({ onUnshared });
-    expect(onUnshared.mock.calls).toEqual([["mkdtemp fails with ENOENT"]]);
+    expect(onUnshared.mock.calls).toEqual([["scandir fails with ENOENT"]]);
   });
 });

@@ -1,11 +1,9 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { ModelFolder } from "../../model-folder.js";
 import { fileFault } from "../../thrown.js";
 import type { Device } from "../protocol.js";
 import { folderSource, hasScales, type WeightsSource } from "../session/packs-weights.js";
 import { multiplyOut } from "./multiply-out.js";
+import { makeScratch, type Scratch } from "./scratch.js";
 
 /** Where the sessions of a process read their weights. */
 export interface ChosenSource {
@@ -28,13 +26,13 @@ export async function chooseSource(
 ): Promise<ChosenSource> {
   const own = folderSource(folder.directory, folder.manifest);
   if (device.kind !== "cpu" || !hasScales(folder.manifest)) return { source: own, unshared: null };
-  let scratch: string | null = null;
+  let scratch: Scratch | null = null;
   try {
-    scratch = await mkdtemp(join(tmpdir(), "assay-engine-"));
-    onScratch(scratch);
-    return { source: await multiplyOut(folder, scratch), unshared: null };
+    scratch = await makeScratch();
+    onScratch(scratch.directory);
+    return { source: await multiplyOut(folder, scratch.directory), unshared: null };
   } catch (error) {
-    if (scratch !== null) await rm(scratch, { recursive: true, force: true });
+    await scratch?.remove();
     return { source: own, unshared: fileFault(error) };
   }
 }
