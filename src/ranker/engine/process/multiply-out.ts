@@ -51,17 +51,21 @@ export async function multiplyOut(
 async function moveWeights(graph: GraphProto, directory: string, tensorFile: TensorFile): Promise<number> {
   const products = takeProducts(graph);
   const external = [...tensorsOf(graph)].filter(({ dataLocation }) => dataLocation === EXTERNAL);
-  for (const tensor of external) tensor.externalData = await tensorFile.copy(await locate(tensor, directory));
-  for (const product of products) {
-    const weight = await locate(product.weight, directory);
-    const scale = await locate(product.scale, directory);
+  const copied = await Promise.all(
+    external.map(async (tensor) => ({ tensor, extent: await locate(tensor, directory) })),
+  );
+  for (const { tensor, extent } of copied) tensor.externalData = await tensorFile.copy(extent);
+  const made = await Promise.all(
+    products.map(async (product) => ({
+      product,
+      weight: await locate(product.weight, directory),
+      scale: await locate(product.scale, directory),
+    })),
+  );
+  for (const { product, weight, scale } of made) {
     const entries = await tensorFile.add(JSON.stringify([weight, scale]), async () => {
-      const values = multiplied(
-        product,
-        new Int8Array(await bytesOf(weight)),
-        new Float32Array(await bytesOf(scale)),
-      );
-      return new Uint8Array(values.buffer);
+      const [weights, scales] = await Promise.all([bytesOf(weight), bytesOf(scale)]);
+      return new Uint8Array(multiplied(product, new Int8Array(weights), new Float32Array(scales)).buffer);
     });
     const tensor = makeExternalTensor(product.name, product.weight.dims, entries);
     graph.initializer.push(tensor);
