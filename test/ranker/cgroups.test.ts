@@ -1,13 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { cgroupFolders, parseCgroups } from "../../src/ranker/cgroups.js";
-
-/** /proc/self/cgroup of Docker on a host with cgroup v1 and systemd. */
-const DOCKER_V1 = `12:pids:/docker/4f5e
-11:cpuset:/docker/4f5e
-4:cpu,cpuacct:/docker/4f5e
-1:name=systemd:/docker/4f5e
-0::/system.slice/containerd.service
-`;
+import { DOCKER_V1 } from "../support/cgroups.js";
 
 describe("parseCgroups", () => {
   it("tells v2, v1 and both apart", () => {

@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
 import { availableCores, parseCfs, parseCpuMax } from "../../src/ranker/cores.js";
+import { DOCKER_V1 } from "../support/cgroups.js";
 
 /** Cores on a machine of 64 whose files are these. */
 function coresWith(files: Readonly<Record<string, string>>, coresVisible = 64): number {
@@ -9,14 +10,6 @@ function coresWith(files: Readonly<Record<string, string>>, coresVisible = 64): 
 
 const POD =
   "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1.slice/cri-containerd-9f8e7d.scope";
-
-/** /proc/self/cgroup of Docker on a host with cgroup v1 and systemd. */
-const DOCKER_V1 = `12:pids:/docker/4f5e
-11:cpuset:/docker/4f5e
-4:cpu,cpuacct:/docker/4f5e
-1:name=systemd:/docker/4f5e
-0::/system.slice/containerd.service
-`;
 
 describe("availableCores", () => {
   it("is what this machine has where nothing limits it", () => {

@@ -35,16 +35,21 @@ def kill_while_staging(out: Path) -> None:
     assert ended.returncode == -signal.SIGKILL
 
 
-def test_an_export_that_is_killed_is_cleaned_up_by_the_next(tmp_path: Path) -> None:
-    source = make_checkpoint(tmp_path / "checkpoint", "bert")
-    command = [sys.executable, "-m", "assay.export", "folder", str(source)]
-    command.append(str(tmp_path / "killed"))
+def kill_in_check(command: list[str]) -> None:
+    """Runs a command until it checks forward.onnx, and kills it there."""
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
         assert running.stderr is not None
         for line in running.stderr:
             if "running forward.onnx" in line:
                 running.kill()
                 break
+
+
+def test_an_export_that_is_killed_is_cleaned_up_by_the_next(tmp_path: Path) -> None:
+    source = make_checkpoint(tmp_path / "checkpoint", "bert")
+    command = [sys.executable, "-m", "assay.export", "folder", str(source)]
+    command.append(str(tmp_path / "killed"))
+    kill_in_check(command)
     [left] = staging_folders(tmp_path)
     assert (left / "new" / "weights.bin").exists()
     export_folder(source, tmp_path / "model", Options("tiny", gradient_graphs=False))
@@ -57,12 +62,7 @@ def test_an_upload_whose_writing_is_killed_is_cleaned_up_by_the_next(
     source, folder = exported("bert", 1, "fp32")
     command = [sys.executable, "-m", "assay.export", "weights", str(source), str(folder)]
     command += ["--check", "fast", "-o", str(tmp_path / "killed")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as running:
-        assert running.stderr is not None
-        for line in running.stderr:
-            if "running forward.onnx" in line:
-                running.kill()
-                break
+    kill_in_check(command)
     [left] = staging_folders(tmp_path)
     assert (left / "weights.bin").exists()
     export_weights(source, folder, tmp_path / "upload", UploadOptions(check="fast"))
