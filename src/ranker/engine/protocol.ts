@@ -29,7 +29,7 @@ export type ToEngine =
   /** A chunk of a direction's vector. The chunks come in order. The complete vector is kept until `forget_direction`. */
   | ({ readonly type: "direction" } & DirectionChunk)
   | { readonly type: "forget_direction"; readonly digest: string }
-  /** Makes sums of zero over all parameters, to which `accumulate` adds. */
+  /** Makes sums of zero over the parameters of the gradient scope, to which `accumulate` adds. */
   | { readonly type: "sums_open"; readonly name: string }
   /** Asks for ‖sums‖. */
   | { readonly type: "sums_norm"; readonly name: string; readonly ask: number }
@@ -79,7 +79,7 @@ export interface BatchPart {
   readonly rows: readonly number[];
 }
 
-/** Consecutive bytes of a vector over all parameters (float32 little-endian). */
+/** Consecutive bytes of a vector over the parameters of the gradient scope (float32 little-endian). */
 export interface DirectionChunk {
   readonly digest: string;
   /** Offset of the chunk in bytes. */

@@ -15,7 +15,7 @@ export interface SumsMemory {
   forget(name: string): void;
 }
 
-/** `count`: entries of a vector over all parameters. */
+/** `count`: entries of a vector over the parameters of the gradient scope. */
 export function createSumsMemory(thread: SessionHandle, count: number): SumsMemory {
   const open = new Map<string, SharedSums>();
   /**

@@ -1,8 +1,8 @@
 import type { Place } from "../../parameters.js";
 
 /**
- * Float64 sums over all parameters. A session thread adds to them; the main thread reads and closes them. An addition takes some
- * 10 ms and the run before it hundreds, so neither thread waits long for the other.
+ * Float64 sums over the parameters of the gradient scope. A session thread adds to them; the main thread reads and closes them. An
+ * addition takes some 10 ms and the run before it hundreds, so neither thread waits long for the other.
  */
 export interface SharedSums {
   readonly values: Float64Array<SharedArrayBuffer>;
@@ -31,7 +31,10 @@ export function closeSharedSums(sums: SharedSums): Float64Array<SharedArrayBuffe
   return sums.values;
 }
 
-/** Adds a vector over all parameters. In a table whose rows are selected by token ids, adds only the rows of `ids`. */
+/**
+ * Adds a vector over the parameters of the gradient scope. In a table whose rows are selected by token ids, adds only the rows of
+ * `ids`.
+ */
 export function addTo(
   sums: SharedSums,
   vector: Float32Array,
