@@ -5,6 +5,9 @@ import type { FastifyInstance } from "fastify";
 import { expect, onTestFinished } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { type AppOptions, buildApp } from "../../src/http/app.js";
+import { openJobs } from "../../src/jobs/in-process/jobs.js";
+import { JOB_KINDS } from "../../src/jobs/kinds.js";
+import type { Jobs } from "../../src/jobs/port.js";
 import { createLogger } from "../../src/observe/log.js";
 import { createMetrics, type Metrics } from "../../src/observe/metrics.js";
 import { openEmbeddedStore } from "../../src/store/embedded/store.js";
@@ -48,6 +51,16 @@ export function brokenStore(): Store {
   return new Proxy({} as Store, { get: (_, name) => (name === "close" ? async () => undefined : refuse) });
 }
 
+/** Jobs that run in the thread of the test, over its store. */
+export function inlineJobs(store: Store): Jobs {
+  return openJobs({
+    executor: {
+      run: (kind, input, hooks) => JOB_KINDS[kind]({ store }, input, hooks),
+      close: async () => undefined,
+    },
+  });
+}
+
 /** Small enough that a test can pass them. */
 export const TEST_LIMITS = {
   samplesMax: 64,
@@ -62,9 +75,11 @@ export const TEST_LIMITS = {
 /** The service over a fake ranker and an embedded store of its own; options replace what a test is about. */
 export async function testApp(options: Partial<AppOptions> = {}): Promise<FastifyInstance> {
   const metrics = options.metrics ?? createMetrics();
+  const store = options.store ?? (await temporaryStore());
   const app = await buildApp({
     rankers: fakeRankers(),
-    store: options.store ?? (await temporaryStore()),
+    store,
+    jobs: inlineJobs(store),
     metrics,
     logger: createLogger("silent"),
     apiKeys: [],

@@ -80,6 +80,7 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
           as_of: asOf(dataset),
           label: record.label === null || typeof record.label === "number" ? record.label : [...record.label],
           group: record.group,
+          source: record.source,
           loss_name: record.loss,
           model: record.model,
           scored_at: renderTime(record.scoredAtMs),

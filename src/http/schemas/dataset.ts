@@ -28,6 +28,12 @@ export const snapshotSchema = z
     version: z.number().int(),
     as_of: timeSchema,
     samples: z.number().int(),
+    weight_sum: z
+      .number()
+      .nullable()
+      .describe(
+        "Sum of the weights of its samples that are still there. A snapshot never changes, so deletions lower the sum, and the next snapshot has the full sum again. Null for a snapshot that an earlier version made.",
+      ),
     provenance: z
       .record(z.string(), z.unknown())
       .describe("What the weights were made from: weighting, models, losses, directions and diagnostics"),
@@ -44,6 +50,9 @@ export const datasetSummarySchema = z
     samples_by_model: z
       .record(z.string(), z.number().int())
       .describe("How many samples have the scores of each of these models"),
+    samples_by_source: z
+      .record(z.string(), z.number().int())
+      .describe("How many samples come from each source. Samples without a source are left out."),
     snapshot: snapshotSchema.nullable(),
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });
@@ -99,7 +108,14 @@ export const sampleAnswerSchema = rememberedSchema
     dataset: z.string(),
     as_of: timeSchema.nullable(),
     label: z.union([z.number(), z.array(z.number())]).nullable(),
-    group: z.string().nullable(),
+    group: z
+      .string()
+      .nullable()
+      .describe(
+        "A keyed digest of the group, in hex: equal for the samples of a group. Samples that an earlier version wrote have the group itself until the store is upgraded.",
+      ),
+    source: z.string().nullable(),
+    extras: z.record(z.string(), z.number()).describe("The extras that were sent, in float32"),
     loss_name: z.string().describe("The loss that the signals were computed with"),
     model: z.string().describe("`name@version`"),
     scored_at: timeSchema,

@@ -54,6 +54,7 @@ export interface ScoringPlan {
   readonly labelled: LabelledTexts;
   /** What to run of this model. */
   readonly run: PlannedRun;
+  readonly precision: Precision;
   /** The gradient scope of the signals; null if none reads gradients. */
   readonly gradientScope: string | null;
   /** Signals to compute: those that were asked for, and those that the weighting reads. */
@@ -130,6 +131,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     loss,
     samples,
     labelled: labelledTexts(samples, loss),
+    precision,
     run:
       exact === null ? runOf(graph, { direction, precision, asked: matrices }) : { graph: "fraction", exact },
     gradientScope,

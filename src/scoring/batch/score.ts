@@ -89,9 +89,9 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     const failure = await kept;
     if (failure !== null) throw failure;
     const { keys } = outputs;
-    const { directions } = plan;
-    const exact = rememberedOf(batch);
-    await keepSamples(store, { ...remembered, samples, keys, columns: exact, model, loss, directions });
+    const { directions, precision } = plan;
+    const scored = { samples, keys, columns: rememberedOf(batch), model, precision, loss, directions };
+    await keepSamples(store, { ...remembered, ...scored });
     stopwatch.lap("keep");
   }
 

@@ -64,8 +64,13 @@ export async function deleteDataset(store: SummaryStore, dataset: string): Promi
 
 /** A function that tells whether a remembered `name@version` is not served. It compares with the models that are served now. */
 export function staleness(rankers: Rankers): (model: string) => boolean {
-  const current = new Set(rankers.describe().map(modelId));
+  const current = new Set(servedModels(rankers));
   return (model) => !current.has(model);
+}
+
+/** The models that are served now: `name@version`. */
+export function servedModels(rankers: Rankers): string[] {
+  return rankers.describe().map(modelId);
 }
 
 function datasetNotFound(dataset: string): AssayError {

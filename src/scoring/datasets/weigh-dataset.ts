@@ -1,19 +1,37 @@
-import { AssayError, type Fault, throwFaults } from "../../errors.js";
 import type { Diagnostics } from "../../importance/diagnostics.js";
-import { SIGNALS, type SignalName } from "../../importance/types.js";
 import { weigh } from "../../importance/weights.js";
-import type { Rankers } from "../../ranker/port.js";
-import type { SampleStore, SnapshotInfo } from "../../store/port.js";
-import type { Ports } from "../ports.js";
-import { type AskedSignal, readingsOf } from "../requests/checks.js";
+import type { DatasetWeights, SnapshotInfo, Store } from "../../store/port.js";
 import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
-import { readDataset, staleness } from "./remembered.js";
+import type { DatasetPorts, Hooks } from "./long-work.js";
+import { readDataset } from "./remembered.js";
+import { readSignals, type SignalColumnsOfDataset } from "./signal-columns.js";
 
 export interface DatasetWeighting {
   readonly snapshot: SnapshotInfo;
   readonly diagnostics: Diagnostics;
   readonly advice: readonly string[];
 }
+
+/** What to weigh, and how. Plain values only. */
+export interface WeighInput {
+  readonly dataset: string;
+  readonly weighting: WeightingRequest;
+  /** The models that are served now: `name@version`. */
+  readonly served: readonly string[];
+}
+
+/** Finds the faults of a weighting that can be found without reading the samples. Throws as `weighDataset` does. */
+export async function checkWeighing(
+  store: Store,
+  dataset: string,
+  weighting: WeightingRequest,
+): Promise<void> {
+  weighOptions(weighting);
+  await readDataset(store, dataset);
+}
+
+/** The share of the work that reading takes. */
+const READING = 0.7;
 
 /**
  * Weighs every sample of a dataset and keeps the weights as its newest snapshot. The weighting reads a signal, or a mix of
@@ -23,104 +41,54 @@ export interface DatasetWeighting {
  * `unsuitable_signal` if a sample lacks a signal. The message then names the signals that all samples have.
  */
 export async function weighDataset(
-  { rankers, store }: Ports,
-  dataset: string,
-  request: WeightingRequest,
+  { store }: DatasetPorts,
+  { dataset, weighting, served }: WeighInput,
+  { signal, onProgress }: Hooks,
 ): Promise<DatasetWeighting> {
-  const options = weighOptions(request);
-  await readDataset(store, dataset);
-  const scores = await readScores(store, dataset, weighedSignals(request));
-  const ofSignal = (signal: SignalName): number[] => scores.values.get(signal) as number[];
-  const { weights, diagnostics } = weigh(weighedScores(request, ofSignal), options);
-  const snapshot = await store.writeSnapshot(
-    dataset,
-    { ids: scores.ids, weights },
-    {
-      weighting: { ...request, ...options },
-      models: [...scores.models],
-      losses: [...scores.losses],
-      directions: [...scores.directions],
-      diagnostics: {
-        effective_sample_size: diagnostics.effectiveSampleSize,
-        max_weight: diagnostics.maxWeight,
-        pareto_k: diagnostics.pareto.k,
-        tau: diagnostics.tau,
-      },
+  const options = weighOptions(weighting);
+  const { samples } = await readDataset(store, dataset);
+  const columns = await readSignals(store, dataset, weighedSignals(weighting), (read) => {
+    signal.throwIfAborted();
+    onProgress(READING * Math.min(1, read / samples));
+  });
+  const { weights, diagnostics } = weigh(weighedScores(weighting, columns.values), options);
+  signal.throwIfAborted();
+  const snapshot = await store.writeSnapshot(dataset, byNumber(columns, weights), {
+    weighting: { ...weighting, ...options },
+    models: [...columns.models],
+    losses: [...columns.losses],
+    directions: [...columns.directions],
+    diagnostics: {
+      effective_sample_size: diagnostics.effectiveSampleSize,
+      max_weight: diagnostics.maxWeight,
+      pareto_k: diagnostics.pareto.k,
+      tau: diagnostics.tau,
     },
-  );
-  return { snapshot, diagnostics, advice: [...diagnostics.advice, ...adviceOnMixture(scores, rankers)] };
+  });
+  return { snapshot, diagnostics, advice: [...diagnostics.advice, ...adviceOnMixture(columns, served)] };
 }
 
-interface Scores {
-  readonly ids: string[];
-  /** (N) values of each signal. */
-  readonly values: ReadonlyMap<SignalName, number[]>;
-  readonly models: Set<string>;
-  readonly losses: Set<string>;
-  /** Each entry is a direction, or several that were summed; empty if no weighed signal is measured along a direction. */
-  readonly directions: Set<string>;
+/** @param weights (N) in the order of the columns */
+function byNumber({ incarnation, numbers }: SignalColumnsOfDataset, weights: Float64Array): DatasetWeights {
+  let last = -1;
+  for (let row = 0; row < numbers.length; row++) last = Math.max(last, numbers[row] as number);
+  const column = new Float64Array(last + 1).fill(Number.NaN);
+  for (let row = 0; row < numbers.length; row++) column[numbers[row] as number] = weights[row] as number;
+  return { incarnation, weights: column };
 }
 
-/** Most ids that a refusal names. */
-const LACKING_NAMED = 5;
-
-async function readScores(
-  store: SampleStore,
-  dataset: string,
-  weighed: readonly AskedSignal[],
-): Promise<Scores> {
-  const scores: Scores = {
-    ids: [],
-    values: new Map(weighed.map(({ signal }) => [signal, []])),
-    models: new Set(),
-    losses: new Set(),
-    directions: new Set(),
-  };
-  const readsDirections = readingsOf(
-    weighed.map(({ signal }) => signal),
-    false,
-  ).has("tangent");
-  const having = new Map<string, number>();
-  const lacking = new Map<SignalName, string[]>(weighed.map(({ signal }) => [signal, []]));
-  let samples = 0;
-  for await (const chunk of store.scanSamples(dataset)) {
-    for (const { id, record } of chunk) {
-      samples += 1;
-      for (const name of record.signals.keys()) having.set(name, (having.get(name) ?? 0) + 1);
-      for (const [signal, values] of scores.values) {
-        const value = record.signals.get(signal);
-        if (value !== undefined) values.push(value);
-        else if ((lacking.get(signal)?.length ?? 0) < LACKING_NAMED) lacking.get(signal)?.push(id);
-      }
-      scores.ids.push(id);
-      scores.models.add(record.model);
-      scores.losses.add(record.loss);
-      if (readsDirections && record.directions.length > 0)
-        scores.directions.add(record.directions.join(" + "));
-    }
-  }
-  if (samples === 0)
-    throw new AssayError("unsuitable_weighting", { detail: `Dataset ${dataset} has no samples to weigh` });
-  const common = SIGNALS.filter((name) => having.get(name) === samples).join(", ") || "no signal in common";
-  throwFaults(
-    "unsuitable_signal",
-    weighed.flatMap(({ signal, path }): Fault[] => {
-      const count = samples - (having.get(signal) ?? 0);
-      if (count === 0) return [];
-      const named = (lacking.get(signal) ?? []).map((id) => JSON.stringify(id)).join(", ");
-      const which = count > LACKING_NAMED ? `${named}, …` : named;
-      const message = `${count} of ${samples} samples were scored without ${signal} (${which}); all ${samples} samples have: ${common}`;
-      return [{ path, message }];
-    }),
-  );
-  return scores;
-}
-
-function adviceOnMixture({ models, losses, directions }: Scores, rankers: Rankers): string[] {
+function adviceOnMixture(
+  { models, losses, precisions, directions }: SignalColumnsOfDataset,
+  served: readonly string[],
+): string[] {
   const advice: string[] = [];
   if (models.size > 1)
     advice.push(
       `The samples were scored by ${models.size} model versions, so their signals are not comparable: ${[...models].join(", ")}.`,
+    );
+  if (precisions.size > 1)
+    advice.push(
+      `The samples were scored in ${precisions.size} precisions, so their signals differ a little: ${[...precisions].join(", ")}.`,
     );
   if (losses.size > 1)
     advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
@@ -128,7 +96,7 @@ function adviceOnMixture({ models, losses, directions }: Scores, rankers: Ranker
     advice.push(
       `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${[...directions].join(", ")}.`,
     );
-  const stale = [...models].filter(staleness(rankers));
+  const stale = [...models].filter((model) => !served.includes(model));
   if (stale.length > 0)
     advice.push(
       `Some samples were scored by a model version that is no longer served (${stale.join(", ")}): score them again.`,

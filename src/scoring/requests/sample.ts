@@ -9,6 +9,8 @@ export type Sample = {
   readonly label?: Label | undefined;
   /** The query of the sample. Pairwise and listwise losses compare the samples of one query. */
   readonly group?: string | undefined;
+  /** Where the sample came from: a crawl, a click log, an annotator. */
+  readonly source?: string | undefined;
   /** Loss of the sample under a reference model, read by `rho`. */
   readonly reference_loss?: number | undefined;
   /** Named numbers that the folder's learned model may read. */

@@ -66,6 +66,9 @@ class StoreUntil extends OutputsUntil<Store> implements Store {
   writeSnapshot(...of: Parameters<Store["writeSnapshot"]>) {
     return untilOver(() => this.store.writeSnapshot(...of), this.caller);
   }
+  listSnapshots(...of: Parameters<Store["listSnapshots"]>) {
+    return untilOver(() => this.store.listSnapshots(...of), this.caller);
+  }
   readDirection(...of: Parameters<Store["readDirection"]>) {
     return untilOver(() => this.store.readDirection(...of), this.caller);
   }
