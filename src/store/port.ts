@@ -234,18 +234,42 @@ export interface DatasetWeights {
   readonly weights: Float64Array;
 }
 
+/** A request that a client may repeat without having it done twice. */
+export interface RepeatableRequest {
+  /** Hex digest of the key that the client gave the request. */
+  readonly key: string;
+  /** Hex digest of the request. Another request under the same key is refused. */
+  readonly body: string;
+  /** What the request is answered with beside the snapshot: plain JSON. */
+  readonly answer: Readonly<Record<string, unknown>>;
+}
+
+/** A repeatable request that was done less than `ANSWERS_KEPT_MS` ago. */
+export interface DoneRequest extends Omit<RepeatableRequest, "key"> {
+  readonly snapshot: SnapshotInfo;
+}
+
 /** The weights of whole datasets. */
 export interface SnapshotStore {
   /**
    * Keeps a weighting of the dataset as its newest snapshot. Readers see all of it or none. The newest `SNAPSHOTS_KEPT` stay
    * readable. Samples that were deleted since the scan are left out. Throws `dataset_not_found` if the dataset is gone or has
    * begun another life.
+   *
+   * @param request kept together with the snapshot. If the same request was done in the meantime, answers its snapshot and keeps
+   *   no other; if another one was done under its key, throws `idempotency_conflict`
    */
   writeSnapshot(
     dataset: string,
     weights: DatasetWeights,
     provenance: Readonly<Record<string, unknown>>,
+    request?: RepeatableRequest,
   ): Promise<SnapshotInfo>;
+  /** The request that was done under this key; null if there was none. Throws `idempotency_conflict` if it had another body. */
+  readDoneRequest(
+    dataset: string,
+    request: Pick<RepeatableRequest, "key" | "body">,
+  ): Promise<DoneRequest | null>;
   /** The snapshots that are kept, the newest first; null if the dataset is unknown. */
   listSnapshots(dataset: string): Promise<readonly SnapshotInfo[] | null>;
 }

@@ -1,11 +1,16 @@
-import { type KeptSnapshot, snapshotInfo, weightScale } from "./codec/snapshot.js";
-import type { DatasetWeights, SnapshotInfo } from "./port.js";
+import { AssayError } from "../errors.js";
+import { corrupt } from "./codec/bytes.js";
+import { isObject, parseObject } from "./codec/json.js";
+import { type KeptSnapshot, snapshotInfo, snapshotOf, weightScale } from "./codec/snapshot.js";
+import type { DatasetWeights, DoneRequest, RepeatableRequest, SnapshotInfo } from "./port.js";
 import { CHUNK_ENTRIES, chunkCount, encodeChunk } from "./weight-columns.js";
 
 /** Snapshots of a dataset that stay readable. */
 export const SNAPSHOTS_KEPT = 4;
 /** A column that was begun this long ago and is not published was abandoned. The next publication removes it. */
 export const ABANDONED_AFTER_MS = 3600 * 1000;
+/** A repeatable request is answered from memory for this long. */
+export const ANSWERS_KEPT_MS = 24 * 3600 * 1000;
 /** Chunks that are given to the store at once. Between two such steps other work gets a turn. */
 const CHUNKS_AT_ONCE = 64;
 
@@ -31,9 +36,14 @@ export interface SnapshotWriter {
   readDeleted(): Promise<Deleted>;
   /**
    * Makes the snapshot the newest and gives it the next version, unless a sample was deleted since `deletions`: then answers null
-   * and changes nothing. Removes the columns of snapshots that are no longer kept, and abandoned columns.
+   * and changes nothing. Removes the columns of snapshots that are no longer kept, and abandoned columns. If a request was done
+   * under the key of the given one, changes nothing and answers that request.
    */
-  publish(snapshot: Omit<KeptSnapshot, "version">, deletions: number): Promise<number | null>;
+  publish(
+    snapshot: Omit<KeptSnapshot, "version">,
+    deletions: number,
+    request: RepeatableRequest | undefined,
+  ): Promise<number | DoneRequest | null>;
 }
 
 /**
@@ -44,6 +54,7 @@ export async function writeSnapshot(
   writer: SnapshotWriter,
   given: DatasetWeights,
   provenance: SnapshotInfo["provenance"],
+  request: RepeatableRequest | undefined,
 ): Promise<SnapshotInfo> {
   const { weights } = given;
   let unwritten = new Set(Array.from({ length: chunkCount(weights.length) }, (_, chunk) => chunk));
@@ -67,9 +78,39 @@ export async function writeSnapshot(
       weightScale: weightScale(weights),
       column: { id: writer.column, length: weights.length },
     };
-    const version = await writer.publish(snapshot, deletions);
-    if (version !== null) return snapshotInfo({ version, ...snapshot });
+    const published = await writer.publish(snapshot, deletions, request);
+    if (typeof published === "number") return snapshotInfo({ version: published, ...snapshot });
+    if (published !== null) return sameRequest(published, request).snapshot;
   }
+}
+
+/** The done request. Throws `idempotency_conflict` if it is not the given one. */
+export function sameRequest(
+  done: DoneRequest,
+  request: Pick<RepeatableRequest, "body"> | undefined,
+): DoneRequest {
+  if (done.body === request?.body) return done;
+  throw new AssayError("idempotency_conflict", {
+    detail: "The Idempotency-Key was given to another request less than 24 hours ago: choose another key",
+  });
+}
+
+/** The stored form of a done request, without the version of its snapshot: that and a space come first. */
+export function formatDone(
+  { body, answer }: RepeatableRequest,
+  snapshot: Omit<SnapshotInfo, "version">,
+): string {
+  return JSON.stringify({ body, answer, snapshot });
+}
+
+/** A done request from its stored form; null if it was done too long ago. @throws AssayError `store_corrupt` */
+export function parseDone(text: string): DoneRequest | null {
+  const space = text.indexOf(" ");
+  const { body, answer, snapshot } = parseObject(text.slice(space + 1), "a done request");
+  if (typeof body !== "string" || !isObject(answer) || !isObject(snapshot))
+    throw corrupt("a done request is incomplete");
+  const info = snapshotInfo(snapshotOf({ ...snapshot, version: Number(text.slice(0, space)) }));
+  return Date.now() - info.createdAtMs > ANSWERS_KEPT_MS ? null : { body, answer, snapshot: info };
 }
 
 function* deletedIn(bits: Buffer, length: number): Generator<number> {

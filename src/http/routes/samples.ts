@@ -30,20 +30,27 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
           body: lookUpBodySchema(limits),
           response: {
             200: lookUpAnswerSchema,
-            ...problems("invalid_json", "dataset_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
+            ...problems(
+              "invalid_json",
+              "dataset_not_found",
+              "snapshot_not_found",
+              ...BODY_PROBLEMS,
+              ...STORE_PROBLEMS,
+            ),
           },
         },
       },
       async (request, reply) => {
         const stopwatch = stopwatchOf(request);
         const { dataset } = request.params;
-        const { ids } = request.body;
-        const found = await lookUpSamples(portsUntil(ports, request, reply), dataset, ids);
+        const { ids, snapshot } = request.body;
+        const found = await lookUpSamples(portsUntil(ports, request, reply), dataset, ids, snapshot);
         stopwatch.lap("lookup");
         const answer = {
           dataset,
           as_of: asOf(found),
           snapshot: found.snapshot?.version ?? null,
+          weight_sum: found.snapshot?.weightSum ?? null,
           results: renderLookUp(ids, found),
         };
         stopwatch.lap("serialise");

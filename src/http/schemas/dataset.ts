@@ -78,6 +78,10 @@ export const datasetListSchema = z
   })
   .describe("A page of datasets, in the order of their names");
 
+export const snapshotListSchema = z
+  .object({ snapshots: z.array(snapshotSchema) })
+  .describe("The snapshots that are kept, the newest first: at least four, if there were so many");
+
 const rememberedSchema = signalsSchema.extend({
   id: z.string(),
   weight: z
@@ -90,13 +94,24 @@ const rememberedSchema = signalsSchema.extend({
 });
 
 export function lookUpBodySchema(limits: Limits) {
-  return z.strictObject({ ids: z.array(idSchema(limits)).min(1).max(limits.idsMax) });
+  return z.strictObject({
+    ids: z.array(idSchema(limits)).min(1).max(limits.idsMax),
+    snapshot: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Version of the snapshot of the weights, one of those that are kept; by default the newest"),
+  });
 }
 export const lookUpAnswerSchema = z
   .object({
     dataset: z.string(),
     as_of: timeSchema.nullable().describe("Time of the snapshot that the weights come from"),
     snapshot: z.number().int().nullable(),
+    weight_sum: z
+      .number()
+      .nullable()
+      .describe("Sum of the snapshot's weights whose samples are still there: see `Snapshot`"),
     results: z
       .array(rememberedSchema.nullable())
       .describe("In the order of the ids; null for each id that the dataset does not have"),

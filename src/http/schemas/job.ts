@@ -12,6 +12,21 @@ export const preferHeadersSchema = timeoutHeadersSchema.extend({
     .describe("`respond-async` (RFC 7240): answer 202 with a job at once instead of waiting for the result"),
 });
 
+/** Most characters of an idempotency key. */
+const KEY_MAX = 255;
+
+/** The same with a key under which a request is done once. */
+export const weighHeadersSchema = preferHeadersSchema.extend({
+  "idempotency-key": z
+    .string()
+    .min(1)
+    .max(KEY_MAX)
+    .optional()
+    .describe(
+      "Any text, such as a UUID. The same request under the same key answers the same snapshot for 24 hours; another request is refused.",
+    ),
+});
+
 export const jobParamsSchema = z.strictObject({ job: z.uuid().describe("Id of the job") });
 
 export const jobSchema = z

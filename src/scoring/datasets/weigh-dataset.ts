@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Diagnostics } from "../../importance/diagnostics.js";
 import { weigh } from "../../importance/weights.js";
 import type { DatasetWeights, SnapshotInfo, Store } from "../../store/port.js";
@@ -18,6 +19,8 @@ export interface WeighInput {
   readonly weighting: WeightingRequest;
   /** The models that are served now: `name@version`. */
   readonly served: readonly string[];
+  /** The client's key: the same weighing under the same key is done once. Null: it is done again each time. */
+  readonly idempotencyKey: string | null;
 }
 
 /** Finds the faults of a weighting that can be found without reading the samples. Throws as `weighDataset` does. */
@@ -42,10 +45,16 @@ const READING = 0.7;
  */
 export async function weighDataset(
   { store }: DatasetPorts,
-  { dataset, weighting, served }: WeighInput,
+  { dataset, weighting, served, idempotencyKey }: WeighInput,
   { signal, onProgress }: Hooks,
 ): Promise<DatasetWeighting> {
   const options = weighOptions(weighting);
+  const request =
+    idempotencyKey === null
+      ? null
+      : { key: digestOf(idempotencyKey).slice(0, KEY_DIGITS), body: digestOf(JSON.stringify(weighting)) };
+  const done = request && (await store.readDoneRequest(dataset, request));
+  if (done) return { ...(done.answer as unknown as WeighAnswer), snapshot: done.snapshot };
   const { samples } = await readDataset(store, dataset);
   const columns = await readSignals(store, dataset, weighedSignals(weighting), (read) => {
     signal.throwIfAborted();
@@ -53,7 +62,9 @@ export async function weighDataset(
   });
   const { weights, diagnostics } = weigh(weighedScores(weighting, columns.values), options);
   signal.throwIfAborted();
-  const snapshot = await store.writeSnapshot(dataset, byNumber(columns, weights), {
+  const advice = [...diagnostics.advice, ...adviceOnMixture(columns, served)];
+  const answer: WeighAnswer = { diagnostics, advice };
+  const provenance = {
     weighting: { ...weighting, ...options },
     models: [...columns.models],
     losses: [...columns.losses],
@@ -64,8 +75,24 @@ export async function weighDataset(
       pareto_k: diagnostics.pareto.k,
       tau: diagnostics.tau,
     },
-  });
-  return { snapshot, diagnostics, advice: [...diagnostics.advice, ...adviceOnMixture(columns, served)] };
+  };
+  const snapshot = await store.writeSnapshot(
+    dataset,
+    byNumber(columns, weights),
+    provenance,
+    request ? { ...request, answer: { ...answer } } : undefined,
+  );
+  return { ...answer, snapshot };
+}
+
+/** What a weighing answers beside its snapshot. It is kept as JSON for a repeated request. */
+type WeighAnswer = Omit<DatasetWeighting, "snapshot">;
+
+/** Hex digits of the digest of an idempotency key. */
+const KEY_DIGITS = 32;
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
 }
 
 /** @param weights (N) in the order of the columns */

@@ -28,9 +28,10 @@ export function startPurge(
     samples,
     shapes,
     columns,
+    answers,
     doomed,
     batch,
-  }: Pick<Environment, "samples" | "shapes" | "columns" | "doomed" | "batch">,
+  }: Pick<Environment, "samples" | "shapes" | "columns" | "answers" | "doomed" | "batch">,
   sweep: () => Promise<void>,
 ): Purge {
   let stopping = false;
@@ -40,7 +41,7 @@ export function startPurge(
 
   async function purge(): Promise<void> {
     for (const incarnation of [...doomed.getKeys()]) {
-      for (const table of [samples, columns, shapes]) {
+      for (const table of [samples, columns, answers, shapes]) {
         while (!stopping) {
           const keys = [...table.getKeys({ start: incarnation, end: after(incarnation), limit: CHUNK })];
           if (keys.length === 0) break;

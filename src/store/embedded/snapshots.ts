@@ -1,21 +1,35 @@
 import { snapshotInfo } from "../codec/snapshot.js";
 import { datasetNotFound, type Lifetime } from "../lifetime.js";
-import type { DatasetWeights, SnapshotStore } from "../port.js";
+import type { DatasetWeights, DoneRequest, SnapshotStore } from "../port.js";
 import { openTurns } from "../turns.js";
-import { ABANDONED_AFTER_MS, SNAPSHOTS_KEPT, type SnapshotWriter, writeSnapshot } from "../write-snapshot.js";
+import {
+  ABANDONED_AFTER_MS,
+  formatDone,
+  parseDone,
+  SNAPSHOTS_KEPT,
+  type SnapshotWriter,
+  sameRequest,
+  writeSnapshot,
+} from "../write-snapshot.js";
 import { columnKey, DELETED_COLUMN, DELETED_ENTRIES } from "./column-key.js";
 import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
-import { newestSnapshot } from "./dataset-entry.js";
+import { type DatasetEntry, newestSnapshot } from "./dataset-entry.js";
 import type { Environment } from "./environment.js";
+import { after } from "./sample-key.js";
 
 /** Writes a snapshot's weights as a column while readers still see the newest one, and then replaces that one. */
 export function openSnapshots(
-  environment: Pick<Environment, "columns" | "batch">,
+  environment: Pick<Environment, "columns" | "answers" | "batch">,
   datasets: DatasetEntries,
   { run }: Lifetime,
 ): SnapshotStore {
-  const { columns } = environment;
+  const { columns, answers } = environment;
   const turns = openTurns();
+
+  function readDone(entry: DatasetEntry, key: string): DoneRequest | null {
+    const bytes = answers.get(answerKey(entry, key));
+    return bytes === undefined ? null : parseDone(bytes.toString());
+  }
 
   /** A change of the dataset in the life to which the weights belong. */
   async function changeLife<T>(
@@ -57,8 +71,10 @@ export function openSnapshots(
         return { deletions: entry.deletions, bits };
       },
 
-      publish: (snapshot, deletions) =>
-        changeLife<number | null>(dataset, incarnation, (entry) => {
+      publish: (snapshot, deletions, request) =>
+        changeLife<number | DoneRequest | null>(dataset, incarnation, (entry) => {
+          const done = request && readDone(entry, request.key);
+          if (done) return { entry, write: () => {}, result: done };
           if (entry.deletions !== deletions) return { entry, write: () => {}, result: null };
           const version = (newestSnapshot(entry)?.version ?? 0) + 1;
           const all = [...entry.snapshots, { version, ...snapshot }];
@@ -69,9 +85,17 @@ export function openSnapshots(
             ...all.slice(0, -SNAPSHOTS_KEPT).map((each) => each.column?.id ?? 0),
             ...others.filter((each) => !pending.includes(each)).map(({ id }) => id),
           ].filter((id) => id > 0);
+          const outdated = [...answers.getRange({ start: life, end: after(life) })]
+            .filter(({ value }) => parseDone(value.toString()) === null)
+            .map(({ key }) => key);
           return {
             entry: { ...entry, snapshots: kept, pending },
             write: () => {
+              if (request !== undefined) {
+                const text = `${version} ${formatDone(request, snapshot)}`;
+                answers.put(answerKey(entry, request.key), Buffer.from(text));
+              }
+              for (const key of outdated) answers.remove(key);
               for (const id of dropped) {
                 const range = { start: columnKey(entry, id, 0), end: columnKey(entry, id + 1, 0) };
                 for (const key of [...columns.getKeys(range)]) columns.remove(key);
@@ -84,14 +108,26 @@ export function openSnapshots(
   }
 
   return {
-    writeSnapshot: (dataset, weights, provenance) =>
+    writeSnapshot: (dataset, weights, provenance, request) =>
       run(() =>
         turns.take(dataset, async () =>
-          writeSnapshot(await beginColumn(dataset, weights), weights, provenance),
+          writeSnapshot(await beginColumn(dataset, weights), weights, provenance, request),
         ),
       ),
+
+    readDoneRequest: (dataset, { key, body }) =>
+      run(() => {
+        const entry = datasets.read(dataset);
+        const done = entry && readDone(entry, key);
+        return done && sameRequest(done, { body });
+      }),
 
     listSnapshots: (dataset) =>
       run(() => datasets.read(dataset)?.snapshots.map(snapshotInfo).toReversed() ?? null),
   };
+}
+
+/** Key of a done request: incarnation and the digest of its key. */
+function answerKey({ incarnation }: DatasetEntry, key: string): Buffer {
+  return Buffer.concat([incarnation, Buffer.from(key, "hex")]);
 }

@@ -32,6 +32,9 @@ return 1
 `,
 );
 
+const numberOrBytes: Reply<number | Buffer> = (answer) =>
+  typeof answer === "number" ? answer : bytes(answer);
+
 const deleted: Reply<{ deletions: number; bits: Buffer }> = (answer) => {
   const [deletions, bits] = list(answer);
   return { deletions: Number(orNull(bytes)(deletions) ?? 0), bits: orNull(bytes)(bits) ?? Buffer.alloc(0) };
@@ -47,11 +50,15 @@ return { redis.call("HGET", meta, "deletions"), redis.call("GET", base .. "delet
 
 /**
  * ARGV: incarnation, expected number of deletions, column, the snapshot as JSON without its version, number of snapshots to keep,
- * time before which a column that was begun is abandoned. Answers the version; -1 if there were other deletions.
+ * time before which a column that was begun is abandoned; for a repeatable request also its key, its stored form without
+ * the version, and the time to keep it. Answers the version; -1 if there were other deletions; the stored form of a request
+ * that was done under the key.
  */
 export const PUBLISH_SNAPSHOT = defineScript(
-  orNull(number),
+  orNull(numberOrBytes),
   `${LAYOUT}${LIFE}
+local done = ARGV[7] and redis.call("GET", base .. "done:" .. ARGV[7])
+if done then return done end
 if (redis.call("HGET", meta, "deletions") or "0") ~= ARGV[2] then return -1 end
 local columns, snapshots = base .. "columns", base .. "snapshots"
 local function drop(column)
@@ -63,6 +70,7 @@ local version = tonumber(redis.call("HGET", meta, "snapshot_version") or 0) + 1
 local kept = redis.call("HGETALL", snapshots)
 local states = redis.call("HGETALL", columns)
 touch(meta, base, {})
+if ARGV[7] then redis.call("SET", base .. "done:" .. ARGV[7], version .. " " .. ARGV[8], "PX", ARGV[9]) end
 redis.call("HSET", snapshots, version, ARGV[4])
 redis.call("HSET", meta, "snapshot_version", version)
 redis.call("HSET", columns, ARGV[3], (redis.call("HGET", columns, ARGV[3]):gsub(" .*", " published")))
@@ -78,6 +86,15 @@ for index = 1, #states, 2 do
   if begun and begun < tonumber(ARGV[6]) and states[index] ~= ARGV[3] then drop(states[index]) end
 end
 return version
+`,
+);
+
+/** ARGV: the key of a repeatable request. Answers the stored form of the request that was done under it. */
+export const READ_DONE = defineScript(
+  orNull(bytes),
+  `
+local incarnation = redis.call("HGET", KEYS[1], "incarnation")
+return incarnation and redis.call("GET", KEYS[1] .. ":" .. incarnation .. ":done:" .. ARGV[1])
 `,
 );
 

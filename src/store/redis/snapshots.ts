@@ -3,7 +3,16 @@ import { datasetNotFound, type Lifetime } from "../lifetime.js";
 import type { DatasetWeights, SnapshotStore } from "../port.js";
 import { openTurns } from "../turns.js";
 import { chunkCount } from "../weight-columns.js";
-import { ABANDONED_AFTER_MS, SNAPSHOTS_KEPT, type SnapshotWriter, writeSnapshot } from "../write-snapshot.js";
+import {
+  ABANDONED_AFTER_MS,
+  ANSWERS_KEPT_MS,
+  formatDone,
+  parseDone,
+  SNAPSHOTS_KEPT,
+  type SnapshotWriter,
+  sameRequest,
+  writeSnapshot,
+} from "../write-snapshot.js";
 import type { Argument, Connection, Script } from "./connection.js";
 import type { Format } from "./format.js";
 import { datasetKey } from "./keys.js";
@@ -11,6 +20,7 @@ import {
   BEGIN_COLUMN,
   PUBLISH_SNAPSHOT,
   READ_DELETED,
+  READ_DONE,
   READ_SNAPSHOTS,
   WRITE_CHUNKS,
 } from "./snapshot-scripts.js";
@@ -52,27 +62,36 @@ export function openSnapshots(
 
       readDeleted: () => inLife(READ_DELETED, []),
 
-      async publish(snapshot, deletions) {
-        const version = await inLife(PUBLISH_SNAPSHOT, [
+      async publish(snapshot, deletions, request) {
+        const published = await inLife(PUBLISH_SNAPSHOT, [
           deletions,
           column,
           JSON.stringify(snapshot),
           SNAPSHOTS_KEPT,
           Date.now() - ABANDONED_AFTER_MS,
+          ...(request === undefined ? [] : [request.key, formatDone(request, snapshot), ANSWERS_KEPT_MS]),
         ]);
-        return version === DELETED ? null : version;
+        if (typeof published !== "number") return parseDone(published.toString());
+        return published === DELETED ? null : published;
       },
     };
   }
 
   return {
-    writeSnapshot: (dataset, weights, provenance) =>
+    writeSnapshot: (dataset, weights, provenance, request) =>
       run(() =>
         turns.take(dataset, async () => {
           await format.requireWritable();
-          return writeSnapshot(await beginColumn(dataset, weights), weights, provenance);
+          return writeSnapshot(await beginColumn(dataset, weights), weights, provenance, request);
         }),
       ),
+
+    readDoneRequest: (dataset, { key, body }) =>
+      run(async () => {
+        const stored = await connection.run(READ_DONE, datasetKey(prefix, dataset), [key]);
+        const done = stored && parseDone(stored.toString());
+        return done && sameRequest(done, { body });
+      }),
 
     listSnapshots: (dataset) =>
       run(async () => {

@@ -112,6 +112,36 @@ export function describeSnapshots(store: () => Store, open: OpenStore): void {
     expect(await weights()).toEqual([0.25, null, 0.25]);
   });
 
+  it("are made once for the same request, and another request under its key is refused", async () => {
+    const request = (body: string) => ({
+      key: "0a".repeat(16),
+      body,
+      answer: { advice: ['quoted "0"'], k: null },
+    });
+    const weigh = async (place: Store, body?: string) =>
+      place.writeSnapshot(
+        "d",
+        await weightsOf(place, "d", { a: 0.5, b: 0.25, c: 0.25 }),
+        { by: body },
+        body === undefined ? undefined : request(body),
+      );
+    expect(await store().readDoneRequest("d", request("1"))).toBeNull();
+    const first = await weigh(store(), "1");
+    expect(first.version).toBe(1);
+    for (let version = 2; version < 8; version++) await weigh(store());
+    const other = await open();
+    expect(await weigh(other, "1")).toEqual(first);
+    const { answer } = request("1");
+    expect(await other.readDoneRequest("d", request("1"))).toEqual({ body: "1", answer, snapshot: first });
+    expect((await store().readDataset("d"))?.snapshot?.version).toBe(7);
+    const conflict = expect.objectContaining({ code: "idempotency_conflict" });
+    await expect(weigh(store(), "2")).rejects.toEqual(conflict);
+    await expect(store().readDoneRequest("d", request("2"))).rejects.toEqual(conflict);
+    await store().deleteDataset("d");
+    await store().writeSamples("d", [{ id: "a", record: sample() }]);
+    expect(await store().readDoneRequest("d", request("1"))).toBeNull();
+  });
+
   it("are seen whole or not at all while they are written", async () => {
     const many = Array.from({ length: 3000 }, (_, index) => `s${index}`);
     for (let start = 0; start < many.length; start += 1000) {
