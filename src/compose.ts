@@ -3,8 +3,9 @@ import { openStore, type StoreHooks, type StoreSettings } from "./compose-store.
 import type { Config } from "./config.js";
 import { AssayError } from "./errors.js";
 import { openJobs } from "./jobs/in-process/jobs.js";
+import { openLooks } from "./jobs/in-process/looks.js";
 import { openThreadExecutor } from "./jobs/in-process/thread-executor.js";
-import type { Jobs } from "./jobs/port.js";
+import type { Jobs, Looks } from "./jobs/port.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
 import { observeMemory, observeRankers, observeReplacements } from "./observe/rankers.js";
@@ -21,6 +22,7 @@ export interface Ports {
   readonly rankers: Rankers;
   readonly store: Store;
   readonly jobs: Jobs;
+  readonly looks: Looks;
   readonly metrics: Metrics;
   readonly logger: Logger;
   close(): Promise<void>;
@@ -31,6 +33,7 @@ export async function openPorts(config: Config): Promise<Ports> {
   const logger = createLogger(config.logLevel);
   const metrics = createMetrics();
   const store = await openStore(config, logged(logger));
+  const looks = openLooks(openThreadExecutor(storeSettings(config)));
   const jobs = openJobs({
     executor: openThreadExecutor(storeSettings(config)),
     onFailed: ({ id, kind, dataset }, error) =>
@@ -59,13 +62,14 @@ export async function openPorts(config: Config): Promise<Ports> {
   async function close(): Promise<void> {
     await rankers.close();
     await jobs.close();
+    await looks.close();
     await store.close();
   }
   await requireDevices(config, rankers).catch(async (error) => {
     await close();
     throw error;
   });
-  return { rankers, store, jobs, metrics, logger, close };
+  return { rankers, store, jobs, looks, metrics, logger, close };
 }
 
 /** Throws `config_invalid` with what is missing if a device that the configuration names cannot be used. */
@@ -82,13 +86,14 @@ async function requireDevices({ device: devices }: Config, rankers: Rankers): Pr
 /** The HTTP service over open ports. */
 export async function composeApp(
   config: Config,
-  { rankers, store, jobs, metrics, logger }: Omit<Ports, "close">,
+  { rankers, store, jobs, looks, metrics, logger }: Omit<Ports, "close">,
 ): Promise<FastifyInstance> {
   const { buildApp } = await import("./http/app.js");
   return buildApp({
     rankers,
     store,
     jobs,
+    looks,
     metrics,
     logger,
     apiKeys: config.apiKeys,

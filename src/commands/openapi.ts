@@ -1,6 +1,6 @@
 import { composeApp } from "../compose.js";
 import { readConfig } from "../config.js";
-import type { Jobs } from "../jobs/port.js";
+import type { Jobs, Looks } from "../jobs/port.js";
 import { createLogger } from "../observe/log.js";
 import { createMetrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
@@ -13,6 +13,7 @@ export async function printOpenApi(): Promise<void> {
     rankers: undefined as unknown as Rankers,
     store: undefined as unknown as Store,
     jobs: undefined as unknown as Jobs,
+    looks: undefined as unknown as Looks,
     metrics: createMetrics(),
     logger: createLogger("silent"),
   });

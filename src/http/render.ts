@@ -92,6 +92,20 @@ export function renderRemembered({ id, record, weight, stale }: RememberedSample
   return { id, weight, ...signals, extras, stale };
 }
 
+/** The same with what the dataset remembers beside the signals. */
+export function renderSample(sample: RememberedSample) {
+  const { label, group, source, loss, model, scoredAtMs } = sample.record;
+  return {
+    ...renderRemembered(sample),
+    label: label === null || typeof label === "number" ? label : [...label],
+    group,
+    source,
+    loss_name: loss,
+    model,
+    scored_at: renderTime(scoredAtMs),
+  };
+}
+
 /** Signals and extras of a record, each by its own name. */
 function splitExtras(kept: ReadonlyMap<string, number>): {
   signals: Record<string, number>;

@@ -1,5 +1,5 @@
 import type { AssayError } from "../errors.js";
-import type { JobInput, JobKind, JobResult } from "./kinds.js";
+import type { JobInput, JobKind, JobResult, LookKind, WorkInput, WorkResult } from "./kinds.js";
 
 export const JOB_STATES = ["queued", "running", "done", "failed", "cancelled"] as const;
 export type JobState = (typeof JOB_STATES)[number];
@@ -22,6 +22,17 @@ export interface Job {
   readonly result: JobResult | null;
   /** Present once the state is `failed`. */
   readonly error: AssayError | null;
+}
+
+/** Looks at whole datasets, in a thread of their own. */
+export interface Looks {
+  /**
+   * The result of a look. Throws what the work throws.
+   *
+   * @param signal ends the look with its reason
+   */
+  at<K extends LookKind>(kind: K, input: WorkInput<K>, signal: AbortSignal): Promise<WorkResult<K>>;
+  close(): Promise<void>;
 }
 
 /** Work that takes too long for the thread that answers requests. */

@@ -5,11 +5,13 @@ import type { FastifyInstance } from "fastify";
 import { expect, onTestFinished } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { type AppOptions, buildApp } from "../../src/http/app.js";
+import type { Executor } from "../../src/jobs/in-process/executor.js";
 import { openJobs } from "../../src/jobs/in-process/jobs.js";
-import { JOB_KINDS } from "../../src/jobs/kinds.js";
-import type { Jobs } from "../../src/jobs/port.js";
+import { openLooks } from "../../src/jobs/in-process/looks.js";
+import { WORKS } from "../../src/jobs/kinds.js";
 import { createLogger } from "../../src/observe/log.js";
 import { createMetrics, type Metrics } from "../../src/observe/metrics.js";
+import { openIndexes } from "../../src/scoring/looks/indexes.js";
 import { openEmbeddedStore } from "../../src/store/embedded/store.js";
 import type { Store } from "../../src/store/port.js";
 import { fakeRankers } from "./fake-rankers.js";
@@ -51,14 +53,13 @@ export function brokenStore(): Store {
   return new Proxy({} as Store, { get: (_, name) => (name === "close" ? async () => undefined : refuse) });
 }
 
-/** Jobs that run in the thread of the test, over its store. */
-export function inlineJobs(store: Store): Jobs {
-  return openJobs({
-    executor: {
-      run: (kind, input, hooks) => JOB_KINDS[kind]({ store }, input, hooks),
-      close: async () => undefined,
-    },
-  });
+/** Runs jobs and looks in the thread of the test, over its store. */
+function inlineExecutor(store: Store): Executor {
+  const ports = { store, indexes: openIndexes(store) };
+  return {
+    run: (kind, input, hooks) => WORKS[kind](ports, input, hooks),
+    close: async () => undefined,
+  };
 }
 
 /** Small enough that a test can pass them. */
@@ -79,7 +80,8 @@ export async function testApp(options: Partial<AppOptions> = {}): Promise<Fastif
   const app = await buildApp({
     rankers: fakeRankers(),
     store,
-    jobs: inlineJobs(store),
+    jobs: openJobs({ executor: inlineExecutor(store) }),
+    looks: openLooks(inlineExecutor(store)),
     metrics,
     logger: createLogger("silent"),
     apiKeys: [],

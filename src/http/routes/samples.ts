@@ -6,7 +6,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import type { DatasetSummary } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { renderLookUp, renderRemembered, renderTime } from "../render.js";
+import { renderLookUp, renderSample, renderTime } from "../render.js";
 import {
   datasetParamsSchema,
   lookUpAnswerSchema,
@@ -80,18 +80,7 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
           params.dataset,
           params.id,
         );
-        const { record } = sample;
-        return {
-          dataset: dataset.dataset,
-          ...renderRemembered(sample),
-          as_of: asOf(dataset),
-          label: record.label === null || typeof record.label === "number" ? record.label : [...record.label],
-          group: record.group,
-          source: record.source,
-          loss_name: record.loss,
-          model: record.model,
-          scored_at: renderTime(record.scoredAtMs),
-        };
+        return { dataset: dataset.dataset, as_of: asOf(dataset), ...renderSample(sample) };
       },
     );
 

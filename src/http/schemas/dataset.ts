@@ -58,7 +58,7 @@ export const datasetSummarySchema = z
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
 /** A query holds text. Only digits are read as a number, because `Number` would read blanks as 0 and `0x10` as 16. */
-const limitSchema = z.preprocess(
+export const limitSchema = z.preprocess(
   (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
   z.int().min(1).max(1000).default(100),
 );
@@ -118,23 +118,24 @@ export const lookUpAnswerSchema = z
   })
   .describe("Weights and signals by id");
 
-export const sampleAnswerSchema = rememberedSchema
-  .extend({
-    dataset: z.string(),
-    as_of: timeSchema.nullable(),
-    label: z.union([z.number(), z.array(z.number())]).nullable(),
-    group: z
-      .string()
-      .nullable()
-      .describe(
-        "A keyed digest of the group, in hex: equal for the samples of a group. Samples that an earlier version wrote have the group itself until the store is upgraded.",
-      ),
-    source: z.string().nullable(),
-    extras: z.record(z.string(), z.number()).describe("The extras that were sent, in float32"),
-    loss_name: z.string().describe("The loss that the signals were computed with"),
-    model: z.string().describe("`name@version`"),
-    scored_at: timeSchema,
-  })
+/** What a dataset remembers of one sample. */
+export const rememberedFieldsSchema = rememberedSchema.extend({
+  label: z.union([z.number(), z.array(z.number())]).nullable(),
+  group: z
+    .string()
+    .nullable()
+    .describe(
+      "A keyed digest of the group, in hex: equal for the samples of a group. Samples that an earlier version wrote have the group itself until the store is upgraded.",
+    ),
+  source: z.string().nullable(),
+  extras: z.record(z.string(), z.number()).describe("The extras that were sent, in float32"),
+  loss_name: z.string().describe("The loss that the signals were computed with"),
+  model: z.string().describe("`name@version`"),
+  scored_at: timeSchema,
+});
+
+export const sampleAnswerSchema = rememberedFieldsSchema
+  .extend({ dataset: z.string(), as_of: timeSchema.nullable() })
   .describe("What the dataset remembers about the sample");
 
 export const weighBodySchema = z.strictObject({ weighting: weightingSchema });

@@ -2,19 +2,7 @@ import { randomUUID } from "node:crypto";
 import { AssayError, asAssayError } from "../../errors.js";
 import type { JobInput, JobKind, JobResult } from "../kinds.js";
 import type { Job, Jobs } from "../port.js";
-
-export interface RunHooks {
-  readonly signal: AbortSignal;
-  /** @param share of the work that is done, 0 to 1 */
-  onProgress(share: number): void;
-}
-
-/** Runs the work of one job at a time. */
-export interface Executor {
-  /** Rejects with the error of the work, or with the reason of the signal. */
-  run<K extends JobKind>(kind: K, input: JobInput<K>, hooks: RunHooks): Promise<JobResult<K>>;
-  close(): Promise<void>;
-}
+import type { Executor } from "./executor.js";
 
 export interface JobsOptions {
   readonly executor: Executor;

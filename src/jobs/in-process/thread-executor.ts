@@ -1,14 +1,15 @@
 import { Worker } from "node:worker_threads";
 import type { StoreSettings } from "../../compose-store.js";
 import { AssayError } from "../../errors.js";
-import type { JobInput, JobKind, JobResult } from "../kinds.js";
-import type { Executor, RunHooks } from "./jobs.js";
+import type { Hooks } from "../../scoring/datasets/long-work.js";
+import type { WorkInput, WorkKind, WorkResult } from "../kinds.js";
+import type { Executor } from "./executor.js";
 import type { FromThread, ToThread } from "./protocol.js";
 
 /** In tests, which run the sources, the compiled thread. */
 const THREAD_MODULE = new URL("../../../dist/jobs/in-process/thread.js", import.meta.url);
 
-/** Runs jobs in a thread that has a store of its own. The thread starts with the first job and then stays. */
+/** Runs work in a thread that has a store of its own. The thread starts with the first work and then stays. */
 export function openThreadExecutor(store: StoreSettings): Executor {
   let thread: { readonly worker: Worker; readonly exited: Promise<void> } | null = null;
   let next = 0;
@@ -28,15 +29,15 @@ export function openThreadExecutor(store: StoreSettings): Executor {
   }
 
   return {
-    run<K extends JobKind>(kind: K, input: JobInput<K>, { signal, onProgress }: RunHooks) {
+    run<K extends WorkKind>(kind: K, input: WorkInput<K>, { signal, onProgress }: Hooks) {
       const { worker } = started();
       const id = next++;
       const send = (message: ToThread): void => worker.postMessage(message);
-      return new Promise<JobResult<K>>((resolve, reject) => {
+      return new Promise<WorkResult<K>>((resolve, reject) => {
         const cancel = (): void => send({ cancel: id });
         const failed = (cause: unknown): void => {
           stop();
-          reject(new AssayError("internal", { detail: "The thread of the jobs ended", cause }));
+          reject(new AssayError("internal", { detail: "The thread of the work ended", cause }));
         };
         const heard = (message: FromThread): void => {
           if (message.id !== id) return;
@@ -45,7 +46,7 @@ export function openThreadExecutor(store: StoreSettings): Executor {
             return;
           }
           stop();
-          if ("result" in message) resolve(message.result as JobResult<K>);
+          if ("result" in message) resolve(message.result as WorkResult<K>);
           else reject(signal.aborted ? signal.reason : thrownOf(message));
         };
         function stop(): void {

@@ -1,13 +1,14 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { openStore, type StoreSettings } from "../../compose-store.js";
 import { AssayError, asAssayError } from "../../errors.js";
-import { JOB_KINDS, type JobInput, type JobKind } from "../kinds.js";
+import { openIndexes } from "../../scoring/looks/indexes.js";
+import { WORKS, type WorkInput, type WorkKind } from "../kinds.js";
 import type { FromThread, ThrownError, ToThread } from "./protocol.js";
 
-// The thread of the jobs: it opens a store of its own, so that neither reading nor arithmetic holds up the thread that answers.
+// The thread of jobs or of looks: it opens a store of its own, so that neither reading nor arithmetic holds up the thread that answers.
 
 const port = parentPort;
-if (port === null) throw new Error("This module is the thread of the jobs");
+if (port === null) throw new Error("This module is the thread of jobs or of looks");
 
 /** The share of progress that is worth a message. */
 const PROGRESS_STEP = 0.01;
@@ -19,6 +20,7 @@ const opened = openStore(
   // The connection of the service itself is logged.
   { onChange: () => undefined },
 );
+const ports = opened.then((store) => ({ store, indexes: openIndexes(store) }));
 const controllers = new Map<number, AbortController>();
 const underWay = new Set<Promise<void>>();
 
@@ -26,7 +28,7 @@ function say(message: FromThread): void {
   port?.postMessage(message);
 }
 
-async function run<K extends JobKind>(id: number, kind: K, input: JobInput<K>): Promise<void> {
+async function run<K extends WorkKind>(id: number, kind: K, input: WorkInput<K>): Promise<void> {
   const controller = new AbortController();
   controllers.set(id, controller);
   let said = 0;
@@ -36,7 +38,7 @@ async function run<K extends JobKind>(id: number, kind: K, input: JobInput<K>): 
     say({ id, progress });
   };
   try {
-    const result = await JOB_KINDS[kind]({ store: await opened }, input, {
+    const result = await WORKS[kind](await ports, input, {
       signal: controller.signal,
       onProgress,
     });

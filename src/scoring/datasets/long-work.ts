@@ -1,8 +1,10 @@
 import type { Store } from "../../store/port.js";
+import type { Indexes } from "../looks/indexes.js";
 
 /** What long work on datasets needs. It has no models, so it can run in a thread that has only a store. */
 export interface DatasetPorts {
   readonly store: Store;
+  readonly indexes: Indexes;
 }
 
 /** How long work tells about itself and hears that it should end. */

@@ -44,7 +44,7 @@ const READING = 0.7;
  * `unsuitable_signal` if a sample lacks a signal. The message then names the signals that all samples have.
  */
 export async function weighDataset(
-  { store }: DatasetPorts,
+  { store }: Pick<DatasetPorts, "store">,
   { dataset, weighting, served, idempotencyKey }: WeighInput,
   { signal, onProgress }: Hooks,
 ): Promise<DatasetWeighting> {

@@ -1,7 +1,8 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { AssayError } from "../../../src/errors.js";
-import { type Executor, openJobs } from "../../../src/jobs/in-process/jobs.js";
-import type { JobResult } from "../../../src/jobs/kinds.js";
+import type { Executor } from "../../../src/jobs/in-process/executor.js";
+import { openJobs } from "../../../src/jobs/in-process/jobs.js";
+import type { WorkResult } from "../../../src/jobs/kinds.js";
 import type { Job, Jobs } from "../../../src/jobs/port.js";
 import { until } from "../../support/until.js";
 
@@ -23,7 +24,7 @@ function handWork(): { executor: Executor; started: string[]; end(dataset: strin
         started.push(dataset);
         onProgress(0.5);
         signal.addEventListener("abort", () => reject(signal.reason));
-        const result = { snapshot: { version: 1 } } as JobResult<typeof _kind>;
+        const result = { snapshot: { version: 1 } } as WorkResult<typeof _kind>;
         ends.set(dataset, (error) => (error === undefined ? resolve(result) : reject(error)));
       }),
     close: async () => undefined,
