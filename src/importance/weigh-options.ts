@@ -1,5 +1,8 @@
 import type { SchemeName } from "./types.js";
 
+/** Longest name of a sample's extra. */
+export const EXTRA_NAME_CHARS_MAX = 64;
+
 /** `sum`: weights in [0, 1] that sum to 1. `mean`: weights whose mean is 1. */
 export const NORMALISATIONS = ["sum", "mean"] as const;
 export type Normalisation = (typeof NORMALISATIONS)[number];
@@ -32,6 +35,14 @@ export interface NumberRule<V extends number | null = number | null> extends Opt
 export interface ChoiceRule<V extends string = string> extends OptionRule<V> {
   readonly choices: readonly V[];
 }
+
+/** A name that the user chooses. It has no default. */
+export interface NameRule extends OptionRule<string | null> {
+  readonly charsMax: number;
+}
+
+/** On or off. */
+export type FlagRule = OptionRule<boolean>;
 
 const role: ChoiceRule<Role> = {
   default: "multiplier",
@@ -93,7 +104,26 @@ export const CHOICE_OPTIONS = {
   normalise,
 };
 
-const OPTIONS = { ...CHOICE_OPTIONS, ...NUMBER_OPTIONS };
+const base: NameRule = {
+  default: null,
+  charsMax: EXTRA_NAME_CHARS_MAX,
+  meaning:
+    "Name of a sample's extra, such as `impressions`: a number of at least 0 that multiplies the scheme's weight. Every sample needs it.",
+  placeholder: "extra",
+};
+
+const balance: FlagRule = {
+  default: false,
+  meaning:
+    "Whether to multiply by the inverse frequency of the sample's class. Every sample needs a hard label.",
+  placeholder: "flag",
+};
+
+/** The options that multiply the scheme's weight by something else of the sample. */
+export const NAME_OPTIONS = { base };
+export const FLAG_OPTIONS = { balance };
+
+const OPTIONS = { ...CHOICE_OPTIONS, ...NUMBER_OPTIONS, ...NAME_OPTIONS, ...FLAG_OPTIONS };
 
 /** The values of all options except the scheme. */
 export type OptionValues = Defaults<typeof OPTIONS>;

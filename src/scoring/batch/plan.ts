@@ -1,4 +1,5 @@
 import { throwFaults } from "../../errors.js";
+import type { SampleFactors } from "../../importance/factors.js";
 import { labelNeed, suitableSignals } from "../../importance/signals/suitability.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { LossName, SignalName } from "../../importance/types.js";
@@ -34,6 +35,7 @@ import {
   weighedSignals,
   weighOptions,
 } from "../requests/weighting.js";
+import { sampleFactors } from "../requests/weighting-factors.js";
 import type { NamedCheckpoint, OpenModels } from "./open-models.js";
 import {
   checkTrajectory,
@@ -87,6 +89,7 @@ export interface ExactFraction {
 export interface PlannedWeighting {
   readonly request: WeightingRequest;
   readonly options: WeighOptions;
+  readonly factors: SampleFactors;
 }
 
 /**
@@ -134,7 +137,8 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
       exact === null ? runOf(graph, { direction, precision, asked: matrices }) : { graph: "fraction", exact },
     gradientScope,
     computed,
-    weighting: weighting && options && { request: weighting, options },
+    weighting: weighting &&
+      options && { request: weighting, options, factors: sampleFactors(samples, options, model.classes) },
     reference,
     trajectory,
     learned,

@@ -7,6 +7,7 @@ import type { SampleStore, SnapshotInfo } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 import { type AskedSignal, readingsOf } from "../requests/checks.js";
 import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
+import { refuseFactors } from "../requests/weighting-factors.js";
 import { readDataset, staleness } from "./remembered.js";
 
 export interface DatasetWeighting {
@@ -28,6 +29,7 @@ export async function weighDataset(
   request: WeightingRequest,
 ): Promise<DatasetWeighting> {
   const options = weighOptions(request);
+  refuseFactors(request);
   await readDataset(store, dataset);
   const scores = await readScores(store, dataset, weighedSignals(request));
   const ofSignal = (signal: SignalName): number[] => scores.values.get(signal) as number[];

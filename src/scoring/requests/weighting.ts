@@ -62,7 +62,7 @@ export function weighedScores(
   if (mix === undefined) return Float64Array.from(valuesOf(signal));
   return mixRanks(
     mix.map((part): MixPart => ({ scores: Float64Array.from(valuesOf(part.signal)), share: part.share })),
-  );
+  ).scores;
 }
 
 /**
