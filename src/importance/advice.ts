@@ -1,4 +1,4 @@
-import { largest } from "./extremes.js";
+import { largest } from "./columns.js";
 import type { ParetoTail } from "./pareto.js";
 import type { WeighOptions } from "./weigh-options.js";
 

@@ -1,6 +1,5 @@
 import { adviseOn, type Figures } from "./advice.js";
-import { largest } from "./extremes.js";
-import type { NormalisedWeights } from "./normalised-weights.js";
+import { largest } from "./columns.js";
 import { paretoTail } from "./pareto.js";
 import { sum } from "./sum.js";
 import type { WeighOptions } from "./weigh-options.js";
@@ -14,10 +13,20 @@ export interface Diagnostics extends Figures {
 /** A clip lowered the largest weight if it is smaller by more than this fraction. Less is rounding. */
 const CLIPPED_MIN = 1e-12;
 
+/** Weights that sum to 1, and what their steps say of them. */
+export interface DiagnosedWeights {
+  /** (N) after the clip. */
+  readonly weights: Float64Array;
+  /** (N) before the clip; the same array without a clip. */
+  readonly unclipped: Float64Array;
+  /** See `MultipliedWeights`. */
+  readonly zeroProducts: boolean;
+}
+
 /** @param scores (N) the scores from which the weights were made */
 export function diagnose(
   scores: Float64Array,
-  { weights, unclipped, zeroProducts }: Omit<NormalisedWeights, "normaliser">,
+  { weights, unclipped, zeroProducts }: DiagnosedWeights,
   options: WeighOptions,
 ): Diagnostics {
   const count = weights.length;

@@ -2,9 +2,8 @@ import { adviseOn } from "./advice.js";
 import type { Completer } from "./completion.js";
 import { diagnose, effectiveSize } from "./diagnostics.js";
 import type { SampleFactors } from "./factors.js";
-import { normalisedWeights } from "./normalised-weights.js";
 import type { WeighOptions } from "./weigh-options.js";
-import { type Weighting, weigh } from "./weights.js";
+import { normalisedWeights, type Weighting, weigh } from "./weights.js";
 
 /** Weights from gradient norms, most of which are estimates. */
 export interface EstimatedWeighting extends Weighting {

@@ -1,5 +1,4 @@
-import { largest } from "./extremes.js";
-import type { WeighOptions } from "./weigh-options.js";
+import { largest } from "./columns.js";
 
 /** What multiplies the scheme's raw weights. Absent: nothing. */
 export interface SampleFactors {
@@ -8,9 +7,6 @@ export interface SampleFactors {
   /** (N) class index of each sample, from 0. The classes are balanced by their frequencies. */
   readonly classes?: Uint16Array | null;
 }
-
-/** The factors of a weighting without base and balance. */
-export const NO_FACTORS: SampleFactors = {};
 
 /** Factors with what they keep of N samples, so that they multiply the raw weight of a further sample in the same way. Plain JSON. */
 export interface FittedFactors {
@@ -100,27 +96,8 @@ function countsOf(classes: Uint16Array): number[] {
   return counts;
 }
 
-/**
- * @throws RangeError if the factors are not those that the options name, if their number is not `count`, or if a base is negative
- *   or not finite
- */
-export function checkFactors(
-  { base, classes }: SampleFactors,
-  options: Pick<WeighOptions, "base" | "balance">,
-  count: number,
-): void {
-  if ((options.base !== null) !== Boolean(base))
-    throw new RangeError("base needs its values, and values need base");
-  if (options.balance !== Boolean(classes))
-    throw new RangeError("balance needs classes, and classes need balance");
-  for (const column of [base, classes]) {
-    if (column && column.length !== count)
-      throw new RangeError(`${column.length} factors for ${count} scores`);
-  }
-  for (let index = 0; base && index < count; index += 1) checkBase(base[index] as number);
-}
-
-function checkBase(base: number): void {
+/** @throws RangeError if it is negative or not finite */
+export function checkBase(base: number): void {
   if (!Number.isFinite(base) || base < 0)
     throw new RangeError(`a base must be finite and at least 0, not ${base}`);
 }

@@ -1,4 +1,4 @@
-import { largestOf } from "./extremes.js";
+import { largestOf } from "./largest-of.js";
 import { sum } from "./sum.js";
 
 /** How heavy the upper tail of a set of weights is. */

@@ -1,4 +1,4 @@
-import { largest, smallest } from "./extremes.js";
+import { largest, smallest } from "./columns.js";
 import { type RankQuantiles, rankQuantiles, rankWithin } from "./rank-quantiles.js";
 import { ranksOf } from "./ranks.js";
 import { sorted } from "./sorted.js";

@@ -31,11 +31,11 @@ import { type LabelledTexts, labelledTexts, type Sample } from "../requests/samp
 import type { ScoreRequest } from "../requests/score-request.js";
 import {
   DEFAULT_WEIGHTING,
+  sampleFactors,
   type WeightingRequest,
   weighedSignals,
   weighOptions,
 } from "../requests/weighting.js";
-import { sampleFactors } from "../requests/weighting-factors.js";
 import type { NamedCheckpoint, OpenModels } from "./open-models.js";
 import {
   checkTrajectory,

@@ -6,8 +6,13 @@ import type { Rankers } from "../../ranker/port.js";
 import type { SampleStore, SnapshotInfo } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 import { type AskedSignal, readingsOf } from "../requests/checks.js";
-import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
-import { refuseFactors } from "../requests/weighting-factors.js";
+import {
+  refuseFactors,
+  type WeightingRequest,
+  weighedScores,
+  weighedSignals,
+  weighOptions,
+} from "../requests/weighting.js";
 import { readDataset, staleness } from "./remembered.js";
 
 export interface DatasetWeighting {

@@ -1,27 +1,8 @@
-import { clipped, type FittedClip } from "./clip.js";
-import { type FactorsOfSample, type FittedFactors, multiplyLater } from "./factors.js";
-import { type FittedPart, mixedRankWithin } from "./mix.js";
-import { type FittedScheme, rawWeight, SCHEME_RULES } from "./schemes.js";
-import type { Normalisation } from "./weigh-options.js";
-
-/**
- * What a weighting of N samples keeps, so that a sample that arrives later gets its weight by the same normaliser. Plain JSON:
- * every number is finite. It holds at most 1,025 numbers for each signal that is ranked, and a few otherwise.
- */
-export interface Normaliser {
-  /** N. */
-  readonly count: number;
-  /** What ranks the signals of a mix, in the order of the mix; null if the weighting reads one signal. */
-  readonly mix: readonly FittedPart[] | null;
-  readonly scheme: FittedScheme;
-  readonly factors: FittedFactors;
-  /** Sum of the N products of raw weight, base and balance. */
-  readonly total: number;
-  readonly smoothing: number;
-  /** Null if the weighting has no clip. */
-  readonly clip: FittedClip | null;
-  readonly normalise: Normalisation;
-}
+import { clipped } from "./clip.js";
+import { type FactorsOfSample, multiplyLater } from "./factors.js";
+import { mixedRankWithin } from "./mix.js";
+import { rawWeight, SCHEME_RULES } from "./schemes.js";
+import { atMostFinite, type Normaliser, shareOf } from "./weights.js";
 
 /**
  * Weight of a sample that arrived after the N were weighed, in the unit of their weights. The N keep theirs, so all weights together
@@ -50,14 +31,6 @@ export function laterWeight(
   return normalise === "mean" ? atMostFinite(weight * count) : weight;
 }
 
-/** Share of one product in the sum, mixed with the uniform share: (1 − λ)·x/Σx + λ/N. */
-export function shareOf(
-  product: number,
-  { total, smoothing, count }: Pick<Normaliser, "total" | "smoothing" | "count">,
-): number {
-  return (1 - smoothing) * atMostFinite(product / total) + smoothing / count;
-}
-
 function scoreOf({ mix, scheme: { scheme } }: Normaliser, values: readonly number[]): number {
   const wanted = mix === null ? 1 : mix.length;
   if (values.length !== wanted) throw new RangeError(`takes ${wanted} values, not ${values.length}`);
@@ -68,8 +41,4 @@ function scoreOf({ mix, scheme: { scheme } }: Normaliser, values: readonly numbe
     throw new RangeError(`${scheme} takes scores of at least 0`);
   }
   return score;
-}
-
-function atMostFinite(value: number): number {
-  return Math.min(value, Number.MAX_VALUE);
 }

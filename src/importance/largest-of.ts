@@ -1,17 +1,3 @@
-/** The largest of (N) values; −Infinity if N is 0. */
-export function largest(values: Float64Array): number {
-  let peak = Number.NEGATIVE_INFINITY;
-  for (let index = 0; index < values.length; index += 1) peak = Math.max(peak, values[index] as number);
-  return peak;
-}
-
-/** The smallest of (N) values; Infinity if N is 0. */
-export function smallest(values: Float64Array): number {
-  let least = Number.POSITIVE_INFINITY;
-  for (let index = 0; index < values.length; index += 1) least = Math.min(least, values[index] as number);
-  return least;
-}
-
 /**
  * The largest `count` of N values, in ascending order. It reads the values once and holds a buffer of a few times `count`: a full
  * buffer is sorted and cut to its largest, whose smallest is the bound that later values have to exceed.
