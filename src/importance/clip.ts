@@ -26,20 +26,23 @@ export interface FittedClip {
  */
 export function fitClip(weights: Float64Array, clip: number): FittedClip {
   const count = weights.length;
+  const cap = clip / count;
   const below = new Float64Array(count);
-  let fitted: FittedClip = { cap: clip / count, rest: 1, left: 1, zero: 0 };
+  let fitted: FittedClip = { cap, rest: 1, left: 1, zero: 0 };
   for (let held = 0; ; ) {
     let under = 0;
     for (let index = 0; index < count; index += 1) {
       const weight = weights[index] as number;
-      if (raised(fitted, weight) <= fitted.cap) below[under++] = weight;
+      if (raised(fitted, weight) <= cap) below[under++] = weight;
     }
     if (count - under <= held) return fitted;
     held = count - under;
     const rest = sum(below.subarray(0, under));
-    const left = Math.max(0, 1 - held * fitted.cap);
-    fitted = { cap: fitted.cap, rest, left, zero: rest === 0 && under > 0 ? left / under : 0 };
-    if (rest === 0) return fitted;
+    const left = Math.max(0, 1 - held * cap);
+    if (rest === 0) return { cap, rest, left, zero: under > 0 ? left / under : 0 };
+    // t never falls, except by rounding: then what seemed to exceed the cap is equal to it.
+    if (!((fitted.rest / rest) * left >= fitted.left)) return fitted;
+    fitted = { cap, rest, left, zero: 0 };
   }
 }
 
