@@ -6,6 +6,7 @@ import { SCHEME_PARAMETERS, SCHEME_RULES } from "../../importance/schemes.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { SchemeName, SignalName } from "../../importance/types.js";
 import { type OptionValues, WEIGH_DEFAULTS, type WeighOptions } from "../../importance/weigh-options.js";
+import { pointerOf } from "../../text/json-structure.js";
 import { extraOf, type Sample } from "./sample.js";
 
 /** How a request wants its weights made. Options that it leaves out have the values of `WEIGH_DEFAULTS`. */
@@ -155,7 +156,7 @@ function basesOf(samples: readonly Sample[], name: string): Float64Array {
       base === undefined
         ? "is required: it is the base of the weighting"
         : `must be at least 0, because it is the base of the weighting, not ${base}`;
-    faults.push({ sample: index, path: `/extras/${name}`, message });
+    faults.push({ sample: index, path: pointerOf(["extras", name]), message });
     return 0;
   });
   throwFaults("invalid_sample", faults);
