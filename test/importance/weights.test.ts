@@ -163,6 +163,12 @@ describe("docs/weights.md", () => {
     expect(row).toContain(`| ${print(weightsOf(scores, { scheme }))} |`);
   });
 
+  test("prints the weights that balance gives", () => {
+    const options = { ...WEIGH_DEFAULTS, scheme: "proportional", balance: true } as const;
+    const { weights } = weigh(Float64Array.of(1, 2, 3, 4), options, { classes: Uint16Array.of(0, 0, 0, 1) });
+    expect(page.replaceAll("\n", " ")).toContain(`and with \`balance\` ${print([...weights])}.`);
+  });
+
   test("prints the draw probabilities and multipliers that role probability gives", () => {
     const { weights, multipliers } = drawn(scores);
     expect(page).toContain(`p = ${print(weights)} and multipliers ${print(multipliers)}.`);
