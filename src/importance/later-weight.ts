@@ -10,7 +10,7 @@ import { atMostFinite, type Normaliser, shareOf } from "./weights.js";
  *
  * A sample that equals one of the N in scores and factors gets that sample's weight, within a relative 1e-12. Under a mix or the
  * scheme `rank` this holds up to N = 1,025. Above it, ranks are interpolated between quantiles: under `rank` the weight is off
- * by less than 1/500 of the mean weight before the clip, and the mean rank of a mix by less than 1/1024 + 1/N.
+ * by less than 1/500 of the mean weight before the clip, and the mean rank of a mix by less than 1/1024.
  *
  * A score beyond those of the N can get more than any of them. The result is at most the largest double.
  *

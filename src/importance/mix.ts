@@ -49,7 +49,7 @@ export function mixRanks(parts: readonly MixPart[]): MixedRanks {
 
 /**
  * Mean rank of a further sample among the N, in the unit of `mixRanks`. That of a sample that was among the N is off by less than
- * 1/1024 + 1/N, and exact up to N = 1,025.
+ * 1/1024, and exact up to N = 1,025.
  *
  * @param values one for each part
  */

@@ -28,7 +28,7 @@ export function rankQuantiles(values: Float64Array, order: Sorted): RankQuantile
 
 /**
  * Rank of a value among the N, from 1 to N. A value between two knots is interpolated linearly; equal knots share the mean of their
- * positions. The rank of a value that was among the N is off by less than (N − 1)/1024 + 1, and exact up to N = 1,025. A value
+ * positions. The rank of a value that was among the N is off by less than (N − 1)/1024, and exact up to N = 1,025. A value
  * beyond the extremes has the rank of the nearer one.
  */
 export function rankWithin({ count, values }: RankQuantiles, value: number): number {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { FactorsOfSample } from "../../src/importance/factors.js";
 import { laterWeight } from "../../src/importance/later-weight.js";
+import { ranksOf } from "../../src/importance/ranks.js";
 import { SCHEME_RULES } from "../../src/importance/schemes.js";
 import { SCHEMES } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
@@ -177,7 +178,7 @@ describe("ranks by quantiles of 20,000 samples", () => {
       if (u < 0.1) return 0;
       return u < 0.4 ? Math.round(u * 50) : Math.tan(1.57 * (u - 0.3));
     });
-  const rankStep = (count - 1) / 1024 + 1;
+  const rankError = (count - 1) / 1024;
 
   test("give the weight of an equal sample within the stated bound, and most far within", () => {
     const scores = column(1);
@@ -188,9 +189,25 @@ describe("ranks by quantiles of 20,000 samples", () => {
     const errors = Array.from(scores, (score, index) =>
       Math.abs(laterWeight(normaliser, [score]) - (weighting.weights[index] as number)),
     );
-    expect(Math.max(...errors)).toBeLessThan((rankStep * count) / total);
+    expect(Math.max(...errors)).toBeLessThan((rankError * count) / total);
     expect(Math.max(...errors)).toBeLessThan(1 / 500);
     expect(errors.filter((error) => error > 1e-4).length).toBeLessThan(count / 2);
+  });
+
+  test("keep the bound for any size and ties", () => {
+    const sized = fc.tuple(fc.integer({ min: 1026, max: 4000 }), fc.integer({ min: 2, max: 4000 }));
+    fc.assert(
+      fc.property(sized, ([size, distinct]) => {
+        const scores = Float64Array.from({ length: size }, (_, i) => ((i * 7919) % distinct) ** 3);
+        const normaliser = stored(weigh(scores, optionsOf({ scheme: "rank" })));
+        const total = (size * (size + 1)) / 2;
+        for (const [index, rank] of ranksOf(scores).entries()) {
+          const later = laterWeight(normaliser, [scores[index] as number]) * total;
+          expect(Math.abs(later - rank)).toBeLessThan((size - 1) / 1024);
+        }
+      }),
+      { numRuns: 30 },
+    );
   });
 
   test("give the mean rank of a mix within the stated bound", () => {
@@ -206,7 +223,7 @@ describe("ranks by quantiles of 20,000 samples", () => {
     const normaliser = stored(weighting);
     // The raw weight is the mean rank over the largest one, and weights divide it by the total.
     const peak = normaliser.scheme.scheme === "proportional" ? normaliser.scheme.peak : 0;
-    const bound = (0.9 * (1 / 1024 + 1 / count)) / peak / normaliser.total;
+    const bound = (0.9 * (1 / 1024)) / peak / normaliser.total;
     for (let index = 0; index < count; index += 1) {
       const later = laterWeight(normaliser, [a[index] as number, b[index] as number]);
       expect(Math.abs(later - (weighting.weights[index] as number))).toBeLessThan(bound);
