@@ -232,6 +232,8 @@ export interface DatasetWeights {
   readonly incarnation: string;
   /** The weight of sample n is `weights[n]`; NaN for no weight. The writer sets the weights of deleted samples to NaN. */
   readonly weights: Float64Array;
+  /** How samples that come later get their weights, as the caller gave it; null if they get none. */
+  readonly later: string | null;
 }
 
 /** A request that a client may repeat without having it done twice. */
@@ -270,6 +272,8 @@ export interface SnapshotStore {
     dataset: string,
     request: Pick<RepeatableRequest, "key" | "body">,
   ): Promise<DoneRequest | null>;
+  /** `DatasetWeights.later` of the snapshot; null if it is not kept or has none. */
+  readLater(dataset: string, version: number): Promise<string | null>;
   /** The snapshots that are kept, the newest first; null if the dataset is unknown. */
   listSnapshots(dataset: string): Promise<readonly SnapshotInfo[] | null>;
 }

@@ -7,6 +7,9 @@ const CHUNK_BYTES = 4 * CHUNK_ENTRIES;
 /** Chunks that a process keeps in memory: 64 MiB, the newest weights of 16 million samples. */
 const CACHED_MAX = 4096;
 
+/** The chunk of a column that holds no weights but `DatasetWeights.later`, in UTF-8. */
+export const LATER_CHUNK = 0xffff_ffff;
+
 /** Weights by number that are looked up: row i takes the weight of sample `numbers[i]`. */
 export interface WeightRows {
   readonly numbers: Uint32Array;

@@ -3,7 +3,7 @@ import { corrupt } from "./codec/bytes.js";
 import { isObject, parseObject } from "./codec/json.js";
 import { type KeptSnapshot, snapshotInfo, snapshotOf, weightScale } from "./codec/snapshot.js";
 import type { DatasetWeights, DoneRequest, RepeatableRequest, SnapshotInfo } from "./port.js";
-import { CHUNK_ENTRIES, chunkCount, encodeChunk } from "./weight-columns.js";
+import { CHUNK_ENTRIES, chunkCount, encodeChunk, LATER_CHUNK } from "./weight-columns.js";
 
 /** Snapshots of a dataset that stay readable. */
 export const SNAPSHOTS_KEPT = 4;
@@ -56,7 +56,8 @@ export async function writeSnapshot(
   provenance: SnapshotInfo["provenance"],
   request: RepeatableRequest | undefined,
 ): Promise<SnapshotInfo> {
-  const { weights } = given;
+  const { weights, later } = given;
+  if (later !== null) await writer.writeChunks([{ chunk: LATER_CHUNK, bytes: Buffer.from(later) }]);
   let unwritten = new Set(Array.from({ length: chunkCount(weights.length) }, (_, chunk) => chunk));
   for (;;) {
     const { deletions, bits } = await writer.readDeleted();

@@ -180,6 +180,22 @@ function behaves(openStore: () => Promise<Store>): void {
     expect(datasetSummarySchema.parse((await call(app, "GET", "/v1/datasets/d")).body).samples).toBe(9);
   });
 
+  it.each([
+    ["base", { base: "impressions" }],
+    ["balance", { balance: true }],
+  ])("is not weighed by %s, which reads posted samples", async (name, factor) => {
+    const app = await testApp();
+    await score(app, { dataset: "d", samples });
+    const weighting = { signal: "loss", scheme: "rank", ...factor };
+    const { status, body } = await call(app, "POST", "/v1/datasets/d/weights", { weighting });
+    expect([status, body.code, body.faults[0].path]).toEqual([
+      422,
+      "unsuitable_weighting",
+      `/weighting/${name}`,
+    ]);
+    expect((await call(app, "GET", "/v1/datasets/d")).body.snapshot).toBeNull();
+  });
+
   it("says that it holds nothing to weigh once every sample is forgotten", async () => {
     const app = await testApp();
     await score(app, { dataset: "d", samples: samples.slice(0, 1) });

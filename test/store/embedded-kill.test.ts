@@ -25,7 +25,7 @@ for (let batch = Number(first); ; batch++) {
   if (incarnation === undefined) for await (const chunk of store.scanSamples("d")) incarnation = chunk.incarnation;
   // The samples of the first batch have the first numbers.
   const weights = new Float64Array(${BATCH}).fill(batch + 1);
-  void store.writeSnapshot("d", { incarnation, weights }, { value: batch + 1 }).then(({ version }) => process.stdout.write("snapshot " + version + "\\n"), () => undefined);
+  void store.writeSnapshot("d", { incarnation, weights, later: null }, { value: batch + 1 }).then(({ version }) => process.stdout.write("snapshot " + version + "\\n"), () => undefined);
 }
 `;
 

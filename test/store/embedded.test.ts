@@ -28,7 +28,7 @@ const record = (model) => ({ outputsKey: Buffer.alloc(16), textDigest: null, pre
 for (let batch = 0; batch < 20; batch++) {
   const ids = Array.from({ length: 40 }, (_, index) => String((batch * 20 + index) % 300));
   await store.writeSamples("d", ids.map((id) => ({ id, record: record("m@" + (batch % 3)) })));
-  if (batch % 5 === 4) for await (const { incarnation } of store.scanSamples("d")) await store.writeSnapshot("d", { incarnation, weights: new Float64Array(40).fill(1) }, {});
+  if (batch % 5 === 4) for await (const { incarnation } of store.scanSamples("d")) await store.writeSnapshot("d", { incarnation, weights: new Float64Array(40).fill(1), later: null }, {});
 }
 await store.deleteSample("d", "7");
 await store.close();

@@ -121,15 +121,16 @@ function weighColumns(
   planned: PlannedWeighting | null,
 ): Weighting | EstimatedWeighting | null {
   if (planned === null) return null;
-  const { request, options } = planned;
+  const { request, options, factors } = planned;
   const scoresWith = (norms: Float64Array | null): Float64Array =>
     weighedScores(request, (signal) =>
       signal === "grad_norm" && norms !== null ? norms : completeColumn(columns, signal),
     );
   const completer = estimated?.completer ?? null;
   const readsNorms = weighedSignals(request).some(({ signal }) => signal === "grad_norm");
-  if (estimated === null || completer === null || !readsNorms) return weigh(scoresWith(null), options);
-  return weighEstimated(estimated.norms, completer, scoresWith, options);
+  if (estimated === null || completer === null || !readsNorms)
+    return weigh(scoresWith(null), options, factors);
+  return weighEstimated(estimated.norms, completer, { scoresOf: scoresWith, options, factors });
 }
 
 /** The signals that a dataset is to remember. Estimates are left out, because they would look like exact values. */

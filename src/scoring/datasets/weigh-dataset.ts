@@ -1,11 +1,14 @@
 import { createHash } from "node:crypto";
+import { faultsError } from "../../errors.js";
 import type { Diagnostics } from "../../importance/diagnostics.js";
-import { weigh } from "../../importance/weights.js";
+import type { WeighOptions } from "../../importance/weigh-options.js";
+import { type Weighting, weigh, weighMix } from "../../importance/weights.js";
 import type { DatasetWeights, SnapshotInfo, Store } from "../../store/port.js";
-import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
+import { type WeightingRequest, weighedSignals, weighOptions } from "../requests/weighting.js";
+import { EXTRAS_PREFIX } from "./keep.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { readDataset } from "./remembered.js";
-import { readSignals, type SignalColumnsOfDataset } from "./signal-columns.js";
+import { type DatasetColumns, type NeededColumns, readColumns } from "./dataset-columns.js";
 
 export interface DatasetWeighting {
   readonly snapshot: SnapshotInfo;
@@ -56,11 +59,11 @@ export async function weighDataset(
   const done = request && (await store.readDoneRequest(dataset, request));
   if (done) return { ...(done.answer as unknown as WeighAnswer), snapshot: done.snapshot };
   const { samples } = await readDataset(store, dataset);
-  const columns = await readSignals(store, dataset, weighedSignals(weighting), (read) => {
+  const columns = await readColumns(store, dataset, neededOf(weighting, options), (read) => {
     signal.throwIfAborted();
     onProgress(READING * Math.min(1, read / samples));
   });
-  const { weights, diagnostics } = weigh(weighedScores(weighting, columns.values), options);
+  const { weights, diagnostics, normaliser } = weighColumns(columns, weighting, options);
   signal.throwIfAborted();
   const advice = [...diagnostics.advice, ...adviceOnMixture(columns, served)];
   const answer: WeighAnswer = { diagnostics, advice };
@@ -78,11 +81,41 @@ export async function weighDataset(
   };
   const snapshot = await store.writeSnapshot(
     dataset,
-    byNumber(columns, weights),
+    { ...byNumber(columns, weights), later: JSON.stringify(normaliser) },
     provenance,
     request ? { ...request, answer: { ...answer } } : undefined,
   );
   return { ...answer, snapshot };
+}
+
+/** What a weighting reads of each sample, with the paths in the request. */
+function neededOf(weighting: WeightingRequest, { base, balance }: WeighOptions): NeededColumns {
+  const bases = base === null ? [] : [{ column: EXTRAS_PREFIX + base, path: "/weighting/base" }];
+  return {
+    columns: [...weighedSignals(weighting).map(({ signal, path }) => ({ column: signal, path })), ...bases],
+    classes: balance,
+  };
+}
+
+function weighColumns(
+  { values, classes }: DatasetColumns,
+  { signal, mix }: WeightingRequest,
+  options: WeighOptions,
+): Weighting {
+  const column = (name: string): Float64Array => Float64Array.from(values(name));
+  const base = options.base === null ? null : column(EXTRAS_PREFIX + options.base);
+  if (base?.some((each) => each < 0))
+    throw faultsError("unsuitable_weighting", [
+      { path: "/weighting/base", message: "must be at least 0 for every sample, and some are negative" },
+    ]);
+  const factors = { base, classes };
+  return mix === undefined
+    ? weigh(column(signal), options, factors)
+    : weighMix(
+        mix.map((part) => ({ scores: column(part.signal), share: part.share })),
+        options,
+        factors,
+      );
 }
 
 /** What a weighing answers beside its snapshot. It is kept as JSON for a repeated request. */
@@ -96,7 +129,10 @@ function digestOf(text: string): string {
 }
 
 /** @param weights (N) in the order of the columns */
-function byNumber({ incarnation, numbers }: SignalColumnsOfDataset, weights: Float64Array): DatasetWeights {
+function byNumber(
+  { incarnation, numbers }: DatasetColumns,
+  weights: Float64Array,
+): Omit<DatasetWeights, "later"> {
   let last = -1;
   for (let row = 0; row < numbers.length; row++) last = Math.max(last, numbers[row] as number);
   const column = new Float64Array(last + 1).fill(Number.NaN);
@@ -105,7 +141,7 @@ function byNumber({ incarnation, numbers }: SignalColumnsOfDataset, weights: Flo
 }
 
 function adviceOnMixture(
-  { models, losses, precisions, directions }: SignalColumnsOfDataset,
+  { models, losses, precisions, directions }: DatasetColumns,
   served: readonly string[],
 ): string[] {
   const advice: string[] = [];

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { EXTRA_NAME_CHARS_MAX } from "../../importance/weigh-options.js";
 import type { SampleLimits } from "./limits.js";
 import { groupSchema, idSchema, LONE_SURROGATE, sourceSchema } from "./names.js";
 import type { Sample } from "./sample.js";
@@ -59,10 +60,10 @@ export function sampleSchema(limits: SampleLimits) {
 }
 
 const extrasSchema = z
-  .record(z.string().min(1).max(64), z.number())
+  .record(z.string().min(1).max(EXTRA_NAME_CHARS_MAX), z.number())
   .refine((extras) => Object.keys(extras).length <= EXTRAS_MAX, `has more than ${EXTRAS_MAX} numbers`)
   .describe(
-    `At most ${EXTRAS_MAX} named numbers that the signal \`learned\` may read, and that a dataset remembers`,
+    `At most ${EXTRAS_MAX} named numbers that the signal \`learned\` or the base of a weighting may read. A dataset remembers them.`,
   );
 
 const TEXTS_NEEDED = "needs query and document, or text in place of both";

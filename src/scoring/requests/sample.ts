@@ -13,7 +13,7 @@ export type Sample = {
   readonly source?: string | undefined;
   /** Loss of the sample under a reference model, read by `rho`. */
   readonly reference_loss?: number | undefined;
-  /** Named numbers that the folder's learned model may read. */
+  /** Named numbers that the folder's learned model or the base of a weighting may read. */
   readonly extras?: Readonly<Record<string, number>> | undefined;
 } & (
   | { readonly query: string; readonly document: string; readonly text?: undefined }

@@ -69,6 +69,9 @@ class StoreUntil extends OutputsUntil<Store> implements Store {
   readDoneRequest(...of: Parameters<Store["readDoneRequest"]>) {
     return untilOver(() => this.store.readDoneRequest(...of), this.caller);
   }
+  readLater(...of: Parameters<Store["readLater"]>) {
+    return untilOver(() => this.store.readLater(...of), this.caller);
+  }
   listSnapshots(...of: Parameters<Store["listSnapshots"]>) {
     return untilOver(() => this.store.listSnapshots(...of), this.caller);
   }

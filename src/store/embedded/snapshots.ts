@@ -2,6 +2,7 @@ import { snapshotInfo } from "../codec/snapshot.js";
 import { datasetNotFound, type Lifetime } from "../lifetime.js";
 import type { DatasetWeights, DoneRequest, SnapshotStore } from "../port.js";
 import { openTurns } from "../turns.js";
+import { LATER_CHUNK } from "../weight-columns.js";
 import {
   ABANDONED_AFTER_MS,
   formatDone,
@@ -120,6 +121,14 @@ export function openSnapshots(
         const entry = datasets.read(dataset);
         const done = entry && readDone(entry, key);
         return done && sameRequest(done, { body });
+      }),
+
+    readLater: (dataset, version) =>
+      run(() => {
+        const entry = datasets.read(dataset);
+        const column = entry?.snapshots.find((each) => each.version === version)?.column;
+        if (entry === null || column === undefined) return null;
+        return columns.get(columnKey(entry, column.id, LATER_CHUNK))?.toString() ?? null;
       }),
 
     listSnapshots: (dataset) =>

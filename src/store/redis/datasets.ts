@@ -3,6 +3,7 @@ import { parseShape, type Shape, samplesByModel, samplesBySource } from "../code
 import { snapshotInfo } from "../codec/snapshot.js";
 import type { Lifetime } from "../lifetime.js";
 import type { DatasetSummary, Page, SummaryStore } from "../port.js";
+import { LATER_CHUNK } from "../weight-columns.js";
 import type { Connection } from "./connection.js";
 import { openCounts } from "./counts.js";
 import type { Format } from "./format.js";
@@ -73,7 +74,7 @@ export function openDatasets(
     const buckets = await connection.send("GET", [key("used")], usedBuckets);
     const columns = await connection.send("HGETALL", [key("columns")], hash);
     const chunks = [...columns].flatMap(([column, state]) =>
-      Array.from({ length: Number.parseInt(state, 10) }, (_, chunk) => key(`w:${column}:${chunk}`)),
+      [...Array(Number.parseInt(state, 10)).keys(), LATER_CHUNK].map((chunk) => key(`w:${column}:${chunk}`)),
     );
     // `used` and `columns` name the other keys, so they go last.
     const own = ["shapes", "counts", "snapshots", "removed", "deleted", "used", "columns"];

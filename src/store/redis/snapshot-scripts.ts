@@ -1,3 +1,4 @@
+import { LATER_CHUNK } from "../weight-columns.js";
 import { defineScript } from "./connection.js";
 import { bytes, list, number, orNull, type Reply } from "./reply.js";
 import { keptSnapshots } from "./script-replies.js";
@@ -64,6 +65,7 @@ local columns, snapshots = base .. "columns", base .. "snapshots"
 local function drop(column)
   local chunks = tonumber((redis.call("HGET", columns, column) or "0"):match("^%d+"))
   for chunk = 0, chunks - 1 do redis.call("UNLINK", base .. "w:" .. column .. ":" .. chunk) end
+  redis.call("UNLINK", base .. "w:" .. column .. ":${LATER_CHUNK}")
   redis.call("HDEL", columns, column)
 end
 local version = tonumber(redis.call("HGET", meta, "snapshot_version") or 0) + 1
@@ -95,6 +97,18 @@ export const READ_DONE = defineScript(
   `
 local incarnation = redis.call("HGET", KEYS[1], "incarnation")
 return incarnation and redis.call("GET", KEYS[1] .. ":" .. incarnation .. ":done:" .. ARGV[1])
+`,
+);
+
+/** ARGV: version. Answers what the snapshot's column has of later samples. */
+export const READ_LATER = defineScript(
+  orNull(bytes),
+  `
+local incarnation = redis.call("HGET", KEYS[1], "incarnation")
+local base = incarnation and KEYS[1] .. ":" .. incarnation .. ":"
+local snapshot = base and redis.call("HGET", base .. "snapshots", ARGV[1])
+if not snapshot then return false end
+return redis.call("GET", base .. "w:" .. string.format("%d", cjson.decode(snapshot).column.id) .. ":${LATER_CHUNK}")
 `,
 );
 

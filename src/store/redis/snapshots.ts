@@ -21,6 +21,7 @@ import {
   PUBLISH_SNAPSHOT,
   READ_DELETED,
   READ_DONE,
+  READ_LATER,
   READ_SNAPSHOTS,
   WRITE_CHUNKS,
 } from "./snapshot-scripts.js";
@@ -91,6 +92,12 @@ export function openSnapshots(
         const stored = await connection.run(READ_DONE, datasetKey(prefix, dataset), [key]);
         const done = stored && parseDone(stored.toString());
         return done && sameRequest(done, { body });
+      }),
+
+    readLater: (dataset, version) =>
+      run(async () => {
+        const later = await connection.run(READ_LATER, datasetKey(prefix, dataset), [version]);
+        return later?.toString() ?? null;
       }),
 
     listSnapshots: (dataset) =>

@@ -82,5 +82,5 @@ export async function weightsOf(
   }
   const column = new Float64Array(Math.max(-1, ...byNumber.keys()) + 1).fill(Number.NaN);
   for (const [number, weight] of byNumber) column[number] = weight;
-  return { incarnation, weights: column };
+  return { incarnation, weights: column, later: null };
 }
