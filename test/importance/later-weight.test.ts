@@ -30,11 +30,13 @@ const anyOptions = fc.record({
   balance: fc.boolean(),
 });
 const anySample = fc.record({
-  score: fc.oneof(
-    fc.constantFrom(0, 1, 5e-324, 1e-300, 1e300, Number.MAX_VALUE),
-    fc.integer({ min: -3, max: 3 }),
-    fc.double({ min: -20, max: 20, noNaN: true }),
-  ),
+  score: fc
+    .oneof(
+      fc.constantFrom(0, 1, 5e-324, 1e-300, 1e300, Number.MAX_VALUE),
+      fc.integer({ min: -3, max: 3 }),
+      fc.double({ min: -20, max: 20, noNaN: true }),
+    )
+    .map((score) => score + 0), // JSON has no −0, and toEqual tells it from 0
   other: fc.double({ noNaN: true, noDefaultInfinity: true }),
   base: fc.oneof(fc.constantFrom(0, 1e-300, 1e300), fc.integer({ min: 0, max: 9 })),
   class: fc.integer({ min: 0, max: 4 }),
