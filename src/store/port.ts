@@ -193,6 +193,8 @@ export interface ScannedSamples {
   readonly shapeOf: Int32Array;
   /** (N) Numbers of the samples within the dataset: at least 0, unique, given in ascending order and never given again. */
   readonly numbers: Uint32Array;
+  /** (N) Weights in the snapshot that the scan was asked for, as in `LookedUp`; all NaN if it was asked for none. */
+  readonly weights: Float64Array;
   /** (N, S) as in `LookedUp`. */
   readonly signals: Float32Array;
   readonly signalsMax: number; // S
@@ -222,8 +224,14 @@ export interface SampleStore {
   readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
   /** Removes the record and its weights in all snapshots. False if there was no record. */
   deleteSample(dataset: string, id: string): Promise<boolean>;
-  /** Every sample once, in chunks, in any order. Samples that are written during the scan may or may not appear. */
-  scanSamples(dataset: string): AsyncIterable<ScannedSamples>;
+  /**
+   * Every sample once, in chunks, in any order. Samples that are written during the scan may or may not appear. The scan ends
+   * early if the dataset is deleted.
+   *
+   * @param snapshot version of the snapshot whose weights the chunks have; absent: none. Throws `snapshot_not_found` if it is not
+   *   kept, or no longer
+   */
+  scanSamples(dataset: string, snapshot?: number): AsyncIterable<ScannedSamples>;
 }
 
 /** Weights of a whole dataset by sample number. */

@@ -20,3 +20,10 @@ export function snapshotToRead(
     detail: `Dataset ${JSON.stringify(dataset)} keeps no snapshot ${version}; the versions that it keeps: ${kept}`,
   });
 }
+
+/** The error for a snapshot that newer ones have displaced while its weights were read. */
+export function droppedSnapshot(dataset: string, version: number | undefined): AssayError {
+  return new AssayError("snapshot_not_found", {
+    detail: `Dataset ${JSON.stringify(dataset)} no longer keeps snapshot ${version}: newer ones have displaced it while it was read`,
+  });
+}

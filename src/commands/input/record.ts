@@ -1,4 +1,4 @@
-import { decimalOf } from "../option-values.js";
+import { decimalOf } from "../../text/decimal.js";
 import { EXTRAS, type Target } from "./field-map.js";
 
 /** A record of a file, as the fields of a sample. `put` throws a `RecordFault` if the value does not fit. */

@@ -66,11 +66,12 @@ export function openSamples(
     };
   }
 
-  function viewOf(dataset: string, entry: DatasetEntry, version?: number): SampleView {
+  /** @param version of the snapshot to read; absent: the newest; null: none */
+  function viewOf(dataset: string, entry: DatasetEntry, version?: number | null): SampleView {
     return {
       incarnation: entry.incarnation.toString("hex"),
       shapes: datasets.shapes(entry),
-      snapshot: snapshotToRead(dataset, entry.snapshots, version),
+      snapshot: version === null ? null : snapshotToRead(dataset, entry.snapshots, version),
       loadChunks: async (column, chunks) =>
         chunks.map((chunk) => columns.get(columnKey(entry, column.id, chunk)) ?? null),
     };
@@ -129,6 +130,6 @@ export function openSamples(
           (await datasets.change(dataset, (entry) => planDeletion(environment, entry, id))) ?? false,
       ),
 
-    scanSamples: openScan(environment, datasets, lifetime),
+    scanSamples: openScan(environment, { datasets, weightColumns, viewOf }, lifetime),
   };
 }

@@ -7,7 +7,7 @@ import type { Lifetime } from "../lifetime.js";
 import { lookUpInChunks, type ReadChunk, type SampleView, withWeights } from "../look-up.js";
 import type { MergeRecords, SampleRecord, SampleStore } from "../port.js";
 import { scannedSamples } from "../scanned.js";
-import { snapshotToRead } from "../snapshot-to-read.js";
+import { droppedSnapshot, snapshotToRead } from "../snapshot-to-read.js";
 import type { LoadChunks, WeightColumns } from "../weight-columns.js";
 import type { Argument, Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
@@ -30,6 +30,8 @@ interface StoredView extends SampleView {
 /** The buckets in use, and the number of buckets in a chunk. */
 interface ScanStart {
   readonly incarnation: string;
+  /** The snapshot whose weights the scan reads, with a way to them; null if it reads none. */
+  readonly weighed: SampleView | null;
   readonly buckets: readonly number[];
   readonly bucketsPerChunk: number;
 }
@@ -64,18 +66,19 @@ export function openSamples(
       // If the shapes are gone, the dataset was deleted between the two commands: look again.
       if (shapes === null) continue;
       const snapshot = snapshotToRead(dataset, snapshots, version);
-      const loadChunks: LoadChunks = (column, chunks) =>
-        connection.send(
-          "MGET",
-          chunks.map((chunk) => chunkKey(dataset, incarnation, column, chunk)),
-          listOf(orNull(bytes)),
-        );
-      return { incarnation, stored, shapes, snapshot, loadChunks };
+      return { incarnation, stored, shapes, snapshot, loadChunks: loaderOf(dataset, incarnation) };
     }
   }
 
-  function chunkKey(dataset: string, incarnation: string, { id }: ColumnPlace, chunk: number): string {
-    return incarnationKey(prefix, dataset, incarnation, `w:${id}:${chunk}`);
+  function loaderOf(dataset: string, incarnation: string): LoadChunks {
+    const keyOfChunk = ({ id }: ColumnPlace, chunk: number): string =>
+      incarnationKey(prefix, dataset, incarnation, `w:${id}:${chunk}`);
+    return (column, chunks) =>
+      connection.send(
+        "MGET",
+        chunks.map((chunk) => keyOfChunk(column, chunk)),
+        listOf(orNull(bytes)),
+      );
   }
 
   async function readChunk(
@@ -123,8 +126,9 @@ export function openSamples(
     }
   }
 
-  /** Finds the buckets of a dataset; null if there is no such dataset. */
-  async function beginScan(dataset: string): Promise<ScanStart | null> {
+  /** Finds the buckets of a dataset and the snapshot of this version; null if there is no such dataset. */
+  async function beginScan(dataset: string, version: number | undefined): Promise<ScanStart | null> {
+    const weighed = version === undefined ? null : await readView(dataset, [], version);
     const fields = await connection.send(
       "HMGET",
       [keyOf(dataset), "incarnation", "samples"],
@@ -132,10 +136,12 @@ export function openSamples(
     );
     const [incarnation, samples] = fields.map((field) => field?.toString());
     if (incarnation === undefined) return null;
+    if (version !== undefined && weighed?.incarnation !== incarnation)
+      throw droppedSnapshot(dataset, version);
     const used = incarnationKey(prefix, dataset, incarnation, "used");
     const buckets = await connection.send("GET", [used], usedBuckets);
     const perBucket = Math.max(1, Number(samples) / Math.max(1, buckets.length));
-    return { incarnation, buckets, bucketsPerChunk: Math.max(1, Math.floor(CHUNK / perBucket)) };
+    return { incarnation, weighed, buckets, bucketsPerChunk: Math.max(1, Math.floor(CHUNK / perBucket)) };
   }
 
   return {
@@ -171,19 +177,22 @@ export function openSamples(
         return (await connection.run(DELETE_SAMPLE, keyOf(dataset), [bucketOf(id), id])) === 1;
       }),
 
-    async *scanSamples(dataset) {
-      const start = await run(() => beginScan(dataset));
+    async *scanSamples(dataset, version) {
+      const start = await run(() => beginScan(dataset, version));
       if (start === null) return;
-      const { incarnation, buckets, bucketsPerChunk } = start;
+      const { incarnation, weighed, buckets, bucketsPerChunk } = start;
+      const snapshot = weighed?.snapshot ?? null;
+      const loadChunks = loaderOf(dataset, incarnation);
       for (let first = 0; first < buckets.length; first += bucketsPerChunk) {
         const chunk = buckets.slice(first, first + bucketsPerChunk);
         const samples = await run(async () => {
           const found = await connection.run(READ_BUCKETS, keyOf(dataset), [incarnation, ...chunk]);
           const shapes = await datasets.shapes(dataset, incarnation, found.shapes);
+          if (shapes === null) return null;
+          const view = { incarnation, shapes, snapshot, loadChunks };
           const rows = found.samples.map(([id, value]) => ({ id, value }));
-          return shapes === null
-            ? null
-            : scannedSamples(incarnation, shapes, rows, ({ id }) => id.toString("utf8"));
+          const idOf = ({ id }: { id: Buffer; value: Buffer }): string => id.toString("utf8");
+          return scannedSamples(dataset, view, weightColumns, { rows, idOf });
         });
         if (samples !== null && samples.count > 0) yield samples;
       }

@@ -89,6 +89,49 @@ export function describeSnapshots(store: () => Store, open: OpenStore): void {
     });
   });
 
+  it("give their weights to a scan that names them, and to no other", async () => {
+    for (const version of [1, 2, 3, 4, 5])
+      await weighIds(store(), "d", { ids, weights: Float64Array.of(version, 0, 1) }, {});
+    await store().deleteSample("d", "b");
+    await store().writeSamples("d", [{ id: "later", record: sample() }]);
+    async function scanned(snapshot?: number): Promise<Record<string, number>> {
+      const found: Record<string, number> = {};
+      for await (const chunk of store().scanSamples("d", snapshot))
+        for (let index = 0; index < chunk.count; index++)
+          found[chunk.id(index)] = chunk.weights[index] as number;
+      return found;
+    }
+    expect(await scanned(2)).toEqual({ a: 2, c: 1, later: Number.NaN });
+    expect(await scanned(5)).toEqual({ a: 5, c: 1, later: Number.NaN });
+    expect(await scanned()).toEqual({ a: Number.NaN, c: Number.NaN, later: Number.NaN });
+    await expect(scanned(1)).rejects.toMatchObject({ code: "snapshot_not_found" });
+    for await (const _ of store().scanSamples("unknown", 1))
+      throw new Error("an unknown dataset has samples");
+  });
+
+  it("fail a scan during which newer ones displace its snapshot, and never give it the weights of another", async () => {
+    const many = Array.from({ length: 9000 }, (_, index) => `s${index}`);
+    for (let start = 0; start < many.length; start += 3000)
+      await store().writeSamples(
+        "big",
+        many.slice(start, start + 3000).map((id) => ({ id, record: sample() })),
+      );
+    const weigh = (value: number) =>
+      weighIds(store(), "big", { ids: many, weights: new Float64Array(9000).fill(value) }, {});
+    await weigh(1);
+    // The other store has none of the weights in memory.
+    const scan = (await open()).scanSamples("big", 1)[Symbol.asyncIterator]();
+    const first = await scan.next();
+    for (const value of [2, 3, 4, 5]) await weigh(value);
+    const seen = new Set<number>(first.value.weights);
+    const rest = async (): Promise<void> => {
+      for (let step = await scan.next(); !step.done; step = await scan.next())
+        for (const weight of step.value.weights) seen.add(weight);
+    };
+    await rest().catch((error: unknown) => expect(error).toMatchObject({ code: "snapshot_not_found" }));
+    expect(seen).toEqual(new Set([1]));
+  });
+
   it("never change: a deletion lowers their sum, and an id that comes again has no weight in them", async () => {
     for (const by of [1, 2])
       await weighIds(store(), "d", { ids, weights: Float64Array.of(0.25, 0.5, 0.25) }, { by });
