@@ -199,6 +199,7 @@ export interface ScannedSamples {
   readonly signals: Float32Array;
   readonly signalsMax: number; // S
   id(index: number): string;
+  label(index: number): StoredLabel;
   record(index: number): SampleRecord;
 }
 

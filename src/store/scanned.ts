@@ -1,4 +1,4 @@
-import { decodeIntoColumns, decodeStored, emptyColumns } from "./codec/stored.js";
+import { decodeIntoColumns, decodeStored, emptyColumns, storedLabel } from "./codec/stored.js";
 import { fillWeights, type SampleView } from "./look-up.js";
 import type { ScannedSamples } from "./port.js";
 import { droppedSnapshot } from "./snapshot-to-read.js";
@@ -45,6 +45,7 @@ export async function scannedSamples<R extends StoredRow>(
     signals,
     signalsMax,
     id: (index) => idOf(row(index)),
+    label: (index) => storedLabel(row(index).value),
     record: (index) => decodeStored(row(index).value, (number) => shapes[number], null).record,
   };
 }

@@ -53,7 +53,12 @@ export async function readColumns(
   );
   const classes = needed.classes ? { values: growingNumbers(), lacking: newLacking() } : null;
   const numbers = growingNumbers();
-  const seen: SeenShapes = { models: new Set(), losses: new Set(), precisions: new Set(), directions: new Set() };
+  const seen: SeenShapes = {
+    models: new Set(),
+    losses: new Set(),
+    precisions: new Set(),
+    directions: new Set(),
+  };
   const having = new Map<string, number>();
   let incarnation = "";
   for await (const chunk of store.scanSamples(dataset)) {

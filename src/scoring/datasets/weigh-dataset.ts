@@ -5,10 +5,10 @@ import type { WeighOptions } from "../../importance/weigh-options.js";
 import { type Weighting, weigh, weighMix } from "../../importance/weights.js";
 import type { DatasetWeights, SnapshotInfo, Store } from "../../store/port.js";
 import { type WeightingRequest, weighedSignals, weighOptions } from "../requests/weighting.js";
+import { type DatasetColumns, type NeededColumns, readColumns } from "./dataset-columns.js";
 import { EXTRAS_PREFIX } from "./keep.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { readDataset } from "./remembered.js";
-import { type DatasetColumns, type NeededColumns, readColumns } from "./dataset-columns.js";
 
 export interface DatasetWeighting {
   readonly snapshot: SnapshotInfo;

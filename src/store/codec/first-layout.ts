@@ -1,4 +1,4 @@
-import type { SampleRecord } from "../port.js";
+import type { SampleRecord, StoredLabel } from "../port.js";
 import { corrupt, finish, type Reading, readVarint, take } from "./bytes.js";
 import { copy, readLabel, readSignals, skipLabel } from "./sample.js";
 import type { Shape } from "./shape.js";
@@ -47,6 +47,12 @@ export function skipToFirstSignals(reading: Reading, { signals }: Shape): number
   const first = take(reading, signals.length * 4);
   finish(reading);
   return first;
+}
+
+/** Reads the label alone. */
+export function labelOfFirst(reading: Reading): StoredLabel {
+  const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;
+  return readLabel(reading, kind & 0x0f);
 }
 
 function readGroup(reading: Reading, flags: number): string | null {

@@ -92,15 +92,26 @@ export function readSignals(reading: Reading, { signals: names }: Shape): Map<st
 export function skipToSignals(reading: Reading, { signals }: Shape): number {
   const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;
   const flags = flagsOf(kind);
-  take(
-    reading,
-    (flags & HAS.outputsKey ? OUTPUTS_KEY_BYTES : 0) + (flags & HAS.textDigest ? TEXT_DIGEST_BYTES : 0),
-  );
+  skipDigests(reading, flags);
   skipLabel(reading, kind & 0x0f);
   if (flags & HAS.group) take(reading, GROUP_BYTES);
   const first = take(reading, signals.length * 4);
   finish(reading);
   return first;
+}
+
+/** Reads the label alone. */
+export function labelOf(reading: Reading): StoredLabel {
+  const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;
+  skipDigests(reading, flagsOf(kind));
+  return readLabel(reading, kind & 0x0f);
+}
+
+function skipDigests(reading: Reading, flags: number): void {
+  take(
+    reading,
+    (flags & HAS.outputsKey ? OUTPUTS_KEY_BYTES : 0) + (flags & HAS.textDigest ? TEXT_DIGEST_BYTES : 0),
+  );
 }
 
 function flagsOf(kind: number): number {

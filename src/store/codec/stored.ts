@@ -1,7 +1,13 @@
-import type { LookedUp, SampleRecord, StoredSample } from "../port.js";
+import type { LookedUp, SampleRecord, StoredLabel, StoredSample } from "../port.js";
 import { corrupt, type Reading, readVarint, take, varintLength, writeVarint } from "./bytes.js";
-import { decodeFirstSample, FIRST_LAYOUT, readFirstWeight, skipToFirstSignals } from "./first-layout.js";
-import { decodeSample, skipToSignals } from "./sample.js";
+import {
+  decodeFirstSample,
+  FIRST_LAYOUT,
+  labelOfFirst,
+  readFirstWeight,
+  skipToFirstSignals,
+} from "./first-layout.js";
+import { decodeSample, labelOf, skipToSignals } from "./sample.js";
 import type { Shape } from "./shape.js";
 import { type KeptSnapshot, snapshotInfo } from "./snapshot.js";
 
@@ -128,6 +134,13 @@ export function decodeIntoColumns(
   for (let s = 0; s < shape.signals.length; s++) columns.signals[row + s] = bytes.readFloatLE(first + 4 * s);
   columns.shapeOf[index] = shapeNumber;
   columns.numbers[index] = number;
+}
+
+/** The label of a stored value. */
+export function storedLabel(bytes: Buffer): StoredLabel {
+  const reading: Reading = { bytes, at: 0, end: bytes.length };
+  const { layout } = readHead(reading, 0);
+  return layout === FIRST_LAYOUT ? labelOfFirst(reading) : labelOf(reading);
 }
 
 /** The numbers of a stored value: its own, and that of its shape. */

@@ -1,6 +1,13 @@
 import { createHash, randomBytes } from "node:crypto";
+import { expect } from "vitest";
 import type { StoreOptions } from "../../../src/store/options.js";
-import type { DatasetWeights, SampleRecord, SnapshotInfo, Store } from "../../../src/store/port.js";
+import type {
+  DatasetWeights,
+  SampleRecord,
+  ScannedSamples,
+  SnapshotInfo,
+  Store,
+} from "../../../src/store/port.js";
 
 /** Opens the place of a suite once more; what it opens is closed after the test. */
 export type OpenStore = (options?: StoreOptions) => Promise<Store>;
@@ -44,9 +51,14 @@ export async function scanAll(
 ): Promise<{ id: string; record: SampleRecord }[]> {
   const seen: { id: string; record: SampleRecord }[] = [];
   for await (const chunk of store.scanSamples(dataset))
-    for (let index = 0; index < chunk.count; index++)
-      seen.push({ id: chunk.id(index), record: chunk.record(index) });
+    for (let index = 0; index < chunk.count; index++) seen.push(rowOf(chunk, index));
   return seen;
+}
+
+function rowOf(chunk: ScannedSamples, index: number): { id: string; record: SampleRecord } {
+  const record = chunk.record(index);
+  expect(chunk.label(index)).toEqual(record.label);
+  return { id: chunk.id(index), record };
 }
 
 /** A digest of a group as records have it. */
