@@ -1,4 +1,5 @@
 import { sum } from "../sum.js";
+import { valuesAt } from "./positions.js";
 
 /** What a random method took from one stratum. */
 export interface Draws {
@@ -18,7 +19,7 @@ export interface Draws {
  * @param weights (N), at least 0 and finite for members
  */
 export function shares(members: Uint32Array, weights: Float64Array): Float64Array {
-  const own = Float64Array.from(members, (index) => weights[index] as number);
+  const own = valuesAt(weights, members);
   const peak = own.reduce((a, b) => Math.max(a, b));
   if (peak === 0) return own.fill(1 / own.length);
   // Relative to the largest, so that no sum overflows and no quotient is subnormal.

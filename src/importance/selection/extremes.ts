@@ -1,4 +1,5 @@
 import { orderOf } from "./order.js";
+import { membersAt, valuesAt } from "./positions.js";
 
 /**
  * `top` and `bottom`: the members with the largest or smallest scores, the most extreme first. Equal scores go by index, so two
@@ -16,8 +17,6 @@ export function extremes(
   end: "top" | "bottom",
 ): Uint32Array {
   const sign = end === "top" ? -1 : 1;
-  const keys = Float64Array.from(members, (index) => sign * (scores[index] as number));
-  return orderOf(keys)
-    .subarray(0, size)
-    .map((position) => members[position] as number);
+  const keys = valuesAt(scores, members).map((score) => sign * score);
+  return membersAt(members, orderOf(keys).subarray(0, size));
 }

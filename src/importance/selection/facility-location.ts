@@ -1,6 +1,7 @@
 import { type GeometricPool, worthsOf } from "./geometric-pool.js";
 import { heapOf, sink } from "./heap.js";
 import { type NeighbourGraph, neighbourGraph } from "./neighbours.js";
+import { membersAt } from "./positions.js";
 import type { Random } from "./random.js";
 import { type Steps, within } from "./types.js";
 
@@ -30,7 +31,7 @@ export function* facilityLocation(pool: GeometricPool, size: number, random: Ran
   const width = Math.min(members.length - 1, NEIGHBOURS_MAX, Math.max(NEIGHBOURS_MIN, wanted));
   const graph = yield* within(0, 0.9, neighbourGraph(members, embeddings, width, random));
   const chosen = yield* within(0.9, 1, lazyGreedy(graph, worthsOf(pool), size));
-  return chosen.map((position) => members[position] as number);
+  return membersAt(members, chosen);
 }
 
 /**
@@ -49,7 +50,7 @@ export function* lazyGreedy(
   const covered = new Float64Array(count); // (n) max_{j ∈ S} s_ij
   const gainOf = (position: number): number =>
     gainAt(graph, covered, position) * (worths === null ? 1 : (worths[position] as number));
-  const bounds = Float64Array.from({ length: count }, (_, position) => gainOf(position));
+  const bounds = new Float64Array(count).map((_, position) => gainOf(position));
   const heap = heapOf(bounds);
   const chosen = new Uint32Array(size);
   for (let taken = 0; taken < size; taken += 1) {

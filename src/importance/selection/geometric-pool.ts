@@ -1,3 +1,4 @@
+import { valuesAt } from "./positions.js";
 import type { Embeddings } from "./types.js";
 
 /** What the geometric methods select from. */
@@ -17,7 +18,7 @@ export interface GeometricPool {
  */
 export function worthsOf({ members, scores, strength }: GeometricPool): Float64Array | null {
   if (strength === 0 || scores === null) return null;
-  const own = Float64Array.from(members, (index) => scores[index] as number);
+  const own = valuesAt(scores, members);
   const peak = own.reduce((a, b) => Math.max(a, b));
   return peak === 0 ? null : own.map((score) => (score / peak) ** strength);
 }

@@ -1,9 +1,11 @@
+import { positionsWhere } from "./positions.js";
+
 /**
  * (n) A binary heap of positions: the largest bound first, and of equal ones the lowest position. Whoever lowers the bound of the first
  * position calls `sink`.
  */
 export function heapOf(bounds: Float64Array): Uint32Array {
-  const heap = Uint32Array.from(bounds.keys());
+  const heap = positionsWhere(bounds.length, () => true);
   for (let node = (heap.length >> 1) - 1; node >= 0; node -= 1) sink(heap, bounds, node);
   return heap;
 }

@@ -1,5 +1,6 @@
 import { sum } from "../sum.js";
 import type { Draws } from "./draws.js";
+import { membersAt, positionsWhere, valuesAt } from "./positions.js";
 import type { Random } from "./random.js";
 import { randomSubset } from "./subset.js";
 
@@ -17,20 +18,20 @@ import { randomSubset } from "./subset.js";
  * @param prune r in [0, 1); 0 keeps all
  */
 export function infobatch(members: Uint32Array, scores: Float64Array, prune: number, random: Random): Draws {
-  const own = Float64Array.from(members, (index) => scores[index] as number);
+  const own = valuesAt(scores, members);
   const mean = meanOf(own);
-  const below = Uint32Array.from(members.keys()).filter((at) => (own[at] as number) < mean);
+  const below = positionsWhere(own.length, (at) => (own[at] as number) < mean);
   const staying = below.length === 0 ? 0 : keptOf(below.length, prune);
   const expected = new Float64Array(members.length).fill(1);
   for (const at of below) expected[at] = 0;
   for (const place of randomSubset(below.length, staying, random)) {
     expected[below[place] as number] = staying / below.length;
   }
-  const kept = Uint32Array.from(members.keys()).filter((at) => (expected[at] as number) > 0);
+  const kept = positionsWhere(own.length, (at) => (expected[at] as number) > 0);
   return {
-    indices: kept.map((at) => members[at] as number),
+    indices: membersAt(members, kept),
     counts: new Uint32Array(kept.length).fill(1),
-    expected: Float64Array.from(kept, (at) => expected[at] as number),
+    expected: valuesAt(expected, kept),
     neverDrawn: 0,
   };
 }

@@ -1,6 +1,7 @@
 import { type GeometricPool, worthsOf } from "./geometric-pool.js";
 import { heapOf, secondOf, sink } from "./heap.js";
 import { withoutOutliers } from "./outliers.js";
+import { membersAt } from "./positions.js";
 import { copyRow, gathered, meanOf, type Points, projected, rowsOf, squaredDistance } from "./projection.js";
 import type { Random } from "./random.js";
 import { type Steps, within } from "./types.js";
@@ -50,7 +51,7 @@ export function* kCenter(
   const staying = yield* within(0.05, 0.15, withoutOutliers(points, leaving, random));
   const first = firstOf(staying, worths, (position) => distanceToMean(pool, mean, position));
   const chosen = yield* within(0.15, 1, farthestFirst(points, staying, worths, [first, size]));
-  return { indices: chosen.map((position) => members[position] as number), outliers: leaving };
+  return { indices: membersAt(members, chosen), outliers: leaving };
 }
 
 /** The position with the largest worth, and among those the nearest to the mean. */
@@ -71,7 +72,11 @@ function firstOf(
 }
 
 /** ‖x − μ‖² */
-function distanceToMean({ members, embeddings }: GeometricPool, mean: Float64Array, position: number): number {
+function distanceToMean(
+  { members, embeddings }: GeometricPool,
+  mean: Float64Array,
+  position: number,
+): number {
   const { values, width } = embeddings;
   const from = (members[position] as number) * width;
   let total = 0;
@@ -135,8 +140,8 @@ function startOf(
   [first, size]: readonly [number, number],
 ): Cover {
   const candidates = rowsOf(points, staying);
-  const squared = Float64Array.from(staying, (position) =>
-    worths === null ? 1 : (worths[position] as number) ** 2,
+  const squared = new Float64Array(staying.length).map((_, place) =>
+    worths === null ? 1 : (worths[staying[place] as number] as number) ** 2,
   );
   const distances = squared.map((_, place) =>
     squaredDistance(candidates, first, candidates, place, Infinity),

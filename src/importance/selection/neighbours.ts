@@ -15,18 +15,18 @@ export interface NeighbourGraph {
   readonly similarities: Float32Array;
 }
 
-/** Up to so many products n² D every pair is compared. It takes some seconds. */
-const PRODUCTS_MAX = 2 ** 32;
+/** Up to so many products n² D every pair is compared. It takes about a second. */
+const PRODUCTS_MAX = 2 ** 30;
 /** So many times the neighbours wanted are found in the projection, and compared exactly. */
-const FOUND_FACTOR = 2;
+const FOUND_FACTOR = 4;
 const POINTS_STEP = 256;
 
 /**
  * The graph that joins each member with its `width` nearest, and so with those that count it among theirs. Near is the cosine of
  * the embeddings minus their mean; neighbours with a cosine of at most 0 are left out.
  *
- * Up to n² D = 2^32 the neighbours are exact. Beyond, they are found by buckets in a random projection (`nearestByBuckets`), and twice as
- * many as wanted are compared by their exact cosine. Memory beyond the embeddings: 400 + 40 · width bytes a member.
+ * Up to n² D = 2^30 the neighbours are exact. Beyond, they are found by buckets in a random projection (`nearestByBuckets`), and four times as
+ * many as wanted are compared by their exact cosine. Memory beyond the embeddings: 400 + 56 · width bytes a member.
  *
  * @param members (n) indices
  */

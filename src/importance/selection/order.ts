@@ -1,3 +1,5 @@
+import { positionsWhere } from "./positions.js";
+
 /** Below this size a comparison sort is faster than clearing the counters of a radix sort. */
 const RADIX_MIN = 4096;
 const DIGITS = 2 ** 16;
@@ -11,8 +13,7 @@ const DIGITS = 2 ** 16;
  * @param values (n), no NaN
  */
 export function orderOf(values: Float64Array): Uint32Array {
-  const order = new Uint32Array(values.length);
-  for (let position = 0; position < order.length; position += 1) order[position] = position;
+  const order = positionsWhere(values.length, () => true);
   if (values.length < RADIX_MIN) {
     return order.sort((a, b) => (values[a] as number) - (values[b] as number));
   }
@@ -21,7 +22,7 @@ export function orderOf(values: Float64Array): Uint32Array {
 
 /** (2n) For each value 64 bits that sort like it, as a low and a high word. */
 function sortableWords(values: Float64Array): Uint32Array {
-  const plain = Float64Array.from(values, (value) => value + 0); // −0 + 0 is 0
+  const plain = values.map((value) => value + 0); // −0 + 0 is 0
   const words = new Uint32Array(plain.buffer);
   const low = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1 ? 0 : 1; // by the machine's byte order
   for (let at = 0; at < words.length; at += 2) {

@@ -1,4 +1,5 @@
 import { orderOf } from "./order.js";
+import { positionsWhere } from "./positions.js";
 import { type Points, squaredDistance } from "./projection.js";
 import type { Random } from "./random.js";
 import { randomSubset } from "./subset.js";
@@ -18,7 +19,7 @@ const POINTS_STEP = 4096;
  * @param count less than n
  */
 export function* withoutOutliers(points: Points, count: number, random: Random): Steps<Uint32Array> {
-  if (count === 0) return Uint32Array.from({ length: points.count }, (_, position) => position);
+  if (count === 0) return positionsWhere(points.count, () => true);
   const references = randomSubset(points.count, Math.min(REFERENCES, points.count), random);
   const distances = new Float64Array(points.count).fill(Infinity);
   for (let position = 0; position < points.count; position += 1) {

@@ -1,5 +1,6 @@
 import { capWeights } from "../clip.js";
 import { type Draws, shares } from "./draws.js";
+import { membersAt, positionsWhere, valuesAt } from "./positions.js";
 import type { Random } from "./random.js";
 
 /**
@@ -16,13 +17,11 @@ import type { Random } from "./random.js";
  */
 export function poisson(members: Uint32Array, weights: Float64Array, size: number, random: Random): Draws {
   const inclusion = inclusionProbabilities(shares(members, weights), size);
-  const selected = Uint32Array.from(members.keys()).filter(
-    (at) => random.uniform() < (inclusion[at] as number),
-  );
+  const selected = positionsWhere(members.length, (at) => random.uniform() < (inclusion[at] as number));
   return {
-    indices: selected.map((at) => members[at] as number),
+    indices: membersAt(members, selected),
     counts: new Uint32Array(selected.length).fill(1),
-    expected: Float64Array.from(selected, (at) => inclusion[at] as number),
+    expected: valuesAt(inclusion, selected),
     neverDrawn: inclusion.reduce((zeros, p) => zeros + (p === 0 ? 1 : 0), 0),
   };
 }

@@ -1,4 +1,5 @@
 import { type Draws, shares } from "./draws.js";
+import { membersAt, positionsWhere, valuesAt } from "./positions.js";
 import type { Random } from "./random.js";
 
 /**
@@ -19,7 +20,7 @@ import type { Random } from "./random.js";
 export function sample(members: Uint32Array, weights: Float64Array, size: number, random: Random): Draws {
   const probabilities = shares(members, weights);
   const drawn = new Uint32Array(members.length);
-  const uniforms = Float64Array.from({ length: size }, () => random.uniform()).sort();
+  const uniforms = new Float64Array(size).map(() => random.uniform()).sort();
   // The last reachable member takes what rounding leaves over.
   const last = probabilities.findLastIndex((p) => p > 0);
   let position = 0;
@@ -32,12 +33,12 @@ export function sample(members: Uint32Array, weights: Float64Array, size: number
     }
     drawn[position] = (drawn[position] as number) + 1;
   }
-  const positions = Uint32Array.from(drawn.keys()).filter((at) => (drawn[at] as number) > 0);
+  const positions = positionsWhere(drawn.length, (at) => (drawn[at] as number) > 0);
   const neverDrawn = probabilities.reduce((zeros, p) => zeros + (p === 0 ? 1 : 0), 0);
   return {
-    indices: positions.map((at) => members[at] as number),
+    indices: membersAt(members, positions),
     counts: positions.map((at) => drawn[at] as number),
-    expected: Float64Array.from(positions, (at) => size * (probabilities[at] as number)),
+    expected: valuesAt(probabilities, positions).map((p) => size * p),
     neverDrawn,
   };
 }

@@ -178,7 +178,7 @@ function estimatorOf(
   return {
     counts: concatenated(new Uint32Array(count), draws, (part) => part.counts),
     probabilities: method === "sample" ? expected.map((e) => e / asked) : expected,
-    multipliers: expected.map((e) => divisor / (candidates * e)),
+    multipliers: expected.map((e) => divisor / candidates / e),
     divisor,
     neverDrawn,
   };
