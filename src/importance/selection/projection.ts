@@ -11,8 +11,8 @@ export interface Points {
 
 /** A random projection has so many dimensions: squared distances are then right to a quarter of their size (one deviation, √(2/32)). */
 const PROJECTED_WIDTH = 32;
-/** Rows projected between two pauses. */
-const ROWS_STEP = 4096;
+/** Coordinates read between two pauses. */
+const COORDINATES_STEP = 2 ** 20;
 const PADDING = 8;
 
 /** (n, D) The members' embeddings, as they are. 4 bytes a member and dimension. */
@@ -38,8 +38,9 @@ export function* projected(
 ): Generator<number, Points, undefined> {
   const signs = signsOf(embeddings.width, random);
   const values = new Float32Array(members.length * PROJECTED_WIDTH);
-  for (let from = 0; from < members.length; from += ROWS_STEP) {
-    const to = Math.min(members.length, from + ROWS_STEP);
+  const rows = Math.ceil(COORDINATES_STEP / embeddings.width);
+  for (let from = 0; from < members.length; from += rows) {
+    const to = Math.min(members.length, from + rows);
     for (let position = from; position < to; position += 1) {
       const row = rowOf(embeddings, members[position] as number);
       projectRow(

@@ -162,7 +162,7 @@ describe("many samples", () => {
   });
 
   test("one sample of each planted cluster is selected in the projection, with progress and the same answer twice", () => {
-    const [clusters, each, width] = [700, 2, 4400];
+    const [clusters, each, width] = [1500, 2, 960];
     const centers = Array.from({ length: clusters }, () =>
       Float32Array.from({ length: width }, () => gaussian()),
     );
