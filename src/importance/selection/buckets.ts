@@ -11,9 +11,9 @@ const POINTS_STEP = 512;
 
 /**
  * For each point the `width` most similar others that were found, by the inner product. Each point belongs to the bucket of the
- * nearest of √(24 n) randomly drawn points (a Voronoi partition), and is compared with the points of the 24 buckets nearest
- * to it (an inverted file with multiple probes, Jégou, Douze & Schmid 2011, "Product Quantization for Nearest Neighbor Search", IEEE
- * PAMI 33(1)). Each point costs 2√(24 n) inner products. Memory: 240 + 8 · width bytes a point.
+ * nearest of √(24 n) randomly drawn points (a Voronoi partition), and is compared with the points of the 24 buckets nearest to
+ * it (an inverted file with multiple probes, Jégou, Douze & Schmid 2011, "Product Quantization for Nearest Neighbor Search",
+ * IEEE PAMI 33(1)). Each point costs 2√(24 n) inner products. Memory: 240 + 8 · width bytes a point.
  *
  * @param points (n, 32) unit vectors
  */

@@ -4,8 +4,8 @@ import type { Embeddings } from "./types.js";
 export type Cosine = (a: number, b: number) => number;
 
 /**
- * Centred cosines, by position among the members, without a centred copy of the embeddings: ⟨x − μ, y − μ⟩ =
- * ⟨x, y⟩ − ⟨x, μ⟩ − ⟨y, μ⟩ + ‖μ‖². Embeddings of one model share a large mean, and cosines without centring are all near 1. 16 bytes a member.
+ * Centred cosines, by position among the members, without a centred copy of the embeddings: ⟨x − μ, y − μ⟩ = ⟨x, y⟩ − ⟨x, μ⟩ −
+ * ⟨y, μ⟩ + ‖μ‖². Embeddings of one model share a large mean, and cosines without centring are all near 1. 16 bytes a member.
  *
  * @param members (n) indices
  * @param mean (D) of the members' embeddings

@@ -12,15 +12,14 @@ const NEIGHBOURS_MAX = 64;
 const SELECTIONS_STEP = 64;
 
 /**
- * `facility_location`: the members that best speak of all members. It maximises F(S) = Σ_i max_{j ∈ S} s_ij over the members i, with s_ij the
- * cosine of centred embeddings on the neighbour graph, 0 off the graph and 1 for i = j (Wei, Iyer & Bilmes 2015, "Submodularity
- * in Data Subset Selection and Active Learning", ICML). The greedy choice reaches at least 1 − 1/e of the best F (Nemhauser, Wolsey & Fisher
- * 1978).
+ * `facility_location`: the members that represent all members best. It maximises F(S) = Σ_i max_{j ∈ S} s_ij over the members i,
+ * with s_ij the cosine of centred embeddings on the neighbour graph, 0 off the graph and 1 for i = j (Wei, Iyer & Bilmes 2015,
+ * "Submodularity in Data Subset Selection and Active Learning", ICML). The greedy choice reaches at least 1 − 1/e of the best
+ * F on this graph (Nemhauser, Wolsey & Fisher 1978, "An Analysis of Approximations for Maximizing Submodular Set Functions").
+ * With worths w, the next choice has the largest w_j (F(S ∪ j) − F(S)).
  *
- * With worths w, the next choice is the largest w_j (F(S ∪ j) − F(S)).
- *
- * The graph has 2n/size neighbours a member, from 16 to 64: a member speaks at most of its neighbours, so a selection of far less
- * than a hundredth leaves members that nobody speaks of. Memory beyond the embeddings: 1 to 3 KB a member.
+ * The graph has 2n/size neighbours a member, but at least 16 and at most 64. A selection of far less than a hundredth of the
+ * members therefore leaves members without a representative. Memory beyond the embeddings: 1.4 to 4 KB a member.
  *
  * @param size from 1 to n
  * @returns (size) indices in the order of choice, so that the first k are the selection of size k on this graph

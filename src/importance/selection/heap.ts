@@ -1,8 +1,8 @@
 import { positionsWhere } from "./positions.js";
 
 /**
- * (n) A binary heap of positions: the largest bound first, and of equal ones the lowest position. Whoever lowers the bound of the first
- * position calls `sink`.
+ * (n) A binary heap of positions: the largest bound first, and of equal ones the lowest position. Whoever lowers the bound of
+ * the first position calls `sink`.
  */
 export function heapOf(bounds: Float64Array): Uint32Array {
   const heap = positionsWhere(bounds.length, () => true);

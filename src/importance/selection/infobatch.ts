@@ -5,11 +5,11 @@ import type { Random } from "./random.js";
 import { randomSubset } from "./subset.js";
 
 /**
- * `infobatch`: of the n members whose score is below the members' mean, k = max(1, ⌊(1 − r) n⌋) stay, each set of k with the same
- * chance; the others stay anyway. The expected counts are k/n and 1, so the multipliers n/k and 1 keep the sum of the losses
- * over an epoch (Qin et al. 2024, "InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning", ICLR). The divisor is N: a
- * mean over the samples that stay would be N/(number that stay) larger. InfoBatch drops each sample with chance r; the exact k has less variance and a
- * known size.
+ * `infobatch`: of the n members whose score is below the members' mean, k = max(1, ⌊(1 − r) n⌋) stay, each set of k with the
+ * same chance; the others stay anyway. The expected counts are k/n and 1, so the multipliers n/k and 1 keep the sum of the
+ * losses over an epoch (Qin et al. 2024, "InfoBatch: Lossless Training Speed Up by Unbiased Dynamic Data Pruning", ICLR). The
+ * divisor is N: a mean over the samples that stay would be N/(number that stay) larger. InfoBatch drops each sample with chance
+ * r; the exact k has less variance and a known size.
  *
  * O(n), 20 bytes a member.
  *
@@ -37,8 +37,8 @@ export function infobatch(members: Uint32Array, scores: Float64Array, prune: num
 }
 
 /**
- * Whether the epoch trains on everything, without multipliers: the last eighth of the epochs, rounded up, does. InfoBatch anneals so,
- * because the multipliers add variance when the training should settle.
+ * Whether the epoch trains on everything, without multipliers: the last eighth of the epochs, rounded up, does. InfoBatch
+ * anneals so, because the multipliers add variance when the training should settle.
  *
  * @param epoch from 0 to epochs − 1
  */

@@ -19,17 +19,18 @@ export interface Centers {
 }
 
 /**
- * `k_center`: farthest first. Each choice is the member farthest from its nearest chosen member, which covers all members within at
- * most twice the smallest radius possible (Gonzalez 1985, "Clustering to Minimize the Maximum Intercluster Distance"; as a
- * core-set, Sener & Savarese 2018, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", ICLR). With worths w the
- * choice is the largest w · distance. The first is the largest worth, and among those the nearest to the mean. Ties go by index.
+ * `k_center`: farthest first. Each choice is the member farthest from its nearest chosen member, which covers all members within
+ * at most twice the smallest radius possible (Gonzalez 1985, "Clustering to Minimize the Maximum Intercluster Distance"; as a
+ * core-set, Sener & Savarese 2018, "Active Learning for Convolutional Neural Networks: A Core-Set Approach", ICLR). With worths
+ * w the choice is the largest w · distance. The first is the largest worth, and among those the nearest to the mean. Ties go by
+ * index.
  *
- * The farthest members are often noise. So the outliers leave first (`withoutOutliers`): a share of the members, but no more than
- * the size allows.
+ * The farthest members are often noise. So the outliers leave first (`withoutOutliers`): a share of the members, but no more
+ * than the size allows.
  *
- * Up to size · n · D = 2^32 the distances are Euclidean. Beyond, they are taken in a random projection to 32 dimensions (`projected`).
- * O(size · n · D) at worst, about a third of it with lazy evaluation. Memory beyond the embeddings: twice 4 bytes a member and
- * dimension, or twice 128; and 60 bytes.
+ * Up to size · n · D = 2^32 the distances are Euclidean. Beyond, they are taken in a random projection to 32 dimensions
+ * (`projected`). O(size · n · D) at worst, about a third of it with lazy evaluation. Memory beyond the embeddings: twice 4 bytes
+ * a member and dimension, or twice 128; and 60 bytes.
  *
  * @param size from 1 to n
  * @param outliers share of the members to leave out, below 1
@@ -88,9 +89,9 @@ function distanceToMean(
 }
 
 /**
- * (size) Positions in the order of choice, by lazy evaluation: the distance to the nearest of some choices bounds the distance to the
- * nearest of all, so a point meets further choices only while its bound is the largest. Most points meet a third of them. The
- * choice is that of comparing every point with every choice.
+ * (size) Positions in the order of choice, by lazy evaluation: the distance to the nearest of some choices bounds the distance
+ * to the nearest of all, so a point meets further choices only while its bound is the largest. Most points meet a third of them.
+ * The choice is that of comparing every point with every choice.
  *
  * @param staying (n) positions of the points to choose from, ascending
  * @param worths by position; null: all equal

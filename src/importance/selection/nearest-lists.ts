@@ -1,4 +1,7 @@
-/** For each of n rows, the best of those that were offered: at most `width` of them, the most similar first. 8 · width bytes a row. */
+/**
+ * For each of n rows, the best of those that were offered: at most `width` of them, the most similar first. 8 · width bytes a
+ * row.
+ */
 export interface NearestLists {
   readonly width: number;
   /** (n, width) What was offered; only the first `counts[row]` entries of a row. */

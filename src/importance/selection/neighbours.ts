@@ -25,8 +25,9 @@ const POINTS_STEP = 256;
  * The graph that joins each member with its `width` nearest, and so with those that count it among theirs. Near is the cosine of
  * the embeddings minus their mean; neighbours with a cosine of at most 0 are left out.
  *
- * Up to n² D = 2^30 the neighbours are exact. Beyond, they are found by buckets in a random projection (`nearestByBuckets`), and four times as
- * many as wanted are compared by their exact cosine. Memory beyond the embeddings: 400 + 56 · width bytes a member.
+ * Up to n² D = 2^30 the neighbours are exact. Beyond, they are found by buckets in a random projection (`nearestByBuckets`), and
+ * four times as many as wanted are compared by their exact cosine. Memory beyond the embeddings: 470 + 56 · width bytes a
+ * member.
  *
  * @param members (n) indices
  */

@@ -7,8 +7,8 @@ const DIGITS = 2 ** 16;
 /**
  * (n) The positions of the values in ascending order; equal values keep their order. −0 equals 0.
  *
- * A radix sort of the values' bits in four passes of 16 bits, because a comparison sort takes ten times as long. Memory: 16 bytes a
- * value.
+ * A radix sort of the values' bits in four passes of 16 bits, because a comparison sort takes ten times as long. Memory: 16
+ * bytes a value.
  *
  * @param values (n), no NaN
  */

@@ -10,9 +10,10 @@ const REFERENCES = 512;
 const POINTS_STEP = 4096;
 
 /**
- * The positions of the points that are no outliers, ascending. The `count` outliers are the points farthest from the nearest of 512
- * randomly drawn other points (Sugiyama & Borgwardt 2013, "Rapid Distance-Based Outlier Detection via Sampling", NIPS, with
- * more reference points than they use, so that a rare cluster is not taken for outliers). Equal distances: the higher position is out.
+ * The positions of the points that are no outliers, ascending. The `count` outliers are the points farthest from the nearest of
+ * 512 randomly drawn other points (Sugiyama & Borgwardt 2013, "Rapid Distance-Based Outlier Detection via Sampling", NIPS, with
+ * more reference points than they use, so that a rare cluster is not taken for outliers). Equal distances: the higher position
+ * is out.
  *
  * O(512 · n · D), 24 bytes a point.
  *

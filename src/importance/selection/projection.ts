@@ -9,7 +9,10 @@ export interface Points {
   readonly values: Float32Array; // (n, width)
 }
 
-/** A random projection has so many dimensions: squared distances are then right to a quarter of their size (one deviation, √(2/32)). */
+/**
+ * A random projection has so many dimensions: squared distances are then right to a quarter of their size (one deviation,
+ * √(2/32)).
+ */
 const PROJECTED_WIDTH = 32;
 /** Coordinates read between two pauses. */
 const COORDINATES_STEP = 2 ** 20;

@@ -3,13 +3,13 @@ import { membersAt, positionsWhere, valuesAt } from "./positions.js";
 import type { Random } from "./random.js";
 
 /**
- * `sample`: `size` independent draws with replacement, each with the draw probabilities p ∝ weights (Hansen & Hurwitz 1943, "On the
- * Theory of Sampling from Finite Populations"; for training, Katharopoulos & Fleuret 2018, arXiv:1803.00942). The expected count of a member
- * is size · p. Without strata its multiplier is therefore 1/(N p).
+ * `sample`: `size` independent draws with replacement, each with the draw probabilities p ∝ weights (Hansen & Hurwitz 1943, "On
+ * the Theory of Sampling from Finite Populations"; for training, Katharopoulos & Fleuret 2018, arXiv:1803.00942). The expected
+ * count of a member is size · p. Without strata its multiplier is therefore 1/(N p).
  *
  * A sample that was drawn c times counts c times. A trainer either uses it c times, each time with its multiplier, or once with
- * c · multiplier; in both cases it divides the sum by `size`, not by the number of distinct samples. So a mean over batches of the
- * repeated list is right, and a mean over the distinct samples is not.
+ * c · multiplier; in both cases it divides the sum by `size`, not by the number of distinct samples. So a mean over batches of
+ * the repeated list is right, and a mean over the distinct samples is not.
  *
  * The uniform numbers are sorted and merged with the cumulated weights: O(n + size log size), 24 bytes a member and 8 a draw.
  *

@@ -21,17 +21,17 @@ import {
 } from "./types.js";
 
 /**
- * Selects samples by any method of `SELECTION_RULES`. Each stratum is selected from by itself, with its own part of the size. The same
- * request, seed and columns give the same selection on every machine (for a `strength` that is not whole, with the same JavaScript engine, because powers
- * are not specified to the last digit).
+ * Selects samples by any method of `SELECTION_RULES`. Each stratum is selected from by itself, with its own part of the size.
+ * The same request, seed and columns give the same selection on every machine (for a `strength` that is not whole, with the same
+ * JavaScript engine, because powers are not specified to the last digit).
  *
- * Multipliers. Let N be the candidates, and e_i = E[count_i] the expected count of sample i in its stratum: m_h p_i for `sample` with m_h
- * draws and probabilities p that sum to 1 in the stratum, π_i for `poisson`, and k_h/n_h or 1 for `infobatch`. Then
- * Σ counts_i x_i/(N e_i) has the expectation (1/N) Σ x_i whatever the sizes of the strata are. So multiplier_i = D/(N e_i), with the divisor
- * D = Σ_h m_h for `sample` and `poisson`, and D = N for `infobatch`. This is the stratified estimate Σ_h (N_h/N) · (estimate within h). In one stratum
- * it is 1/(N p), (E[n]/N)/π and n/k.
+ * Multipliers. Let N be the candidates, and e_i = E[count_i] the expected count of sample i in its stratum: m_h p_i for `sample`
+ * with m_h draws and probabilities p that sum to 1 in the stratum, π_i for `poisson`, and k_h/n_h or 1 for `infobatch`. Then Σ
+ * counts_i x_i/(N e_i) has the expectation (1/N) Σ x_i whatever the sizes of the strata are. So multiplier_i = D/(N e_i), with
+ * the divisor D = Σ_h m_h for `sample` and `poisson`, and D = N for `infobatch`. This is the stratified estimate Σ_h (N_h/N) ·
+ * (estimate within h). In one stratum it is 1/(N p), (E[n]/N)/π and n/k.
  *
- * Memory: that of the method, plus 4 bytes a candidate and about 400 bytes a stratum.
+ * Memory: that of the method, plus 4 bytes a candidate and 1 to 2 KB a stratum that is not empty.
  *
  * @throws RangeError at the first step if `selectionFault` finds a fault. The caller must refuse such requests before
  */
@@ -54,8 +54,8 @@ export function* select(request: SelectionRequest, columns: SelectionColumns): S
       continue;
     }
     const pool = { members: membersOf(stratum), size, random };
-    const ends = [passed / candidates, (passed + count) / candidates] as const;
-    const part = yield* within(ends[0], ends[1], selectFrom(pool, request, columns));
+    const end = (passed + count) / candidates;
+    const part = yield* within(passed / candidates, end, selectFrom(pool, request, columns));
     parts.push(part);
     sizes[stratum] = asked === null ? part.indices.length : size;
     if (part.draws !== null) {
@@ -63,6 +63,7 @@ export function* select(request: SelectionRequest, columns: SelectionColumns): S
       neverDrawn += part.draws.neverDrawn;
     }
     passed += count;
+    yield end;
   }
   return {
     indices: concatenated(new Uint32Array(lengthOf(parts)), parts, ({ indices }) => indices),

@@ -42,12 +42,12 @@ export function strataMembers({ count, strata, excluded }: SelectionColumns): St
 }
 
 /**
- * (S) Whole sizes in proportion to the strata, with the sum `size`: each stratum gets its proportion rounded down, and those with the
- * largest remainders get one more (Hamilton's method). Equal remainders go by stratum. A stratum never gets more than it has, if
- * `size` is at most the sum of the counts.
+ * (S) Whole sizes in proportion to the strata, with the sum `size`: each stratum gets its proportion rounded down, and those
+ * with the largest remainders get one more (Hamilton's method). Equal remainders go by stratum. A stratum never gets more than
+ * it has, if `size` is at most the sum of the counts.
  *
- * With `atLeastOne`, each stratum that is not empty gets at least 1, because an estimate has no sample of a stratum without it: those
- * that would get 0 get 1, and the rest is divided among the others.
+ * With `atLeastOne`, each stratum that is not empty gets at least 1, because an estimate has no sample of a stratum without it:
+ * those that would get 0 get 1, and the rest is divided among the others.
  *
  * @param size at least the number of strata that are not empty, with `atLeastOne`
  * @param counts (S), their sum above 0

@@ -136,6 +136,30 @@ test("lazy greedy chooses what plain greedy does, ties included, with and withou
   );
 });
 
+test("the cosine is that of the embeddings minus the mean of the members, and 0 at the mean", () => {
+  const embeddings = clustered(30, 7);
+  const members = everyone(30).filter((index) => index % 3 !== 1);
+  const rows = [...members].map((index) => [...embeddings.values.subarray(7 * index, 7 * index + 7)]);
+  const mean = rows[0]?.map(
+    (_, d) => rows.reduce((sum, row) => sum + (row[d] as number), 0) / rows.length,
+  ) as number[];
+  const centred = rows.map((row) => row.map((x, d) => x - (mean[d] as number)));
+  const product = (a: number, b: number) =>
+    centred[a]?.reduce((sum, x, d) => sum + x * (centred[b]?.[d] as number), 0) as number;
+  const cosine = centredCosine(members, embeddings, meanOf(members, embeddings));
+  for (let a = 0; a < rows.length; a += 1) {
+    for (let b = 0; b < rows.length; b += 1) {
+      expect(cosine(a, b)).toBeCloseTo(product(a, b) / Math.sqrt(product(a, a) * product(b, b)), 10);
+    }
+  }
+  const three = embeddingsOf([
+    [1, 2],
+    [3, 4],
+    [2, 3],
+  ]);
+  expect(centredCosine(everyone(3), three, meanOf(everyone(3), three))(0, 2)).toBe(0);
+});
+
 test("near-copies are covered by one of them", () => {
   const rows = [
     [1, 0, 0],

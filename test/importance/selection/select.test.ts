@@ -2,7 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { selectionFault } from "../../../src/importance/selection/faults.js";
 import { takesEverything } from "../../../src/importance/selection/infobatch.js";
+import { randomOf } from "../../../src/importance/selection/random.js";
 import { SELECTION_RULES } from "../../../src/importance/selection/rules.js";
+import { sample } from "../../../src/importance/selection/sample.js";
+import { select } from "../../../src/importance/selection/select.js";
 import {
   SELECTIONS,
   type SelectionColumns,
@@ -68,6 +71,14 @@ describe("sample", () => {
     const huge = selected(requestOf("sample", { size: 400 }), columnsOf([1e308, 1e308, 5e-324]));
     expect([...huge.indices]).toEqual([0, 1]);
   });
+});
+
+test("sample never draws a weight of 0, not even at the ends of the uniform numbers", () => {
+  const at = (uniform: number) => ({ ...randomOf(1), uniform: () => uniform });
+  const weights = Float64Array.of(0, 1, 1, 0);
+  const members = Uint32Array.of(0, 1, 2, 3);
+  expect([...sample(members, weights, 3, at(0)).indices]).toEqual([1]);
+  expect([...sample(members, weights, 3, at(1 - 2 ** -53)).indices]).toEqual([2]);
 });
 
 describe("poisson", () => {
@@ -202,11 +213,11 @@ describe("any method", () => {
   test.each(SELECTIONS)("%s answers alike for one seed, and by its rule for another", (method) => {
     const rule = SELECTION_RULES[method];
     const size = rule.size === "none" ? null : 30;
-    const select = (seed: number) => selected(requestOf(method, { size, seed }), anyColumns(97));
-    expect(select(5)).toEqual(select(5));
+    const answer = (seed: number) => selected(requestOf(method, { size, seed }), anyColumns(97));
+    expect(answer(5)).toEqual(answer(5));
     // Geometric methods read the seed only for outliers and for what they do with many samples.
-    if (rule.multipliers) expect(select(5)).not.toEqual(select(6));
-    if (!rule.seeded) expect(select(5)).toEqual(select(6));
+    if (rule.multipliers) expect(answer(5)).not.toEqual(answer(6));
+    if (!rule.seeded) expect(answer(5)).toEqual(answer(6));
   });
 
   test.each(SELECTIONS)("%s gives each stratum what largest remainder or its quota says", (method) => {
@@ -226,6 +237,13 @@ describe("any method", () => {
       expect(given.indices.every((index) => index >= 53)).toBe(true);
     }
   });
+});
+
+test("each stratum is a step, and the last is the whole", () => {
+  const strata = strataOf([0, 0, 1, 2, 2], 4);
+  const steps = select(requestOf("top", { size: 5 }), columnsOf([1, 2, 3, 4, 5], { strata }));
+  const fractions = Array.from(steps);
+  expect(fractions).toEqual([0.4, 0.6, 1]);
 });
 
 describe("what cannot be selected is refused, with the parameter and the reason", () => {
