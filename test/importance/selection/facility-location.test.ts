@@ -279,7 +279,7 @@ describe("many samples, whose neighbours are found by buckets", () => {
     expect(ends.every(([a, b]) => a !== b && edges.has(b * count + a))).toBe(true);
   });
 
-  test("a tenth covers at least 90% of what exact greedy does, with progress, the same for the same seed", () => {
+  test("a tenth covers at least 98% of what exact greedy does, with progress, the same for the same seed", () => {
     const columns = columnsOf(new Array<number>(count).fill(1), { embeddings });
     const request = requestOf("facility_location", { size: 240 });
     const steps = select(request, columns);
@@ -292,6 +292,6 @@ describe("many samples, whose neighbours are found by buckets", () => {
     expect(selected(request, columns).indices).toEqual(indices);
     const similarities = denseSimilarities(embeddings, count);
     const exact = completed(lazyGreedy(graphOf(similarities), null, 240));
-    expect(coverage(similarities, indices)).toBeGreaterThan(0.9 * coverage(similarities, exact));
+    expect(coverage(similarities, indices)).toBeGreaterThan(0.98 * coverage(similarities, exact));
   });
 });

@@ -93,14 +93,12 @@ describe("poisson", () => {
   });
 
   test("takes everything, at multiplier 1, if the size is N, also when weights are 0", () => {
-    for (const scores of [
-      [5, 1, 1e-9],
-      [0, 0, 0],
-      [0, 1, 0],
-    ]) {
-      const { indices, estimator } = selected(requestOf("poisson", { size: 3 }), columnsOf(scores));
-      expect([...indices]).toEqual([0, 1, 2]);
-      expect([...(estimator?.multipliers ?? [])]).toEqual([1, 1, 1]);
+    // 49 · (1/49) is below 1.
+    for (const scores of [[5, 1, 1e-9], [0, 0, 0], [0, 1, 0], new Array<number>(49).fill(1)]) {
+      const size = scores.length;
+      const { indices, estimator } = selected(requestOf("poisson", { size }), columnsOf(scores));
+      expect([...indices]).toEqual([...scores.keys()]);
+      expect([...(estimator?.multipliers ?? [])]).toEqual(scores.map(() => 1));
     }
   });
 
