@@ -26,11 +26,12 @@ interface OptionRule<V> extends ApiRule<V> {
   readonly help?: string;
 }
 
-/** A finite number. One of `atLeast` and `above` gives its lower bound. */
+/** A finite number, whole if `whole` is set. One of `atLeast` and `above` gives its lower bound. */
 export interface NumberRule<V extends number | null = number | null> extends OptionRule<V> {
   readonly atLeast?: number;
   readonly above?: number;
   readonly atMost?: number;
+  readonly whole?: true;
   /** The largest value in a request, if it is lower than the largest that the formula takes. */
   readonly requestAtMost?: number;
 }
@@ -158,8 +159,9 @@ export function namesOf<T extends object>(table: T): Extract<keyof T, string>[] 
 }
 
 /** The bound that the value violates, in words; null if it violates none. */
-function rangeMissed(value: number, { atLeast, above, atMost }: NumberRule): string | null {
+export function rangeMissed(value: number, { atLeast, above, atMost, whole }: NumberRule): string | null {
   if (!Number.isFinite(value)) return "finite";
+  if (whole === true && !Number.isInteger(value)) return "a whole number";
   if (atLeast !== undefined && value < atLeast) return `at least ${atLeast}`;
   if (above !== undefined && value <= above) return `above ${above}`;
   return atMost !== undefined && value > atMost ? `at most ${atMost}` : null;
