@@ -1,4 +1,4 @@
-import { capWeights } from "../clip.js";
+import { clipped, fitClip } from "../clip.js";
 import { type Draws, shares } from "./draws.js";
 import { membersAt, positionsWhere, valuesAt } from "./positions.js";
 import type { Random } from "./random.js";
@@ -28,7 +28,7 @@ export function poisson(members: Uint32Array, weights: Float64Array, size: numbe
 
 /**
  * (n) π = min(1, c p), with the one c that makes the sum `size`: what is cut at 1 goes to the others in proportion, by the
- * water-filling of `capWeights` with the cap 1/size. If fewer than `size` members have p > 0, these have π = 1 and the rest is
+ * water-filling of `fitClip` with the cap 1/size. If fewer than `size` members have p > 0, these have π = 1 and the rest is
  * shared equally.
  *
  * @param probabilities (n), sum 1
@@ -37,6 +37,9 @@ export function poisson(members: Uint32Array, weights: Float64Array, size: numbe
 function inclusionProbabilities(probabilities: Float64Array, size: number): Float64Array {
   const count = probabilities.length;
   const clip = count / size;
-  const cap = clip / count;
-  return capWeights(probabilities, clip).map((p) => (p >= cap ? 1 : Math.min(1, p * size)));
+  const fitted = fitClip(probabilities, clip);
+  return probabilities.map((p) => {
+    const capped = clipped(fitted, p);
+    return capped >= fitted.cap ? 1 : Math.min(1, capped * size);
+  });
 }
