@@ -42,22 +42,23 @@ class AsyncDriver:
         await self._http.aclose()
 
     async def _all(self, calls: Sequence[Call]) -> list[Any]:
-        gate = asyncio.Semaphore(self._in_flight)
+        answers: list[Any] = [None] * len(calls)
+        waiting = iter(enumerate(calls))
 
-        async def one(call: Call) -> Any:
-            async with gate:
-                answer = await self._send(call)
-            if call.done is not None:
-                call.done()
-            return answer
+        async def work() -> None:
+            for place, call in waiting:
+                answers[place] = await self._send(call)
+                if call.done is not None:
+                    call.done()
 
-        tasks = [asyncio.create_task(one(call)) for call in calls]
+        workers = [asyncio.create_task(work()) for _ in range(min(self._in_flight, len(calls)))]
         try:
-            return await asyncio.gather(*tasks)
+            await asyncio.gather(*workers)
         finally:  # after an error, or a cancellation, nothing more is sent
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            for worker in workers:
+                worker.cancel()
+            await asyncio.gather(*workers, return_exceptions=True)
+        return answers
 
     async def _send(self, call: Call) -> Any:
         sending = Sending(self._service, call)

@@ -21,7 +21,7 @@ def decode(kind: Callable[..., T], value: Any) -> T:
         AssayError: the object lacks a field (`unexpected_answer`).
     """
     if not isinstance(value, dict):
-        raise AssayError("unexpected_answer", f"a {_name(kind)} was expected, not {value!r:.80}")
+        raise AssayError("unexpected_answer", f"expected a {_name(kind)}, not {value!r:.80}")
     given: dict[str, Any] = {}
     for name, (hint, required) in _fields(kind).items():
         if name in value:
@@ -29,8 +29,8 @@ def decode(kind: Callable[..., T], value: Any) -> T:
         elif required:
             raise AssayError(
                 "unexpected_answer",
-                f"a {_name(kind)} of the service lacks {name!r}: service and client are of "
-                "different versions",
+                f"the service's {_name(kind)} lacks {name!r}: service and client are of different "
+                "versions",
             )
     return kind(**given)
 

@@ -23,12 +23,9 @@ def settled(call: Call, reply: Reply) -> Any:
     Raises:
         AssayError: the service refused the call, or what answered is no Assay.
     """
-    body = reply.body
-    if reply.headers.get("content-type", "").startswith(LINES):
-        lines = body.rstrip(b"\n").rpartition(b"\n")
-        body = lines[2]
-    value = _parsed(call, reply, body)
-    if reply.status < 300 and not (body is not reply.body and "code" in value):
+    in_lines = reply.headers.get("content-type", "").startswith(LINES)
+    value = _parsed(call, reply, reply.body.splitlines()[-1] if in_lines else reply.body)
+    if reply.status < 300 and not (in_lines and "code" in value):
         return value
     raise _error_of(call, reply, value)
 

@@ -1,0 +1,35 @@
+"""A client of the compiled service, with the shipped model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay import Client
+from service import Service, Start
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="session")
+def service(start_service: Start) -> Service:
+    """The compiled service, in a process of its own."""
+    return start_service(ROOT / "models" / "default")
+
+
+@pytest.fixture(scope="session")
+def client(service: Service) -> Iterator[Client]:
+    """A client of it."""
+    with Client(service.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def pairs() -> list[dict[str, Any]]:
+    """The project's fixture pairs: id, query, document, label, group."""
+    lines = (ROOT / "test" / "fixtures" / "pairs.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
