@@ -94,7 +94,15 @@ class AsyncClient:
         progress: Progress = False,
     ) -> Scores:
         """As `Client.score`."""
-        columns = Columns(id, query, document, text, label, group, tuple(extras))
+        columns = Columns(
+            id=id,
+            query=query,
+            document=document,
+            text=text,
+            label=label,
+            group=group,
+            extras=tuple(extras),
+        )
         options = score_options(
             signals,
             weighting,
@@ -188,7 +196,9 @@ class AsyncClient:
         group: str | None = None,
     ) -> Direction:
         """As `Client.make_direction`."""
-        columns = Columns(id, query, document, text, label, group)
+        columns = Columns(
+            id=id, query=query, document=document, text=text, label=label, group=group
+        )
         fields = without_none(kind=kind, loss=loss, model=model)
         return await self._driver.run(directions.make_direction(name, samples, columns, fields))
 

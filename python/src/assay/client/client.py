@@ -114,7 +114,15 @@ class Client:
             SampleError: a sample has a fault; nothing was sent.
             AssayError: the service refuses or does not answer.
         """
-        columns = Columns(id, query, document, text, label, group, tuple(extras))
+        columns = Columns(
+            id=id,
+            query=query,
+            document=document,
+            text=text,
+            label=label,
+            group=group,
+            extras=tuple(extras),
+        )
         options = score_options(
             signals,
             weighting,
@@ -224,7 +232,9 @@ class Client:
         Raises:
             SampleError: a sample has a fault; nothing was sent.
         """
-        columns = Columns(id, query, document, text, label, group)
+        columns = Columns(
+            id=id, query=query, document=document, text=text, label=label, group=group
+        )
         fields = without_none(kind=kind, loss=loss, model=model)
         return self._driver.run(directions.make_direction(name, samples, columns, fields))
 

@@ -33,7 +33,7 @@ class Attempts:
     """The tries of one call. `draw` gives a number in [0, 1)."""
 
     retry: Retry
-    draw: Callable[[], float] = random.random
+    draw: Callable[[], float] = field(default_factory=lambda: random.random)
     failed: int = 0
     waited_s: float = field(default=0.0, init=False)
 

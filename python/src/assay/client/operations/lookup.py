@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
 from assay.client.answers import Diagnostics, LookUpRow, Snapshot
-from assay.client.call import Call, Json, Plan
+from assay.client.call import Call, Plan
 from assay.client.decode import decode
 from assay.client.errors import NAMED_MAX, AssayError, Fault, SampleError, UnknownIdError
 from assay.client.paths import dataset_path
@@ -97,15 +98,8 @@ def weigh(dataset: str, weighting: Mapping[str, Any]) -> Plan[Snapshot]:
     [answer] = yield [
         Call("POST", f"{dataset_path(dataset)}/weights", content=lambda: body),
     ]
-    diagnostics: Json = answer["diagnostics"]
     found = decode(Snapshot, answer["snapshot"])
-    return Snapshot(
-        found.version,
-        found.as_of,
-        found.samples,
-        found.provenance,
-        decode(Diagnostics, diagnostics),
-    )
+    return replace(found, diagnostics=decode(Diagnostics, answer["diagnostics"]))
 
 
 def _call(ids: list[str], dataset: str) -> Call:
