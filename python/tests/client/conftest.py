@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="session")
-def service(start_service: Start) -> Service:
-    """The compiled service, in a process of its own."""
-    return start_service(ROOT / "models" / "default")
+def service(start_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """The compiled service, in a process of its own. The model `pushed` is there to be replaced."""
+    models = tmp_path_factory.mktemp("models")
+    for name in ("default", "pushed"):
+        shutil.copytree(ROOT / "models" / "default", models / name)
+    return start_service(models / "default")
 
 
 @pytest.fixture(scope="session")

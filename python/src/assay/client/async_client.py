@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -225,3 +225,16 @@ class AsyncClient:
     async def reload_model(self, name: str) -> Model:
         """As `Client.reload_model`."""
         return await self._driver.run(models.reload_model(name))
+
+    async def push_weights(
+        self,
+        source: Any,
+        name: str,
+        *,
+        tokenizer: Any | None = None,
+        provenance: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+    ) -> Model:
+        """As `Client.push_weights`."""
+        plan = models.push_weights(source, name, tokenizer, provenance or {}, metrics or {})
+        return await self._driver.run(plan)
