@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from service import Service, Start
+from service import ROOT, Service, Start
 
-CLI = Path(__file__).parents[2] / "dist" / "cli.js"
+CLI = ROOT / "dist" / "cli.js"
 START_S = 60.0
 
 # Read when torch is imported. The models are tiny: more threads only wait for each other.

@@ -5,15 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from assay import Client
-from service import Service, Start
-
-ROOT = Path(__file__).parents[3]
+from service import ROOT, Service, Start
 
 
 @pytest.fixture(scope="session")

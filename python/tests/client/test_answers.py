@@ -7,7 +7,6 @@ import types
 from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
 
 import pytest
@@ -18,8 +17,9 @@ from assay.client.decode import decode
 from assay.client.requests import Checkpoint
 from assay.client.sending import Limits
 from assay.client.weighting import Share, Weighting
+from service import ROOT
 
-OPENAPI = json.loads((Path(__file__).parents[3] / "openapi" / "openapi.json").read_text("utf-8"))
+OPENAPI = json.loads((ROOT / "openapi" / "openapi.json").read_text("utf-8"))
 SIGNALS = set(get_args(answers.Signal))
 
 

@@ -16,11 +16,11 @@ from assay import AssayError, Client
 from assay.client.push.source import read_source
 from assay.client.push.upload import make_upload
 from assay.export.restore import restore_folder
-from service import Service
+from service import ROOT, Service
 from token_texts import LONG
 
 PAIR = {"query": "usb c cable", "document": "USB-C charging cable, 2 m"}
-SHIPPED = Path(__file__).parents[3] / "models" / "default"
+SHIPPED = ROOT / "models" / "default"
 
 
 @pytest.fixture(scope="module")

@@ -29,6 +29,7 @@ def test_numbers_are_arrays_with_nan_where_there_is_none() -> None:
     assert weights[0] == 0.25
     assert np.isnan(weights[1:]).all()
     assert TABLE.column("weight") == [0.25, None, None]
+    assert {type(value) for value in TABLE.column("loss")} == {float, type(None)}
     assert TABLE["id"] == ["a", None, "c"]
 
 

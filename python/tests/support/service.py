@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)

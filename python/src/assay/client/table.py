@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     import pyarrow
 
 Row = TypeVar("Row")
-ABSENT = object()
 
 
 class Table(Generic[Row]):
@@ -29,7 +28,7 @@ class Table(Generic[Row]):
         return list(self._columns)
 
     def column(self, name: str) -> list[Any]:
-        """A column (N) as a list, None where a row has no value.
+        """A column (N) as a list of floats, booleans, text or lists; None where there is no value.
 
         Raises:
             KeyError: no row has such a value.
@@ -77,7 +76,7 @@ class Table(Generic[Row]):
 def as_array(values: list[Any]) -> Any:
     """Numbers or booleans (N) as a NumPy array, if NumPy is installed; other values unchanged."""
     kinds = {type(value) for value in values if value is not None}
-    if find_spec("numpy") is None or not kinds or not kinds <= {bool, int, float}:
+    if find_spec("numpy") is None or not kinds or not kinds <= {bool, float}:
         return values
     import numpy
 
@@ -91,4 +90,6 @@ def _mapping(row: object) -> dict[str, Any]:
 
 
 def _value(row: object, name: str) -> Any:
-    return None if row is None else _mapping(row).get(name)
+    """A value of a row. Every number is a float: JSON writes 1.0 as 1."""
+    value = None if row is None else _mapping(row).get(name)
+    return float(value) if type(value) is int else value

@@ -76,12 +76,15 @@ def weights(
         UnknownIdError: an id has no weight, and there is no fallback.
         AssayError: the dataset does not exist, or was never weighed (`no_weights`).
     """
-    found = yield from look_up(ids, dataset, limits)
+    names = read_ids(ids)
+    found = yield from look_up(names, dataset, limits)
     if len(found) > 0 and found.snapshot is None:
         raise AssayError("no_weights", f"{dataset} has no weights yet: call weigh({dataset!r})")
-    values = [None if row is None else row["weight"] for row in found]
-    if fallback is None and None in values:
-        lacking = [name for name, w in zip(read_ids(ids), values, strict=True) if w is None]
+    values = found.column("weight") if "weight" in found.columns else [None] * len(found)
+    if fallback is not None:
+        return as_array([float(fallback) if value is None else value for value in values])
+    lacking = [name for name, w in zip(names, values, strict=True) if w is None]
+    if lacking:
         named = ", ".join(map(repr, lacking[:NAMED_MAX]))
         more = f" and {len(lacking) - NAMED_MAX} more" if len(lacking) > NAMED_MAX else ""
         raise UnknownIdError(
@@ -89,7 +92,7 @@ def weights(
             "and weigh again, or pass a fallback",
             lacking,
         )
-    return as_array([fallback if value is None else value for value in values])
+    return as_array(values)
 
 
 def weigh(dataset: str, weighting: Mapping[str, Any]) -> Plan[Snapshot]:
