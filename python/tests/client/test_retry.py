@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import email.utils
+import threading
 import time
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx2
 import pytest
 
-from assay import AssayError
-from assay.client import Retry
+from assay import AssayError, Client
+from assay.client import Limits, Retry
 from assay.client.retry import Attempts, seconds_of
 from fake_service import FakeService, connect, numbered, problem, scored
 
@@ -164,3 +166,39 @@ def test_what_a_broken_try_has_deleted_counts_as_deleted(kind: str) -> None:
     client.delete_dataset("shop")
     with pytest.raises(AssayError, match="dataset_not_found"):
         client.delete_dataset("shop")
+
+
+class Breaking(BaseHTTPRequestHandler):
+    """Closes the connection of every request but each third without an answer."""
+
+    protocol_version = "HTTP/1.1"
+    count = 0
+
+    def do_POST(self) -> None:
+        content = self.rfile.read(int(self.headers["content-length"]))
+        Breaking.count += 1
+        if Breaking.count % 3:
+            self.close_connection = True
+            return
+        request = httpx2.Request("POST", "http://assay.test", content=content)
+        answer = scored(request).content
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_: object) -> None:
+        """Prints nothing."""
+
+
+def test_connections_that_break_are_made_again() -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Breaking) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        with Client(url, retry=QUICK, limits=Limits(samples=1, in_flight=1)) as client:
+            assert list(client.score(numbered(4))["loss"]) == [0, 1, 2, 3]
+        assert Breaking.count == 12
+        server.shutdown()
+    with Client(url) as client, pytest.raises(AssayError, match=f"{url} does not answer"):
+        client.score(numbered(1))
