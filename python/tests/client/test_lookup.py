@@ -71,7 +71,15 @@ def test_a_lookup_keeps_the_order_and_gives_none_where_an_id_is_unknown(kind: st
     assert [None if row is None else row["id"] for row in found] == [None, "2", "13"]
     assert found.snapshot == 1
     assert found.as_of.isoformat() == "2026-11-30T16:11:59.489000+00:00"
-    assert len(connect(kind, FakeService(kept())).lookup([], dataset="shop")) == 0
+
+
+@both
+def test_no_ids_have_no_weights(kind: str) -> None:
+    service = FakeService(kept())
+    client = connect(kind, service)
+    assert len(client.lookup([], dataset="shop")) == 0
+    assert client.weights([], dataset="shop").shape == (0,)
+    assert service.requests == []
 
 
 @both

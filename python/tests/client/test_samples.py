@@ -108,6 +108,7 @@ def test_a_missing_label_is_no_label(label: object) -> None:
         ({"query": 7}, "query", "is 7 (int): give a text"),
         ({"query": "\ud800"}, "query", "holds a lone surrogate"),
         ({"id": 1.0}, "id", "is the float 1.0: give text or an integer"),
+        ({"group": float("nan")}, "group", "is NaN: give text or an integer, or None if there is"),
         ({"id": True}, "id", "is True (bool): give text or an integer"),
         ({"group": ["g"]}, "group", "is ['g'] (list)"),
         ({"extras": {"price": "x"}}, "extras", "price: is 'x' (str)"),

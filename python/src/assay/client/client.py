@@ -38,7 +38,8 @@ class Client:
     """A client of an Assay service.
 
     `key` is a bearer key; without one, ASSAY_API_KEY of the environment is taken, if it is set.
-    `timeout` is how many seconds one request may take. A client may be used from several threads,
+    `timeout` is how many seconds one request may take, and `transport` is in the place of the
+    network, in tests. A client may be used from several threads,
     but not by a process that was forked from its own: make one in each process. Close it, or use it
     in a `with`.
 

@@ -76,7 +76,7 @@ class Table(Generic[Row]):
 def as_array(values: list[Any]) -> Any:
     """Numbers or booleans (N) as a NumPy array, if NumPy is installed; other values unchanged."""
     kinds = {type(value) for value in values if value is not None}
-    if find_spec("numpy") is None or not kinds or not kinds <= {bool, float}:
+    if find_spec("numpy") is None or not kinds <= {bool, float}:
         return values
     import numpy
 

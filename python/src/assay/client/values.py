@@ -45,6 +45,8 @@ def read_name(value: object) -> str | None:
         return None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
+    if isinstance(value, float) and math.isnan(value):
+        raise ValueError("is NaN: give text or an integer, or None if there is none")
     if isinstance(value, float):
         raise ValueError(f"is the float {value}: give text or an integer")
     if not isinstance(value, str):
