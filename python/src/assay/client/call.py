@@ -26,18 +26,13 @@ class Reply:
     body: bytes
 
 
-def same_fault(fault: Fault) -> Fault:
-    """A fault of a request that holds nothing of the caller's rows."""
-    return fault
-
-
 @dataclass(frozen=True)
 class Call:
     """One request.
 
     `content` makes the body when it is sent, so that bodies do not wait in memory. `place` gives a
-    fault of the body the caller's own row and column. `done` is called, never twice at once, after
-    the call has succeeded.
+    fault of the body the caller's own row and column; it is None where the body holds no samples.
+    `done` is called, never twice at once, after the call has succeeded.
     """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
@@ -45,7 +40,7 @@ class Call:
     query: Mapping[str, str] = field(default_factory=dict)
     content: Callable[[], bytes] | None = None
     media_type: str = "application/json"
-    place: Callable[[Fault], Fault] = same_fault
+    place: Callable[[Fault], Fault] | None = None
     done: Callable[[], None] | None = None
 
 

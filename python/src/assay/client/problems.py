@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from assay.client.call import Call, Json, Reply, same_fault
+from assay.client.call import Call, Json, Reply
 from assay.client.errors import AssayError, Fault, sentence_of
 
 LINES = "application/x-ndjson"
@@ -66,16 +66,17 @@ def _error_of(call: Call, reply: Reply, problem: Any) -> AssayError:
 def _fault_of(call: Call, entry: Json) -> Fault:
     message = _with_rows(str(entry["message"]), call)
     match = PATH.fullmatch(str(entry["path"]))
-    if match is None:
+    if match is None or call.place is None:
         return Fault(str(entry["path"]), message)
     return call.place(Fault(_pointer(match), message))
 
 
 def _with_rows(text: str, call: Call) -> str:
     """A sentence of the service in which samples are named as the caller counts them."""
-    if call.place is same_fault:
+    place = call.place
+    if place is None:
         return text
-    return SAMPLE.sub(lambda match: str(call.place(Fault(_pointer(match), ""))).rstrip(" :"), text)
+    return SAMPLE.sub(lambda match: str(place(Fault(_pointer(match), ""))).rstrip(" :"), text)
 
 
 def _pointer(match: re.Match[str]) -> str:
