@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from assay import AssayError
-from assay.client import Limits
+from assay.client import Limits, Retry
 from fake_service import Answer, FakeService, connect, numbered, problem, scored
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
@@ -209,3 +209,24 @@ def test_an_answer_that_is_not_the_services_says_so(kind: str, answer: Answer) -
     with pytest.raises(AssayError, match="Is the URL that of an Assay service") as error:
         connect(kind, FakeService(answer)).score(numbered(1))
     assert error.value.code == "unexpected_answer"
+
+
+@both
+def test_a_stream_that_ends_in_a_problem_is_an_error_and_may_be_tried_again(kind: str) -> None:
+    lines = {"content-type": "application/x-ndjson"}
+    lost = problem(503, "accumulation_lost", "line 2/label was lost").content
+
+    def stream(*parts: bytes) -> httpx2.Response:
+        return httpx2.Response(200, headers=lines, content=b"\n".join(parts) + b"\n")
+
+    retry = Retry(first_s=0.001, total_s=0.1)
+    service = FakeService(lambda _: stream(b'{"samples":1}', lost))
+    with pytest.raises(AssayError, match=r"accumulation_lost \(503\): row 1, label was lost"):
+        connect(kind, service, retry=retry).make_direction("v", numbered(2), kind="loss_gradient")
+    assert len(service.requests) > 1
+    assert service.requests[0].content.count(b"\n") == 1
+    assert dict(service.requests[0].url.params) == {"kind": "loss_gradient"}
+    with pytest.raises(AssayError, match="unexpected_answer"):
+        connect(kind, FakeService(lambda _: stream(b""))).make_direction(
+            "v", numbered(2), kind="loss_gradient"
+        )

@@ -24,7 +24,8 @@ def settled(call: Call, reply: Reply) -> Any:
         AssayError: the service refused the call, or what answered is no Assay.
     """
     in_lines = reply.headers.get("content-type", "").startswith(LINES)
-    value = _parsed(call, reply, reply.body.splitlines()[-1] if in_lines else reply.body)
+    body = reply.body.rstrip().rpartition(b"\n")[2] if in_lines else reply.body
+    value = _parsed(call, reply, body)
     if reply.status < 300 and not (in_lines and "code" in value):
         return value
     raise _error_of(call, reply, value)
