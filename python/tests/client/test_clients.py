@@ -12,9 +12,9 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import pytest
 
-from assay import AsyncClient, Client
+from assay import AssayError, AsyncClient, Client
 from assay.client import Limits
-from fake_service import URL, FakeService, connect, numbered, scored
+from fake_service import URL, FakeService, connect, numbered, problem, scored
 
 
 def methods(kind: type) -> dict[str, Callable[..., object]]:
@@ -63,6 +63,29 @@ def test_a_cancelled_call_ends_its_requests() -> None:
 
     asyncio.run(cell())
     assert ended == [True, True]
+
+
+def test_an_error_ends_the_other_requests() -> None:
+    ended: list[bool] = []
+
+    async def slow(request: httpx2.Request) -> httpx2.Response:
+        if b'"s0"' in request.content:
+            await asyncio.sleep(0.01)
+            return problem(422, "unsuitable_label")
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+        return scored(request)
+
+    async def cell() -> None:
+        limits = Limits(samples=1, in_flight=2)
+        async with AsyncClient(URL, transport=httpx2.MockTransport(slow), limits=limits) as client:
+            with pytest.raises(AssayError, match="unsuitable_label"):
+                await asyncio.wait_for(client.score(numbered(5)), 10)
+
+    asyncio.run(cell())
+    assert ended == [True]
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

@@ -43,14 +43,20 @@ def test_a_module_that_is_being_trained_is_served_and_stays_as_it_is(
     client: Client, ranker: tuple[Any, Any]
 ) -> None:
     module, tokenizer = ranker
-    before = logit(client)
-    shifted(module, 1)
+    torch.manual_seed(0)
+    with (
+        torch.no_grad()
+    ):  # no values that int8 has held: the self-test has to be of the stored ones
+        for value in module.parameters():
+            value += torch.randn_like(value) * value.std().nan_to_num() / 20
+        encoded = tokenizer(*PAIR.values(), return_tensors="pt")
+        expected = float(module.eval()(**encoded).logits)
     module.train()
     values = {name: value.clone() for name, value in module.state_dict().items()}
     model = client.push_weights(
         module, "pushed", tokenizer=tokenizer, provenance={"step": 300}, metrics={"ap": 0.5}
     )
-    assert logit(client) == pytest.approx(before + 1, abs=1e-3)
+    assert logit(client) == pytest.approx(expected, abs=0.2)
     assert model.provenance["step"] == 300
     assert model.metrics == {"ap": 0.5}
     assert client.model("pushed").version == model.version != client.model("default").version
