@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { EarlyEnd, outliveReaders } from "./commands/endings.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addScoreCommand } from "./commands/score.js";
+import { addUpgradeCommand } from "./commands/upgrade.js";
 import { flagOf, readConfig, SETTINGS, type Setting } from "./config.js";
 import { configPage } from "./config-page.js";
 import { AssayError } from "./errors.js";
@@ -29,6 +30,7 @@ serveCommand.action(async (_options, command: Command) => {
 
 addScoreCommand(program);
 addInspectCommand(program);
+addUpgradeCommand(program);
 
 program
   .command("openapi")

@@ -1,6 +1,11 @@
 import type { FastifyInstance } from "fastify";
+import { openStore, type StoreHooks, type StoreSettings } from "./compose-store.js";
 import type { Config } from "./config.js";
 import { AssayError } from "./errors.js";
+import { openJobs } from "./jobs/in-process/jobs.js";
+import { openLooks } from "./jobs/in-process/looks.js";
+import { openThreadExecutor } from "./jobs/in-process/thread-executor.js";
+import type { Jobs, Looks } from "./jobs/port.js";
 import { createLogger, type Logger } from "./observe/log.js";
 import { createMetrics, type Metrics } from "./observe/metrics.js";
 import { observeMemory, observeRankers, observeReplacements } from "./observe/rankers.js";
@@ -9,14 +14,15 @@ import { availableMemory } from "./ranker/memory.js";
 import type { Rankers } from "./ranker/port.js";
 import { openRankers } from "./ranker/rankers.js";
 import type { Store } from "./store/port.js";
+import type { UpgradableStore } from "./store/upgrade.js";
 import { packageVersion } from "./version.js";
-
-const DAY_MS = 86_400_000;
 
 /** The ports of the service, opened from the configuration. `close` drains and closes them. */
 export interface Ports {
   readonly rankers: Rankers;
   readonly store: Store;
+  readonly jobs: Jobs;
+  readonly looks: Looks;
   readonly metrics: Metrics;
   readonly logger: Logger;
   close(): Promise<void>;
@@ -26,7 +32,13 @@ export interface Ports {
 export async function openPorts(config: Config): Promise<Ports> {
   const logger = createLogger(config.logLevel);
   const metrics = createMetrics();
-  const store = await openStore(config, logger);
+  const store = await openStore(config, logged(logger));
+  const looks = openLooks(openThreadExecutor(storeSettings(config)));
+  const jobs = openJobs({
+    executor: openThreadExecutor(storeSettings(config)),
+    onFailed: ({ id, kind, dataset }, error) =>
+      logger.warn({ job: id, kind, dataset, err: error }, "a job failed"),
+  });
   const rankers = await openRankers({
     modelsDirectory: config.modelsDir,
     defaultName: config.defaultModel,
@@ -49,13 +61,15 @@ export async function openPorts(config: Config): Promise<Ports> {
   observeMemory(metrics, rankers);
   async function close(): Promise<void> {
     await rankers.close();
+    await jobs.close();
+    await looks.close();
     await store.close();
   }
   await requireDevices(config, rankers).catch(async (error) => {
     await close();
     throw error;
   });
-  return { rankers, store, metrics, logger, close };
+  return { rankers, store, jobs, looks, metrics, logger, close };
 }
 
 /** Throws `config_invalid` with what is missing if a device that the configuration names cannot be used. */
@@ -72,12 +86,14 @@ async function requireDevices({ device: devices }: Config, rankers: Rankers): Pr
 /** The HTTP service over open ports. */
 export async function composeApp(
   config: Config,
-  { rankers, store, metrics, logger }: Omit<Ports, "close">,
+  { rankers, store, jobs, looks, metrics, logger }: Omit<Ports, "close">,
 ): Promise<FastifyInstance> {
   const { buildApp } = await import("./http/app.js");
   return buildApp({
     rankers,
     store,
+    jobs,
+    looks,
     metrics,
     logger,
     apiKeys: config.apiKeys,
@@ -86,28 +102,28 @@ export async function composeApp(
   });
 }
 
-/** Loads only the adapter that is used, because loading the other one takes a tenth of a second. */
-async function openStore(config: Config, logger: Logger): Promise<Store> {
-  const { redisUrl, dataDir, digestKey, outputsDays, outputsBytesMax } = config;
-  const kept = { digestKey, outputsTtlMs: outputsDays * DAY_MS, outputsBytesMax };
-  if (redisUrl === undefined) {
-    const { openEmbeddedStore } = await import("./store/embedded/store.js");
-    return openEmbeddedStore({ directory: dataDir, ...kept });
-  }
-  const { openRedisStore } = await import("./store/redis/store.js");
-  const store = openRedisStore({
-    url: redisUrl,
-    ...kept,
+/** The store, opened so that nothing but an upgrade may use it. */
+export async function openStoreToUpgrade(config: Config): Promise<Store & UpgradableStore> {
+  return openStore(config, { ...logged(createLogger(config.logLevel)), upgrading: true });
+}
+
+/** Logs when Redis is lost and when it is back. */
+function logged(logger: Logger): StoreHooks {
+  return {
     onChange(lost) {
       if (lost === null) logger.info("connected to Redis");
       else logger.warn({ reason: lost }, "Redis cannot be used");
     },
-  });
-  try {
-    await store.tried();
-  } catch (error) {
-    await store.close();
-    throw error;
-  }
-  return store;
+  };
+}
+
+/** Only the settings of the store: a thread takes no functions. */
+function storeSettings({
+  redisUrl,
+  dataDir,
+  digestKey,
+  outputsDays,
+  outputsBytesMax,
+}: Config): StoreSettings {
+  return { redisUrl, dataDir, digestKey, outputsDays, outputsBytesMax };
 }

@@ -1,5 +1,6 @@
 import { composeApp } from "../compose.js";
 import { readConfig } from "../config.js";
+import type { Jobs, Looks } from "../jobs/port.js";
 import { createLogger } from "../observe/log.js";
 import { createMetrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
@@ -11,6 +12,8 @@ export async function printOpenApi(): Promise<void> {
   const app = await composeApp(readConfig({}), {
     rankers: undefined as unknown as Rankers,
     store: undefined as unknown as Store,
+    jobs: undefined as unknown as Jobs,
+    looks: undefined as unknown as Looks,
     metrics: createMetrics(),
     logger: createLogger("silent"),
   });

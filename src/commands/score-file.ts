@@ -2,7 +2,7 @@ import { openPorts, type Ports } from "../compose.js";
 import { type Config, readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
 import { isGroupLoss, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
-import { weigh } from "../importance/weights.js";
+import { multiplierOf, weigh } from "../importance/weights.js";
 import { startStopwatch } from "../observe/stopwatch.js";
 import type { Caller, Precision } from "../ranker/port.js";
 import { defaultSignals } from "../scoring/batch/plan.js";
@@ -226,13 +226,14 @@ function inWordsOf(batch: readonly FiledSample[]): (error: unknown) => never {
 function weighRows(rows: readonly OutputRow[], weighting: WeightingRequest): OutputRow[] {
   // Every row has the signals: each batch had the weighting in its request, which is refused if a sample lacks a signal.
   const scores = weighedScores(weighting, (signal) => rows.map((row) => row[signal] as number));
-  const { weights, multipliers, diagnostics } = weigh(scores, weighOptions(weighting));
+  const options = weighOptions(weighting);
+  const { weights, diagnostics } = weigh(scores, options);
   for (const sentence of diagnostics.advice) process.stderr.write(`${sentence}\n`);
-  return rows.map((row, index) => ({
-    ...row,
-    weight: weights[index] as number,
-    ...(multipliers !== null && { multiplier: multipliers[index] as number | null }),
-  }));
+  return rows.map((row, index) => {
+    const weight = weights[index] as number;
+    const drawn = options.role === "probability";
+    return { ...row, weight, ...(drawn && { multiplier: multiplierOf(weight, weights.length) }) };
+  });
 }
 
 /** Waits until the model is ready, without a time limit. Throws `model_not_ready` if it fails, or the reason of the signal. */

@@ -18,7 +18,7 @@ export function addScoreCommand(program: Command): void {
     )
     .argument(
       "<file>",
-      "file with the fields or columns id, query and document (or text), label, group, reference_loss, extras.NAME; - is standard input",
+      "file with the fields or columns id, query and document (or text), label, group, source, reference_loss, extras.NAME; - is standard input",
     )
     .addOption(
       new Option("--from <format>", "format of the input, if its name does not say it").choices(

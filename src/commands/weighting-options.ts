@@ -15,8 +15,8 @@ import { weightingSchema } from "../scoring/requests/weighting-schema.js";
 import { inWordsOfOptions, optionOf } from "./option-faults.js";
 import { decimal } from "./option-values.js";
 
-/** A weighting as it is given on the command line. It reads one signal; only HTTP takes a mix. */
-export interface WeightingOptions extends Partial<OptionValues> {
+/** A weighting as it is given on the command line. It reads one signal; only HTTP takes a mix, a base and balance. */
+export interface WeightingOptions extends Partial<Omit<OptionValues, "base" | "balance">> {
   readonly scheme?: SchemeName;
   readonly weighBy?: SignalName;
 }

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, LogController } from "fastify";
+import type { Jobs, Looks } from "../jobs/port.js";
 import type { Logger } from "../observe/log.js";
 import type { Metrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
@@ -22,6 +23,8 @@ import { refuseMalformed } from "./raw-problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
 import { directionRoutes } from "./routes/directions.js";
 import { healthRoutes } from "./routes/health.js";
+import { jobRoutes } from "./routes/jobs.js";
+import { lookRoutes } from "./routes/looks.js";
 import { modelRoutes } from "./routes/models.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
@@ -31,6 +34,8 @@ import { createBoundedServer } from "./server.js";
 export interface AppOptions {
   readonly rankers: Rankers;
   readonly store: Store;
+  readonly jobs: Jobs;
+  readonly looks: Looks;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly apiKeys: readonly string[];
@@ -40,7 +45,7 @@ export interface AppOptions {
 
 /** The HTTP service over the given ports. It does not listen, and it does not close the ports. */
 export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
-  const { rankers, store, metrics, limits } = options;
+  const { rankers, store, jobs, looks, metrics, limits } = options;
   const loggerInstance: FastifyBaseLogger = options.logger;
   const app: FastifyInstance = Fastify({
     loggerInstance,
@@ -74,7 +79,9 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));
   await app.register(datasetRoutes({ store }));
   await app.register(sampleRoutes({ rankers, store }, limits));
-  await app.register(weightRoutes({ rankers, store }));
+  await app.register(weightRoutes({ rankers, store, jobs }));
+  await app.register(lookRoutes({ rankers, looks }));
+  await app.register(jobRoutes(jobs));
   await app.register(directionRoutes({ rankers, store }, limits));
   await app.register(modelRoutes(rankers));
   await app.register(healthRoutes({ rankers, store }, metrics));

@@ -21,6 +21,7 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
       tags: [
         { name: "score", description: "Signals and weights of a batch" },
         { name: "datasets", description: "Samples that the service remembers by id" },
+        { name: "jobs", description: "Work on whole datasets that takes long" },
         { name: "directions", description: "Vectors in parameter space that samples are measured against" },
         { name: "models", description: "The exported rankers" },
         { name: "operation", description: "Health and metrics" },

@@ -31,6 +31,9 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   weights_invalid: 422,
   dataset_not_found: 404,
   sample_not_found: 404,
+  snapshot_not_found: 404,
+  idempotency_conflict: 409,
+  job_not_found: 404,
   direction_not_found: 404,
   direction_stale: 409,
   direction_undefined: 422,
@@ -49,6 +52,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   store_unavailable: 503,
   store_full: 503,
   store_corrupt: 500,
+  store_outdated: 503,
+  store_newer: 503,
   shutting_down: 503,
   config_invalid: 500,
   input_invalid: 400,
@@ -112,12 +117,21 @@ export function describeProblem(
   if (EXPECTED.has(error.code))
     request.log.info({ code: error.code, reason: error.message }, "request not done");
   else if (status >= 500) request.log.error({ err: error }, "request failed");
-  return { error, problem: problemOf(error.code, status, detailOf(error, request.id), error.faults) };
+  return { error, problem: describeError(error, `Request ${request.id}`) };
+}
+
+/**
+ * The problem that tells an error of the catalogue.
+ *
+ * @param what failed, for an error whose reason only the log tells
+ */
+export function describeError(error: AssayError, what: string): Problem {
+  return problemOf(error.code, STATUS[error.code], detailOf(error, what), error.faults);
 }
 
 /** The detail that a client may read. Internal reasons, paths and addresses belong in the log alone. */
-function detailOf({ code, message }: AssayError, requestId: string): string {
-  if (code === "internal") return `Request ${requestId} failed: the service's log has the reason`;
+function detailOf({ code, message }: AssayError, what: string): string {
+  if (code === "internal") return `${what} failed: the service's log has the reason`;
   return STATUS[code] >= 500 || OF_MODELS.has(code) ? withoutPlaces(message) : message;
 }
 
@@ -131,7 +145,7 @@ export interface Problem {
   readonly status: number;
   readonly code: ErrorCode;
   readonly detail: string;
-  readonly faults?: readonly { readonly path: string; readonly message: string }[];
+  readonly faults?: { path: string; message: string }[];
 }
 
 /** At most this many faults are listed. The detail says how many there are. */

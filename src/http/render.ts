@@ -4,10 +4,12 @@ import type { EstimatedWeighting } from "../importance/estimated-weights.js";
 import type { SignalName } from "../importance/types.js";
 import type { Weighting } from "../importance/weights.js";
 import type { EstimatedNorms } from "../scoring/batch/estimated-norms.js";
+import { EXTRAS_PREFIX } from "../scoring/datasets/keep.js";
 import type { LookUp, RememberedSample } from "../scoring/datasets/remembered.js";
+import type { DatasetWeighting } from "../scoring/datasets/weigh-dataset.js";
 import type { KnownDirection } from "../scoring/directions/known.js";
 import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
-import type { datasetSummarySchema, snapshotSchema } from "./schemas/dataset.js";
+import type { datasetSummarySchema, snapshotSchema, weighAnswerSchema } from "./schemas/dataset.js";
 import type { diagnosticsSchema } from "./schemas/diagnostics.js";
 import type { directionSchema } from "./schemas/direction.js";
 import type { fractionSchema } from "./schemas/score.js";
@@ -50,9 +52,25 @@ export function renderSnapshot({
   version,
   createdAtMs,
   samples,
+  weightSum,
   provenance,
 }: SnapshotInfo): z.infer<typeof snapshotSchema> {
-  return { version, as_of: renderTime(createdAtMs), samples, provenance: { ...provenance } };
+  return {
+    version,
+    as_of: renderTime(createdAtMs),
+    samples,
+    weight_sum: weightSum,
+    provenance: { ...provenance },
+  };
+}
+
+/** A weighting of a dataset, and what its figures say. */
+export function renderWeighing({
+  snapshot,
+  diagnostics,
+  advice,
+}: DatasetWeighting): z.infer<typeof weighAnswerSchema> {
+  return { snapshot: renderSnapshot(snapshot), diagnostics: renderDiagnostics(diagnostics, advice) };
 }
 
 export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSummarySchema> {
@@ -63,13 +81,44 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
     updated_at: renderTime(summary.updatedAtMs),
     models: [...summary.samplesByModel.keys()],
     samples_by_model: Object.fromEntries(summary.samplesByModel),
+    samples_by_source: Object.fromEntries(summary.samplesBySource),
     snapshot: summary.snapshot === null ? null : renderSnapshot(summary.snapshot),
   };
 }
 
-/** A remembered sample's id, weight and signals. */
+/** A remembered sample's id, weight, signals and extras. */
 export function renderRemembered({ id, record, weight, stale }: RememberedSample) {
-  return { id, weight, ...Object.fromEntries(record.signals), stale };
+  const { signals, extras } = splitExtras(record.signals);
+  return { id, weight, ...signals, extras, stale };
+}
+
+/** The same with what the dataset remembers beside the signals. */
+export function renderSample(sample: RememberedSample) {
+  const { label, group, source, loss, model, scoredAtMs } = sample.record;
+  return {
+    ...renderRemembered(sample),
+    label: label === null || typeof label === "number" ? label : [...label],
+    group,
+    source,
+    loss_name: loss,
+    model,
+    scored_at: renderTime(scoredAtMs),
+  };
+}
+
+/** Signals and extras of a record, each by its own name. */
+function splitExtras(kept: ReadonlyMap<string, number>): {
+  signals: Record<string, number>;
+  extras: Record<string, number>;
+} {
+  const isExtra = ([name]: [string, number]): boolean => name.startsWith(EXTRAS_PREFIX);
+  const entries = [...kept];
+  return {
+    signals: Object.fromEntries(entries.filter((each) => !isExtra(each))),
+    extras: Object.fromEntries(
+      entries.filter(isExtra).map(([name, value]) => [name.slice(EXTRAS_PREFIX.length), value]),
+    ),
+  };
 }
 
 /** The same for each id in turn; null if the id is unknown. */
@@ -82,7 +131,10 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
     const weight = weights[index] as number;
     const result: RenderedSample = { id, weight: Number.isNaN(weight) ? null : weight };
     const row = index * signalsMax;
-    for (let s = 0; s < names.length; s++) result[names[s] as SignalName] = signals[row + s] as number;
+    for (let s = 0; s < names.length; s++) {
+      const name = names[s] as string;
+      if (!name.startsWith(EXTRAS_PREFIX)) result[name as SignalName] = signals[row + s] as number;
+    }
     result.stale = staleShapes[kind] as boolean;
     return result as Required<Pick<RenderedSample, "stale">> & RenderedSample;
   });

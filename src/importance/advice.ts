@@ -1,3 +1,4 @@
+import { largest } from "./columns.js";
 import type { ParetoTail } from "./pareto.js";
 import type { WeighOptions } from "./weigh-options.js";
 
@@ -7,11 +8,16 @@ export interface Figures {
   readonly effectiveSampleSize: number;
   /** Largest weight, in the unit of the answer: a fraction of 1, or a multiple of the mean. */
   readonly maxWeight: number;
+  /** Of the weights before the clip, because a clip hides the tail. */
   readonly pareto: ParetoTail;
+  /** Whether the clip lowered the largest weight. */
+  readonly clipped: boolean;
   /** τ = √(N Σp²) ≥ 1: how much drawing by the weights reduces variance (Katharopoulos & Fleuret 2018, arXiv:1803.00942). */
   readonly tau: number;
-  /** Every score is 0. Then all weights are equal under every scheme. */
+  /** Every score is 0. Then all raw weights are equal under every scheme. */
   readonly allZero: boolean;
+  /** Every product of raw weight and base is 0. Then neither of them counts. */
+  readonly zeroProducts: boolean;
 }
 
 /** The advice mentions an effective sample size below this fraction of N. */
@@ -35,16 +41,23 @@ export function adviseOn(figures: Figures, weights: Float64Array, options: Weigh
   return all.filter((sentence) => sentence !== null);
 }
 
-function onZeros({ allZero }: Figures, { scheme }: WeighOptions): string | null {
-  return allZero && scheme !== "uniform" ? "All scores are 0, so every weight is equal." : null;
+function onZeros({ allZero, zeroProducts }: Figures, { scheme, base, balance }: WeighOptions): string | null {
+  if (zeroProducts)
+    return `The base ${base} is 0 for every sample that the scheme gives a weight, so scheme and base are left out. Check the base.`;
+  if (!allZero || scheme === "uniform") return null;
+  return base === null && !balance
+    ? "All scores are 0, so every weight is equal."
+    : "All scores are 0, so the scheme weighs every sample alike.";
 }
 
-function onTail({ pareto: { k, threshold } }: Figures): string | null {
+function onTail({ pareto: { k, threshold }, clipped }: Figures): string | null {
   if (k === null || threshold === null || k <= threshold) return null;
-  return (
-    `Pareto k̂ is ${k.toFixed(2)}, above ${threshold.toFixed(2)}: a few samples decide every average under ` +
-    "these weights. Raise smoothing or set a lower clip."
-  );
+  const [found, limit] = [k.toFixed(2), threshold.toFixed(2)];
+  return clipped
+    ? `Pareto k̂ of the weights before the clip is ${found}, above ${limit}: the tail is so heavy that the clip decides how ` +
+        "much the largest scores count. Check the labels of these samples."
+    : `Pareto k̂ is ${found}, above ${limit}: a few samples decide every average under these weights. Raise smoothing or ` +
+        "set a lower clip.";
 }
 
 function onEffectiveSampleSize({ effectiveSampleSize }: Figures, weights: Float64Array): string | null {
@@ -54,14 +67,15 @@ function onEffectiveSampleSize({ effectiveSampleSize }: Figures, weights: Float6
 }
 
 function onLargest(weights: Float64Array): string | null {
-  const largest = weights.reduce((a, b) => Math.max(a, b));
+  const peak = largest(weights);
   // With one or two samples, one always carries at least half.
-  if (weights.length <= 2 || largest <= ONE_SAMPLE_FRACTION_MAX) return null;
-  return `One sample carries ${percent(largest)} of the weight. Check its label and its text.`;
+  if (weights.length <= 2 || peak <= ONE_SAMPLE_FRACTION_MAX) return null;
+  return `One sample carries ${percent(peak)} of the weight. Check its label and its text.`;
 }
 
 function onNeverDrawn(weights: Float64Array): string | null {
-  const zeros = weights.reduce((count, p) => count + (p === 0 ? 1 : 0), 0);
+  let zeros = 0;
+  for (let index = 0; index < weights.length; index += 1) if (weights[index] === 0) zeros += 1;
   if (zeros === 0) return null;
   const who = zeros === 1 ? "One sample has" : `${zeros} samples have`;
   const they = zeros === 1 ? "It is" : "They are";

@@ -26,3 +26,17 @@ export function completeColumn(columns: SignalColumns, name: SignalName): Float6
   }
   return values;
 }
+
+/** The largest of (N) values; −Infinity if N is 0. */
+export function largest(values: Float64Array): number {
+  let peak = Number.NEGATIVE_INFINITY;
+  for (let index = 0; index < values.length; index += 1) peak = Math.max(peak, values[index] as number);
+  return peak;
+}
+
+/** The smallest of (N) values; Infinity if N is 0. */
+export function smallest(values: Float64Array): number {
+  let least = Number.POSITIVE_INFINITY;
+  for (let index = 0; index < values.length; index += 1) least = Math.min(least, values[index] as number);
+  return least;
+}

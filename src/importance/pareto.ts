@@ -1,3 +1,4 @@
+import { largestOf } from "./largest-of.js";
 import { sum } from "./sum.js";
 
 /** How heavy the upper tail of a set of weights is. */
@@ -15,7 +16,7 @@ export interface ParetoTail {
 /** PSIS fits no tail of fewer than five weights; ⌊S/5⌋ reaches five at S = 25. */
 const TAIL_MIN = 5;
 const SAMPLES_MIN = 25;
-/** If a weight exceeds the cutoff by less than this, relative to the largest weight, the difference is rounding. */
+/** If two weights differ by less than this, relative to the largest weight, the difference is rounding. */
 const RISE_MIN = 1e-12;
 
 /**
@@ -24,7 +25,7 @@ const RISE_MIN = 1e-12;
  * with M = ⌊3√S⌋ if S > 225, else ⌊S/5⌋. The fit is to the amounts by which the M largest weights exceed the cutoff.
  * k̂ ← (M k + 5)/(M + 10) moves the estimate of a short tail towards 0.5. Averages are reliable if k̂ is below
  * min(1 − 1/log₁₀ S, 0.7). The tail's variance is finite for k < ½, its mean for k < 1. Weights equal to the cutoff do not count
- * among the M, as in ArviZ.
+ * among the M, as in ArviZ. If those that count are all equal, no distribution fits them (Vehtari et al. leave k̂ undefined).
  *
  * @param weights (S), at least 0, in any unit
  */
@@ -34,14 +35,18 @@ export function paretoTail(weights: Float64Array): ParetoTail {
     return absent(0, `Pareto k̂ needs at least ${SAMPLES_MIN} samples, but there are ${count}`);
   }
   const longest = Math.floor(count > 225 ? 3 * Math.sqrt(count) : count / 5);
-  const ascending = weights.toSorted();
-  const cutoff = ascending[count - longest - 1] as number;
-  const riseMin = RISE_MIN * (ascending[count - 1] as number);
+  const ascending = largestOf(weights, longest + 1);
+  const cutoff = ascending[0] as number;
+  const riseMin = RISE_MIN * (ascending[longest] as number);
   const exceedances = ascending
-    .subarray(count - longest)
+    .subarray(1)
     .map((w) => w - cutoff)
     .filter((x) => x > riseMin);
   const tail = exceedances.length;
+  const spread = tail === 0 ? 0 : (exceedances[tail - 1] as number) - (exceedances[0] as number);
+  if (tail === 0 || (tail >= TAIL_MIN && spread <= riseMin)) {
+    return absent(tail, `the ${tail || longest} largest weights are all equal, so they have no tail to fit`);
+  }
   if (tail < TAIL_MIN) {
     return absent(
       tail,

@@ -1,4 +1,7 @@
+import { largest, smallest } from "./columns.js";
+import { type RankQuantiles, rankQuantiles, rankWithin } from "./rank-quantiles.js";
 import { ranksOf } from "./ranks.js";
+import { sorted } from "./sorted.js";
 import type { SchemeName, SignalName } from "./types.js";
 import type { OptionValues } from "./weigh-options.js";
 
@@ -25,62 +28,104 @@ export const SCHEME_RULES: Readonly<Record<SchemeName, SchemeRule>> = {
 };
 
 /**
+ * A scheme with what it keeps of N scores, so that it weighs a further score in the same way. Plain JSON. `peak` is the largest
+ * score, `least` the smallest (for `unit_gradient`, of max(s, ε)).
+ */
+export type FittedScheme =
+  | { readonly scheme: "proportional"; readonly alpha: number; readonly peak: number }
+  | { readonly scheme: "softmax"; readonly temperature: number; readonly peak: number }
+  | { readonly scheme: "rank"; readonly quantiles: RankQuantiles }
+  | { readonly scheme: "inverse"; readonly epsilon: number; readonly least: number }
+  | { readonly scheme: "uniform" }
+  | {
+      readonly scheme: "unit_gradient";
+      readonly lambda: number;
+      readonly epsilon: number;
+      readonly least: number;
+    };
+
+export interface RawWeights {
+  /** (N) at least 0, at least one of them positive. */
+  readonly raw: Float64Array;
+  readonly fitted: FittedScheme;
+}
+
+/**
  * Weights up to a common factor. Scores are taken relative to their extreme, so the largest raw weight is 1 (for `rank`, at most
  * N). Nothing overflows for scores from 5e-324 to the largest double.
  *
  * @param scores (N), finite, N ≥ 1; at least 0 if the scheme's rule says so
- * @returns (N), at least 0, at least one of them positive
  */
 export function rawWeights(
   scores: Float64Array,
   scheme: SchemeName,
+  parameters: SchemeParameters,
+): RawWeights {
+  if (scheme === "rank") {
+    const order = sorted(scores);
+    return { raw: ranksOf(scores, order), fitted: { scheme, quantiles: rankQuantiles(scores, order) } };
+  }
+  const fitted = fitScheme(scores, scheme, parameters);
+  const raw = new Float64Array(scores.length);
+  for (let index = 0; index < raw.length; index += 1) raw[index] = rawWeight(fitted, scores[index] as number);
+  return { raw, fitted };
+}
+
+function fitScheme(
+  scores: Float64Array,
+  scheme: Exclude<SchemeName, "rank">,
   { alpha, temperature, epsilon, lambda }: SchemeParameters,
-): Float64Array {
+): FittedScheme {
   switch (scheme) {
     case "proportional":
-      return proportional(scores, alpha);
-    case "softmax": {
-      const peak = largest(scores);
-      return scores.map((s) => Math.exp((s - peak) / temperature));
-    }
-    case "rank":
-      return ranksOf(scores);
-    case "inverse": {
-      // (m + ε)/(s + ε) with m the smallest score, written so that s + ε cannot overflow.
-      const least = smallest(scores);
-      return scores.map((s) => 1 / (1 + (s - least) / (least + epsilon)));
-    }
+      return { scheme, alpha, peak: largest(scores) };
+    case "softmax":
+      return { scheme, temperature, peak: largest(scores) };
+    case "inverse":
+      return { scheme, epsilon, least: smallest(scores) };
     case "uniform":
-      return new Float64Array(scores.length).fill(1);
+      return { scheme };
     case "unit_gradient":
-      return unitGradient(scores, lambda, epsilon);
+      return { scheme, lambda, epsilon, least: Math.max(smallest(scores), epsilon) };
   }
 }
 
-/** s^α. If all scores are 0, the weights are uniform. */
-function proportional(scores: Float64Array, alpha: number): Float64Array {
-  const peak = largest(scores);
-  return scores.map((s) => (peak === 0 ? 1 : (s / peak) ** alpha));
+/**
+ * Weight of one score, in the unit of `rawWeights`. It is above 1 if the score is beyond the extreme of the N scores. Under `rank`
+ * it is as exact as `rankWithin`.
+ */
+export function rawWeight(fitted: FittedScheme, score: number): number {
+  switch (fitted.scheme) {
+    case "proportional":
+      // If all scores are 0, the weights are uniform.
+      return fitted.peak === 0 ? 1 : (score / fitted.peak) ** fitted.alpha;
+    case "softmax":
+      return Math.exp((score - fitted.peak) / fitted.temperature);
+    case "rank":
+      return rankWithin(fitted.quantiles, score);
+    case "inverse":
+      return inverse(score, fitted.least, fitted.epsilon);
+    case "uniform":
+      return 1;
+    case "unit_gradient":
+      return unitGradient(Math.max(score, fitted.epsilon), fitted.least, fitted.lambda);
+  }
+}
+
+/** (m + ε)/(s + ε) with m the smallest score, written so that no sum of a score and ε that could overflow occurs. */
+function inverse(score: number, least: number, epsilon: number): number {
+  if (score < least) return least / (score + epsilon) + epsilon / (score + epsilon);
+  return 1 / (1 + (score - least) / (least + epsilon));
 }
 
 /**
- * 1 + λ/max(s, ε) of gradient norms s. This weight adds λ times the unit gradient ∇ℓ_i/‖∇ℓ_i‖ to ∇ℓ_i, so the step ∇L becomes
- * ∇L + λE[∇ℓ/‖∇ℓ‖]. With m = max(s, ε) and m₀ the smallest m, the weight relative to the largest weight is
- * (m₀ + λ m₀/m)/(m₀ + λ). Its terms are divided by the larger of m₀ and λ, so that the sum cannot overflow.
+ * 1 + λ/m of m = max(s, ε), s a gradient norm. This weight adds λ times the unit gradient ∇ℓ_i/‖∇ℓ_i‖ to ∇ℓ_i, so the step ∇L
+ * becomes ∇L + λE[∇ℓ/‖∇ℓ‖]. With m₀ the smallest m, the weight relative to the largest weight is (m₀ + λ m₀/m)/(m₀ + λ). Its
+ * terms are divided by the larger of m₀ and λ, so that the sum cannot overflow.
  */
-function unitGradient(norms: Float64Array, lambda: number, epsilon: number): Float64Array {
-  const divisors = norms.map((norm) => Math.max(norm, epsilon));
-  const least = smallest(divisors);
+function unitGradient(divisor: number, least: number, lambda: number): number {
   const unit = Math.max(least, lambda);
   const loss = least / unit;
   const direction = lambda / unit;
-  return divisors.map((divisor) => (loss + direction * (least / divisor)) / (loss + direction));
-}
-
-function largest(values: Float64Array): number {
-  return values.reduce((a, b) => Math.max(a, b));
-}
-
-function smallest(values: Float64Array): number {
-  return values.reduce((a, b) => Math.min(a, b));
+  return (loss + direction * (least / divisor)) / (loss + direction);
 }

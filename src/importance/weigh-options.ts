@@ -1,5 +1,8 @@
 import type { SchemeName } from "./types.js";
 
+/** Longest name of a sample's extra. */
+export const EXTRA_NAME_CHARS_MAX = 64;
+
 /** `sum`: weights in [0, 1] that sum to 1. `mean`: weights whose mean is 1. */
 export const NORMALISATIONS = ["sum", "mean"] as const;
 export type Normalisation = (typeof NORMALISATIONS)[number];
@@ -8,22 +11,27 @@ export type Normalisation = (typeof NORMALISATIONS)[number];
 export const ROLES = ["multiplier", "probability"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** What every option has: its default value, and its meaning for the API and the command line. */
-interface OptionRule<V> {
+/** What every option has: its default value, and its meaning for the API. */
+interface ApiRule<V> {
   readonly default: V;
   /** The description in the API. For numbers, default and bounds are added to it. */
   readonly meaning: string;
+}
+
+/** An option that the command line has too. */
+interface OptionRule<V> extends ApiRule<V> {
   /** Name of the value on the command line. */
   readonly placeholder: string;
   /** The description on the command line, if it differs from `meaning`. */
   readonly help?: string;
 }
 
-/** A finite number. One of `atLeast` and `above` gives its lower bound. */
+/** A finite number, whole if `whole` is set. One of `atLeast` and `above` gives its lower bound. */
 export interface NumberRule<V extends number | null = number | null> extends OptionRule<V> {
   readonly atLeast?: number;
   readonly above?: number;
   readonly atMost?: number;
+  readonly whole?: true;
   /** The largest value in a request, if it is lower than the largest that the formula takes. */
   readonly requestAtMost?: number;
 }
@@ -32,6 +40,14 @@ export interface NumberRule<V extends number | null = number | null> extends Opt
 export interface ChoiceRule<V extends string = string> extends OptionRule<V> {
   readonly choices: readonly V[];
 }
+
+/** A name that the user chooses. It has no default. */
+export interface NameRule extends ApiRule<string | null> {
+  readonly charsMax: number;
+}
+
+/** On or off. */
+export type FlagRule = ApiRule<boolean>;
 
 const role: ChoiceRule<Role> = {
   default: "multiplier",
@@ -93,7 +109,24 @@ export const CHOICE_OPTIONS = {
   normalise,
 };
 
-const OPTIONS = { ...CHOICE_OPTIONS, ...NUMBER_OPTIONS };
+const base: NameRule = {
+  default: null,
+  charsMax: EXTRA_NAME_CHARS_MAX,
+  meaning:
+    "Name of a sample's extra, such as `impressions`: a number of at least 0 that multiplies the scheme's weight. Every sample needs it.",
+};
+
+const balance: FlagRule = {
+  default: false,
+  meaning:
+    "Whether to multiply by the inverse frequency of the sample's class, which needs a hard label of every sample",
+};
+
+/** The options that multiply the scheme's weight by something else of the sample. Only the API has them. */
+export const NAME_OPTIONS = { base };
+export const FLAG_OPTIONS = { balance };
+
+const OPTIONS = { ...CHOICE_OPTIONS, ...NUMBER_OPTIONS, ...NAME_OPTIONS, ...FLAG_OPTIONS };
 
 /** The values of all options except the scheme. */
 export type OptionValues = Defaults<typeof OPTIONS>;
@@ -126,19 +159,20 @@ export function namesOf<T extends object>(table: T): Extract<keyof T, string>[] 
 }
 
 /** The bound that the value violates, in words; null if it violates none. */
-function rangeMissed(value: number, { atLeast, above, atMost }: NumberRule): string | null {
+export function rangeMissed(value: number, { atLeast, above, atMost, whole }: NumberRule): string | null {
   if (!Number.isFinite(value)) return "finite";
+  if (whole === true && !Number.isInteger(value)) return "a whole number";
   if (atLeast !== undefined && value < atLeast) return `at least ${atLeast}`;
   if (above !== undefined && value <= above) return `above ${above}`;
   return atMost !== undefined && value > atMost ? `at most ${atMost}` : null;
 }
 
-type Defaults<T extends Readonly<Record<string, OptionRule<unknown>>>> = {
+type Defaults<T extends Readonly<Record<string, ApiRule<unknown>>>> = {
   readonly [Name in keyof T]: T[Name]["default"];
 };
 
-function defaultsOf<T extends Readonly<Record<string, OptionRule<unknown>>>>(rules: T): Defaults<T>;
-function defaultsOf(rules: Readonly<Record<string, OptionRule<unknown>>>): object {
+function defaultsOf<T extends Readonly<Record<string, ApiRule<unknown>>>>(rules: T): Defaults<T>;
+function defaultsOf(rules: Readonly<Record<string, ApiRule<unknown>>>): object {
   return Object.fromEntries(Object.entries(rules).map(([name, rule]) => [name, rule.default]));
 }
 

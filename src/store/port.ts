@@ -24,21 +24,22 @@ export interface OutputsRecord extends Readonly<Partial<Record<OutputsPart, Floa
 /** A sample's label as it was posted: a number, K probabilities, or null. */
 export type StoredLabel = number | readonly number[] | null;
 
-/** The record of one sample of a dataset: its newest scoring. It is durable. */
-export interface SampleRecord {
-  readonly outputsKey: OutputsKey;
-  /** The model that scored it: `name@version`. It is kept once per dataset, so it takes only a few bytes in a record. */
-  readonly model: string;
-  /** The loss with which the signals were computed. It is kept like `model`. */
-  readonly loss: string;
+/**
+ * The record of one sample of a dataset: its newest scoring. It is durable. What many samples have in common is kept once per
+ * dataset (see `SampleShape`), so it takes only a few bytes in a record.
+ */
+export interface SampleRecord extends Omit<SampleShape, "signals"> {
+  /** Null if Assay did not run a model on the text. */
+  readonly outputsKey: OutputsKey | null;
+  /** 6 bytes of a keyed digest of the text, which do not depend on the model; null if unknown. */
+  readonly textDigest: Buffer | null;
   readonly label: StoredLabel;
   /**
-   * Names of the directions along which signals were measured, in the caller's form; may be empty. They are kept like `model`.
+   * The query of pairwise and listwise losses: 8 bytes of a keyed digest in hex. A record that version 1a1e855 wrote has the
+   * group itself.
    */
-  readonly directions: readonly string[];
-  /** The query of pairwise and listwise losses, at most 256 bytes. */
   readonly group: string | null;
-  /** Signal name → value in float32; NaN never occurs. */
+  /** Signal name → value in float32; NaN never occurs. A kept extra has the name `extras.NAME`. */
   readonly signals: ReadonlyMap<string, number>;
   /** Milliseconds since the epoch. */
   readonly scoredAtMs: number;
@@ -61,6 +62,8 @@ export interface DatasetSummary {
   readonly updatedAtMs: number;
   /** The models that scored its present samples (`name@version`), with the number of these samples. */
   readonly samplesByModel: ReadonlyMap<string, number>;
+  /** The sources of its present samples, with their numbers. Samples without a source are left out. */
+  readonly samplesBySource: ReadonlyMap<string, number>;
   /** The newest snapshot; null before the first. */
   readonly snapshot: SnapshotInfo | null;
 }
@@ -72,15 +75,31 @@ export interface SnapshotInfo {
   readonly createdAtMs: number;
   /** Number of samples weighed. */
   readonly samples: number;
+  /**
+   * Sum of the weights of its samples that are still there. The weights of a snapshot never change, so a deletion lowers the sum.
+   * Null for a snapshot of version 1a1e855, which did not keep it.
+   */
+  readonly weightSum: number | null;
   /** How the weights were made (signal, scheme, parameters, model, loss, diagnostics), as the caller gave it. */
   readonly provenance: Readonly<Record<string, unknown>>;
 }
 
-/** What many samples of a dataset have in common: model, loss and directions of their scoring, and the names of their signals. */
+/** What many samples of a dataset have in common. */
 export interface SampleShape {
+  /** The model that scored them: `name@version`, or the name under which a trainer posted outputs. */
   readonly model: string;
+  /** The loss with which the signals were computed. */
   readonly loss: string;
+  /** The precision of the model's run; null if unknown. */
+  readonly precision: string | null;
+  /** Names of the directions along which signals were measured, in the caller's form; may be empty. */
   readonly directions: readonly string[];
+  /** Where they came from: a crawl, a click log, an annotator. At most 64 bytes. */
+  readonly source: string | null;
+  /** The mode of the model in the trainer that posted the outputs; null if Assay ran the model. */
+  readonly observed: "train" | "eval" | null;
+  /** Signals that an earlier scoring computed with another model: signal → `name@version`. */
+  readonly earlier: ReadonlyMap<string, string>;
   /** Sorted. */
   readonly signals: readonly string[];
 }
@@ -161,32 +180,111 @@ export interface OutputsStore {
   writeOutputs(entries: readonly { key: OutputsKey; record: OutputsRecord }[]): Promise<void>;
 }
 
+/** What becomes of a sample that is written again: the record to keep. Has no side effects. */
+export type MergeRecords = (old: SampleRecord, fresh: SampleRecord) => SampleRecord;
+
+/** Samples that a scan has read, in columns. */
+export interface ScannedSamples {
+  /** Name of the life of the dataset to which the numbers belong. */
+  readonly incarnation: string;
+  readonly count: number; // N
+  readonly shapes: readonly SampleShape[];
+  /** (N) Index of each sample's shape in `shapes`. */
+  readonly shapeOf: Int32Array;
+  /** (N) Numbers of the samples within the dataset: at least 0, unique, given in ascending order and never given again. */
+  readonly numbers: Uint32Array;
+  /** (N) Weights in the snapshot that the scan was asked for, as in `LookedUp`; all NaN if it was asked for none. */
+  readonly weights: Float64Array;
+  /** (N, S) as in `LookedUp`. */
+  readonly signals: Float32Array;
+  readonly signalsMax: number; // S
+  id(index: number): string;
+  label(index: number): StoredLabel;
+  record(index: number): SampleRecord;
+}
+
 /** The samples of datasets, by id. */
 export interface SampleStore {
-  /** Writes all entries or none. The first sample of a dataset creates the dataset. */
-  writeSamples(dataset: string, entries: readonly { id: string; record: SampleRecord }[]): Promise<void>;
-  /** Weights and signals of many ids, from one state of the dataset; null if the dataset is unknown. */
-  lookUp(dataset: string, ids: readonly string[]): Promise<LookedUp | null>;
+  /**
+   * Writes all entries or none. The first sample of a dataset creates the dataset.
+   *
+   * @param merge decides what to keep of an id that the dataset has; by default the new record alone
+   */
+  writeSamples(
+    dataset: string,
+    entries: readonly { id: string; record: SampleRecord }[],
+    merge?: MergeRecords,
+  ): Promise<void>;
+  /**
+   * Weights and signals of many ids, from one state of the dataset; null if the dataset is unknown.
+   *
+   * @param snapshot version of the snapshot of the weights; by default the newest. Throws `snapshot_not_found` if it is not kept
+   */
+  lookUp(dataset: string, ids: readonly string[], snapshot?: number): Promise<LookedUp | null>;
   /** The samples in the order of `ids`; null if the dataset or the id is unknown. `weight` comes from the newest snapshot. */
   readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
   /** Removes the record and its weights in all snapshots. False if there was no record. */
   deleteSample(dataset: string, id: string): Promise<boolean>;
-  /** Every sample once, in chunks, in any order. Samples that are written during the scan may or may not appear. */
-  scanSamples(dataset: string): AsyncIterable<readonly { id: string; record: SampleRecord }[]>;
+  /**
+   * Every sample once, in chunks, in any order. Samples that are written during the scan may or may not appear. The scan ends
+   * early if the dataset is deleted.
+   *
+   * @param snapshot version of the snapshot whose weights the chunks have; absent: none. Throws `snapshot_not_found` if it is not
+   *   kept, or no longer
+   */
+  scanSamples(dataset: string, snapshot?: number): AsyncIterable<ScannedSamples>;
+}
+
+/** Weights of a whole dataset by sample number. */
+export interface DatasetWeights {
+  /** The life of the dataset to which the numbers belong, as a scan gave it. */
+  readonly incarnation: string;
+  /** The weight of sample n is `weights[n]`; NaN for no weight. The writer sets the weights of deleted samples to NaN. */
+  readonly weights: Float64Array;
+  /** How samples that come later get their weights, as the caller gave it; null if they get none. */
+  readonly later: string | null;
+}
+
+/** A request that a client may repeat without having it done twice. */
+export interface RepeatableRequest {
+  /** Hex digest of the key that the client gave the request. */
+  readonly key: string;
+  /** Hex digest of the request. Another request under the same key is refused. */
+  readonly body: string;
+  /** What the request is answered with beside the snapshot: plain JSON. */
+  readonly answer: Readonly<Record<string, unknown>>;
+}
+
+/** A repeatable request that was done less than `ANSWERS_KEPT_MS` ago. */
+export interface DoneRequest extends Omit<RepeatableRequest, "key"> {
+  readonly snapshot: SnapshotInfo;
 }
 
 /** The weights of whole datasets. */
 export interface SnapshotStore {
   /**
-   * Keeps a weighting of the dataset as its newest snapshot. Readers see all of it or none. Older snapshots may be dropped. Ids
-   * that were deleted since the scan are left out. Weightings of one dataset take turns. Throws `dataset_not_found` if the
-   * dataset is gone, and `overloaded` if too many wait or if other processes began too many before this one was done.
+   * Keeps a weighting of the dataset as its newest snapshot. Readers see all of it or none. The newest `SNAPSHOTS_KEPT` stay
+   * readable. Samples that were deleted since the scan are left out. Throws `dataset_not_found` if the dataset is gone or has
+   * begun another life.
+   *
+   * @param request kept together with the snapshot. If the same request was done in the meantime, answers its snapshot and keeps
+   *   no other; if another one was done under its key, throws `idempotency_conflict`
    */
   writeSnapshot(
     dataset: string,
-    weights: { readonly ids: readonly string[]; readonly weights: Float64Array },
+    weights: DatasetWeights,
     provenance: Readonly<Record<string, unknown>>,
+    request?: RepeatableRequest,
   ): Promise<SnapshotInfo>;
+  /** The request that was done under this key; null if there was none. Throws `idempotency_conflict` if it had another body. */
+  readDoneRequest(
+    dataset: string,
+    request: Pick<RepeatableRequest, "key" | "body">,
+  ): Promise<DoneRequest | null>;
+  /** `DatasetWeights.later` of the snapshot; null if it is not kept or has none. */
+  readLater(dataset: string, version: number): Promise<string | null>;
+  /** The snapshots that are kept, the newest first; null if the dataset is unknown. */
+  listSnapshots(dataset: string): Promise<readonly SnapshotInfo[] | null>;
 }
 
 /** Lists, reads and deletes datasets. */

@@ -69,7 +69,7 @@ function behaves(openStore: () => Promise<Store>): void {
       id: "q3",
       dataset: "d",
       label: 1,
-      group: "usb",
+      group: expect.stringMatching(/^[0-9a-f]{16}$/),
       loss_name: "bce",
       stale: false,
       weight: null,
@@ -178,6 +178,22 @@ function behaves(openStore: () => Promise<Store>): void {
     expect((await call(app, "GET", "/v1/datasets/d/samples/q0")).body.code).toBe("sample_not_found");
     expect((await call(app, "DELETE", "/v1/datasets/d/samples/q0")).status).toBe(404);
     expect(datasetSummarySchema.parse((await call(app, "GET", "/v1/datasets/d")).body).samples).toBe(9);
+  });
+
+  it.each([
+    ["base", { base: "impressions" }],
+    ["balance", { balance: true }],
+  ])("is not weighed by %s, which reads posted samples", async (name, factor) => {
+    const app = await testApp();
+    await score(app, { dataset: "d", samples });
+    const weighting = { signal: "loss", scheme: "rank", ...factor };
+    const { status, body } = await call(app, "POST", "/v1/datasets/d/weights", { weighting });
+    expect([status, body.code, body.faults[0].path]).toEqual([
+      422,
+      "unsuitable_weighting",
+      `/weighting/${name}`,
+    ]);
+    expect((await call(app, "GET", "/v1/datasets/d")).body.snapshot).toBeNull();
   });
 
   it("says that it holds nothing to weigh once every sample is forgotten", async () => {

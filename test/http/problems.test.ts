@@ -205,6 +205,39 @@ describe("a problem", () => {
       "/weighting/alpha",
     ],
     [
+      "a sample without the extra that is the base",
+      {
+        samples: [
+          { ...sample, extras: { impressions: 2 } },
+          { ...sample, id: "b" },
+        ],
+        weighting: { signal: "loss", scheme: "rank", base: "impressions" },
+      },
+      422,
+      "invalid_sample",
+      "/samples/1/extras/impressions",
+    ],
+    [
+      "a base below 0",
+      {
+        samples: [{ ...sample, extras: { impressions: -2 } }],
+        weighting: { signal: "loss", scheme: "rank", base: "impressions" },
+      },
+      422,
+      "invalid_sample",
+      "/samples/0/extras/impressions",
+    ],
+    [
+      "balanced classes where a label is soft",
+      {
+        samples: [sample, { ...sample, id: "b", label: 0.5 }],
+        weighting: { signal: "loss", scheme: "rank", balance: true },
+      },
+      422,
+      "missing_label",
+      "/samples/1/label",
+    ],
+    [
       "a cap under the mean",
       { samples: [sample], weighting: { signal: "loss", scheme: "rank", clip: 0.5 } },
       400,

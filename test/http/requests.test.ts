@@ -117,7 +117,7 @@ describe("a fault of the schema", () => {
     [
       "a field that is not known",
       { samples: [{ ...sample, "a/b": 1 }] },
-      "/samples/0/a~1b is not a known field; the fields here are: id, query, document, text, label, group, reference_loss, extras",
+      "/samples/0/a~1b is not a known field; the fields here are: id, query, document, text, label, group, source, reference_loss, extras",
     ],
     ["two faults", { samples: [{ text: 5 }, 1] }, "/samples/0/text must be a string, not 5 (and 1 more)"],
     ["of the whole body", [], "The body must be an object, not a list"],

@@ -132,6 +132,29 @@ describe("POST /v1/score", () => {
     for (const { weight, multiplier } of results) expect(multiplier).toBeCloseTo(1 / (3 * weight), 9);
   });
 
+  it("multiplies weights by a base and by inverse class frequency", async () => {
+    const app = await testApp();
+    const based = samples.map((sample, index) => ({ ...sample, extras: { impressions: 10 * index } }));
+    const weigh = async (weighting: object): Promise<number[]> => {
+      const { results } = (await postScore(app, { samples: based, weighting })).json();
+      return results.map(({ weight }: { weight: number }) => weight);
+    };
+    const uniform = { signal: "loss", scheme: "uniform" };
+    const close = (expected: readonly number[]) => expected.map((weight) => expect.closeTo(weight, 12));
+    expect(await weigh({ ...uniform, base: "impressions" })).toEqual(close([0, 1 / 3, 2 / 3]));
+    expect(await weigh({ ...uniform, balance: true })).toEqual(close([1 / 2, 1 / 4, 1 / 4]));
+    expect(await weigh({ ...uniform, base: "impressions", balance: true })).toEqual(close([0, 1 / 3, 2 / 3]));
+    expect(await weigh({ ...uniform, base: null, balance: false })).toEqual(close([1 / 3, 1 / 3, 1 / 3]));
+  });
+
+  it("balances the classes of a model with several", async () => {
+    const app = await testApp({ rankers: fakeRankers(fakeRanker({ task: "classification", classes: 3 })) });
+    const texts = ["late parcel", "refund", "no answer"].map((text, index) => ({ text, label: index && 2 }));
+    const weighting = { signal: "loss", scheme: "uniform", balance: true, normalise: "mean" };
+    const { results } = (await postScore(app, { samples: texts, weighting })).json();
+    expect(results.map(({ weight }: { weight: number }) => weight)).toEqual([1.5, 0.75, 0.75]);
+  });
+
   it("answers no weight where the weighting is null", async () => {
     const app = await testApp();
     const answer = (await postScore(app, { samples, weighting: null })).json();

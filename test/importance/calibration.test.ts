@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { calibrate, featuresOf, type PartlyExact } from "../../src/importance/calibration.js";
 import { type Completer, completerOf } from "../../src/importance/completion.js";
 import { pearson, spearman } from "../../src/importance/correlation.js";
-import { weighEstimated } from "../../src/importance/estimated-weights.js";
+import { type NormWeighting, weighEstimated } from "../../src/importance/estimated-weights.js";
 import { fitRidge } from "../../src/importance/ridge.js";
 import { computeSignals } from "../../src/importance/signals/compute.js";
 import { sum } from "../../src/importance/sum.js";
@@ -20,6 +20,8 @@ const PROPORTIONAL: WeighOptions = {
   smoothing: 0,
   clip: null,
   normalise: "sum",
+  base: null,
+  balance: false,
 };
 const sizeOf = (norms: Float64Array): number => weigh(norms, PROPORTIONAL).diagnostics.effectiveSampleSize;
 
@@ -253,10 +255,14 @@ describe("weights by estimated norms", () => {
   const batch = batchOf(1000, 0.5, 4);
   const completer = completerFor(batch, 100, 0);
   const { estimates } = completer.calibration;
-  const same = (norms: Float64Array): Float64Array => norms;
+  const norms = (options: WeighOptions): NormWeighting => ({
+    scoresOf: (batch) => batch,
+    options,
+    factors: {},
+  });
 
   test("are those of the norms, and their diagnostics are not", () => {
-    const weighting = weighEstimated(estimates, completer, same, PROPORTIONAL);
+    const weighting = weighEstimated(estimates, completer, norms(PROPORTIONAL));
     const plain = weigh(estimates, PROPORTIONAL);
     expect(weighting.weights).toEqual(plain.weights);
     const { effectiveSampleSize, tau, maxWeight, pareto } = weighting.diagnostics;
@@ -269,7 +275,7 @@ describe("weights by estimated norms", () => {
 
   test("follow the scheme, its clip and its normalisation", () => {
     const options: WeighOptions = { ...PROPORTIONAL, clip: 1.5, smoothing: 0.2, normalise: "mean" };
-    const weighting = weighEstimated(estimates, completer, same, options);
+    const weighting = weighEstimated(estimates, completer, norms(options));
     expect(weighting.diagnostics.maxWeight).toBeCloseTo(1.5, 9);
     const exact = weigh(batch.norms, options).diagnostics.effectiveSampleSize;
     expect(Math.abs(weighting.diagnostics.effectiveSampleSize - exact)).toBeLessThan(
@@ -277,8 +283,26 @@ describe("weights by estimated norms", () => {
     );
   });
 
+  test("are multiplied by base and balance, and so are those behind the diagnostics", () => {
+    const options: WeighOptions = { ...PROPORTIONAL, base: "impressions", balance: true };
+    const factors = {
+      base: Float64Array.from(estimates, (_, index) => (index % 20 === 0 ? 50 : 1)),
+      classes: Uint16Array.from(estimates, (_, index) => (index % 10 === 0 ? 1 : 0)),
+    };
+    const weighting = weighEstimated(estimates, completer, { ...norms(options), factors });
+    expect(weighting.weights).toEqual(weigh(estimates, options, factors).weights);
+    const exact = weigh(batch.norms, options, factors).diagnostics.effectiveSampleSize;
+    expect(exact).toBeLessThan(0.5 * weigh(batch.norms, PROPORTIONAL).diagnostics.effectiveSampleSize);
+    expect(Math.abs(weighting.diagnostics.effectiveSampleSize - exact)).toBeLessThan(
+      4 * weighting.effectiveSampleSizeError,
+    );
+  });
+
   test("of equal scores have no error in their size", () => {
-    const weighting = weighEstimated(estimates, completer, (norms) => norms.map(() => 1), PROPORTIONAL);
+    const weighting = weighEstimated(estimates, completer, {
+      ...norms(PROPORTIONAL),
+      scoresOf: (batch) => batch.map(() => 1),
+    });
     expect(weighting.diagnostics.effectiveSampleSize).toBeCloseTo(1000, 6);
     expect(weighting.effectiveSampleSizeError).toBeCloseTo(0, 6);
   });

@@ -82,11 +82,62 @@ describe("Pareto k̂", () => {
   });
 
   test("of equal weights is null and says so", () => {
-    const { k, reason } = paretoTail(new Float64Array(100).fill(0.01));
-    expect(k).toBeNull();
-    expect(reason).toBe(
-      "only 0 of the 20 largest weights exceed the next weight, which is too few to fit a tail",
+    expect(paretoTail(new Float64Array(100).fill(0.01))).toEqual({
+      k: null,
+      threshold: null,
+      tail: 0,
+      reason: "the 20 largest weights are all equal, so they have no tail to fit",
+    });
+  });
+
+  test("of a constant tail above other weights is null and says how long it is", () => {
+    const spread = (i: number) => 0.001 * (1 + i / 100);
+    const whole = paretoTail(new Float64Array(100).map((_, i) => (i % 5 === 0 ? 0.04 : spread(i))));
+    expect(whole).toMatchObject({
+      k: null,
+      threshold: null,
+      tail: 20,
+      reason: "the 20 largest weights are all equal, so they have no tail to fit",
+    });
+    // Of the 20 largest, 8 are 0.04 and the others are equal to the cutoff.
+    const part = paretoTail(new Float64Array(100).map((_, i) => (i < 8 ? 0.04 : i < 60 ? 0.01 : spread(i))));
+    expect(part).toMatchObject({
+      k: null,
+      tail: 8,
+      reason: expect.stringContaining("the 8 largest weights"),
+    });
+  });
+
+  test("of a tail that is constant up to rounding is null", () => {
+    const { k } = paretoTail(
+      new Float64Array(100).map((_, i) => (i < 20 ? 0.04 * (1 + i * Number.EPSILON) : 0.0001 * i)),
     );
+    expect(k).toBeNull();
+  });
+
+  test("of a few weights above the cutoff is null and says how few", () => {
+    const { reason, tail } = paretoTail(new Float64Array(100).map((_, i) => (i < 3 ? i + 2 : 1)));
+    expect(tail).toBe(3);
+    expect(reason).toBe(
+      "only 3 of the 20 largest weights exceed the next weight, which is too few to fit a tail",
+    );
+  });
+
+  test("is that of the weights before the clip, because a clip hides the tail", () => {
+    const heavy = paretoQuantiles(900, 1.2);
+    const free = diagnosticsOf(heavy);
+    for (const clip of [1, 1.5, 3, 50]) {
+      const clipped = diagnosticsOf(heavy, { clip });
+      expect(clipped.pareto).toEqual(free.pareto);
+      expect(clipped.pareto.k).toBeCloseTo(1.0307589385796876, 11); // ArviZ's
+      expect(clipped.effectiveSampleSize).toBeGreaterThan(free.effectiveSampleSize);
+    }
+  });
+
+  test("is that of the weights after smoothing", () => {
+    const heavy = paretoQuantiles(900, 1.2);
+    const smoothed = weighed(heavy, { smoothing: 0.5 });
+    expect(diagnosticsOf(heavy, { smoothing: 0.5, clip: 2 }).pareto).toEqual(paretoTail(smoothed.weights));
   });
 
   test("of weights that differ by rounding alone is null", () => {
@@ -123,10 +174,15 @@ describe("advice", () => {
     expect(diagnosticsOf([0, 0, 1]).allZero).toBe(false);
   });
 
-  test("warns of a heavy tail, and a clip calms it", () => {
+  test("warns of a heavy tail, and under a clip says what the clip does to it", () => {
     const heavy = paretoQuantiles(900, 1.2);
-    expect(diagnosticsOf(heavy).advice.join(" ")).toContain("Pareto k̂ is 1.03, above 0.66");
-    expect(diagnosticsOf(heavy, { clip: 3 }).advice).toEqual([]);
+    const decides =
+      "Pareto k̂ is 1.03, above 0.66: a few samples decide every average under these weights. Raise smoothing or set a lower clip.";
+    expect(diagnosticsOf(heavy).advice).toContain(decides);
+    expect(diagnosticsOf(heavy, { clip: 3 }).advice).toEqual([
+      "Pareto k̂ of the weights before the clip is 1.03, above 0.66: the tail is so heavy that the clip decides how much the largest scores count. Check the labels of these samples.",
+    ]);
+    expect(diagnosticsOf(heavy, { clip: 900 }).advice).toContain(decides); // cuts nothing
   });
 
   test("warns when few samples count, and smoothing calms it", () => {

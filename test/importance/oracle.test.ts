@@ -4,8 +4,8 @@ import type { SchemeParameters } from "../../src/importance/schemes.js";
 import { computeSignals } from "../../src/importance/signals/compute.js";
 import { suitableSignals } from "../../src/importance/signals/suitability.js";
 import type { GroupLossName, Label, LossName, SchemeName, SignalName } from "../../src/importance/types.js";
-import { WEIGH_DEFAULTS } from "../../src/importance/weigh-options.js";
-import { weigh } from "../../src/importance/weights.js";
+import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
+import { multiplierOf, type Weighting, weigh } from "../../src/importance/weights.js";
 import { readOracle } from "../support/oracle.js";
 
 interface SignalCase {
@@ -43,6 +43,8 @@ interface WeightCase {
   readonly smoothing: number;
   readonly clip: number | null;
   readonly normalise: "sum" | "mean";
+  readonly base: readonly number[] | null;
+  readonly classes: readonly number[] | null;
   readonly expected: {
     readonly weights: readonly number[];
     readonly multipliers?: readonly (number | null)[];
@@ -113,17 +115,10 @@ describe("weights agree with numpy to a relative 1e-9", () => {
   });
 
   test.each(weightCases)(
-    "$scheme $parameters, smoothing $smoothing, clip $clip, $normalise of $scores",
+    "$scheme $parameters, smoothing $smoothing, clip $clip, $normalise of $scores, base $base, classes $classes",
     (c) => {
       const { expected } = c;
-      const { weights, diagnostics } = weigh(Float64Array.from(c.scores), {
-        ...WEIGH_DEFAULTS,
-        ...c.parameters,
-        scheme: c.scheme,
-        smoothing: c.smoothing,
-        clip: c.clip,
-        normalise: c.normalise,
-      });
+      const { weights, diagnostics } = weighCase(c, { normalise: c.normalise });
       for (const [index, weight] of expected.weights.entries()) {
         expectClose(weights[index], weight, 1e-9, `weight ${index}`);
       }
@@ -138,22 +133,28 @@ describe("weights agree with numpy to a relative 1e-9", () => {
   );
 
   test.each(weightCases.filter(({ expected }) => expected.multipliers !== undefined))(
-    "multipliers of $scheme $parameters, smoothing $smoothing, clip $clip of $scores",
+    "multipliers of $scheme $parameters, smoothing $smoothing, clip $clip of $scores, base $base, classes $classes",
     (c) => {
-      const { multipliers } = weigh(Float64Array.from(c.scores), {
-        ...WEIGH_DEFAULTS,
-        ...c.parameters,
-        role: "probability",
-        scheme: c.scheme,
-        smoothing: c.smoothing,
-        clip: c.clip,
-      });
+      const { weights } = weighCase(c, { role: "probability" });
       for (const [index, multiplier] of (c.expected.multipliers ?? []).entries()) {
-        expectClose(multipliers?.[index], multiplier, 1e-9, `multiplier ${index}`);
+        expectClose(
+          multiplierOf(weights[index] as number, weights.length),
+          multiplier,
+          1e-9,
+          `multiplier ${index}`,
+        );
       }
     },
   );
 });
+
+function weighCase(c: WeightCase, use: Partial<WeighOptions>): Weighting {
+  const { scheme, parameters, smoothing, clip, base, classes } = c;
+  const factors = { base: base && Float64Array.from(base), classes: classes && Uint16Array.from(classes) };
+  const named = { base: base && "impressions", balance: classes !== null };
+  const options = { ...WEIGH_DEFAULTS, ...parameters, ...named, ...use, scheme, smoothing, clip };
+  return weigh(Float64Array.from(c.scores), options, factors);
+}
 
 function byLoss() {
   return (["bce", "cross_entropy", "mse"] as const).map((loss) => {

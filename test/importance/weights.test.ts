@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { SCHEMES } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
-import { weigh } from "../../src/importance/weights.js";
+import { multiplierOf, weigh } from "../../src/importance/weights.js";
 
 function weightsOf(scores: readonly number[], options: Partial<WeighOptions>): number[] {
   return [...weighed(scores, options).weights];
@@ -10,6 +10,12 @@ function weightsOf(scores: readonly number[], options: Partial<WeighOptions>): n
 
 function weighed(scores: readonly number[], options: Partial<WeighOptions>) {
   return weigh(Float64Array.from(scores), { ...WEIGH_DEFAULTS, scheme: "proportional", ...options });
+}
+
+/** Draw probabilities, and what each drawn sample's loss is multiplied by. */
+function drawn(scores: readonly number[]) {
+  const weights = weightsOf(scores, { role: "probability" });
+  return { weights, multipliers: weights.map((p) => multiplierOf(p, weights.length)) };
 }
 
 function expectWeights(actual: readonly number[], expected: readonly number[]): void {
@@ -102,25 +108,21 @@ describe("after the scheme", () => {
 
 describe("draw probabilities", () => {
   test("each carries the multiplier 1/(N p)", () => {
-    const { weights, multipliers } = weighed([1, 3], { role: "probability" });
-    expectWeights([...weights], [0.25, 0.75]);
+    const { weights, multipliers } = drawn([1, 3]);
+    expectWeights(weights, [0.25, 0.75]);
     expectWeights(multipliers as number[], [2, 2 / 3]);
   });
 
   test("keep the objective: Σ p/(N p) ℓ is the mean loss", () => {
     const losses = [0.3, 2, 0.1, 5];
-    const { weights, multipliers } = weighed([1, 3, 0.2, 4], { role: "probability" });
-    const drawn = losses.reduce((s, loss, i) => s + (weights[i] ?? 0) * (multipliers?.[i] ?? 0) * loss, 0);
-    expect(drawn).toBeCloseTo((0.3 + 2 + 0.1 + 5) / 4, 14);
+    const { weights, multipliers } = drawn([1, 3, 0.2, 4]);
+    const mean = losses.reduce((s, loss, i) => s + (weights[i] ?? 0) * (multipliers[i] ?? 0) * loss, 0);
+    expect(mean).toBeCloseTo((0.3 + 2 + 0.1 + 5) / 4, 14);
   });
 
   test("a probability of 0 has no multiplier, nor one whose multiplier is beyond a double", () => {
-    expect(weighed([1, 0], { role: "probability" }).multipliers).toEqual([0.5, null]);
-    expect(weighed([1, 1e-310], { role: "probability" }).multipliers).toEqual([0.5, null]);
-  });
-
-  test("multipliers are not for weights that multiply", () => {
-    expect(weighed([1, 3], {}).multipliers).toBeNull();
+    expect(drawn([1, 0]).multipliers).toEqual([0.5, null]);
+    expect(drawn([1, 1e-310]).multipliers).toEqual([0.5, null]);
   });
 });
 
@@ -161,8 +163,14 @@ describe("docs/weights.md", () => {
     expect(row).toContain(`| ${print(weightsOf(scores, { scheme }))} |`);
   });
 
+  test("prints the weights that balance gives", () => {
+    const options = { ...WEIGH_DEFAULTS, scheme: "proportional", balance: true } as const;
+    const { weights } = weigh(Float64Array.of(1, 2, 3, 4), options, { classes: Uint16Array.of(0, 0, 0, 1) });
+    expect(page.replaceAll("\n", " ")).toContain(`and with \`balance\` ${print([...weights])}.`);
+  });
+
   test("prints the draw probabilities and multipliers that role probability gives", () => {
-    const { weights, multipliers } = weighed(scores, { role: "probability" });
-    expect(page).toContain(`p = ${print([...weights])} and multipliers ${print(multipliers ?? [])}.`);
+    const { weights, multipliers } = drawn(scores);
+    expect(page).toContain(`p = ${print(weights)} and multipliers ${print(multipliers)}.`);
   });
 });

@@ -1,6 +1,7 @@
 """Training weights from scores, written straight from their definitions in numpy.
 
-The order is: scheme, scaled to sum 1; smoothing, w <- (1 - s) w + s / N; clip; normalise.
+The order is: scheme; times base; times N / (C n_c), the inverse frequency of the sample's class;
+scaled to sum 1; smoothing, w <- (1 - s) w + s / N; clip; normalise.
 
 - `proportional`: w ~ score^alpha; all zeros mean uniform.
 - `inverse`: w ~ 1 / (score + epsilon).
@@ -27,8 +28,9 @@ Vector = NDArray[np.float64]
 
 
 def make_weights() -> list[Case]:
-    """Cases `{scores, scheme, parameters, smoothing, clip, normalise, expected}`.
+    """Cases `{scores, scheme, parameters, smoothing, clip, normalise, base, classes, expected}`.
 
+    `base` and `classes` (N) are null where the weights are not multiplied by them.
     `expected` holds `weights` (N); with `normalise: "sum"` also `multipliers` = 1/(N p), null where
     p = 0; `effective_sample_size` = 1 / sum w^2 and `tau` = sqrt(N sum w^2), w summing to 1.
     """
@@ -36,8 +38,21 @@ def make_weights() -> list[Case]:
     for scores in _score_sets():
         for scheme, parameters in _schemes(scores):
             for smoothing, clip, normalise in _finishes():
-                cases.append(_case(scores, scheme, parameters, smoothing, clip, normalise))
+                finish = (smoothing, clip, normalise)
+                cases.append(_case(scores, scheme, parameters, finish))
+    scores = _score_sets()[0]
+    for base, classes in _factors(len(scores)):
+        for scheme, parameters in _schemes(scores):
+            for finish in _finishes():
+                cases.append(_case(scores, scheme, parameters, finish, base, classes))
     return cases
+
+
+def _factors(count: int) -> list[tuple[list[float] | None, list[int] | None]]:
+    random = np.random.default_rng(20261130)
+    impressions = [float(n) for n in random.integers(0, 2000, count)]
+    classes = [2 if i == 4 else i % 2 for i in range(count)]  # 6, 5 and 1 of 12
+    return [(impressions, None), (None, classes), (impressions, classes)]
 
 
 def _score_sets() -> list[list[float]]:
@@ -89,12 +104,19 @@ def _case(
     scores: list[float],
     scheme: str,
     parameters: dict[str, float],
-    smoothing: float,
-    clip: float | None,
-    normalise: str,
+    finish: tuple[float, float | None, str],
+    base: list[float] | None = None,
+    classes: list[int] | None = None,
 ) -> Case:
     count = len(scores)
+    smoothing, clip, normalise = finish
     shares = _scheme(np.asarray(scores, dtype=np.float64), scheme, parameters)
+    if base is not None:
+        shares = shares * np.asarray(base)
+    if classes is not None:
+        sizes = np.bincount(classes)
+        shares = shares * (count / (len(sizes) * sizes[classes]))
+    shares = shares / shares.sum()
     shares = (1 - smoothing) * shares + smoothing / count
     if clip is not None:
         shares = capped(shares, clip)
@@ -114,6 +136,8 @@ def _case(
         "smoothing": smoothing,
         "clip": clip,
         "normalise": normalise,
+        "base": base,
+        "classes": classes,
         "expected": expected,
     }
 

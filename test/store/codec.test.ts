@@ -10,11 +10,11 @@ import {
   decodeStored,
   emptyColumns,
   encodeStored,
-  WEIGHTS_MAX,
-  weightsSince,
-  withWeight,
+  NO_NUMBER,
+  type NumberedSample,
+  storedNumbers,
 } from "../../src/store/codec/stored.js";
-import type { OutputsRecord, SampleRecord, StoredSample } from "../../src/store/port.js";
+import type { OutputsRecord, SampleRecord } from "../../src/store/port.js";
 import { facts as directionFacts } from "./conformance/directions.js";
 import { sample } from "./conformance/records.js";
 
@@ -45,8 +45,17 @@ const anyOutputs: fc.Arbitrary<OutputsRecord> = fc.integer({ min: 1, max: 20 }).
   ),
 );
 
+function bytesOf(length: number): fc.Arbitrary<Buffer> {
+  return fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => Buffer.from(bytes));
+}
+
 const anySample: fc.Arbitrary<SampleRecord> = fc.record({
-  outputsKey: fc.uint8Array({ minLength: 16, maxLength: 16 }).map((bytes) => Buffer.from(bytes)),
+  outputsKey: fc.option(bytesOf(16)),
+  textDigest: fc.option(bytesOf(6)),
+  precision: fc.option(text),
+  source: fc.option(text),
+  observed: fc.constantFrom(null, "train", "eval"),
+  earlier: fc.array(fc.tuple(text, text), { maxLength: 3 }).map((entries) => new Map(entries)),
   model: text,
   loss: text,
   directions: fc.array(text, { maxLength: 3 }),
@@ -58,34 +67,26 @@ const anySample: fc.Arbitrary<SampleRecord> = fc.record({
     fc.array(float32, { maxLength: 200 }),
     fc.array(double, { maxLength: 20 }),
   ),
-  group: fc.option(text),
+  group: fc.option(bytesOf(8).map((bytes) => bytes.toString("hex"))),
   signals: fc.array(fc.tuple(text, float32), { maxLength: 12 }).map((entries) => new Map(entries)),
   scoredAtMs: fc.nat({ max: 2 ** 48 - 1 }),
 });
 
-const anyWeights = fc.uniqueArray(
-  fc.record({ version: fc.integer({ min: 1, max: 2 ** 40 }), weight: float32 }),
-  { maxLength: WEIGHTS_MAX, selector: ({ version }) => version },
-);
+const anyNumber = fc.nat({ max: 2 ** 32 - 2 });
 
 function pack(record: SampleRecord): { shape: string; body: Buffer } {
   const shape = shapeText(record);
   return { shape, body: encodeSample(record, parseShape(shape).signals) };
 }
 
-function unpack(bytes: Buffer, shape: string, number: number, version: number): StoredSample {
-  const snapshot = { version, createdAtMs: 0, samples: 1, provenance: {} };
-  return decodeStored(bytes, (wanted) => (wanted === number ? parseShape(shape) : undefined), snapshot);
+function unpack(bytes: Buffer, shape: string, number: number): NumberedSample {
+  return decodeStored(bytes, (each) => (each === number ? parseShape(shape) : undefined), null);
 }
 
-/** Three rows of a dataset with the one shape. */
-function columnsOf(shape: string, version: number | undefined): Columns {
-  const snapshot = version === undefined ? null : { version, createdAtMs: 0, samples: 1, provenance: {} };
-  return emptyColumns(3, [parseShape(shape)], snapshot);
-}
-
-function lookUp(bytes: Buffer, shape: string): void {
-  decodeIntoColumns(bytes, columnsOf(shape, 1), 1);
+function lookUp(bytes: Buffer, shape: string): Columns {
+  const columns = emptyColumns(3, [parseShape(shape)], null);
+  decodeIntoColumns(bytes, columns, 1);
+  return columns;
 }
 
 describe("the codec", () => {
@@ -97,34 +98,24 @@ describe("the codec", () => {
     );
   });
 
-  it("gives back every sample with the weight of the snapshot that is asked for", () => {
+  it("gives back every sample with its number", () => {
     fc.assert(
-      fc.property(
-        anySample,
-        anyWeights,
-        fc.nat({ max: 2 ** 30 }),
-        fc.nat(),
-        (record, weights, number, pick) => {
-          const { shape, body } = pack(record);
-          const bytes = encodeStored(weights, number, body);
-          const asked = weights[pick % (weights.length + 1)];
-          const stored = unpack(bytes, shape, number, asked?.version ?? 0);
-          expect(stored).toEqual({ record, weight: asked?.weight ?? null });
-        },
-      ),
+      fc.property(anySample, anyNumber, fc.nat({ max: 2 ** 30 }), (record, number, shapeNumber) => {
+        const { shape, body } = pack(record);
+        const bytes = encodeStored(number, shapeNumber, body);
+        expect(unpack(bytes, shape, shapeNumber)).toEqual({ record, number, weight: null });
+        expect(storedNumbers(bytes)).toMatchObject({ number, shape: shapeNumber });
+      }),
     );
   });
 
-  it("gives a look-up the weight and the signals of the same sample", () => {
+  it("gives a look-up the number and the signals of the same sample", () => {
     fc.assert(
-      fc.property(anySample, anyWeights, fc.nat(), (record, weights, pick) => {
+      fc.property(anySample, anyNumber, (record, number) => {
         const { shape, body } = pack(record);
-        const version = weights[pick % (weights.length + 1)]?.version;
-        const columns = columnsOf(shape, version);
-        decodeIntoColumns(encodeStored(weights, 0, body), columns, 1);
-        const { weight } = unpack(encodeStored(weights, 0, body), shape, 0, version ?? 0);
+        const columns = lookUp(encodeStored(number, 0, body), shape);
         expect([...columns.shapeOf]).toEqual([-1, 0, -1]);
-        expect([...columns.weights]).toEqual([Number.NaN, weight ?? Number.NaN, Number.NaN]);
+        expect([...columns.numbers]).toEqual([NO_NUMBER, number, NO_NUMBER]);
         const names = parseShape(shape).signals;
         const none = names.map(() => Number.NaN);
         expect([...columns.signals]).toEqual([
@@ -136,43 +127,19 @@ describe("the codec", () => {
     );
   });
 
-  it("keeps the weights of the newest snapshot and later ones when a sample is written again", () => {
-    fc.assert(
-      fc.property(
-        anySample,
-        anyWeights,
-        fc.integer({ min: 0, max: 2 ** 40 }),
-        (record, weights, snapshot) => {
-          const bytes = encodeStored(weights, 0, pack(record).body);
-          expect(weightsSince(bytes, snapshot)).toEqual(weights.filter(({ version }) => version >= snapshot));
-        },
-      ),
-    );
-  });
-
-  it("adds a weight without touching the sample, and never drops the newest snapshot's", () => {
-    const { shape, body } = pack(sample());
-    let bytes = encodeStored([{ version: 5, weight: 0.5 }], 0, body);
-    for (let version = 6; version < 60; version++) bytes = withWeight(bytes, 5, { version, weight: version });
-    expect(unpack(bytes, shape, 0, 5)).toEqual({ record: unpack(bytes, shape, 0, 59).record, weight: 0.5 });
-    expect(unpack(bytes, shape, 0, 59).weight).toBe(59);
-    expect(weightsSince(bytes, 0)).toHaveLength(WEIGHTS_MAX);
-    expect(withWeight(bytes, 59, { version: 60, weight: 1 }).length).toBeLessThan(bytes.length);
-  });
-
   it("never takes other bytes for a record: they are store_corrupt, or a record of the same length", () => {
     const { shape, body } = pack(sample());
-    const whole = encodeStored([{ version: 1, weight: 1 }], 0, body);
+    const whole = encodeStored(300, 0, body);
     for (let length = 0; length < whole.length; length++) {
-      expect(() => unpack(whole.subarray(0, length), shape, 0, 1)).toThrow(corrupt);
+      expect(() => unpack(whole.subarray(0, length), shape, 0)).toThrow(corrupt);
       expect(() => lookUp(whole.subarray(0, length), shape)).toThrow(corrupt);
     }
     expect(() => lookUp(Buffer.concat([whole, Buffer.of(0)]), shape)).toThrow(corrupt);
-    expect(() => unpack(Buffer.concat([whole, Buffer.of(0)]), shape, 0, 1)).toThrow(corrupt);
+    expect(() => unpack(Buffer.concat([whole, Buffer.of(0)]), shape, 0)).toThrow(corrupt);
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 80 }), (bytes) => {
         for (const decode of [
-          () => unpack(Buffer.from(bytes), shape, 0, 1),
+          () => unpack(Buffer.from(bytes), shape, 0),
           () => lookUp(Buffer.from(bytes), shape),
           () => decodeOutputs(Buffer.from(bytes)),
         ]) {
@@ -187,11 +154,11 @@ describe("the codec", () => {
     );
   });
 
-  it.each([0x00, 0x20, 0xf1])("refuses a stored sample and outputs with the head %i", (head) => {
+  it.each([0x00, 0x21, 0x30, 0xf1])("refuses a stored sample and outputs with the head %i", (head) => {
     const { shape, body } = pack(sample());
-    const stored = encodeStored([], 0, body);
+    const stored = encodeStored(0, 0, body);
     stored[0] = head;
-    expect(() => unpack(stored, shape, 0, 0)).toThrow(corrupt);
+    expect(() => unpack(stored, shape, 0)).toThrow(corrupt);
     const outputs = encodeOutputs({
       logits: Float32Array.of(1),
       featureNormSquared: 1,
@@ -201,8 +168,8 @@ describe("the codec", () => {
     expect(() => decodeOutputs(outputs)).toThrow(corrupt);
   });
 
-  it("packs a sample with one logit, a hard label and two signals into 33 bytes, its outputs into 9", () => {
-    expect(encodeStored([], 0, pack(sample({ label: 1 })).body)).toHaveLength(33);
+  it("packs a sample with one logit, a hard label and two signals into 40 bytes, its outputs into 9", () => {
+    expect(encodeStored(0, 0, pack(sample({ label: 1 })).body)).toHaveLength(40);
     expect(
       encodeOutputs({ logits: Float32Array.of(1), featureNormSquared: 1, truncated: false }),
     ).toHaveLength(9);
@@ -244,19 +211,26 @@ describe("the codec", () => {
     expect(() => directionInfo({ ...facts, gradientScope: 7 })).toThrow("lacks its gradientScope");
   });
 
-  it("keeps a shape without directions as it was before there were any", () => {
-    const old = '["default@1","bce","loss"]';
-    const shape = { model: "default@1", loss: "bce", directions: [], signals: ["loss"] };
-    expect(parseShape(old)).toEqual(shape);
-    expect(shapeText(sample({ ...shape, signals: new Map([["loss", 1]]) }))).toBe(old);
+  it("reads the shapes of version 1a1e855", () => {
+    const parts = { precision: null, source: null, observed: null, earlier: new Map() };
+    const shape = { ...parts, model: "default@1", loss: "bce", signals: ["loss"] };
+    expect(parseShape('["default@1","bce","loss"]')).toEqual({ ...shape, directions: [] });
+    expect(parseShape('["default@1","bce",["v@1"],"loss"]')).toEqual({ ...shape, directions: ["v@1"] });
   });
 
-  it.each(["", "{}", "[1]", '["a"]', '["a","b",3]', '["a","b",[3]]', '["a",["b"]]'])(
-    "refuses the shape %s",
-    (shape) => {
-      expect(() => parseShape(shape)).toThrow(corrupt);
-    },
-  );
+  it.each([
+    "",
+    "{}",
+    '{"model":"m","loss":"bce"}',
+    '{"model":"m","loss":"bce","signals":[],"observed":"x"}',
+    "[1]",
+    '["a"]',
+    '["a","b",3]',
+    '["a","b",[3]]',
+    '["a",["b"]]',
+  ])("refuses the shape %s", (shape) => {
+    expect(() => parseShape(shape)).toThrow(corrupt);
+  });
 });
 
 const corrupt = expect.objectContaining({ code: "store_corrupt" });

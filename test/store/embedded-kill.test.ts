@@ -6,6 +6,7 @@ import { openEmbeddedStore } from "../../src/store/embedded/store.js";
 import type { LookedUp } from "../../src/store/port.js";
 import { temporaryFolder } from "../support/app.js";
 import { LONG } from "../support/load.js";
+import { scanAll } from "./conformance/records.js";
 
 const ROUNDS = LONG ? 50 : 4;
 const BATCH = 200;
@@ -15,13 +16,16 @@ const WRITER = `
 const [module, directory, first] = process.argv.slice(1);
 const { openEmbeddedStore } = await import(module);
 const store = await openEmbeddedStore({ directory });
-const record = (batch) => ({ outputsKey: Buffer.alloc(16), model: "m@" + (batch % 3), loss: "bce", directions: [], label: batch, group: null, signals: new Map([["loss", batch]]), scoredAtMs: 1 });
+const record = (batch) => ({ outputsKey: Buffer.alloc(16), textDigest: null, precision: null, source: null, observed: null, earlier: new Map(), model: "m@" + (batch % 3), loss: "bce", directions: [], label: batch, group: null, signals: new Map([["loss", batch]]), scoredAtMs: 1 });
 const ids = (batch) => Array.from({ length: ${BATCH} }, (_, index) => batch + "-" + index);
+let incarnation;
 for (let batch = Number(first); ; batch++) {
   await store.writeSamples("d", ids(batch).map((id) => ({ id, record: record(batch) })));
   process.stdout.write("batch " + batch + "\\n");
+  if (incarnation === undefined) for await (const chunk of store.scanSamples("d")) incarnation = chunk.incarnation;
+  // The samples of the first batch have the first numbers.
   const weights = new Float64Array(${BATCH}).fill(batch + 1);
-  void store.writeSnapshot("d", { ids: ids(0), weights }, { value: batch + 1 }).then(({ version }) => process.stdout.write("snapshot " + version + "\\n"), () => undefined);
+  void store.writeSnapshot("d", { incarnation, weights, later: null }, { value: batch + 1 }).then(({ version }) => process.stdout.write("snapshot " + version + "\\n"), () => undefined);
 }
 `;
 
@@ -57,8 +61,7 @@ describe("embedded store (on the compiled code)", () => {
       const store = await openEmbeddedStore({ directory });
       const summary = await store.readDataset("d");
       const seen = new Map<string, number>();
-      for await (const chunk of store.scanSamples("d"))
-        for (const { id, record } of chunk) seen.set(id, record.label as number);
+      for (const { id, record } of await scanAll(store, "d")) seen.set(id, record.label as number);
       // A batch that was not acknowledged is there whole or not at all.
       expect([batches * BATCH, (batches + 1) * BATCH]).toContain(seen.size);
       for (const [id, label] of seen) expect(id.startsWith(`${label}-`)).toBe(true);

@@ -18,6 +18,8 @@ describe("the purge of deleted datasets", () => {
       {
         samples: none,
         shapes: none,
+        columns: none,
+        answers: none,
         doomed: table,
         batch: async (_table: unknown, action: () => unknown) => {
           if (writes++ < failures) throw new Error("the disk is full");

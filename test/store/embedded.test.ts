@@ -24,11 +24,11 @@ describeStore("embedded store", async () => {
 const WRITER = `
 const { openEmbeddedStore } = await import(process.argv[1]);
 const store = await openEmbeddedStore({ directory: process.argv[2] });
-const record = (model) => ({ outputsKey: Buffer.alloc(16), model, loss: "bce", directions: [], label: 1, group: null, signals: new Map(), scoredAtMs: 1 });
+const record = (model) => ({ outputsKey: Buffer.alloc(16), textDigest: null, precision: null, source: null, observed: null, earlier: new Map(), model, loss: "bce", directions: [], label: 1, group: null, signals: new Map(), scoredAtMs: 1 });
 for (let batch = 0; batch < 20; batch++) {
   const ids = Array.from({ length: 40 }, (_, index) => String((batch * 20 + index) % 300));
   await store.writeSamples("d", ids.map((id) => ({ id, record: record("m@" + (batch % 3)) })));
-  if (batch % 5 === 4) await store.writeSnapshot("d", { ids, weights: new Float64Array(40).fill(1) }, {});
+  if (batch % 5 === 4) for await (const { incarnation } of store.scanSamples("d")) await store.writeSnapshot("d", { incarnation, weights: new Float64Array(40).fill(1), later: null }, {});
 }
 await store.deleteSample("d", "7");
 await store.close();
@@ -44,7 +44,7 @@ describe("embedded store (on the compiled code)", () => {
       await Promise.all([write(), write()]);
       const store = await openEmbeddedStore({ directory });
       let scanned = 0;
-      for await (const chunk of store.scanSamples("d")) scanned += chunk.length;
+      for await (const chunk of store.scanSamples("d")) scanned += chunk.count;
       const summary = await store.readDataset("d");
       expect(summary?.samples).toBe(scanned);
       expect(scanned).toBeGreaterThanOrEqual(299);

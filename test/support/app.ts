@@ -5,8 +5,13 @@ import type { FastifyInstance } from "fastify";
 import { expect, onTestFinished } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { type AppOptions, buildApp } from "../../src/http/app.js";
+import type { Executor } from "../../src/jobs/in-process/executor.js";
+import { openJobs } from "../../src/jobs/in-process/jobs.js";
+import { openLooks } from "../../src/jobs/in-process/looks.js";
+import { WORKS } from "../../src/jobs/kinds.js";
 import { createLogger } from "../../src/observe/log.js";
 import { createMetrics, type Metrics } from "../../src/observe/metrics.js";
+import { openIndexes } from "../../src/scoring/looks/indexes.js";
 import { openEmbeddedStore } from "../../src/store/embedded/store.js";
 import type { Store } from "../../src/store/port.js";
 import { fakeRankers } from "./fake-rankers.js";
@@ -48,6 +53,15 @@ export function brokenStore(): Store {
   return new Proxy({} as Store, { get: (_, name) => (name === "close" ? async () => undefined : refuse) });
 }
 
+/** Runs jobs and looks in the thread of the test, over its store. */
+function inlineExecutor(store: Store): Executor {
+  const ports = { store, indexes: openIndexes(store) };
+  return {
+    run: (kind, input, hooks) => WORKS[kind](ports, input, hooks),
+    close: async () => undefined,
+  };
+}
+
 /** Small enough that a test can pass them. */
 export const TEST_LIMITS = {
   samplesMax: 64,
@@ -62,9 +76,12 @@ export const TEST_LIMITS = {
 /** The service over a fake ranker and an embedded store of its own; options replace what a test is about. */
 export async function testApp(options: Partial<AppOptions> = {}): Promise<FastifyInstance> {
   const metrics = options.metrics ?? createMetrics();
+  const store = options.store ?? (await temporaryStore());
   const app = await buildApp({
     rankers: fakeRankers(),
-    store: options.store ?? (await temporaryStore()),
+    store,
+    jobs: openJobs({ executor: inlineExecutor(store) }),
+    looks: openLooks(inlineExecutor(store)),
     metrics,
     logger: createLogger("silent"),
     apiKeys: [],

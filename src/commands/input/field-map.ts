@@ -1,7 +1,17 @@
 import { AssayError } from "../../errors.js";
 
 /** The fields of a sample. */
-const FIELDS = ["id", "query", "document", "text", "label", "group", "reference_loss", "extras"] as const;
+const FIELDS = [
+  "id",
+  "query",
+  "document",
+  "text",
+  "label",
+  "group",
+  "source",
+  "reference_loss",
+  "extras",
+] as const;
 type FieldName = (typeof FIELDS)[number];
 
 /** `extras.clicks` is the extra `clicks`. */

@@ -1,4 +1,4 @@
-import { decimalOf } from "../option-values.js";
+import { decimalOf } from "../../text/decimal.js";
 import { EXTRAS, type Target } from "./field-map.js";
 
 /** A record of a file, as the fields of a sample. `put` throws a `RecordFault` if the value does not fit. */
@@ -36,10 +36,13 @@ export function createRecord(): SampleRecord {
   };
 }
 
-/** A JSON value as the field takes it. True and false become the labels 1 and 0, and a whole number can be an id or a group. */
+/** The fields that name something, which many files do by numbers. */
+const NAMES: ReadonlySet<Target> = new Set(["id", "group", "source"]);
+
+/** A JSON value as the field takes it. True and false become the labels 1 and 0, and a whole number can be a name. */
 export function jsonValue(target: Target, value: unknown): unknown {
   if (target === "label" && typeof value === "boolean") return Number(value);
-  if ((target !== "id" && target !== "group") || typeof value !== "number") return value;
+  if (!NAMES.has(target) || typeof value !== "number") return value;
   if (Number.isSafeInteger(value)) return String(value);
   throw new RecordFault(
     `${target} is the number ${value}, but only whole numbers up to 2^53 are taken: write it as text, in quotes`,

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { decimalOf } from "../option-values.js";
+import { decimalOf } from "../../text/decimal.js";
 import type { OutputRow } from "./rows.js";
 
 /** A field that holds numbers, and the direction in which to sort by it. */

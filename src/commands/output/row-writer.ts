@@ -1,5 +1,4 @@
-import { stringify } from "csv-stringify/sync";
-import { harmlessCell } from "./cells.js";
+import { csvLine } from "../../text/cells.js";
 import type { Output } from "./output-file.js";
 import type { OutputRow } from "./rows.js";
 
@@ -21,13 +20,15 @@ export function createRowWriter(output: Output, format: RowFormat, later: readon
   function render(rows: readonly OutputRow[]): string {
     if (format === "ndjson") return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
     const header = columns === null;
-    columns ??= columnsOf(Object.keys(rows[0] ?? {}), later);
-    return stringify(rows as OutputRow[], {
-      header,
-      columns,
-      cast: { boolean: String, string: harmlessCell },
-      quoted_match: /[\r\n]/,
-    });
+    const names = columns ?? columnsOf(Object.keys(rows[0] ?? {}), later);
+    columns = names;
+    const lines = rows.map((row) =>
+      csvLine(
+        names.map((name): unknown => Reflect.get(row, name)),
+        "\n",
+      ),
+    );
+    return (header ? csvLine(names, "\n") : "") + lines.join("");
   }
 
   return {

@@ -1,14 +1,15 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
-import { deleteDataset, readDataset } from "../../scoring/datasets/remembered.js";
+import { deleteDataset, listSnapshots, readDataset } from "../../scoring/datasets/remembered.js";
 import type { Store } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
-import { renderDataset } from "../render.js";
+import { renderDataset, renderSnapshot } from "../render.js";
 import {
   datasetListSchema,
   datasetParamsSchema,
   datasetSummarySchema,
   pageQuerySchema,
+  snapshotListSchema,
 } from "../schemas/dataset.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
@@ -54,6 +55,25 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { store } = portsUntil(ports, request, reply);
         return renderDataset(await readDataset(store, request.params.dataset));
+      },
+    );
+
+    app.get(
+      "/v1/datasets/:dataset/snapshots",
+      {
+        schema: {
+          operationId: "listSnapshots",
+          summary: "List the snapshots of weights that the dataset keeps",
+          tags: ["datasets"],
+          headers: timeoutHeadersSchema,
+          params: datasetParamsSchema,
+          response: { 200: snapshotListSchema, ...problems("dataset_not_found", ...STORE_PROBLEMS) },
+        },
+      },
+      async (request, reply) => {
+        const { store } = portsUntil(ports, request, reply);
+        const snapshots = await listSnapshots(store, request.params.dataset);
+        return { snapshots: snapshots.map(renderSnapshot) };
       },
     );
 

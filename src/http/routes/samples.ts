@@ -6,7 +6,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import type { DatasetSummary } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { renderLookUp, renderRemembered, renderTime } from "../render.js";
+import { renderLookUp, renderSample, renderTime } from "../render.js";
 import {
   datasetParamsSchema,
   lookUpAnswerSchema,
@@ -30,20 +30,27 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
           body: lookUpBodySchema(limits),
           response: {
             200: lookUpAnswerSchema,
-            ...problems("invalid_json", "dataset_not_found", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
+            ...problems(
+              "invalid_json",
+              "dataset_not_found",
+              "snapshot_not_found",
+              ...BODY_PROBLEMS,
+              ...STORE_PROBLEMS,
+            ),
           },
         },
       },
       async (request, reply) => {
         const stopwatch = stopwatchOf(request);
         const { dataset } = request.params;
-        const { ids } = request.body;
-        const found = await lookUpSamples(portsUntil(ports, request, reply), dataset, ids);
+        const { ids, snapshot } = request.body;
+        const found = await lookUpSamples(portsUntil(ports, request, reply), dataset, ids, snapshot);
         stopwatch.lap("lookup");
         const answer = {
           dataset,
           as_of: asOf(found),
           snapshot: found.snapshot?.version ?? null,
+          weight_sum: found.snapshot?.weightSum ?? null,
           results: renderLookUp(ids, found),
         };
         stopwatch.lap("serialise");
@@ -73,17 +80,7 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
           params.dataset,
           params.id,
         );
-        const { record } = sample;
-        return {
-          dataset: dataset.dataset,
-          ...renderRemembered(sample),
-          as_of: asOf(dataset),
-          label: record.label === null || typeof record.label === "number" ? record.label : [...record.label],
-          group: record.group,
-          loss_name: record.loss,
-          model: record.model,
-          scored_at: renderTime(record.scoredAtMs),
-        };
+        return { dataset: dataset.dataset, as_of: asOf(dataset), ...renderSample(sample) };
       },
     );
 

@@ -28,6 +28,12 @@ export const snapshotSchema = z
     version: z.number().int(),
     as_of: timeSchema,
     samples: z.number().int(),
+    weight_sum: z
+      .number()
+      .nullable()
+      .describe(
+        "Sum of the weights of its samples that are still there. A snapshot never changes, so deletions lower the sum, and the next snapshot has the full sum again. Null for a snapshot that an earlier version made.",
+      ),
     provenance: z
       .record(z.string(), z.unknown())
       .describe("What the weights were made from: weighting, models, losses, directions and diagnostics"),
@@ -44,12 +50,15 @@ export const datasetSummarySchema = z
     samples_by_model: z
       .record(z.string(), z.number().int())
       .describe("How many samples have the scores of each of these models"),
+    samples_by_source: z
+      .record(z.string(), z.number().int())
+      .describe("How many samples come from each source. Samples without a source are left out."),
     snapshot: snapshotSchema.nullable(),
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
 /** A query holds text. Only digits are read as a number, because `Number` would read blanks as 0 and `0x10` as 16. */
-const limitSchema = z.preprocess(
+export const limitSchema = z.preprocess(
   (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
   z.int().min(1).max(1000).default(100),
 );
@@ -69,6 +78,10 @@ export const datasetListSchema = z
   })
   .describe("A page of datasets, in the order of their names");
 
+export const snapshotListSchema = z
+  .object({ snapshots: z.array(snapshotSchema) })
+  .describe("The snapshots that are kept, the newest first: at least four, if there were so many");
+
 const rememberedSchema = signalsSchema.extend({
   id: z.string(),
   weight: z
@@ -81,29 +94,48 @@ const rememberedSchema = signalsSchema.extend({
 });
 
 export function lookUpBodySchema(limits: Limits) {
-  return z.strictObject({ ids: z.array(idSchema(limits)).min(1).max(limits.idsMax) });
+  return z.strictObject({
+    ids: z.array(idSchema(limits)).min(1).max(limits.idsMax),
+    snapshot: z
+      .int()
+      .min(1)
+      .optional()
+      .describe("Version of the snapshot of the weights, one of those that are kept; by default the newest"),
+  });
 }
 export const lookUpAnswerSchema = z
   .object({
     dataset: z.string(),
     as_of: timeSchema.nullable().describe("Time of the snapshot that the weights come from"),
     snapshot: z.number().int().nullable(),
+    weight_sum: z
+      .number()
+      .nullable()
+      .describe("Sum of the snapshot's weights whose samples are still there: see `Snapshot`"),
     results: z
       .array(rememberedSchema.nullable())
       .describe("In the order of the ids; null for each id that the dataset does not have"),
   })
   .describe("Weights and signals by id");
 
-export const sampleAnswerSchema = rememberedSchema
-  .extend({
-    dataset: z.string(),
-    as_of: timeSchema.nullable(),
-    label: z.union([z.number(), z.array(z.number())]).nullable(),
-    group: z.string().nullable(),
-    loss_name: z.string().describe("The loss that the signals were computed with"),
-    model: z.string().describe("`name@version`"),
-    scored_at: timeSchema,
-  })
+/** What a dataset remembers of one sample. */
+export const rememberedFieldsSchema = rememberedSchema.extend({
+  label: z.union([z.number(), z.array(z.number())]).nullable(),
+  group: z
+    .string()
+    .nullable()
+    .describe(
+      "A keyed digest of the group, in hex: equal for the samples of a group. Samples that an earlier version wrote have the group itself until the store is upgraded.",
+    ),
+  source: z.string().nullable(),
+  extras: z.record(z.string(), z.number()).describe("The extras that were sent, in float32"),
+  loss_name: z.string().describe("The loss that the signals were computed with"),
+  model: z.string().describe("`name@version`"),
+  scored_at: timeSchema,
+});
+
+export const sampleAnswerSchema = rememberedFieldsSchema
+  .extend({ dataset: z.string(), as_of: timeSchema.nullable() })
   .describe("What the dataset remembers about the sample");
 
 export const weighBodySchema = z.strictObject({ weighting: weightingSchema });

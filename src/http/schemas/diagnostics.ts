@@ -3,7 +3,10 @@ import { z } from "zod";
 export const diagnosticsSchema = z.object({
   effective_sample_size: z.number().nullable().describe("1/Σw², with the weights scaled to sum to 1"),
   max_weight: z.number().nullable(),
-  pareto_k: z.number().nullable().describe("Shape of the weights' tail; null if it cannot be fitted"),
+  pareto_k: z
+    .number()
+    .nullable()
+    .describe("Shape of the tail of the weights before `clip`; null if it cannot be fitted"),
   pareto_k_threshold: z
     .number()
     .nullable()

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { ERRORS, type ErrorCode } from "../../errors.js";
 import { STATUS } from "../problems.js";
 
-const problemSchema = z
+export const problemSchema = z
   .object({
     type: z.string().describe("`urn:assay:problem:` followed by the code"),
     title: z.string(),
@@ -44,6 +44,8 @@ export const STORE_PROBLEMS: readonly ErrorCode[] = [
   "store_unavailable",
   "store_full",
   "store_corrupt",
+  "store_outdated",
+  "store_newer",
   "deadline_exceeded",
 ];
 

@@ -1,4 +1,5 @@
 import { throwFaults } from "../../errors.js";
+import type { SampleFactors } from "../../importance/factors.js";
 import { labelNeed, suitableSignals } from "../../importance/signals/suitability.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { LossName, SignalName } from "../../importance/types.js";
@@ -30,6 +31,7 @@ import { type LabelledTexts, labelledTexts, type Sample } from "../requests/samp
 import type { ScoreRequest } from "../requests/score-request.js";
 import {
   DEFAULT_WEIGHTING,
+  sampleFactors,
   type WeightingRequest,
   weighedSignals,
   weighOptions,
@@ -54,6 +56,7 @@ export interface ScoringPlan {
   readonly labelled: LabelledTexts;
   /** What to run of this model. */
   readonly run: PlannedRun;
+  readonly precision: Precision;
   /** The gradient scope of the signals; null if none reads gradients. */
   readonly gradientScope: string | null;
   /** Signals to compute: those that were asked for, and those that the weighting reads. */
@@ -87,6 +90,7 @@ export interface ExactFraction {
 export interface PlannedWeighting {
   readonly request: WeightingRequest;
   readonly options: WeighOptions;
+  readonly factors: SampleFactors;
 }
 
 /**
@@ -130,11 +134,13 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     loss,
     samples,
     labelled: labelledTexts(samples, loss),
+    precision,
     run:
       exact === null ? runOf(graph, { direction, precision, asked: matrices }) : { graph: "fraction", exact },
     gradientScope,
     computed,
-    weighting: weighting && options && { request: weighting, options },
+    weighting: weighting &&
+      options && { request: weighting, options, factors: sampleFactors(samples, options, model.classes) },
     reference,
     trajectory,
     learned,

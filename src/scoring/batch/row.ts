@@ -1,6 +1,6 @@
 import { distributionOf } from "../../importance/distribution.js";
 import type { LossName, SignalName } from "../../importance/types.js";
-import type { Weighting } from "../../importance/weights.js";
+import { multiplierOf, type Weighting } from "../../importance/weights.js";
 import type { KnownOutputs } from "../outputs/outputs.js";
 import type { BoundPlan } from "./plan.js";
 import type { BatchSignals } from "./signals.js";
@@ -27,11 +27,12 @@ export interface SampleRow extends Partial<Record<SignalName, number>> {
 
 /** The answers of N samples, in their order. */
 export function sampleRows(
-  { samples, loss }: Pick<BoundPlan, "samples" | "loss">,
+  { samples, loss, weighting: planned }: Pick<BoundPlan, "samples" | "loss" | "weighting">,
   { outputs, columns, estimated }: BatchSignals,
   weighting: Weighting | null,
 ): SampleRow[] {
   const named = [...columns];
+  const drawn = planned?.options.role === "probability";
   return samples.map(({ id = null }, index) => {
     // The row is filled field by field, in the order of the answer. Spreading parts into a literal costs more than scoring from
     // the cache.
@@ -45,8 +46,7 @@ export function sampleRows(
       row.grad_norm_error = estimated.errors[index] as number;
     }
     row.weight = weighting === null ? null : (weighting.weights[index] as number);
-    if (weighting !== null && weighting.multipliers !== null)
-      row.multiplier = weighting.multipliers[index] as number | null;
+    if (row.weight !== null && drawn) row.multiplier = multiplierOf(row.weight, samples.length);
     row.cached = outputs.cached[index] as boolean;
     row.truncated = outputs.truncated[index] as boolean;
     return row;

@@ -89,9 +89,9 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     const failure = await kept;
     if (failure !== null) throw failure;
     const { keys } = outputs;
-    const { directions } = plan;
-    const exact = rememberedOf(batch);
-    await keepSamples(store, { ...remembered, samples, keys, columns: exact, model, loss, directions });
+    const { directions, precision } = plan;
+    const scored = { samples, keys, columns: rememberedOf(batch), model, precision, loss, directions };
+    await keepSamples(store, { ...remembered, ...scored });
     stopwatch.lap("keep");
   }
 
@@ -121,15 +121,16 @@ function weighColumns(
   planned: PlannedWeighting | null,
 ): Weighting | EstimatedWeighting | null {
   if (planned === null) return null;
-  const { request, options } = planned;
+  const { request, options, factors } = planned;
   const scoresWith = (norms: Float64Array | null): Float64Array =>
     weighedScores(request, (signal) =>
       signal === "grad_norm" && norms !== null ? norms : completeColumn(columns, signal),
     );
   const completer = estimated?.completer ?? null;
   const readsNorms = weighedSignals(request).some(({ signal }) => signal === "grad_norm");
-  if (estimated === null || completer === null || !readsNorms) return weigh(scoresWith(null), options);
-  return weighEstimated(estimated.norms, completer, scoresWith, options);
+  if (estimated === null || completer === null || !readsNorms)
+    return weigh(scoresWith(null), options, factors);
+  return weighEstimated(estimated.norms, completer, { scoresOf: scoresWith, options, factors });
 }
 
 /** The signals that a dataset is to remember. Estimates are left out, because they would look like exact values. */

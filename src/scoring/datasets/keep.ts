@@ -1,8 +1,10 @@
 import { signalsAt } from "../../importance/columns.js";
-import type { LossName, SignalColumns } from "../../importance/types.js";
-import { type ModelDescription, modelId } from "../../ranker/port.js";
-import type { OutputsKey, SampleStore } from "../../store/port.js";
-import type { Sample } from "../requests/sample.js";
+import { SIGNAL_TABLE } from "../../importance/signals/table.js";
+import { type LossName, SIGNALS, type SignalColumns, type SignalName } from "../../importance/types.js";
+import { type ModelDescription, modelId, type Precision } from "../../ranker/port.js";
+import type { OutputsKey, OutputsStore, SampleRecord, SampleStore } from "../../store/port.js";
+import { groupDigests, textDigests } from "../outputs/digests.js";
+import { type Sample, textOf } from "../requests/sample.js";
 
 /** What a dataset is to remember of a scored batch: N samples with their ids, the keys of their outputs, and their signals. */
 export interface KeptBatch {
@@ -12,27 +14,151 @@ export interface KeptBatch {
   readonly keys: readonly OutputsKey[]; // (N)
   readonly columns: SignalColumns; // (N)
   readonly model: ModelDescription;
+  readonly precision: Precision;
   readonly loss: LossName;
   readonly directions: readonly string[];
 }
 
-/** Remembers a scored batch under its ids: either all of it or nothing. */
-export async function keepSamples(store: SampleStore, batch: KeptBatch): Promise<void> {
-  const { dataset, ids, samples, keys, columns, loss, directions } = batch;
+/**
+ * Remembers a scored batch under its ids: either all of it or nothing. A sample that the dataset has keeps the signals that still
+ * hold: see `mergeRecords`.
+ */
+export async function keepSamples(store: SampleStore & OutputsStore, batch: KeptBatch): Promise<void> {
+  const { dataset, ids, samples, keys, columns, precision, loss, directions } = batch;
+  const digestKey = await store.digestKey();
+  const digestText = textDigests(digestKey);
+  const digestGroup = groupDigests(digestKey);
   const scoredAtMs = Date.now();
   const model = modelId(batch.model);
-  const entries = samples.map(({ label = null, group = null }, index) => {
-    const record = {
+  const withReference = new Set<SampleRecord>();
+  const entries = samples.map((sample, index) => {
+    const { label = null, group, source = null } = sample;
+    const record: SampleRecord = {
       outputsKey: keys[index] as OutputsKey,
+      textDigest: digestText(textOf(sample)),
       model,
+      precision,
       loss,
       directions,
+      source,
+      observed: null,
+      earlier: new Map(),
       label,
-      group,
-      signals: signalsAt(columns, index),
+      group: group === undefined ? null : digestGroup(group),
+      signals: new Map<string, number>([...extrasIn(sample), ...signalsAt(columns, index)]),
       scoredAtMs,
     };
+    if (sample.reference_loss !== undefined) withReference.add(record);
     return { id: ids[index] as string, record };
   });
-  await store.writeSamples(dataset, entries);
+  const { classes } = batch.model;
+  const merge = mergeRecords({ classes, hasReference: (fresh) => withReference.has(fresh) });
+  await store.writeSamples(dataset, entries, merge);
+}
+
+function extrasIn({ extras = {} }: Sample): [string, number][] {
+  return Object.entries(extras).map(([name, value]) => [EXTRAS_PREFIX + name, value]);
+}
+
+/** What a signal of a record depends on, in addition to text, model and precision. */
+interface Dependence {
+  /** On the label, and so on the loss and the group. */
+  readonly label: boolean;
+  readonly directions: boolean;
+  readonly reference: boolean;
+  readonly extras: boolean;
+}
+
+/** Names of extras in a record. */
+export const EXTRAS_PREFIX = "extras.";
+
+/** What the writer knows of a fresh record beyond the record itself. */
+export interface FreshFacts {
+  /** K of the model. */
+  readonly classes: number;
+  /** Whether the sample came with a reference loss. */
+  hasReference(fresh: SampleRecord): boolean;
+}
+
+/**
+ * The record to keep of a sample that is scored again. The signals that the new scoring did not compute stay if what they depend
+ * on is the same: text, model and precision; for most label, loss and group; for some the directions, the reference or the
+ * extras. Source and extras stay unless new ones were sent.
+ */
+export function mergeRecords({
+  classes,
+  hasReference,
+}: FreshFacts): (old: SampleRecord, fresh: SampleRecord) => SampleRecord {
+  return (old, fresh) => {
+    const source = fresh.source ?? old.source;
+    const sentExtras = extrasOf(fresh);
+    const extras = sentExtras.length > 0 ? sentExtras : extrasOf(old);
+    if (!isSameScoring(old, fresh))
+      return { ...fresh, source, signals: new Map([...extras, ...fresh.signals]) };
+    const isSame = {
+      label: old.loss === fresh.loss && old.group === fresh.group && isSameLabel(old.label, fresh.label),
+      directions: fresh.directions.length === 0 || isSameList(old.directions, fresh.directions),
+      reference: !hasReference(fresh),
+      extras: sentExtras.length === 0 || isSameExtras(extrasOf(old), sentExtras),
+    };
+    const signals = new Map(extras);
+    let directions = fresh.directions;
+    for (const [name, value] of old.signals) {
+      const known = SIGNALS.find((signal) => signal === name);
+      if (known === undefined || fresh.signals.has(name)) continue;
+      const needs = dependence(known, classes);
+      if (
+        (needs.label && !isSame.label) ||
+        (needs.directions && !isSame.directions) ||
+        (needs.reference && !isSame.reference) ||
+        (needs.extras && !isSame.extras)
+      )
+        continue;
+      signals.set(name, value);
+      if (needs.directions) directions = old.directions;
+    }
+    for (const [name, value] of fresh.signals) signals.set(name, value);
+    return { ...fresh, source, directions, signals };
+  };
+}
+
+function dependence(name: SignalName, classes: number): Dependence {
+  const { labelOfOneLogit, labelOfManyLogits, reads } = SIGNAL_TABLE[name];
+  const isLearned = reads.includes("learned");
+  return {
+    // A learned signal may read any other.
+    label: isLearned || (classes === 1 ? labelOfOneLogit : labelOfManyLogits) !== "none",
+    directions: isLearned || reads.includes("tangent"),
+    reference: isLearned || reads.includes("reference"),
+    extras: isLearned,
+  };
+}
+
+/** Whether both records are of the same text under the same model and precision. */
+function isSameScoring(old: SampleRecord, fresh: SampleRecord): boolean {
+  if (old.model !== fresh.model) return false;
+  // One key covers text, weights and precision. Records of version 1a1e855 have no more than that.
+  if (old.outputsKey !== null && fresh.outputsKey?.equals(old.outputsKey)) return true;
+  if (old.textDigest === null || fresh.textDigest === null) return false;
+  return old.textDigest.equals(fresh.textDigest) && old.precision === fresh.precision;
+}
+
+function isSameLabel(a: SampleRecord["label"], b: SampleRecord["label"]): boolean {
+  return typeof a === "object" && a !== null && typeof b === "object" && b !== null
+    ? isSameList(a, b)
+    : Object.is(a, b);
+}
+
+function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
+  return a.length === b.length && a.every((each, index) => Object.is(each, b[index]));
+}
+
+function extrasOf({ signals }: SampleRecord): [string, number][] {
+  return [...signals].filter(([name]) => name.startsWith(EXTRAS_PREFIX));
+}
+
+/** Stored extras are float32. */
+function isSameExtras(old: readonly [string, number][], sent: readonly [string, number][]): boolean {
+  const values = new Map(old);
+  return old.length === sent.length && sent.every(([name, value]) => values.get(name) === Math.fround(value));
 }

@@ -1,6 +1,14 @@
 import { AssayError } from "../../errors.js";
 import { modelId, type Rankers } from "../../ranker/port.js";
-import type { DatasetStore, DatasetSummary, LookedUp, StoredSample, SummaryStore } from "../../store/port.js";
+import type {
+  DatasetStore,
+  DatasetSummary,
+  LookedUp,
+  SnapshotInfo,
+  SnapshotStore,
+  StoredSample,
+  SummaryStore,
+} from "../../store/port.js";
 import type { Ports } from "../ports.js";
 
 /** One sample as the dataset remembers it. */
@@ -16,13 +24,18 @@ export interface LookUp extends LookedUp {
   readonly staleShapes: readonly boolean[];
 }
 
-/** Weights and signals by id. Throws `dataset_not_found`. */
+/**
+ * Weights and signals by id. Throws `dataset_not_found`, and `snapshot_not_found` if the dataset keeps no such snapshot.
+ *
+ * @param snapshot version of the snapshot of the weights; by default the newest
+ */
 export async function lookUpSamples(
   { rankers, store }: Ports,
   dataset: string,
   ids: readonly string[],
+  snapshot?: number,
 ): Promise<LookUp> {
-  const found = await store.lookUp(dataset, ids);
+  const found = await store.lookUp(dataset, ids, snapshot);
   if (found === null) throw datasetNotFound(dataset);
   const isStale = staleness(rankers);
   return { ...found, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
@@ -55,6 +68,13 @@ export async function readDataset(store: SummaryStore, dataset: string): Promise
   return summary;
 }
 
+/** The snapshots that are kept, the newest first. Throws `dataset_not_found`. */
+export async function listSnapshots(store: SnapshotStore, dataset: string): Promise<readonly SnapshotInfo[]> {
+  const snapshots = await store.listSnapshots(dataset);
+  if (snapshots === null) throw datasetNotFound(dataset);
+  return snapshots;
+}
+
 /** Deletes a dataset with its samples and snapshots. Throws `dataset_not_found`. */
 export async function deleteDataset(store: SummaryStore, dataset: string): Promise<void> {
   if (!(await store.deleteDataset(dataset))) {
@@ -64,8 +84,13 @@ export async function deleteDataset(store: SummaryStore, dataset: string): Promi
 
 /** A function that tells whether a remembered `name@version` is not served. It compares with the models that are served now. */
 export function staleness(rankers: Rankers): (model: string) => boolean {
-  const current = new Set(rankers.describe().map(modelId));
+  const current = new Set(servedModels(rankers));
   return (model) => !current.has(model);
+}
+
+/** The models that are served now: `name@version`. */
+export function servedModels(rankers: Rankers): string[] {
+  return rankers.describe().map(modelId);
 }
 
 function datasetNotFound(dataset: string): AssayError {

@@ -1,19 +1,43 @@
-import { AssayError, type Fault, throwFaults } from "../../errors.js";
+import { createHash } from "node:crypto";
+import { faultsError } from "../../errors.js";
 import type { Diagnostics } from "../../importance/diagnostics.js";
-import { SIGNALS, type SignalName } from "../../importance/types.js";
-import { weigh } from "../../importance/weights.js";
-import type { Rankers } from "../../ranker/port.js";
-import type { SampleStore, SnapshotInfo } from "../../store/port.js";
-import type { Ports } from "../ports.js";
-import { type AskedSignal, readingsOf } from "../requests/checks.js";
-import { type WeightingRequest, weighedScores, weighedSignals, weighOptions } from "../requests/weighting.js";
-import { readDataset, staleness } from "./remembered.js";
+import type { WeighOptions } from "../../importance/weigh-options.js";
+import { type Weighting, weigh, weighMix } from "../../importance/weights.js";
+import type { DatasetWeights, SnapshotInfo, Store } from "../../store/port.js";
+import { type WeightingRequest, weighedSignals, weighOptions } from "../requests/weighting.js";
+import { type DatasetColumns, type NeededColumns, readColumns } from "./dataset-columns.js";
+import { EXTRAS_PREFIX } from "./keep.js";
+import type { DatasetPorts, Hooks } from "./long-work.js";
+import { readDataset } from "./remembered.js";
 
 export interface DatasetWeighting {
   readonly snapshot: SnapshotInfo;
   readonly diagnostics: Diagnostics;
   readonly advice: readonly string[];
 }
+
+/** What to weigh, and how. Plain values only. */
+export interface WeighInput {
+  readonly dataset: string;
+  readonly weighting: WeightingRequest;
+  /** The models that are served now: `name@version`. */
+  readonly served: readonly string[];
+  /** The client's key: the same weighing under the same key is done once. Null: it is done again each time. */
+  readonly idempotencyKey: string | null;
+}
+
+/** Finds the faults of a weighting that can be found without reading the samples. Throws as `weighDataset` does. */
+export async function checkWeighing(
+  store: Store,
+  dataset: string,
+  weighting: WeightingRequest,
+): Promise<void> {
+  weighOptions(weighting);
+  await readDataset(store, dataset);
+}
+
+/** The share of the work that reading takes. */
+const READING = 0.7;
 
 /**
  * Weighs every sample of a dataset and keeps the weights as its newest snapshot. The weighting reads a signal, or a mix of
@@ -23,104 +47,111 @@ export interface DatasetWeighting {
  * `unsuitable_signal` if a sample lacks a signal. The message then names the signals that all samples have.
  */
 export async function weighDataset(
-  { rankers, store }: Ports,
-  dataset: string,
-  request: WeightingRequest,
+  { store }: Pick<DatasetPorts, "store">,
+  { dataset, weighting, served, idempotencyKey }: WeighInput,
+  { signal, onProgress }: Hooks,
 ): Promise<DatasetWeighting> {
-  const options = weighOptions(request);
-  await readDataset(store, dataset);
-  const scores = await readScores(store, dataset, weighedSignals(request));
-  const ofSignal = (signal: SignalName): number[] => scores.values.get(signal) as number[];
-  const { weights, diagnostics } = weigh(weighedScores(request, ofSignal), options);
+  const options = weighOptions(weighting);
+  const request =
+    idempotencyKey === null
+      ? null
+      : { key: digestOf(idempotencyKey).slice(0, KEY_DIGITS), body: digestOf(JSON.stringify(weighting)) };
+  const done = request && (await store.readDoneRequest(dataset, request));
+  if (done) return { ...(done.answer as unknown as WeighAnswer), snapshot: done.snapshot };
+  const { samples } = await readDataset(store, dataset);
+  const columns = await readColumns(store, dataset, neededOf(weighting, options), (read) => {
+    signal.throwIfAborted();
+    onProgress(READING * Math.min(1, read / samples));
+  });
+  const { weights, diagnostics, normaliser } = weighColumns(columns, weighting, options);
+  signal.throwIfAborted();
+  const advice = [...diagnostics.advice, ...adviceOnMixture(columns, served)];
+  const answer: WeighAnswer = { diagnostics, advice };
+  const provenance = {
+    weighting: { ...weighting, ...options },
+    models: [...columns.models],
+    losses: [...columns.losses],
+    directions: [...columns.directions],
+    diagnostics: {
+      effective_sample_size: diagnostics.effectiveSampleSize,
+      max_weight: diagnostics.maxWeight,
+      pareto_k: diagnostics.pareto.k,
+      tau: diagnostics.tau,
+    },
+  };
   const snapshot = await store.writeSnapshot(
     dataset,
-    { ids: scores.ids, weights },
-    {
-      weighting: { ...request, ...options },
-      models: [...scores.models],
-      losses: [...scores.losses],
-      directions: [...scores.directions],
-      diagnostics: {
-        effective_sample_size: diagnostics.effectiveSampleSize,
-        max_weight: diagnostics.maxWeight,
-        pareto_k: diagnostics.pareto.k,
-        tau: diagnostics.tau,
-      },
-    },
+    { ...byNumber(columns, weights), later: JSON.stringify(normaliser) },
+    provenance,
+    request ? { ...request, answer: { ...answer } } : undefined,
   );
-  return { snapshot, diagnostics, advice: [...diagnostics.advice, ...adviceOnMixture(scores, rankers)] };
+  return { ...answer, snapshot };
 }
 
-interface Scores {
-  readonly ids: string[];
-  /** (N) values of each signal. */
-  readonly values: ReadonlyMap<SignalName, number[]>;
-  readonly models: Set<string>;
-  readonly losses: Set<string>;
-  /** Each entry is a direction, or several that were summed; empty if no weighed signal is measured along a direction. */
-  readonly directions: Set<string>;
-}
-
-/** Most ids that a refusal names. */
-const LACKING_NAMED = 5;
-
-async function readScores(
-  store: SampleStore,
-  dataset: string,
-  weighed: readonly AskedSignal[],
-): Promise<Scores> {
-  const scores: Scores = {
-    ids: [],
-    values: new Map(weighed.map(({ signal }) => [signal, []])),
-    models: new Set(),
-    losses: new Set(),
-    directions: new Set(),
+/** What a weighting reads of each sample, with the paths in the request. */
+function neededOf(weighting: WeightingRequest, { base, balance }: WeighOptions): NeededColumns {
+  const bases = base === null ? [] : [{ column: EXTRAS_PREFIX + base, path: "/weighting/base" }];
+  return {
+    columns: [...weighedSignals(weighting).map(({ signal, path }) => ({ column: signal, path })), ...bases],
+    classes: balance,
   };
-  const readsDirections = readingsOf(
-    weighed.map(({ signal }) => signal),
-    false,
-  ).has("tangent");
-  const having = new Map<string, number>();
-  const lacking = new Map<SignalName, string[]>(weighed.map(({ signal }) => [signal, []]));
-  let samples = 0;
-  for await (const chunk of store.scanSamples(dataset)) {
-    for (const { id, record } of chunk) {
-      samples += 1;
-      for (const name of record.signals.keys()) having.set(name, (having.get(name) ?? 0) + 1);
-      for (const [signal, values] of scores.values) {
-        const value = record.signals.get(signal);
-        if (value !== undefined) values.push(value);
-        else if ((lacking.get(signal)?.length ?? 0) < LACKING_NAMED) lacking.get(signal)?.push(id);
-      }
-      scores.ids.push(id);
-      scores.models.add(record.model);
-      scores.losses.add(record.loss);
-      if (readsDirections && record.directions.length > 0)
-        scores.directions.add(record.directions.join(" + "));
-    }
-  }
-  if (samples === 0)
-    throw new AssayError("unsuitable_weighting", { detail: `Dataset ${dataset} has no samples to weigh` });
-  const common = SIGNALS.filter((name) => having.get(name) === samples).join(", ") || "no signal in common";
-  throwFaults(
-    "unsuitable_signal",
-    weighed.flatMap(({ signal, path }): Fault[] => {
-      const count = samples - (having.get(signal) ?? 0);
-      if (count === 0) return [];
-      const named = (lacking.get(signal) ?? []).map((id) => JSON.stringify(id)).join(", ");
-      const which = count > LACKING_NAMED ? `${named}, …` : named;
-      const message = `${count} of ${samples} samples were scored without ${signal} (${which}); all ${samples} samples have: ${common}`;
-      return [{ path, message }];
-    }),
-  );
-  return scores;
 }
 
-function adviceOnMixture({ models, losses, directions }: Scores, rankers: Rankers): string[] {
+function weighColumns(
+  { values, classes }: DatasetColumns,
+  { signal, mix }: WeightingRequest,
+  options: WeighOptions,
+): Weighting {
+  const column = (name: string): Float64Array => Float64Array.from(values(name));
+  const base = options.base === null ? null : column(EXTRAS_PREFIX + options.base);
+  if (base?.some((each) => each < 0))
+    throw faultsError("unsuitable_weighting", [
+      { path: "/weighting/base", message: "must be at least 0 for every sample, and some are negative" },
+    ]);
+  const factors = { base, classes };
+  return mix === undefined
+    ? weigh(column(signal), options, factors)
+    : weighMix(
+        mix.map((part) => ({ scores: column(part.signal), share: part.share })),
+        options,
+        factors,
+      );
+}
+
+/** What a weighing answers beside its snapshot. It is kept as JSON for a repeated request. */
+type WeighAnswer = Omit<DatasetWeighting, "snapshot">;
+
+/** Hex digits of the digest of an idempotency key. */
+const KEY_DIGITS = 32;
+
+function digestOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex");
+}
+
+/** @param weights (N) in the order of the columns */
+function byNumber(
+  { incarnation, numbers }: DatasetColumns,
+  weights: Float64Array,
+): Omit<DatasetWeights, "later"> {
+  let last = -1;
+  for (let row = 0; row < numbers.length; row++) last = Math.max(last, numbers[row] as number);
+  const column = new Float64Array(last + 1).fill(Number.NaN);
+  for (let row = 0; row < numbers.length; row++) column[numbers[row] as number] = weights[row] as number;
+  return { incarnation, weights: column };
+}
+
+function adviceOnMixture(
+  { models, losses, precisions, directions }: DatasetColumns,
+  served: readonly string[],
+): string[] {
   const advice: string[] = [];
   if (models.size > 1)
     advice.push(
       `The samples were scored by ${models.size} model versions, so their signals are not comparable: ${[...models].join(", ")}.`,
+    );
+  if (precisions.size > 1)
+    advice.push(
+      `The samples were scored in ${precisions.size} precisions, so their signals differ a little: ${[...precisions].join(", ")}.`,
     );
   if (losses.size > 1)
     advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
@@ -128,7 +159,7 @@ function adviceOnMixture({ models, losses, directions }: Scores, rankers: Ranker
     advice.push(
       `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${[...directions].join(", ")}.`,
     );
-  const stale = [...models].filter(staleness(rankers));
+  const stale = [...models].filter((model) => !served.includes(model));
   if (stale.length > 0)
     advice.push(
       `Some samples were scored by a model version that is no longer served (${stale.join(", ")}): score them again.`,

@@ -11,7 +11,7 @@ import {
 import type { ModelPorts, WantedRecord, Watch } from "../ports.js";
 import { KEPT_MATRICES } from "../requests/checks.js";
 import { outputsUntil } from "../requests/store-until.js";
-import { outputsKeys } from "./outputs-key.js";
+import { outputsKeys } from "./digests.js";
 
 /** (N, …) each; present if it was wanted. */
 type Matrices = Readonly<Partial<Record<OutputsPart, Float32Array>>>;

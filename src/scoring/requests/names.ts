@@ -56,6 +56,13 @@ export function groupSchema({ idBytesMax }: SampleLimits) {
   );
 }
 
+/** Most bytes of UTF-8 in the name of a source. */
+const SOURCE_BYTES_MAX = 64;
+
+export const sourceSchema = name(
+  SOURCE_BYTES_MAX,
+  "Where the sample came from, such as a crawl, a click log or an annotator.",
+);
 export const datasetSchema = pathName(DATASET_BYTES_MAX, "Name of a dataset.");
 export const directionNameSchema = pathName(DATASET_BYTES_MAX, "Name of a direction.");
 export const modelNameSchema = z.string().min(1).max(128).describe("Name of a model folder.");

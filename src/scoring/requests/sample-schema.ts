@@ -1,6 +1,7 @@
 import { z } from "zod";
+import { EXTRA_NAME_CHARS_MAX } from "../../importance/weigh-options.js";
 import type { SampleLimits } from "./limits.js";
-import { groupSchema, idSchema, LONE_SURROGATE } from "./names.js";
+import { groupSchema, idSchema, LONE_SURROGATE, sourceSchema } from "./names.js";
 import type { Sample } from "./sample.js";
 
 /** Largest label of a regression. Its squared error still fits float32, in which signals are kept. */
@@ -39,6 +40,7 @@ export function sampleSchema(limits: SampleLimits) {
           "For a model with one logit: a number from 0 to 1 (bce), any number (mse, pairwise), or a grade of at least 0 (listwise). For a model with K logits: a class index, or a list of K probabilities. Null or absent: unlabelled.",
         ),
       group: groupSchema(limits).optional(),
+      source: sourceSchema.optional(),
       reference_loss: z
         .number()
         .min(0)
@@ -58,9 +60,11 @@ export function sampleSchema(limits: SampleLimits) {
 }
 
 const extrasSchema = z
-  .record(z.string().min(1).max(64), z.number())
+  .record(z.string().min(1).max(EXTRA_NAME_CHARS_MAX), z.number())
   .refine((extras) => Object.keys(extras).length <= EXTRAS_MAX, `has more than ${EXTRAS_MAX} numbers`)
-  .describe(`At most ${EXTRAS_MAX} named numbers that the signal \`learned\` may read`);
+  .describe(
+    `At most ${EXTRAS_MAX} named numbers that the signal \`learned\` or the base of a weighting may read. A dataset remembers them.`,
+  );
 
 const TEXTS_NEEDED = "needs query and document, or text in place of both";
 

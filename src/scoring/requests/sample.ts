@@ -9,9 +9,11 @@ export type Sample = {
   readonly label?: Label | undefined;
   /** The query of the sample. Pairwise and listwise losses compare the samples of one query. */
   readonly group?: string | undefined;
+  /** Where the sample came from: a crawl, a click log, an annotator. */
+  readonly source?: string | undefined;
   /** Loss of the sample under a reference model, read by `rho`. */
   readonly reference_loss?: number | undefined;
-  /** Named numbers that the folder's learned model may read. */
+  /** Named numbers that the folder's learned model or the base of a weighting may read. */
   readonly extras?: Readonly<Record<string, number>> | undefined;
 } & (
   | { readonly query: string; readonly document: string; readonly text?: undefined }

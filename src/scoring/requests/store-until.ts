@@ -66,6 +66,15 @@ class StoreUntil extends OutputsUntil<Store> implements Store {
   writeSnapshot(...of: Parameters<Store["writeSnapshot"]>) {
     return untilOver(() => this.store.writeSnapshot(...of), this.caller);
   }
+  readDoneRequest(...of: Parameters<Store["readDoneRequest"]>) {
+    return untilOver(() => this.store.readDoneRequest(...of), this.caller);
+  }
+  readLater(...of: Parameters<Store["readLater"]>) {
+    return untilOver(() => this.store.readLater(...of), this.caller);
+  }
+  listSnapshots(...of: Parameters<Store["listSnapshots"]>) {
+    return untilOver(() => this.store.listSnapshots(...of), this.caller);
+  }
   readDirection(...of: Parameters<Store["readDirection"]>) {
     return untilOver(() => this.store.readDirection(...of), this.caller);
   }

@@ -3,6 +3,10 @@ import { SCHEMES, SIGNALS } from "../../importance/types.js";
 import {
   CHOICE_OPTIONS,
   type ChoiceRule,
+  FLAG_OPTIONS,
+  type FlagRule,
+  NAME_OPTIONS,
+  type NameRule,
   NUMBER_OPTIONS,
   type NumberRule,
   namesOf,
@@ -51,11 +55,21 @@ function optionFields(): object {
   return Object.fromEntries([
     ...namesOf(CHOICE_OPTIONS).map((name) => [name, choiceField(CHOICE_OPTIONS[name])]),
     ...namesOf(NUMBER_OPTIONS).map((name) => [name, numberField(NUMBER_OPTIONS[name])]),
+    ...namesOf(NAME_OPTIONS).map((name) => [name, nameField(NAME_OPTIONS[name])]),
+    ...namesOf(FLAG_OPTIONS).map((name) => [name, flagField(FLAG_OPTIONS[name])]),
   ]);
 }
 
 function choiceField({ choices, meaning }: ChoiceRule): z.ZodType {
   return z.enum(choices).exactOptional().describe(meaning);
+}
+
+function nameField({ charsMax, meaning }: NameRule): z.ZodType {
+  return z.string().min(1).max(charsMax).nullable().exactOptional().describe(meaning);
+}
+
+function flagField({ meaning, ...rule }: FlagRule): z.ZodType {
+  return z.boolean().exactOptional().describe(`${meaning}; default ${rule.default}`);
 }
 
 function numberField({ atLeast, above, meaning, ...rule }: NumberRule): z.ZodType {

@@ -1,9 +1,13 @@
-import { type Fault, faultsError } from "../../errors.js";
+import { type Fault, faultsError, throwFaults } from "../../errors.js";
+import type { SampleFactors } from "../../importance/factors.js";
+import { isHard } from "../../importance/labels.js";
 import { type MixPart, mixRanks } from "../../importance/mix.js";
 import { SCHEME_PARAMETERS, SCHEME_RULES } from "../../importance/schemes.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import type { SchemeName, SignalName } from "../../importance/types.js";
 import { type OptionValues, WEIGH_DEFAULTS, type WeighOptions } from "../../importance/weigh-options.js";
+import { pointerOf } from "../../text/json-structure.js";
+import { extraOf, type Sample } from "./sample.js";
 
 /** How a request wants its weights made. Options that it leaves out have the values of `WEIGH_DEFAULTS`. */
 export type WeightingRequest = Partial<OptionValues> & { readonly scheme: SchemeName } & (
@@ -62,7 +66,24 @@ export function weighedScores(
   if (mix === undefined) return Float64Array.from(valuesOf(signal));
   return mixRanks(
     mix.map((part): MixPart => ({ scores: Float64Array.from(valuesOf(part.signal)), share: part.share })),
-  );
+  ).scores;
+}
+
+/**
+ * What the weighting multiplies the samples' raw weights by. Throws `invalid_sample` if a sample lacks the extra that `base` names or
+ * if the extra is negative, and `missing_label` if the weighting balances classes and a sample has no hard label.
+ *
+ * @param classes the model's logits K
+ */
+export function sampleFactors(
+  samples: readonly Sample[],
+  { base, balance }: Pick<WeighOptions, "base" | "balance">,
+  classes: number,
+): SampleFactors {
+  return {
+    base: base === null ? null : basesOf(samples, base),
+    classes: balance ? classesOf(samples, classes) : null,
+  };
 }
 
 /**
@@ -111,4 +132,32 @@ function mixFaults({ mix = [] }: WeightingRequest): Fault[] {
       ? []
       : [{ path: `/weighting/mix/${index}/signal`, message: `${name} is already in the mix: leave one out` }],
   );
+}
+
+function basesOf(samples: readonly Sample[], name: string): Float64Array {
+  const faults: Fault[] = [];
+  const bases = Float64Array.from(samples, (sample, index) => {
+    const base = extraOf(sample, name);
+    if (base !== undefined && base >= 0) return base;
+    const message =
+      base === undefined
+        ? "is required: it is the base of the weighting"
+        : `must be at least 0, because it is the base of the weighting, not ${base}`;
+    faults.push({ sample: index, path: pointerOf(["extras", name]), message });
+    return 0;
+  });
+  throwFaults("invalid_sample", faults);
+  return bases;
+}
+
+function classesOf(samples: readonly Sample[], classes: number): Uint16Array {
+  const faults: Fault[] = [];
+  const indexes = Uint16Array.from(samples, ({ label = null }, index) => {
+    if (isHard(label, classes)) return label;
+    const hard = classes === 1 ? "0 or 1" : "a class index";
+    faults.push({ sample: index, path: "/label", message: `balance needs a hard label (${hard})` });
+    return 0;
+  });
+  throwFaults("missing_label", faults);
+  return indexes;
 }

@@ -12,32 +12,49 @@ import {
 import type { Shape } from "./shape.js";
 
 const OUTPUTS_KEY_BYTES = 16;
-/** Kind, key and time. The time is milliseconds since the epoch in 6 bytes. */
-const FIXED_BYTES = 1 + OUTPUTS_KEY_BYTES + 6;
+export const TEXT_DIGEST_BYTES = 6;
+const GROUP_BYTES = 8;
+/** Kind and time. The time is milliseconds since the epoch in 6 bytes. */
+const FIXED_BYTES = 1 + 6;
 
 /** How a label is packed: the low nibble of a record's first byte. Most labels are 0 and 1, which take no further bytes. */
 const LABEL = { none: 0, zero: 1, one: 2, byte: 3, float32: 4, float64: 5, list32: 6, list64: 7 } as const;
-const HAS_GROUP = 0x10;
+/** Which optional parts a record has: the high nibble. */
+const HAS = { group: 0x10, outputsKey: 0x20, textDigest: 0x40 } as const;
+const HAS_ANY = HAS.group | HAS.outputsKey | HAS.textDigest;
 
 /**
- * Packs what a sample does not share with others: label kind and flags (1 byte), outputs key (16), time (6), label, group,
- * signals (one float32 for each name of the shape). `signals` are the shape's names. A label is kept exactly.
+ * Packs what a sample does not share with others: label kind and flags (1 byte), time (6), outputs key (16), text digest (6),
+ * label, group (8), signals (one float32 for each name of the shape). `signals` are the shape's names. A label is kept exactly.
  */
 export function encodeSample(record: SampleRecord, signals: readonly string[]): Buffer {
-  const { label, outputsKey } = record;
-  if (outputsKey.length !== OUTPUTS_KEY_BYTES) throw new RangeError("an outputs key has 16 bytes");
+  const { label, outputsKey, textDigest } = record;
+  if (outputsKey !== null && outputsKey.length !== OUTPUTS_KEY_BYTES)
+    throw new RangeError("an outputs key has 16 bytes");
+  if (textDigest !== null && textDigest.length !== TEXT_DIGEST_BYTES)
+    throw new RangeError("a text digest has 6 bytes");
   const kind = labelKind(label);
-  const group = record.group === null ? null : Buffer.from(record.group, "utf8");
-  const groupBytes = group === null ? 0 : varintLength(group.length) + group.length;
-  const bytes = Buffer.allocUnsafe(FIXED_BYTES + labelBytes(kind, label) + groupBytes + signals.length * 4);
-  bytes[0] = kind | (group === null ? 0 : HAS_GROUP);
-  outputsKey.copy(bytes, 1);
-  bytes.writeUIntLE(record.scoredAtMs, 1 + OUTPUTS_KEY_BYTES, 6);
-  let at = writeLabel(bytes, kind, label, FIXED_BYTES);
-  if (group !== null) {
-    at = writeVarint(bytes, group.length, at);
-    at += group.copy(bytes, at);
-  }
+  const group = record.group === null ? null : Buffer.from(record.group, "hex");
+  if (group !== null && group.length !== GROUP_BYTES)
+    throw new RangeError("a group is the hex form of 8 bytes");
+  const bytes = Buffer.allocUnsafe(
+    FIXED_BYTES +
+      (outputsKey?.length ?? 0) +
+      (textDigest?.length ?? 0) +
+      labelBytes(kind, label) +
+      (group?.length ?? 0) +
+      signals.length * 4,
+  );
+  bytes[0] =
+    kind |
+    (group === null ? 0 : HAS.group) |
+    (outputsKey === null ? 0 : HAS.outputsKey) |
+    (textDigest === null ? 0 : HAS.textDigest);
+  let at = bytes.writeUIntLE(record.scoredAtMs, 1, 6);
+  if (outputsKey !== null) at += outputsKey.copy(bytes, at);
+  if (textDigest !== null) at += textDigest.copy(bytes, at);
+  at = writeLabel(bytes, kind, label, at);
+  if (group !== null) at += group.copy(bytes, at);
   for (const name of signals) at = bytes.writeFloatLE(record.signals.get(name) as number, at);
   return bytes;
 }
@@ -46,20 +63,26 @@ export function encodeSample(record: SampleRecord, signals: readonly string[]): 
 export function decodeSample(reading: Reading, shape: Shape): SampleRecord {
   const { bytes } = reading;
   const start = take(reading, FIXED_BYTES);
-  const kind = bytes[start] as number;
-  const outputsKey = Buffer.allocUnsafe(OUTPUTS_KEY_BYTES);
-  bytes.copy(outputsKey, 0, start + 1, start + 1 + OUTPUTS_KEY_BYTES);
-  const scoredAtMs = bytes.readUIntLE(start + 1 + OUTPUTS_KEY_BYTES, 6);
-  const label = readLabel(reading, kind & 0x0f);
-  const group = readGroup(reading, kind & 0xf0);
-  const first = take(reading, shape.signals.length * 4);
+  const flags = flagsOf(bytes[start] as number);
+  const scoredAtMs = bytes.readUIntLE(start + 1, 6);
+  const outputsKey = flags & HAS.outputsKey ? copy(reading, OUTPUTS_KEY_BYTES) : null;
+  const textDigest = flags & HAS.textDigest ? copy(reading, TEXT_DIGEST_BYTES) : null;
+  const label = readLabel(reading, (bytes[start] as number) & 0x0f);
+  const group = flags & HAS.group ? copy(reading, GROUP_BYTES).toString("hex") : null;
+  const signals = readSignals(reading, shape);
+  const { model, loss, precision, directions, source, observed, earlier } = shape;
+  const shared = { model, loss, precision, directions, source, observed, earlier };
+  return { ...shared, outputsKey, textDigest, label, group, signals, scoredAtMs };
+}
+
+/** Reads the signals, which reach to the end of `reading`. */
+export function readSignals(reading: Reading, { signals: names }: Shape): Map<string, number> {
+  const first = take(reading, names.length * 4);
   finish(reading);
   const signals = new Map<string, number>();
-  for (let index = 0; index < shape.signals.length; index++) {
-    signals.set(shape.signals[index] as string, bytes.readFloatLE(first + index * 4));
-  }
-  const { model, loss, directions } = shape;
-  return { outputsKey, model, loss, directions, label, group, signals, scoredAtMs };
+  for (let index = 0; index < names.length; index++)
+    signals.set(names[index] as string, reading.bytes.readFloatLE(first + index * 4));
+  return signals;
 }
 
 /**
@@ -68,11 +91,38 @@ export function decodeSample(reading: Reading, shape: Shape): SampleRecord {
  */
 export function skipToSignals(reading: Reading, { signals }: Shape): number {
   const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;
+  const flags = flagsOf(kind);
+  skipDigests(reading, flags);
   skipLabel(reading, kind & 0x0f);
-  skipGroup(reading, kind & 0xf0);
+  if (flags & HAS.group) take(reading, GROUP_BYTES);
   const first = take(reading, signals.length * 4);
   finish(reading);
   return first;
+}
+
+/** Reads the label alone. */
+export function labelOf(reading: Reading): StoredLabel {
+  const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;
+  skipDigests(reading, flagsOf(kind));
+  return readLabel(reading, kind & 0x0f);
+}
+
+function skipDigests(reading: Reading, flags: number): void {
+  take(
+    reading,
+    (flags & HAS.outputsKey ? OUTPUTS_KEY_BYTES : 0) + (flags & HAS.textDigest ? TEXT_DIGEST_BYTES : 0),
+  );
+}
+
+function flagsOf(kind: number): number {
+  const flags = kind & 0xf0;
+  if (flags & ~HAS_ANY) throw corrupt(`a sample has the unknown flags ${flags}`);
+  return flags;
+}
+
+export function copy(reading: Reading, length: number): Buffer {
+  const start = take(reading, length);
+  return Buffer.from(reading.bytes.subarray(start, start + length));
 }
 
 function labelKind(label: StoredLabel): number {
@@ -110,7 +160,7 @@ function writeLabel(target: Buffer, kind: number, label: StoredLabel, at: number
   return offset;
 }
 
-function readLabel(reading: Reading, kind: number): StoredLabel {
+export function readLabel(reading: Reading, kind: number): StoredLabel {
   const { bytes } = reading;
   if (kind === LABEL.none) return null;
   if (kind === LABEL.zero) return 0;
@@ -127,7 +177,7 @@ function readLabel(reading: Reading, kind: number): StoredLabel {
   throw corrupt(`a label has the unknown kind ${kind}`);
 }
 
-function skipLabel(reading: Reading, kind: number): void {
+export function skipLabel(reading: Reading, kind: number): void {
   if (kind <= LABEL.one) return;
   if (kind === LABEL.byte) take(reading, 1);
   else if (kind === LABEL.float32) take(reading, 4);
@@ -135,16 +185,4 @@ function skipLabel(reading: Reading, kind: number): void {
   else if (kind === LABEL.list32) take(reading, readVarint(reading) * 4);
   else if (kind === LABEL.list64) take(reading, readVarint(reading) * 8);
   else throw corrupt(`a label has the unknown kind ${kind}`);
-}
-
-function readGroup(reading: Reading, flags: number): string | null {
-  const start = skipGroup(reading, flags);
-  return start === null ? null : reading.bytes.toString("utf8", start, reading.at);
-}
-
-/** Skips the group. Returns the offset of its bytes, which end at `reading.at`; null if there is no group. */
-function skipGroup(reading: Reading, flags: number): number | null {
-  if (flags === 0) return null;
-  if (flags !== HAS_GROUP) throw corrupt(`a sample has the unknown flags ${flags}`);
-  return take(reading, readVarint(reading));
 }

@@ -1,5 +1,6 @@
 import type { SampleRecord, SampleShape } from "../port.js";
 import { corrupt } from "./bytes.js";
+import { isObject } from "./json.js";
 
 /**
  * Each dataset numbers its shapes from 0 in the order in which they first occur. A record holds only the number, which takes one
@@ -7,16 +8,26 @@ import { corrupt } from "./bytes.js";
  */
 export type Shape = SampleShape;
 
-/**
- * The shape in its stored form. Equal shapes have equal texts. If there are directions, they are a list between the loss and the
- * signals.
- */
-export function shapeText({ model, loss, directions, signals }: SampleRecord): string {
-  const along = directions.length === 0 ? [] : [directions];
-  return JSON.stringify([model, loss, ...along, ...[...signals.keys()].sort()]);
+/** The shape in its stored form: JSON without the fields that are empty. Equal shapes have equal texts. */
+export function shapeText({ earlier, signals, ...record }: SampleRecord): string {
+  const { model, loss, precision, directions, source, observed } = record;
+  return JSON.stringify({
+    model,
+    loss,
+    ...(precision !== null && { precision }),
+    ...(directions.length > 0 && { directions }),
+    ...(source !== null && { source }),
+    ...(observed !== null && { observed }),
+    ...(earlier.size > 0 && { earlier: [...earlier].sort(byName) }),
+    signals: [...signals.keys()].sort(),
+  });
 }
 
-/** @throws AssayError `store_corrupt` if `text` was not made by `shapeText` */
+function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
+  return a < b ? -1 : 1;
+}
+
+/** @throws AssayError `store_corrupt` if `text` was not made by `shapeText` or by version 1a1e855 */
 export function parseShape(text: string): Shape {
   let parts: unknown;
   try {
@@ -24,17 +35,53 @@ export function parseShape(text: string): Shape {
   } catch {
     throw corrupt("a shape is not JSON");
   }
-  if (!Array.isArray(parts)) throw corrupt("a shape is not a list");
+  if (Array.isArray(parts)) return firstShape(parts);
+  if (!isObject(parts)) throw corrupt("a shape is not an object");
+  const { model, loss, precision = null, directions = [], source = null, observed = null } = parts;
+  const { earlier = [], signals } = parts;
+  if (
+    typeof model !== "string" ||
+    typeof loss !== "string" ||
+    !isNameOrNull(precision) ||
+    !isNames(directions) ||
+    !isNameOrNull(source) ||
+    !(observed === null || observed === "train" || observed === "eval") ||
+    !(Array.isArray(earlier) && earlier.every(isPair)) ||
+    !isNames(signals)
+  )
+    throw corrupt("a shape lacks a part");
+  return { model, loss, precision, directions, source, observed, earlier: new Map(earlier), signals };
+}
+
+/** A shape of version 1a1e855: a list of model, loss and signals. If there are directions, they are a list after the loss. */
+function firstShape(parts: unknown[]): Shape {
   const directions: unknown = Array.isArray(parts[2]) ? parts[2] : [];
   const names: unknown = directions === parts[2] ? parts.toSpliced(2, 1) : parts;
-  if (!isNames(names) || !isNames(directions) || names.length < 2)
-    throw corrupt("a shape is not a list of names");
-  const [model, loss, ...signals] = names as [string, string, ...string[]];
-  return { model, loss, directions, signals };
+  if (!isNames(names) || !isNames(directions)) throw corrupt("a shape is not a list of names");
+  const [model, loss, ...signals] = names;
+  if (model === undefined || loss === undefined) throw corrupt("a shape lacks its model or loss");
+  return {
+    model,
+    loss,
+    precision: null,
+    directions,
+    source: null,
+    observed: null,
+    earlier: new Map(),
+    signals,
+  };
+}
+
+function isNameOrNull(value: unknown): value is string | null {
+  return value === null || typeof value === "string";
 }
 
 function isNames(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((name) => typeof name === "string");
+}
+
+function isPair(value: unknown): value is [string, string] {
+  return isNames(value) && value.length === 2;
 }
 
 /**
@@ -46,10 +93,27 @@ export function samplesByModel(
   shapes: readonly Shape[],
   counts: readonly number[],
 ): ReadonlyMap<string, number> {
-  const byModel = new Map<string, number>();
-  for (const [number, { model }] of shapes.entries()) {
+  return samplesBy(shapes, counts, ({ model }) => model);
+}
+
+/** Number of samples of each source. Samples without a source are left out. */
+export function samplesBySource(
+  shapes: readonly Shape[],
+  counts: readonly number[],
+): ReadonlyMap<string, number> {
+  return samplesBy(shapes, counts, ({ source }) => source);
+}
+
+function samplesBy(
+  shapes: readonly Shape[],
+  counts: readonly number[],
+  nameOf: (shape: Shape) => string | null,
+): ReadonlyMap<string, number> {
+  const byName = new Map<string, number>();
+  for (const [number, shape] of shapes.entries()) {
     const count = counts[number] ?? 0;
-    if (count > 0) byModel.set(model, (byModel.get(model) ?? 0) + count);
+    const name = nameOf(shape);
+    if (count > 0 && name !== null) byName.set(name, (byName.get(name) ?? 0) + count);
   }
-  return byModel;
+  return byName;
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { shapeNumber } from "../codec/stored.js";
+import { storedNumbers } from "../codec/stored.js";
 import { countOnce, type DatasetState, recount } from "../counted-once.js";
 import type { DatasetEntry } from "./dataset-entry.js";
 import type { Environment } from "./environment.js";
@@ -20,7 +20,7 @@ export function openCounts({
     const end = after(incarnation);
     for (let start: Buffer | null = incarnation; start !== null; ) {
       const chunk: { key: Buffer; value: Buffer }[] = [...samples.getRange({ start, end, limit: CHUNK })];
-      for (const { value } of chunk) recount(counts, shapeNumber(value), 1);
+      for (const { value } of chunk) recount(counts, storedNumbers(value).shape, 1);
       const last = chunk.at(-1);
       start = chunk.length < CHUNK || last === undefined ? null : Buffer.concat([last.key, Buffer.of(0)]);
       await nextTurn();

@@ -1,18 +1,9 @@
-import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
-import { isObject, parseObject } from "../codec/json.js";
 import { parseShape, type Shape } from "../codec/shape.js";
-import { snapshotOf } from "../codec/stored.js";
 import { openTurns } from "../turns.js";
 import { openCounts } from "./counts.js";
-import type { DatasetEntry } from "./dataset-entry.js";
+import { type DatasetEntry, formatEntry, INCARNATION_BYTES, parseEntry } from "./dataset-entry.js";
 import { type Environment, freshVersion } from "./environment.js";
-
-/**
- * An incarnation is the random name of one life of a dataset. A deleted dataset's remains can therefore not be taken for those of
- * a later dataset of the same name.
- */
-const INCARNATION_BYTES = 6;
 
 /** A change that was planned from the entry as it was read. Its writes and the new entry are committed together. */
 export interface Change<T> {
@@ -32,7 +23,8 @@ export interface DatasetEntries {
   read(dataset: string): DatasetEntry | null;
   /**
    * Reads the entry (null if there is none), plans, and commits. If another process has changed the entry in the meantime, it
-   * plans again. A plan of null changes nothing. Changes of one dataset take turns within the process.
+   * plans again. A plan of null changes nothing. Changes of one dataset take turns within the process. Throws `store_outdated`
+   * if the directory has the format of an earlier version.
    */
   change<T>(dataset: string, plan: (entry: CountedEntry | null) => Change<T> | null): Promise<T | null>;
   /** Number of samples of each shape. Counts them if the entry has no counts, and writes nothing. */
@@ -63,6 +55,7 @@ export function openDatasetEntries(environment: Environment): DatasetEntries {
     dataset: string,
     plan: (entry: CountedEntry | null) => Change<T> | null,
   ): Promise<T | null> {
+    environment.requireFormat();
     const key = Buffer.from(dataset, "utf8");
     for (;;) {
       environment.refresh();
@@ -140,76 +133,9 @@ export function openDatasetEntries(environment: Environment): DatasetEntries {
   };
 }
 
-/** The entry of a dataset that has no samples yet. */
-export function newEntry(now: number): CountedEntry {
-  return {
-    incarnation: randomBytes(INCARNATION_BYTES),
-    samples: 0,
-    createdAtMs: now,
-    updatedAtMs: now,
-    shapes: 0,
-    counts: [],
-    snapshot: null,
-    snapshotVersionTaken: 0,
-  };
-}
-
 function shapeKey({ incarnation }: DatasetEntry, number: number): Buffer {
   const key = Buffer.allocUnsafe(INCARNATION_BYTES + 4);
   incarnation.copy(key);
   key.writeUInt32BE(number, INCARNATION_BYTES);
   return key;
-}
-
-/** The counts contain the time of their entry. A writer that does not know counts changes only the entry's own time. */
-function formatEntry({ counts, ...entry }: DatasetEntry): Buffer {
-  const { incarnation, updatedAtMs } = entry;
-  return Buffer.from(
-    JSON.stringify({
-      ...entry,
-      incarnation: incarnation.toString("hex"),
-      ...(counts && { counts: { ofMs: updatedAtMs, byShape: counts } }),
-    }),
-  );
-}
-
-function parseEntry(bytes: Buffer): DatasetEntry {
-  const { incarnation, counts, snapshot, ...numbers } = parseObject(
-    bytes.toString(),
-    "the entry of a dataset",
-  );
-  const { samples, createdAtMs, updatedAtMs, shapes, snapshotVersionTaken } = numbers;
-  if (
-    typeof incarnation !== "string" ||
-    !isWhole(samples) ||
-    !isWhole(createdAtMs) ||
-    !isWhole(updatedAtMs) ||
-    !isWhole(shapes) ||
-    !isWhole(snapshotVersionTaken)
-  ) {
-    throw corrupt("the entry of a dataset is incomplete");
-  }
-  return {
-    incarnation: Buffer.from(incarnation, "hex"),
-    samples,
-    createdAtMs,
-    updatedAtMs,
-    shapes,
-    counts: countsAt(updatedAtMs, counts),
-    snapshot: snapshot === null ? null : snapshotOf(snapshot),
-    snapshotVersionTaken,
-  };
-}
-
-/** The counts; null if they do not belong to the present samples. */
-function countsAt(updatedAtMs: number, counts: unknown): readonly number[] | null {
-  if (!isObject(counts) || counts.ofMs !== updatedAtMs) return null;
-  const { byShape } = counts;
-  if (!Array.isArray(byShape) || !byShape.every(isWhole))
-    throw corrupt("the counts of a dataset are not numbers");
-  return byShape;
-}
-
-function isWhole(value: unknown): value is number {
-  return Number.isInteger(value);
 }

@@ -1,9 +1,9 @@
-import { samplesByModel } from "../codec/shape.js";
-import { snapshotInfo } from "../codec/stored.js";
+import { samplesByModel, samplesBySource } from "../codec/shape.js";
+import { snapshotInfo } from "../codec/snapshot.js";
 import type { Lifetime } from "../lifetime.js";
 import type { DatasetSummary, SummaryStore } from "../port.js";
 import type { DatasetEntries } from "./dataset-entries.js";
-import type { DatasetEntry } from "./dataset-entry.js";
+import { type DatasetEntry, newestSnapshot } from "./dataset-entry.js";
 import type { Environment } from "./environment.js";
 
 /**
@@ -18,13 +18,17 @@ export function openDatasets(
   purge: () => void,
 ): SummaryStore {
   async function summary(dataset: string, entry: DatasetEntry): Promise<DatasetSummary> {
-    const { createdAtMs, updatedAtMs, snapshot } = entry;
+    const { createdAtMs, updatedAtMs } = entry;
+    const shapes = datasets.shapes(entry);
+    const counts = await datasets.counts(entry);
+    const snapshot = newestSnapshot(entry);
     return {
       dataset,
       samples: entry.samples,
       createdAtMs,
       updatedAtMs,
-      samplesByModel: samplesByModel(datasets.shapes(entry), await datasets.counts(entry)),
+      samplesByModel: samplesByModel(shapes, counts),
+      samplesBySource: samplesBySource(shapes, counts),
       snapshot: snapshot && snapshotInfo(snapshot),
     };
   }

@@ -1,12 +1,10 @@
 import { randomInt } from "node:crypto";
 import { type Database, open } from "lmdb";
 import { AssayError } from "../../errors.js";
-import { corrupt } from "../codec/bytes.js";
+import { FORMAT, requireReadable, requireWritable } from "../format.js";
 import { openCommits, type TrialWrites } from "./commits.js";
 import { explain } from "./disk.js";
 
-/** Version of the directory's layout. Each record has a separate version of its own layout. */
-const FORMAT = "1";
 const FORMAT_KEY = Buffer.from("format");
 /** Keys that are written to find out whether writes succeed: see `TrialWrites`. */
 const TRIAL_KEY = Buffer.from("trial");
@@ -25,6 +23,10 @@ export interface Environment {
   readonly shapes: Table;
   /** Incarnation and id → stored sample. */
   readonly samples: Table;
+  /** Incarnation, column and chunk → weights by sample number. Column 0 has the bits of deleted numbers. */
+  readonly columns: Table;
+  /** Incarnation and digest of the key → done request. */
+  readonly answers: Table;
   /** Incarnations of deleted datasets whose samples have not all been removed yet. */
   readonly doomed: Table;
   /** Name → direction and the file of its vector. Each write gives the entry a new version. */
@@ -47,6 +49,12 @@ export interface Environment {
   putOnce(table: Table, key: Buffer, value: Buffer): Promise<Buffer>;
   /** See `Commits.check`. */
   checkWrites(): Promise<void>;
+  /** The format of the directory: see `store/format.ts`. It is read again each time, because another process may upgrade it. */
+  format(): string;
+  /** Sets the format. */
+  setFormat(format: string): Promise<void>;
+  /** Throws `store_outdated` if the directory has the format of an earlier version, which this version only reads. */
+  requireFormat(): void;
   /** Closes the environment. If writes still hang in LMDB's thread, does not wait for them: they end with the process. */
   close(): Promise<void>;
 }
@@ -59,17 +67,21 @@ export interface Environment {
  * lmdb makes a promise for them that nobody gets, and rejects it if the commit fails. That would end the process.
  *
  * @param timeoutMs see `openCommits`
+ * @param upgrading whether `assay upgrade` opens it, which writes in any format
  * @throws AssayError `store_unavailable` or `store_full` if the directory cannot be used,
- *   `store_corrupt` if it has another format
+ *   `store_newer` if a later version wrote it, `store_outdated` if an upgrade of it has not ended
  */
-export async function openEnvironment(directory: string, timeoutMs: number): Promise<Environment> {
+export async function openEnvironment(
+  directory: string,
+  { timeoutMs, upgrading }: { readonly timeoutMs: number; readonly upgrading: boolean },
+): Promise<Environment> {
   const root = attempt(directory, () =>
     open({
       path: directory,
       noSubdir: false,
       overlappingSync: false,
       eventTurnBatching: false,
-      maxDbs: 12,
+      maxDbs: 32,
     }),
   );
   const table = (name: string, useVersions = false): Table =>
@@ -80,11 +92,20 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
   const { commit, check, isIdle } = openCommits(directory, timeoutMs, trialWrites(singletons));
   const putIf: Environment["putIf"] = (to, key, version, action) =>
     commit(() => (version === null ? to.ifNoExists(key, action) : to.ifVersion(key, version, action)));
+  /** Whether the directory is known to have the present format, which it then keeps. */
+  let current = false;
+  function readFormat(): string {
+    root.resetReadTxn();
+    return singletons.get(FORMAT_KEY)?.toString() ?? "";
+  }
+
   const environment: Environment = {
     singletons,
     datasets: table("datasets", true),
     shapes: table("shapes"),
     samples: table("samples"),
+    columns: table("columns"),
+    answers: table("answers"),
     doomed: table("doomed"),
     directions: table("directions", true),
     outputs: [table("outputs0"), table("outputs1")],
@@ -100,16 +121,29 @@ export async function openEnvironment(directory: string, timeoutMs: number): Pro
       return to.get(key) ?? value;
     },
     checkWrites: check,
+    format: () => (current ? FORMAT : readFormat()),
+    async setFormat(format) {
+      await environment.batch(singletons, () =>
+        singletons.put(FORMAT_KEY, Buffer.from(format), freshVersion()),
+      );
+    },
+    requireFormat() {
+      if (current || upgrading) return;
+      requireWritable(readFormat(), `the data directory ${directory}`);
+      current = true;
+    },
     async close() {
       if (isIdle()) await root.close();
       // A normal exit waits for all threads, and one of them waits for the lock of another process: kill the process instead.
       else process.once("exit", () => process.kill(process.pid, "SIGKILL"));
     },
   };
-  const format = await environment.putOnce(singletons, FORMAT_KEY, Buffer.from(FORMAT));
-  if (format.toString() !== FORMAT) {
+  await environment.putOnce(singletons, FORMAT_KEY, Buffer.from(FORMAT));
+  try {
+    if (!upgrading) requireReadable(readFormat(), `the data directory ${directory}`);
+  } catch (error) {
     await environment.close();
-    throw corrupt(`${directory} has format ${format.toString()}, this version reads ${FORMAT}`);
+    throw error;
   }
   return environment;
 }

@@ -24,7 +24,14 @@ export interface Purge {
  * @param sweep removes the files of directions that dead writers have left behind
  */
 export function startPurge(
-  { samples, shapes, doomed, batch }: Pick<Environment, "samples" | "shapes" | "doomed" | "batch">,
+  {
+    samples,
+    shapes,
+    columns,
+    answers,
+    doomed,
+    batch,
+  }: Pick<Environment, "samples" | "shapes" | "columns" | "answers" | "doomed" | "batch">,
   sweep: () => Promise<void>,
 ): Purge {
   let stopping = false;
@@ -34,7 +41,7 @@ export function startPurge(
 
   async function purge(): Promise<void> {
     for (const incarnation of [...doomed.getKeys()]) {
-      for (const table of [samples, shapes]) {
+      for (const table of [samples, columns, answers, shapes]) {
         while (!stopping) {
           const keys = [...table.getKeys({ start: incarnation, end: after(incarnation), limit: CHUNK })];
           if (keys.length === 0) break;

@@ -1,6 +1,8 @@
 import { startLifetime } from "../lifetime.js";
 import { OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { Store } from "../port.js";
+import type { UpgradableStore } from "../upgrade.js";
+import { openWeightColumns } from "../weight-columns.js";
 import { openDatasetEntries } from "./dataset-entries.js";
 import { openDatasets } from "./datasets.js";
 import { openDigestKey } from "./digest-key.js";
@@ -11,12 +13,15 @@ import { openOutputs } from "./outputs.js";
 import { startPurge } from "./purge.js";
 import { openSamples } from "./samples.js";
 import { openSnapshots } from "./snapshots.js";
+import { openUpgrade } from "./upgrade.js";
 
 export interface EmbeddedStoreOptions extends StoreOptions {
   /** It is made if it is missing. It has to be on a local file system, because LMDB's locks do not work over a network. */
   readonly directory: string;
   /** A write that is not on disk after this time fails, but may still be done later. */
   readonly timeoutMs?: number;
+  /** Opens the store to upgrade it, and for nothing else. */
+  readonly upgrading?: boolean;
 }
 
 /**
@@ -30,8 +35,9 @@ export async function openEmbeddedStore({
   outputsTtlMs = OUTPUTS_TTL_MS,
   outputsBytesMax = OUTPUTS_BYTES_MAX,
   timeoutMs = 5000,
-}: EmbeddedStoreOptions): Promise<Store> {
-  const environment = await openEnvironment(directory, timeoutMs);
+  upgrading = false,
+}: EmbeddedStoreOptions): Promise<Store & UpgradableStore> {
+  const environment = await openEnvironment(directory, { timeoutMs, upgrading });
   const lifetime = startLifetime(explain);
   const entries = openDatasetEntries(environment);
   const { sweep, ...directions } = await openDirections(environment, directory, lifetime);
@@ -40,9 +46,10 @@ export async function openEmbeddedStore({
   return {
     ...openDigestKey(environment, lifetime, digestKey),
     ...openOutputs(environment, lifetime, { outputsTtlMs, outputsBytesMax }),
-    ...openSamples(environment, entries, lifetime),
+    ...openSamples(environment, entries, openWeightColumns(), lifetime),
     ...openDatasets(environment, entries, lifetime, () => purge.again()),
     ...openSnapshots(environment, entries, lifetime),
+    ...openUpgrade(environment, directory, entries, lifetime),
     ...directions,
 
     status: () =>

@@ -1,4 +1,4 @@
-import { shapeNumber } from "../codec/stored.js";
+import { storedNumbers } from "../codec/stored.js";
 import { countOnce, type DatasetState, recount } from "../counted-once.js";
 import type { Connection } from "./connection.js";
 import { datasetKey, incarnationKey, usedBuckets } from "./keys.js";
@@ -26,7 +26,7 @@ export function openCounts(
     for (let first = 0; first < buckets.length; first += BUCKETS_PER_CHUNK) {
       const chunk = buckets.slice(first, first + BUCKETS_PER_CHUNK);
       const found = await connection.run(READ_BUCKETS, datasetKey(prefix, dataset), [incarnation, ...chunk]);
-      for (const [, stored] of found.samples) recount(counts, shapeNumber(stored), 1);
+      for (const [, stored] of found.samples) recount(counts, storedNumbers(stored).shape, 1);
     }
     const args = [...counts.entries()].flatMap(([shape, samples]) => [shape, samples ?? 0]);
     // If Redis accepts no writes, the counts of the dataset's next state are tried again.

@@ -1,10 +1,12 @@
 import { corrupt } from "../codec/bytes.js";
-import { parseShape, type Shape, samplesByModel } from "../codec/shape.js";
-import { parseSnapshot, snapshotInfo } from "../codec/stored.js";
+import { parseShape, type Shape, samplesByModel, samplesBySource } from "../codec/shape.js";
+import { snapshotInfo } from "../codec/snapshot.js";
 import type { Lifetime } from "../lifetime.js";
 import type { DatasetSummary, Page, SummaryStore } from "../port.js";
+import { LATER_CHUNK } from "../weight-columns.js";
 import type { Connection } from "./connection.js";
 import { openCounts } from "./counts.js";
+import type { Format } from "./format.js";
 import { datasetKey, incarnationKey, indexKey, usedBuckets } from "./keys.js";
 import { bytes, ignored, listOf } from "./reply.js";
 import { hash } from "./script-replies.js";
@@ -26,7 +28,12 @@ export interface DatasetKeys {
  * It is written after the dataset and cleared after its keys. An index entry without its incarnation therefore means an
  * unfinished deletion, and the next listing finishes it.
  */
-export function openDatasets(connection: Connection, prefix: string, { run }: Lifetime): DatasetKeys {
+export function openDatasets(
+  connection: Connection,
+  prefix: string,
+  format: Format,
+  { run }: Lifetime,
+): DatasetKeys {
   const counted = openCounts(connection, prefix);
   const indexed = new Set<string>();
   const shapesByIncarnation = new Map<string, readonly Shape[]>();
@@ -36,13 +43,14 @@ export function openDatasets(connection: Connection, prefix: string, { run }: Li
   ): Promise<{ incarnation: string; summary: DatasetSummary } | null> {
     const found = await connection.run(READ_DATASET, datasetKey(prefix, dataset), []);
     if (found === null) return null;
-    const { fields, shapes } = found;
+    const { fields, shapes, snapshots } = found;
     const number = (name: string): number => {
       const value = Number(fields.get(name) ?? Number.NaN);
       if (Number.isNaN(value)) throw corrupt(`the dataset "${dataset}" lacks its ${name}`);
       return value;
     };
-    const snapshot = fields.get("snapshot");
+    const snapshot = snapshots.at(-1);
+    const known = inOrder(shapes);
     const incarnation = fields.get("incarnation") ?? "";
     const counts =
       found.counts ?? (await counted({ dataset, incarnation, updatedAtMs: number("updated_at_ms") }));
@@ -53,8 +61,9 @@ export function openDatasets(connection: Connection, prefix: string, { run }: Li
         samples: number("samples"),
         createdAtMs: number("created_at_ms"),
         updatedAtMs: number("updated_at_ms"),
-        samplesByModel: samplesByModel(inOrder(shapes), counts),
-        snapshot: snapshot === undefined ? null : snapshotInfo(parseSnapshot(snapshot)),
+        samplesByModel: samplesByModel(known, counts),
+        samplesBySource: samplesBySource(known, counts),
+        snapshot: snapshot === undefined ? null : snapshotInfo(snapshot),
       },
     };
   }
@@ -63,7 +72,13 @@ export function openDatasets(connection: Connection, prefix: string, { run }: Li
   async function purge(dataset: string, incarnation: string): Promise<void> {
     const key = (part: string | number): string => incarnationKey(prefix, dataset, incarnation, part);
     const buckets = await connection.send("GET", [key("used")], usedBuckets);
-    await unlinkAll(connection, [...buckets.map(key), key("shapes"), key("counts"), key("used")]);
+    const columns = await connection.send("HGETALL", [key("columns")], hash);
+    const chunks = [...columns].flatMap(([column, state]) =>
+      [...Array(Number.parseInt(state, 10)).keys(), LATER_CHUNK].map((chunk) => key(`w:${column}:${chunk}`)),
+    );
+    // `used` and `columns` name the other keys, so they go last.
+    const own = ["shapes", "counts", "snapshots", "removed", "deleted", "used", "columns"];
+    await unlinkAll(connection, [...buckets.map(key), ...chunks, ...own.map(key)]);
     await connection.send("ZREM", [indexKey(prefix), member(dataset, incarnation)], ignored);
     shapesByIncarnation.delete(incarnation);
     indexed.delete(incarnation);
@@ -103,6 +118,7 @@ export function openDatasets(connection: Connection, prefix: string, { run }: Li
 
       deleteDataset: (dataset) =>
         run(async () => {
+          await format.requireWritable();
           const incarnation = await connection.run(DELETE_DATASET, datasetKey(prefix, dataset), []);
           if (incarnation !== null) await purge(dataset, incarnation.toString());
           return incarnation !== null;

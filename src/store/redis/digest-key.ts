@@ -1,9 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
+import { FORMAT } from "../format.js";
 import type { Lifetime } from "../lifetime.js";
 import { DIGEST_KEY_BYTES } from "../options.js";
 import type { OutputsStore } from "../port.js";
 import type { Connection } from "./connection.js";
+import type { Format } from "./format.js";
 import { digestKeyKey } from "./keys.js";
 import { bytes, ignored, orNull } from "./reply.js";
 
@@ -11,7 +13,7 @@ import { bytes, ignored, orNull } from "./reply.js";
 export function openDigestKey(
   connection: Connection,
   prefix: string,
-  { run }: Lifetime,
+  { run, format }: Lifetime & { readonly format: Format },
   given: Buffer | undefined,
 ): Pick<OutputsStore, "digestKey"> {
   let known: { digestKey: Buffer; connections: number } | null = null;
@@ -21,6 +23,8 @@ export function openDigestKey(
     const connections = connection.connections();
     if (known?.connections === connections) return known.digestKey;
     const key = digestKeyKey(prefix);
+    // A digest key without a format would be taken for that of version 1a1e855.
+    if ((await format.read()) === FORMAT) await format.requireWritable();
     await connection.send("SET", [key, known?.digestKey ?? randomBytes(DIGEST_KEY_BYTES), "NX"], ignored);
     const kept = await connection.send("GET", [key], orNull(bytes));
     if (kept?.length !== DIGEST_KEY_BYTES) throw corrupt("the digest key is not 32 bytes");

@@ -16,8 +16,9 @@ export function datasetKey(prefix: string, dataset: string): string {
 }
 
 /**
- * A key of one life of a dataset: a bucket by its number, `shapes`, `counts` (samples of each shape) or `used` (a bit for each
- * bucket in use).
+ * A key of one life of a dataset: a bucket by its number, `shapes`, `counts` (samples of each shape), `used` (a bit for each
+ * bucket in use), `deleted` (a bit for each number of a deleted sample), `snapshots`, `removed` (what deletions took from their
+ * sums), `columns`, or a chunk of a column by the numbers of both.
  */
 export function incarnationKey(
   prefix: string,
@@ -31,6 +32,11 @@ export function incarnationKey(
 /** Sorted set of all datasets, for listing: name, zero byte, incarnation. */
 export function indexKey(prefix: string): string {
   return `${prefix}:datasets`;
+}
+
+/** Key of the format of the store: see `store/format.ts`. */
+export function formatKey(prefix: string): string {
+  return `${prefix}:format`;
 }
 
 export function digestKeyKey(prefix: string): string {

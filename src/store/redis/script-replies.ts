@@ -1,24 +1,55 @@
-import { type KeptSnapshot, parseSnapshot } from "../codec/stored.js";
+import { type KeptSnapshot, parseFields } from "../codec/snapshot.js";
 import { bytes, list, number, orNull, pairsOf, type Reply } from "./reply.js";
+
+const text: Reply<string> = (answer) => bytes(answer).toString("utf8");
+
+/** A hash with fields and values that are text. */
+export const hash: Reply<ReadonlyMap<string, string>> = (answer) => new Map(pairsOf(text, text)(answer));
+
+/** The kept snapshots, the oldest first. */
+export const keptSnapshots: Reply<readonly KeptSnapshot[]> = (answer) => {
+  const [kept, removed] = list(answer);
+  const removedFrom = hash(removed);
+  return [...hash(kept)]
+    .map(([version, json]) => parseFields(Number(version), json, Number(removedFrom.get(version) ?? 0)))
+    .sort((a, b) => a.version - b.version);
+};
 
 /** Some samples of a dataset in their stored form, and the state of the dataset at the same moment. */
 export interface FoundSamples {
   readonly incarnation: string;
   /** Number of the dataset's shapes. */
   readonly shapes: number;
-  readonly snapshot: KeptSnapshot | null;
+  readonly snapshots: readonly KeptSnapshot[];
   /** A packed list: see `readPackedList`. */
   readonly stored: Buffer;
 }
 
 export const foundSamples: Reply<FoundSamples> = (answer) => {
-  const [incarnation, shapes, snapshot, stored] = list(answer);
+  const [incarnation, shapes, snapshots, stored] = list(answer);
   return {
-    incarnation: bytes(incarnation).toString(),
+    incarnation: text(incarnation),
     shapes: number(shapes),
-    snapshot: orNull((text) => parseSnapshot(bytes(text).toString()))(snapshot),
+    snapshots: keptSnapshots(snapshots),
     stored: bytes(stored),
   };
+};
+
+/** The samples were written (`differing` is null), or some are stored otherwise than the writer expects. */
+export interface WrittenOrDiffering {
+  readonly incarnation: string;
+  readonly differing: {
+    /** Number of the dataset's shapes. */
+    readonly shapes: number;
+    /** A packed list: see `readPackedList`. */
+    readonly stored: Buffer;
+  } | null;
+}
+
+export const writtenOrDiffering: Reply<WrittenOrDiffering> = (answer) => {
+  const [incarnation, shapes, stored] = list(answer);
+  const differing = stored === undefined ? null : { shapes: number(shapes), stored: bytes(stored) };
+  return { incarnation: text(incarnation), differing };
 };
 
 /** All samples of some buckets. */
@@ -40,23 +71,18 @@ export interface FoundDataset {
   readonly shapes: ReadonlyMap<string, string>;
   /** Number of samples of each shape, by the shape's number; null if they were not counted. */
   readonly counts: readonly number[] | null;
+  readonly snapshots: readonly KeptSnapshot[];
 }
 
 export const foundDataset: Reply<FoundDataset> = (answer) => {
-  const [fields, shapes, counts] = list(answer);
-  return { fields: hash(fields), shapes: hash(shapes), counts: orNull(countsByShape)(counts) };
+  const [fields, shapes, counts, snapshots] = list(answer);
+  return {
+    fields: hash(fields),
+    shapes: hash(shapes),
+    counts: orNull(countsByShape)(counts),
+    snapshots: keptSnapshots(snapshots),
+  };
 };
-
-/** A hash with fields and values that are text. */
-export const hash: Reply<ReadonlyMap<string, string>> = (answer) => new Map(pairsOf(text, text)(answer));
-
-/** The incarnation of a dataset and the snapshot version that was taken. */
-export const takenVersion: Reply<{ incarnation: Buffer; version: number }> = (answer) => {
-  const [incarnation, version] = list(answer);
-  return { incarnation: bytes(incarnation), version: number(version) };
-};
-
-const text: Reply<string> = (answer) => bytes(answer).toString("utf8");
 
 const countsByShape: Reply<readonly number[]> = (answer) => {
   const counts: number[] = [];

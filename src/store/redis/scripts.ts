@@ -1,13 +1,14 @@
-import { LATER_MAX, LAYOUT_VERSION, WEIGHTS_MAX } from "../codec/stored.js";
+import { LAYOUT_VERSION } from "../codec/stored.js";
+import { CHUNK_ENTRIES } from "../weight-columns.js";
 import { defineScript } from "./connection.js";
 import { bytes, ignored, number, orNull } from "./reply.js";
-import { foundBuckets, foundDataset, foundSamples, takenVersion } from "./script-replies.js";
+import { foundBuckets, foundDataset, foundSamples, writtenOrDiffering } from "./script-replies.js";
 
 // Each script is one atomic step. KEYS[1] is the hash of a dataset. The keys of its buckets are derived from it and share its
 // hash tag, so that all keys of a dataset are in one slot. If a script refuses, it does so before it writes anything.
 
 /** Functions that read and make the head of a stored sample (for the layout see `codec/stored.ts`), and count samples. */
-const LAYOUT = `
+export const LAYOUT = `
 local function readVarint(text, at)
   local value, scale = 0, 1
   while true do
@@ -28,26 +29,11 @@ local function varint(value)
   return text .. string.char(value)
 end
 
--- The weights of a stored sample that may still count, each as its stored bytes, and the place where its shape begins.
-local function weightsSince(stored, published, except)
-  local head = stored:byte(1)
-  if math.floor(head / 16) ~= ${LAYOUT_VERSION} then error("CORRUPT a sample has an unknown layout", 0) end
-  local weights, at = {}, 2
-  local oldestPending
-  for _ = 1, head % 16 do
-    local version, value = readVarint(stored, at)
-    if version >= published and version ~= except then
-      weights[#weights + 1] = stored:sub(at, value + 3)
-      if version > published and not oldestPending then oldestPending = #weights end
-    end
-    at = value + 4
-  end
-  if except and #weights == ${WEIGHTS_MAX} then table.remove(weights, oldestPending) end
-  return weights, at
-end
-
-local function withHead(weights, rest)
-  return string.char(${LAYOUT_VERSION * 16} + #weights) .. table.concat(weights) .. rest
+-- Number and shape of a stored sample.
+local function numbersOf(stored)
+  if stored:byte(1) ~= ${LAYOUT_VERSION * 16} then error("CORRUPT a sample has an unknown layout", 0) end
+  local number, at = readVarint(stored, 2)
+  return number, (readVarint(stored, at))
 end
 
 local function nowMs()
@@ -71,70 +57,87 @@ local function touch(meta, base, changes)
 end
 
 local function count(changes, shape, change) changes[shape] = (changes[shape] or 0) + change end
+`;
 
--- Whether so many snapshots began after this one that they may have removed its weights.
-local function isOvertaken(meta, version)
-  return redis.call("HGET", meta, "snapshot_version_taken") - version >= ${LATER_MAX}
+/** Functions that read the kept snapshots. */
+export const SNAPSHOTS = `
+-- Flat lists: version and JSON of each kept snapshot, and version and sum of the weights of its deleted samples. Version 1a1e855
+-- kept one snapshot, in the dataset's own hash.
+local function snapshotsOf(meta, base)
+  local kept = redis.call("HGETALL", base .. "snapshots")
+  local first = #kept == 0 and redis.call("HGET", meta, "snapshot")
+  if first then kept = { redis.call("HGET", meta, "snapshot_version"), first } end
+  return { kept, redis.call("HGETALL", base .. "removed") }
 end
 `;
 
 /**
- * Writes samples. ARGV: an incarnation that is used if the dataset is new; then for each shape its text and the number of its
- * samples, and for each sample bucket, id and body. Answers the dataset's incarnation.
+ * Writes samples, or nothing if a sample is not stored as the writer expects. ARGV: an incarnation that is used if the dataset is
+ * new; 1 if the writer expects something of the stored samples, else 0; then for each shape its text and the number of its samples,
+ * and for each sample bucket, id, expected value (empty for none) and body. Answers the dataset's incarnation if it wrote, else also
+ * the number of shapes and a packed list of the stored values that differ, in the order of the arguments (empty for none).
  */
 export const WRITE_SAMPLES = defineScript(
-  bytes,
+  writtenOrDiffering,
   `${LAYOUT}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
-local published = tonumber(redis.call("HGET", meta, "snapshot_version") or 0)
 local base = meta .. ":" .. incarnation .. ":"
 local shapes = base .. "shapes"
 local shapeCount = redis.call("HLEN", shapes)
+local numbers = tonumber(redis.call("HGET", meta, "numbers") or 0)
 local newShapes, puts, added, changes = {}, {}, 0, {}
-local at = 2
+local differing, differ = {}, false
+local at = 3
 while at <= #ARGV do
   local text = ARGV[at]
-  local number = tonumber(redis.call("HGET", shapes, text) or shapeCount + #newShapes)
-  if number == shapeCount + #newShapes then newShapes[#newShapes + 1] = text end
-  local shape = varint(number)
+  local shapeNumber = tonumber(redis.call("HGET", shapes, text) or shapeCount + #newShapes)
+  if shapeNumber == shapeCount + #newShapes then newShapes[#newShapes + 1] = text end
+  local shape = varint(shapeNumber)
   local first = at + 2
-  at = first + 3 * ARGV[at + 1]
-  for entry = first, at - 1, 3 do
+  at = first + 4 * ARGV[at + 1]
+  for entry = first, at - 1, 4 do
     local key, id = base .. ARGV[entry], ARGV[entry + 1]
     local old = redis.call("HGET", key, id)
-    local weights, rest = {}, nil
+    local isExpected = ARGV[2] == "0" or (old or "") == ARGV[entry + 2]
+    differ = differ or not isExpected
+    differing[#differing + 1] = not isExpected and (old or "")
+    local number
     if old then
-      weights, rest = weightsSince(old, published)
-      count(changes, readVarint(old, rest), -1)
+      local oldShape
+      number, oldShape = numbersOf(old)
+      count(changes, oldShape, -1)
     else
+      number = numbers + added
       added = added + 1
     end
-    count(changes, number, 1)
-    puts[#puts + 1] = { key, id, withHead(weights, shape .. ARGV[entry + 2]), not old and ARGV[entry] }
+    count(changes, shapeNumber, 1)
+    local head = string.char(${LAYOUT_VERSION * 16}) .. varint(number) .. shape
+    puts[#puts + 1] = { key, id, head .. ARGV[entry + 3], not old and ARGV[entry] }
   end
 end
+if differ then return { incarnation, shapeCount, cmsgpack.pack(differing) } end
 -- The commands that a user of Redis may not be allowed to run come first: a script that is refused later has already written.
 redis.call("HSETNX", meta, "created_at_ms", nowMs())
 touch(meta, base, changes)
-redis.call("HSET", meta, "incarnation", incarnation)
+redis.call("HSET", meta, "incarnation", incarnation, "numbers", numbers + added)
 redis.call("HINCRBY", meta, "samples", added)
 for index, text in ipairs(newShapes) do redis.call("HSET", shapes, text, shapeCount + index - 1) end
 for _, put in ipairs(puts) do
   redis.call("HSET", put[1], put[2], put[3])
   if put[4] then redis.call("SETBIT", base .. "used", put[4], 1) end
 end
-return incarnation
+return { incarnation }
 `,
 );
 
 /**
- * ARGV: bucket and id of each sample. Answers incarnation, number of shapes, newest snapshot (JSON) and the stored samples
- * as a packed list.
+ * ARGV: bucket and id of each sample. Answers incarnation, number of shapes, the kept snapshots and the stored samples as a packed
+ * list.
  */
 export const READ_SAMPLES = defineScript(
   orNull(foundSamples),
-  `
+  `${SNAPSHOTS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
@@ -143,7 +146,7 @@ local stored = {}
 for index = 1, #ARGV, 2 do
   stored[(index + 1) / 2] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
 end
-return { incarnation, redis.call("HLEN", base .. "shapes"), redis.call("HGET", meta, "snapshot"), cmsgpack.pack(stored) }
+return { incarnation, redis.call("HLEN", base .. "shapes"), snapshotsOf(meta, base), cmsgpack.pack(stored) }
 `,
 );
 
@@ -160,7 +163,10 @@ return found
 `,
 );
 
-/** ARGV: bucket, id. Answers 1 if there was such a sample, or else 0. */
+/**
+ * ARGV: bucket, id. Removes the sample and its weight in each snapshot, and sets the bit that keeps its weight out of snapshots
+ * that are being written. Answers 1 if there was such a sample, or else 0.
+ */
 export const DELETE_SAMPLE = defineScript(
   number,
   `${LAYOUT}
@@ -170,23 +176,40 @@ if not incarnation then return 0 end
 local base = meta .. ":" .. incarnation .. ":"
 local old = redis.call("HGET", base .. ARGV[1], ARGV[2])
 if not old then return 0 end
-local _, rest = weightsSince(old, 0)
-local shape = readVarint(old, rest)
+local number, shape = numbersOf(old)
 redis.call("HDEL", base .. ARGV[1], ARGV[2])
 redis.call("HINCRBY", meta, "samples", -1)
+redis.call("HINCRBY", meta, "deletions", 1)
+redis.call("SETBIT", base .. "deleted", number, 1)
 touch(meta, base, { [shape] = -1 })
 if redis.call("EXISTS", base .. ARGV[1]) == 0 then redis.call("SETBIT", base .. "used", ARGV[1], 0) end
+local snapshots = redis.call("HGETALL", base .. "snapshots")
+for index = 1, #snapshots, 2 do
+  local snapshot = cjson.decode(snapshots[index + 1])
+  local column = snapshot.column
+  if number < column.length then
+    local chunk = base .. "w:" .. column.id .. ":" .. math.floor(number / ${CHUNK_ENTRIES})
+    local at = 4 * (number % ${CHUNK_ENTRIES})
+    local bytes = redis.call("GETRANGE", chunk, at, at + 3)
+    local weight = #bytes == 4 and struct.unpack("<f", bytes)
+    if weight and weight == weight then
+      redis.call("SETRANGE", chunk, at, "\\0\\0\\192\\127")
+      local removed = string.format("%.17g", weight * snapshot.weightScale)
+      redis.call("HINCRBYFLOAT", base .. "removed", snapshots[index], removed)
+    end
+  end
+end
 return 1
 `,
 );
 
 /**
- * Answers the fields of the dataset, its shapes with their numbers, and the number of samples of each shape, all as flat lists.
- * The last is false if the samples were not counted.
+ * Answers the fields of the dataset, its shapes with their numbers, the number of samples of each shape (false if they were not
+ * counted), and the kept snapshots, all as flat lists.
  */
 export const READ_DATASET = defineScript(
   orNull(foundDataset),
-  `${LAYOUT}
+  `${LAYOUT}${SNAPSHOTS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
@@ -195,6 +218,7 @@ return {
   redis.call("HGETALL", meta),
   redis.call("HGETALL", base .. "shapes"),
   isCounted(meta) and redis.call("HGETALL", base .. "counts"),
+  snapshotsOf(meta, base),
 }
 `,
 );
@@ -223,60 +247,5 @@ export const DELETE_DATASET = defineScript(
 local incarnation = redis.call("HGET", KEYS[1], "incarnation")
 redis.call("DEL", KEYS[1])
 return incarnation
-`,
-);
-
-/** Answers the incarnation and the next snapshot version. */
-export const TAKE_SNAPSHOT_VERSION = defineScript(
-  orNull(takenVersion),
-  `
-local incarnation = redis.call("HGET", KEYS[1], "incarnation")
-if not incarnation then return false end
-return { incarnation, redis.call("HINCRBY", KEYS[1], "snapshot_version_taken", 1) }
-`,
-);
-
-/**
- * ARGV: incarnation, snapshot version; then bucket, id and weight (float32) of each sample. Answers how many exist; -1 if
- * overtaken.
- */
-export const WRITE_WEIGHTS = defineScript(
-  orNull(number),
-  `${LAYOUT}
-local meta = KEYS[1]
-if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
-local version = tonumber(ARGV[2])
-if isOvertaken(meta, version) then return -1 end
-local published = tonumber(redis.call("HGET", meta, "snapshot_version") or 0)
-local base = meta .. ":" .. ARGV[1] .. ":"
-local puts = {}
-for index = 3, #ARGV, 3 do
-  local key, id = base .. ARGV[index], ARGV[index + 1]
-  local old = redis.call("HGET", key, id)
-  if old then
-    local weights, rest = weightsSince(old, published, version)
-    weights[#weights + 1] = varint(version) .. ARGV[index + 2]
-    puts[#puts + 1] = { key, id, withHead(weights, old:sub(rest)) }
-  end
-end
-for _, put in ipairs(puts) do redis.call("HSET", put[1], put[2], put[3]) end
-return #puts
-`,
-);
-
-/**
- * ARGV: incarnation, snapshot version, the snapshot as JSON. A version older than the newest is dropped. Answers -1 if overtaken.
- */
-export const PUBLISH_SNAPSHOT = defineScript(
-  orNull(number),
-  `${LAYOUT}
-local meta = KEYS[1]
-if redis.call("HGET", meta, "incarnation") ~= ARGV[1] then return false end
-if isOvertaken(meta, ARGV[2]) then return -1 end
-if tonumber(ARGV[2]) > tonumber(redis.call("HGET", meta, "snapshot_version") or 0) then
-  redis.call("HSET", meta, "snapshot_version", ARGV[2], "snapshot", ARGV[3])
-  touch(meta, meta .. ":" .. ARGV[1] .. ":", {})
-end
-return 1
 `,
 );

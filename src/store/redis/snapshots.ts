@@ -1,52 +1,109 @@
-import { weightScale } from "../codec/stored.js";
+import { snapshotInfo } from "../codec/snapshot.js";
 import { datasetNotFound, type Lifetime } from "../lifetime.js";
-import type { SnapshotStore } from "../port.js";
-import { openWeighings, weighingOvertaken } from "../weighings.js";
-import type { Argument, Connection } from "./connection.js";
-import { bucketOf, datasetKey } from "./keys.js";
-import { PUBLISH_SNAPSHOT, TAKE_SNAPSHOT_VERSION, WRITE_WEIGHTS } from "./scripts.js";
+import type { DatasetWeights, SnapshotStore } from "../port.js";
+import { openTurns } from "../turns.js";
+import { chunkCount } from "../weight-columns.js";
+import {
+  ABANDONED_AFTER_MS,
+  ANSWERS_KEPT_MS,
+  formatDone,
+  parseDone,
+  SNAPSHOTS_KEPT,
+  type SnapshotWriter,
+  sameRequest,
+  writeSnapshot,
+} from "../write-snapshot.js";
+import type { Argument, Connection, Script } from "./connection.js";
+import type { Format } from "./format.js";
+import { datasetKey } from "./keys.js";
+import {
+  BEGIN_COLUMN,
+  PUBLISH_SNAPSHOT,
+  READ_DELETED,
+  READ_DONE,
+  READ_LATER,
+  READ_SNAPSHOTS,
+  WRITE_CHUNKS,
+} from "./snapshot-scripts.js";
 
-/** Most samples whose weights one script writes. It is limited, because Redis does nothing else during a script. */
-const CHUNK = 1000;
-/** The answer of the scripts if the snapshot is overtaken: see `LATER_MAX`. */
-const OVERTAKEN = -1;
+/** Chunks that one script writes: 256 KiB. Redis does nothing else during a script. */
+const CHUNKS_PER_SCRIPT = 16;
+/** The answer of `PUBLISH_SNAPSHOT` if samples were deleted. */
+const DELETED = -1;
 
-/** Writes a snapshot chunk by chunk while readers still see the newest one, and then replaces that one. */
-export function openSnapshots(connection: Connection, prefix: string, { run }: Lifetime): SnapshotStore {
-  const inTurn = openWeighings();
+/** Writes a snapshot's weights as a column while readers still see the newest one, and then replaces that one. */
+export function openSnapshots(
+  connection: Connection,
+  prefix: string,
+  format: Format,
+  { run }: Lifetime,
+): SnapshotStore {
+  const turns = openTurns();
 
-  const write: SnapshotStore["writeSnapshot"] = async (dataset, { ids, weights }, provenance) => {
-    const key = datasetKey(prefix, dataset);
-    const taken = await connection.run(TAKE_SNAPSHOT_VERSION, key, []);
-    if (taken === null) throw datasetNotFound(dataset);
-    const { incarnation, version } = taken;
-    let samples = 0;
-    for (let start = 0; start < ids.length; start += CHUNK) {
-      const args: Argument[] = [incarnation, version];
-      for (const [offset, id] of ids.slice(start, start + CHUNK).entries()) {
-        args.push(bucketOf(id), id, float32(weights[start + offset] as number));
-      }
-      const written = await connection.run(WRITE_WEIGHTS, key, args);
-      if (written === null) throw datasetNotFound(dataset);
-      if (written === OVERTAKEN) throw weighingOvertaken(dataset);
-      samples += written;
+  async function beginColumn(
+    dataset: string,
+    { incarnation, weights }: DatasetWeights,
+  ): Promise<SnapshotWriter> {
+    async function inLife<T>(script: Script<T | null>, args: readonly Argument[]): Promise<T> {
+      const answer = await connection.run(script, datasetKey(prefix, dataset), [incarnation, ...args]);
+      if (answer === null) throw datasetNotFound(dataset);
+      return answer;
     }
-    const info = { version, createdAtMs: Date.now(), samples, provenance };
-    const kept = JSON.stringify({ ...info, weightScale: weightScale(weights) });
-    const published = await connection.run(PUBLISH_SNAPSHOT, key, [incarnation, version, kept]);
-    if (published === null) throw datasetNotFound(dataset);
-    if (published === OVERTAKEN) throw weighingOvertaken(dataset);
-    return info;
-  };
+
+    const column = await inLife(BEGIN_COLUMN, [chunkCount(weights.length)]);
+    return {
+      column,
+
+      async writeChunks(chunks) {
+        for (let start = 0; start < chunks.length; start += CHUNKS_PER_SCRIPT) {
+          const step = chunks.slice(start, start + CHUNKS_PER_SCRIPT);
+          await inLife(WRITE_CHUNKS, [column, ...step.flatMap(({ chunk, bytes }) => [chunk, bytes])]);
+        }
+      },
+
+      readDeleted: () => inLife(READ_DELETED, []),
+
+      async publish(snapshot, deletions, request) {
+        const published = await inLife(PUBLISH_SNAPSHOT, [
+          deletions,
+          column,
+          JSON.stringify(snapshot),
+          SNAPSHOTS_KEPT,
+          Date.now() - ABANDONED_AFTER_MS,
+          ...(request === undefined ? [] : [request.key, formatDone(request, snapshot), ANSWERS_KEPT_MS]),
+        ]);
+        if (typeof published !== "number") return parseDone(published.toString());
+        return published === DELETED ? null : published;
+      },
+    };
+  }
 
   return {
-    writeSnapshot: (dataset, weights, provenance) =>
-      run(() => inTurn(dataset, () => write(dataset, weights, provenance))),
-  };
-}
+    writeSnapshot: (dataset, weights, provenance, request) =>
+      run(() =>
+        turns.take(dataset, async () => {
+          await format.requireWritable();
+          return writeSnapshot(await beginColumn(dataset, weights), weights, provenance, request);
+        }),
+      ),
 
-function float32(value: number): Buffer {
-  const bytes = Buffer.allocUnsafe(4);
-  bytes.writeFloatLE(value, 0);
-  return bytes;
+    readDoneRequest: (dataset, { key, body }) =>
+      run(async () => {
+        const stored = await connection.run(READ_DONE, datasetKey(prefix, dataset), [key]);
+        const done = stored && parseDone(stored.toString());
+        return done && sameRequest(done, { body });
+      }),
+
+    readLater: (dataset, version) =>
+      run(async () => {
+        const later = await connection.run(READ_LATER, datasetKey(prefix, dataset), [version]);
+        return later?.toString() ?? null;
+      }),
+
+    listSnapshots: (dataset) =>
+      run(async () => {
+        const kept = await connection.run(READ_SNAPSHOTS, datasetKey(prefix, dataset), []);
+        return kept?.map(snapshotInfo).toReversed() ?? null;
+      }),
+  };
 }

@@ -1,17 +1,21 @@
 import { AssayError } from "../../errors.js";
-import { startLifetime } from "../lifetime.js";
+import { type Lifetime, startLifetime } from "../lifetime.js";
 import { OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { Store, StoreStatus } from "../port.js";
+import type { UpgradableStore } from "../upgrade.js";
+import { openWeightColumns } from "../weight-columns.js";
 import { connect } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { openDigestKey } from "./digest-key.js";
 import { openDirections } from "./directions.js";
 import { explain, isRefusal } from "./faults.js";
+import { openFormat } from "./format.js";
 import { parseRedisUrl } from "./location.js";
 import { openOutputs } from "./outputs.js";
 import { openReadiness } from "./readiness.js";
 import { openSamples } from "./samples.js";
 import { openSnapshots } from "./snapshots.js";
+import { openUpgrade } from "./upgrade.js";
 
 export interface RedisStoreOptions extends StoreOptions {
   /** See `parseRedisUrl`. */
@@ -20,9 +24,11 @@ export interface RedisStoreOptions extends StoreOptions {
   readonly timeoutMs?: number;
   /** Called when the connection is lost, with the reason, which names the address; and with null when it is back. */
   readonly onChange?: (lost: string | null) => void;
+  /** Opens the store to upgrade it, and for nothing else. */
+  readonly upgrading?: boolean;
 }
 
-export interface RedisStore extends Store {
+export interface RedisStore extends Store, UpgradableStore {
   /**
    * Waits until the first attempt to reach Redis has succeeded or failed. Throws only for a refusal.
    * @throws AssayError `config_invalid` if Redis answers but refuses the user, the password, the database or a command
@@ -42,22 +48,34 @@ export function openRedisStore({
   outputsBytesMax = OUTPUTS_BYTES_MAX,
   timeoutMs = 5000,
   onChange = () => {},
+  upgrading = false,
 }: RedisStoreOptions): RedisStore {
   const location = parseRedisUrl(url);
   const { prefix } = location;
   const connection = connect(location, { timeoutMs, onChange });
-  const lifetime = startLifetime(explain);
-  const datasets = openDatasets(connection, prefix, lifetime);
+  const ended = startLifetime(explain);
+  const format = openFormat(connection, prefix);
+  /** Everything begins with a look at the format. */
+  const lifetime: Lifetime = {
+    ...ended,
+    run: (work) =>
+      ended.run(async () => {
+        if (!upgrading) await format.requireReadable();
+        return work();
+      }),
+  };
+  const datasets = openDatasets(connection, prefix, format, lifetime);
   const readiness = openReadiness(connection, prefix, timeoutMs);
   const status = (): Promise<StoreStatus> => lifetime.run(readiness);
 
   return {
-    ...openDigestKey(connection, prefix, lifetime, digestKey),
+    ...openDigestKey(connection, prefix, { ...lifetime, format }, digestKey),
     ...openOutputs(connection, prefix, lifetime, { outputsTtlMs, outputsBytesMax }),
-    ...openSamples(connection, prefix, datasets, lifetime),
+    ...openSamples(connection, prefix, { datasets, weightColumns: openWeightColumns(), format }, lifetime),
     ...datasets.summaries,
-    ...openSnapshots(connection, prefix, lifetime),
+    ...openSnapshots(connection, prefix, format, lifetime),
     ...openDirections(connection, prefix, lifetime),
+    ...openUpgrade(connection, prefix, { datasets: datasets, format }, lifetime),
 
     status,
 
@@ -67,6 +85,7 @@ export function openRedisStore({
         await status();
       } catch (error) {
         if (!(error instanceof AssayError)) throw error;
+        if (error.code === "store_newer" || error.code === "store_outdated") throw error;
         if (isRefusal(error))
           throw new AssayError("config_invalid", {
             detail: `The Redis URL cannot be used: ${error.message}`,

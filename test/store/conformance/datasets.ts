@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Store } from "../../../src/store/port.js";
-import { type OpenStore, outputs, outputsKey, sample, scanAll } from "./records.js";
+import { type OpenStore, outputs, outputsKey, sample, scanAll, weighIds } from "./records.js";
 
 /** What every store promises of datasets as wholes; `store` is an empty one, `open` opens its place again. */
 export function describeDatasets(store: () => Store, open: OpenStore): void {
@@ -39,7 +39,7 @@ export function describeDatasets(store: () => Store, open: OpenStore): void {
     await store().writeSamples("d", [
       { id: "b", record: sample({ model: "default@2", signals: new Map([["margin", 1]]) }) },
     ]);
-    await store().writeSnapshot("d", { ids: ["a"], weights: Float64Array.of(1) }, {});
+    await weighIds(store(), "d", { ids: ["a"], weights: Float64Array.of(1) }, {});
     await store().deleteSample("d", "c");
     expect(await models()).toEqual([["default@2", 3]]);
     expect((await store().listDatasets(null, 9)).items[0]?.samplesByModel).toEqual(new Map(await models()));
@@ -73,7 +73,7 @@ export function describeDatasets(store: () => Store, open: OpenStore): void {
       { id: "a", record: old },
       { id: "b", record: old },
     ]);
-    await store().writeSnapshot("d", { ids: ["a", "b"], weights: Float64Array.of(0.5, 0.5) }, {});
+    await weighIds(store(), "d", { ids: ["a", "b"], weights: Float64Array.of(0.5, 0.5) }, {});
     const other = await open();
     expect(await other.readSamples("d", ["a"])).toEqual([{ record: old, weight: 0.5 }]);
     expect(await store().deleteDataset("d")).toBe(true);

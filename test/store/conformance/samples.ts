@@ -1,12 +1,16 @@
 import { expect, it } from "vitest";
-import type { Store } from "../../../src/store/port.js";
-import { type OpenStore, sample, scanAll } from "./records.js";
+import type { SampleRecord, Store } from "../../../src/store/port.js";
+import { groupDigest, type OpenStore, sample, scanAll, weighIds } from "./records.js";
 
 /** What every store promises of samples; `store` is an empty one, `open` opens its place again. */
 export function describeSamples(store: () => Store, open: OpenStore): void {
   it("come back in the order of the ids with all their fields, null where unknown", async () => {
     const a = sample({ label: 1 });
-    const b = sample({ label: null, group: "usb c cable", signals: new Map([["entropy", 0.25]]) });
+    const b = sample({
+      label: null,
+      group: groupDigest("usb c cable"),
+      signals: new Map([["entropy", 0.25]]),
+    });
     await store().writeSamples("d", [
       { id: "a", record: a },
       { id: "b", record: b },
@@ -50,7 +54,7 @@ export function describeSamples(store: () => Store, open: OpenStore): void {
 
   it("keep a record that is larger than any bucket likes", async () => {
     const signals = new Map(Array.from({ length: 40 }, (_, index) => [`signal_${index}`, index] as const));
-    const record = sample({ signals, group: "g".repeat(256), label: Array(50).fill(0.02) });
+    const record = sample({ signals, group: groupDigest("g".repeat(256)), label: Array(50).fill(0.02) });
     await store().writeSamples("d", [{ id: "é".repeat(128), record }]);
     expect(await store().readSamples("d", ["é".repeat(128)])).toEqual([{ record, weight: null }]);
   });
@@ -105,6 +109,51 @@ export function describeSamples(store: () => Store, open: OpenStore): void {
     expect((await store().readDataset("d"))?.samples).toBe(1);
   });
 
+  it("are merged with the record that they replace, if the writer says how, also by two writers at once", async () => {
+    const other = await open();
+    const adds = (old: SampleRecord, fresh: SampleRecord): SampleRecord => ({
+      ...fresh,
+      signals: new Map([...old.signals, ...fresh.signals]),
+    });
+    const signal = (name: string) => sample({ signals: new Map([[name, 1]]) });
+    await Promise.all(
+      Array.from({ length: 16 }, (_, index) =>
+        (index % 2 ? store() : other).writeSamples(
+          "d",
+          ["a", "b"].map((id) => ({ id, record: signal(`s${index}`) })),
+          adds,
+        ),
+      ),
+    );
+    const names = Array.from({ length: 16 }, (_, index) => `s${index}`).sort();
+    for (const found of await store().readSamples("d", ["a", "b"]))
+      expect([...(found?.record.signals.keys() ?? [])].sort()).toEqual(names);
+    expect((await store().readDataset("d"))?.samples).toBe(2);
+  });
+
+  it("keep where they came from, and what a trainer observed without a text", async () => {
+    const observed = sample({
+      outputsKey: null,
+      textDigest: null,
+      precision: null,
+      observed: "train",
+      source: "clicks-2026",
+      earlier: new Map([["grad_norm", "default@0123456789ab"]]),
+    });
+    await store().writeSamples("d", [
+      { id: "a", record: observed },
+      { id: "b", record: sample({ source: "annotators" }) },
+      { id: "c", record: sample() },
+    ]);
+    expect((await store().readSamples("d", ["a"]))[0]?.record).toEqual(observed);
+    expect((await store().readDataset("d"))?.samplesBySource).toEqual(
+      new Map([
+        ["clicks-2026", 1],
+        ["annotators", 1],
+      ]),
+    );
+  });
+
   it("are kept all or none: a batch with a record that cannot be packed leaves nothing", async () => {
     const bad = { ...sample(), outputsKey: Buffer.alloc(3) };
     await expect(
@@ -119,7 +168,7 @@ export function describeSamples(store: () => Store, open: OpenStore): void {
   it("outlive a reopening", async () => {
     const record = sample({ label: 0.5 });
     await store().writeSamples("d", [{ id: "a", record }]);
-    await store().writeSnapshot("d", { ids: ["a"], weights: Float64Array.of(0.75) }, { scheme: "uniform" });
+    await weighIds(store(), "d", { ids: ["a"], weights: Float64Array.of(0.75) }, { scheme: "uniform" });
     await store().close();
     const again = await open();
     expect(await again.readSamples("d", ["a"])).toEqual([{ record, weight: 0.75 }]);
@@ -144,13 +193,13 @@ export function describeSamples(store: () => Store, open: OpenStore): void {
       const batch = ids.slice(start, start + 1000);
       await store().writeSamples(
         "d",
-        batch.map((id) => ({ id, record: sample({ group: id }) })),
+        batch.map((id) => ({ id, record: sample({ group: groupDigest(id) }) })),
       );
     }
     await store().writeSamples("other", [{ id: "not mine", record: sample() }]);
     const scanned = await scanAll(store(), "d");
     expect(scanned.map(({ id }) => id).sort()).toEqual([...ids].sort());
-    expect(scanned.every(({ id, record }) => record.group === id)).toBe(true);
+    expect(scanned.every(({ id, record }) => record.group === groupDigest(id))).toBe(true);
     expect(await scanAll(store(), "unknown")).toEqual([]);
   });
 

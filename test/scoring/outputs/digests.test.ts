@@ -2,7 +2,7 @@ import { createHash, createHmac } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { ModelDescription, Text } from "../../../src/ranker/port.js";
-import { outputsKeys } from "../../../src/scoring/outputs/outputs-key.js";
+import { outputsKeys } from "../../../src/scoring/outputs/digests.js";
 import { fakeRanker } from "../../support/fake-rankers.js";
 import { FP32 } from "../../support/outputs.js";
 

@@ -1,0 +1,173 @@
+import { randomUUID } from "node:crypto";
+import { AssayError, asAssayError } from "../../errors.js";
+import type { JobInput, JobKind, JobResult } from "../kinds.js";
+import type { Job, Jobs } from "../port.js";
+import type { Executor } from "./executor.js";
+
+export interface JobsOptions {
+  readonly executor: Executor;
+  /** Jobs that may wait for the running one. */
+  readonly waitingMax?: number;
+  /** Called when the work of a job has thrown, for the log. */
+  readonly onFailed?: (job: Job, error: AssayError) => void;
+  /** An ended job can be read for this long. */
+  readonly keptMs?: number;
+}
+
+const WAITING_MAX = 32;
+const KEPT_MS = 3600 * 1000;
+/** Ended jobs that can be read. */
+const KEPT_MAX = 1000;
+
+interface Entry {
+  job: Job;
+  readonly input: JobInput;
+  readonly controller: AbortController;
+  /** Resolves when the job has ended. */
+  readonly ended: Promise<void>;
+  readonly end: () => void;
+}
+
+/** Jobs of this process, one after another in the order in which they began. They end with the process. */
+export function openJobs({
+  executor,
+  onFailed = () => {},
+  waitingMax = WAITING_MAX,
+  keptMs = KEPT_MS,
+}: JobsOptions): Jobs {
+  const entries = new Map<string, Entry>();
+  const waiting: Entry[] = [];
+  let running: Promise<void> | null = null;
+  let closed = false;
+
+  function find(id: string): Entry {
+    forgetOld();
+    const entry = entries.get(id);
+    if (entry === undefined)
+      throw new AssayError("job_not_found", {
+        detail: `This process has no job ${JSON.stringify(id)}: a job can be read for an hour after its end, from the process that ran it`,
+      });
+    return entry;
+  }
+
+  function forgetOld(): void {
+    const ended = [...entries.values()].filter(({ job }) => job.endedAtMs !== null);
+    const surplus = ended.length - KEPT_MAX;
+    for (const [index, { job }] of ended.entries())
+      if (index < surplus || Date.now() - (job.endedAtMs ?? 0) > keptMs) entries.delete(job.id);
+  }
+
+  function settle(entry: Entry, outcome: Pick<Job, "state" | "result" | "error">): void {
+    const progress = outcome.state === "done" ? 1 : entry.job.progress;
+    entry.job = { ...entry.job, ...outcome, progress, endedAtMs: Date.now() };
+    entry.end();
+  }
+
+  async function work(entry: Entry): Promise<void> {
+    const { signal } = entry.controller;
+    if (signal.aborted) return settle(entry, { state: "cancelled", result: null, error: null });
+    entry.job = { ...entry.job, state: "running", startedAtMs: Date.now() };
+    const onProgress = (progress: number): void => {
+      entry.job = { ...entry.job, progress };
+    };
+    try {
+      const result = await executor.run(entry.job.kind, entry.input, { signal, onProgress });
+      settle(entry, { state: "done", result, error: null });
+    } catch (error) {
+      if (signal.aborted) settle(entry, { state: "cancelled", result: null, error: null });
+      else {
+        settle(entry, { state: "failed", result: null, error: asAssayError(error) });
+        onFailed(entry.job, asAssayError(error));
+      }
+    }
+  }
+
+  async function workAll(): Promise<void> {
+    for (let entry = waiting.shift(); entry !== undefined; entry = waiting.shift()) await work(entry);
+    running = null;
+  }
+
+  return {
+    begin(kind, input) {
+      if (closed) throw new AssayError("shutting_down");
+      forgetOld();
+      if (waiting.length >= waitingMax)
+        throw new AssayError("overloaded", {
+          detail: `${waitingMax} jobs are waiting: send the request again later`,
+        });
+      const { promise: ended, resolve: end } = withResolver();
+      const job: Job = {
+        id: randomUUID(),
+        kind,
+        dataset: input.dataset,
+        state: "queued",
+        progress: 0,
+        createdAtMs: Date.now(),
+        startedAtMs: null,
+        endedAtMs: null,
+        result: null,
+        error: null,
+      };
+      const entry: Entry = { job, input, controller: new AbortController(), ended, end };
+      entries.set(job.id, entry);
+      waiting.push(entry);
+      running ??= workAll();
+      return entry.job;
+    },
+
+    read: (id) => find(id).job,
+
+    list() {
+      forgetOld();
+      return [...entries.values()].map(({ job }) => job).reverse();
+    },
+
+    cancel(id) {
+      const entry = find(id);
+      if (entry.job.endedAtMs !== null) return entry.job;
+      entry.controller.abort(new AssayError("cancelled", { detail: `Job ${id} was cancelled` }));
+      const place = waiting.indexOf(entry);
+      if (place >= 0) {
+        waiting.splice(place, 1);
+        settle(entry, { state: "cancelled", result: null, error: null });
+      }
+      return entry.job;
+    },
+
+    async result<K extends JobKind>(id: string, kind: K, signal: AbortSignal): Promise<JobResult<K>> {
+      const entry = find(id);
+      if (entry.job.kind !== kind) throw new RangeError(`job ${id} is no ${kind}`);
+      await untilAborted(entry.ended, signal);
+      const { state, result, error } = entry.job;
+      if (error !== null) throw error;
+      if (state === "cancelled" || result === null) throw entry.controller.signal.reason;
+      return result as JobResult<K>;
+    },
+
+    async close() {
+      closed = true;
+      for (const { job, controller } of entries.values())
+        if (job.endedAtMs === null) controller.abort(new AssayError("shutting_down"));
+      await running;
+      await executor.close();
+    },
+  };
+}
+
+function withResolver(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+/** Waits for the promise. Throws the signal's reason if it aborts before. */
+async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise: aborted, resolve } = withResolver();
+  signal.addEventListener("abort", resolve);
+  await Promise.race([promise, aborted]);
+  signal.removeEventListener("abort", resolve);
+  signal.throwIfAborted();
+}

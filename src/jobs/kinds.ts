@@ -1,0 +1,33 @@
+import type { DatasetPorts, Hooks } from "../scoring/datasets/long-work.js";
+import { type DatasetWeighting, type WeighInput, weighDataset } from "../scoring/datasets/weigh-dataset.js";
+import { countDataset, type DatasetHistograms, type HistogramInput } from "../scoring/looks/histograms.js";
+import { type RankedSamples, type RankInput, rankSamples } from "../scoring/looks/rank-samples.js";
+
+/** What each kind of job takes and gives. Both pass between threads, so they hold plain values only. */
+interface Jobs {
+  readonly weigh: { readonly input: WeighInput; readonly result: DatasetWeighting };
+}
+
+/** The same for looks at a dataset, which are answered at once. */
+interface Looks {
+  readonly rank: { readonly input: RankInput; readonly result: RankedSamples };
+  readonly count: { readonly input: HistogramInput; readonly result: DatasetHistograms };
+}
+
+type Works = Jobs & Looks;
+export type JobKind = keyof Jobs;
+export type LookKind = keyof Looks;
+export type WorkKind = keyof Works;
+export type WorkInput<K extends WorkKind = WorkKind> = Works[K]["input"];
+export type WorkResult<K extends WorkKind = WorkKind> = Works[K]["result"];
+export type JobInput<K extends JobKind = JobKind> = WorkInput<K>;
+export type JobResult<K extends JobKind = JobKind> = WorkResult<K>;
+
+/** The use case of each kind of work that runs in a thread of its own. */
+export const WORKS: {
+  readonly [K in WorkKind]: (
+    ports: DatasetPorts,
+    input: WorkInput<K>,
+    hooks: Hooks,
+  ) => Promise<WorkResult<K>>;
+} = { weigh: weighDataset, rank: rankSamples, count: countDataset };

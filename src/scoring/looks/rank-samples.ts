@@ -1,0 +1,148 @@
+import { AssayError, faultsError } from "../../errors.js";
+import type { StoredSample } from "../../store/port.js";
+import type { DatasetPorts } from "../datasets/long-work.js";
+import { readDataset } from "../datasets/remembered.js";
+import type { DatasetIndex } from "./dataset-index.js";
+
+/** Which samples to list, and in which order. Plain values only. */
+export interface RankInput {
+  readonly dataset: string;
+  /** A signal, `extras.NAME` or `weight`. */
+  readonly sort: string;
+  readonly descending: boolean;
+  readonly filter: SampleFilter;
+  readonly limit: number;
+  /** The end of the page before; null for the first. */
+  readonly after: RankCursor | null;
+}
+
+/** The last sample of a page: the next one begins after it, whatever has been scored in between. */
+export interface RankCursor {
+  readonly value: number;
+  readonly number: number;
+}
+
+export interface SampleFilter {
+  readonly label?: number;
+  readonly source?: string;
+  readonly ranges: readonly ColumnRange[];
+}
+
+/** Both ends belong to the range. */
+export interface ColumnRange {
+  readonly column: string;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface RankedSamples {
+  readonly builtAtMs: number;
+  /** Samples in the order asked for, as they are now. */
+  readonly samples: readonly (StoredSample & { readonly id: string })[];
+  /** Null on the last page. */
+  readonly next: RankCursor | null;
+}
+
+/**
+ * A page of a dataset's samples by a signal. Order and filter are of the index's moment; what a sample has is read anew, and a
+ * sample that was deleted since is left out. Samples without the value are left out.
+ *
+ * Throws `dataset_not_found`, and `unsuitable_signal` if no sample has the signal.
+ */
+export async function rankSamples(
+  { store, indexes }: DatasetPorts,
+  { dataset, sort, descending, filter, limit, after }: RankInput,
+): Promise<RankedSamples> {
+  const index = await indexes.of(dataset);
+  const values = columnOf(index, sort, "/sort");
+  const matches = matcher(index, filter);
+  const order = index.order(sort);
+  const sign = descending ? -1 : 1;
+  const rows: number[] = [];
+  let next: RankCursor | null = null;
+  for (
+    let place = start(index, { sort, descending, after });
+    place >= 0 && place < order.length;
+    place += sign
+  ) {
+    const row = order[place] as number;
+    if (Number.isNaN(values[row] as number) || !matches(row)) continue;
+    if (rows.length === limit) {
+      const last = rows.at(-1) as number;
+      next = { value: values[last] as number, number: index.numbers[last] as number };
+      break;
+    }
+    rows.push(row);
+  }
+  const ids = rows.map((row) => index.id(row));
+  const found = await store.readSamples(dataset, ids);
+  const samples = found.flatMap((each, at) => (each === null ? [] : [{ ...each, id: ids[at] as string }]));
+  if (samples.length === 0) await readDataset(store, dataset);
+  return { builtAtMs: index.builtAtMs, samples, next };
+}
+
+/** The place in the order at which the page begins. */
+function start(
+  index: DatasetIndex,
+  { sort, descending, after }: Pick<RankInput, "sort" | "descending" | "after">,
+): number {
+  const order = index.order(sort);
+  const values = index.column(sort) as Float32Array;
+  if (after === null) return descending ? order.length - 1 : 0;
+  // The first place whose (value, number) is greater than the cursor's; NaN counts as greater than all.
+  const isAfter = (place: number, orEqual: boolean): boolean => {
+    const row = order[place] as number;
+    const value = values[row] as number;
+    if (Number.isNaN(value) || value > after.value) return true;
+    if (value < after.value) return false;
+    const number = index.numbers[row] as number;
+    return orEqual ? number >= after.number : number > after.number;
+  };
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isAfter(middle, descending)) high = middle;
+    else low = middle + 1;
+  }
+  return descending ? low - 1 : low;
+}
+
+/** A column of the index. Throws `unsuitable_signal` with the path if no sample has it. */
+export function columnOf(index: DatasetIndex, name: string, path: string): Float32Array {
+  const values = index.column(name);
+  if (values !== undefined) return values;
+  const known = index.columnNames.join(", ");
+  throw faultsError("unsuitable_signal", [
+    {
+      path,
+      message: `is ${JSON.stringify(name)}, which no sample of the dataset has; the samples have: ${known}`,
+    },
+  ]);
+}
+
+/** A function that tells whether a row passes the filter. */
+export function matcher(
+  index: DatasetIndex,
+  { label, source, ranges }: SampleFilter,
+): (row: number) => boolean {
+  const columns = ranges.map(({ column, min, max }) => ({
+    values: columnOf(index, column, "/range"),
+    min,
+    max,
+  }));
+  const wanted = source === undefined ? -1 : index.sourceNames.indexOf(source);
+  if (source !== undefined && wanted < 0)
+    throw new AssayError("unsuitable_signal", {
+      detail: `No sample of the dataset has the source ${JSON.stringify(source)}`,
+    });
+  return (row) => {
+    if (label !== undefined && index.labels[row] !== Math.fround(label)) return false;
+    if (source !== undefined && index.sources[row] !== wanted) return false;
+    for (const { values, min, max } of columns) {
+      const value = values[row] as number;
+      if (!(value >= min && value <= max)) return false;
+    }
+    return true;
+  };
+}
