@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from assay import AssayError
-from assay.client import Limits, SampleError, UnknownIdError
+from assay.client import Limits, Retry, SampleError, UnknownIdError
 from fake_service import FakeService, connect
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
@@ -36,7 +36,13 @@ def kept(snapshot: Callable[[], int | None] = lambda: 1) -> Callable[[httpx2.Req
             for id in json.loads(request.content)["ids"]
         ]
         as_of = None if version is None else "2026-11-30T16:11:59.489Z"
-        body = {"dataset": "shop", "as_of": as_of, "snapshot": version, "results": rows}
+        body = {
+            "dataset": "shop",
+            "as_of": as_of,
+            "snapshot": version,
+            "weight_sum": 1,
+            "results": rows,
+        }
         return httpx2.Response(200, json=body)
 
     return answer
@@ -100,6 +106,35 @@ def test_a_dataset_that_was_never_weighed_is_an_error_even_with_a_fallback(kind:
     with pytest.raises(AssayError, match=r"has no weights yet: call weigh\('shop'\)") as error:
         client.weights([1], dataset="shop", fallback=1)
     assert error.value.code == "no_weights"
+
+
+@both
+def test_a_snapshot_may_be_named(kind: str) -> None:
+    service = FakeService(kept())
+    connect(kind, service).weights([1], dataset="shop", snapshot=1)
+    connect(kind, service).lookup([1], dataset="shop", snapshot=1)
+    connect(kind, service).lookup([1], dataset="shop")
+    pinned = {"ids": ["1"], "snapshot": 1}
+    assert service.bodies == [pinned, pinned, {"ids": ["1"]}]
+
+
+@both
+def test_a_weighing_that_is_sent_again_has_the_same_key(kind: str) -> None:
+    snapshot = {"version": 1, "as_of": "2026-11-30T16:11:59.489Z", "samples": 1, "weight_sum": 1}
+    figures = ("effective_sample_size", "max_weight", "pareto_k", "pareto_k_threshold", "tau")
+    weighed = {
+        "snapshot": snapshot | {"provenance": {}},
+        "diagnostics": dict.fromkeys(figures) | {"advice": []},
+    }
+    broken = [httpx2.ReadError("reset")]
+    service = FakeService(lambda _: httpx2.Response(200, json=weighed), broken)
+    client = connect(kind, service, retry=Retry(first_s=0.001))
+    client.weigh("shop", base="impressions", balance=True)
+    client.weigh("shop")
+    keys = [request.headers["idempotency-key"] for request in service.requests]
+    assert len(keys) == 3
+    assert keys[0] == keys[1] != keys[2]
+    assert service.bodies[0] == {"weighting": {"base": "impressions", "balance": True}}
 
 
 @both

@@ -26,12 +26,20 @@ DATA: dict[str, list[Any]] = {
     "price": [9.5, 80.0, 3.25],
     "other": ["x", "y", "z"],
 }
-COLUMNS = Columns(id="pid", document="title", label="relevant", group="query", extras=("price",))
+COLUMNS = Columns(
+    id="pid",
+    document="title",
+    label="relevant",
+    group="query",
+    source="other",
+    extras=("price",),
+)
 EXPECTED = [
     {
         "id": str(DATA["pid"][row]),
         "query": DATA["query"][row],
         "document": DATA["title"][row],
+        "source": DATA["other"][row],
         "group": DATA["query"][row],
         "extras": {"price": DATA["price"][row]},
         **({} if row == 2 else {"label": int(DATA["relevant"][row])}),

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from assay.client import LookUp, LookUpRow
+from assay.client.answers import Weighed
 
 ROWS = cast(
     list[LookUpRow | None],
@@ -18,7 +19,7 @@ ROWS = cast(
         {"id": "c", "weight": None, "loss": 2.5, "stale": True},
     ],
 )
-TABLE = LookUp(ROWS, "shop", 3, None)
+TABLE = LookUp(ROWS, "shop", Weighed(3, None, 1.0))
 
 
 def test_numbers_are_arrays_with_nan_where_there_is_none() -> None:
@@ -34,7 +35,7 @@ def test_numbers_are_arrays_with_nan_where_there_is_none() -> None:
 
 
 def test_a_column_without_a_value_is_left_out_and_named() -> None:
-    table = LookUp([{"id": "a", "weight": None, "stale": False}], "shop", None, None)
+    table = LookUp([{"id": "a", "weight": None, "stale": False}], "shop", Weighed(None, None, None))
     assert table.columns == ["id", "stale"]
     assert table["stale"].dtype == np.bool_
     with pytest.raises(KeyError, match="there is no column 'weight'; there are id, stale"):

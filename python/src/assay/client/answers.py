@@ -118,13 +118,26 @@ class ModelVersion:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One weighting of a whole dataset. `diagnostics` is there where it has just been made."""
+    """One weighting of a whole dataset. `diagnostics` is there where it has just been made.
+
+    `weight_sum` is that of the samples that are still there.
+    """
 
     version: int
     as_of: datetime
     samples: int
+    weight_sum: float | None
     provenance: dict[str, Any]
     diagnostics: Diagnostics | None = None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """Which snapshot the weights of a look-up come from; all None if there is none."""
+
+    snapshot: int | None
+    as_of: datetime | None
+    weight_sum: float | None
 
 
 @dataclass(frozen=True)
@@ -137,17 +150,23 @@ class Dataset:
     updated_at: datetime
     models: list[str]
     samples_by_model: dict[str, int]
+    samples_by_source: dict[str, int]
     snapshot: Snapshot | None
 
 
 @dataclass(frozen=True)
 class KeptSample:
-    """What a dataset remembers of one sample: no text. `model` is `name@version`."""
+    """What a dataset remembers of one sample: no text. `model` is `name@version`.
+
+    `group` is a digest, equal for the samples of a group.
+    """
 
     dataset: str
     id: str
     label: float | list[float] | None
     group: str | None
+    source: str | None
+    extras: dict[str, float]
     weight: float | None
     as_of: datetime | None
     loss_name: str

@@ -90,6 +90,7 @@ class AsyncClient:
         text: str | None = None,
         label: str | None = None,
         group: str | None = None,
+        source: str | None = None,
         extras: Sequence[str] = (),
         progress: Progress = False,
     ) -> Scores:
@@ -101,6 +102,7 @@ class AsyncClient:
             text=text,
             label=label,
             group=group,
+            source=source,
             extras=tuple(extras),
         )
         options = score_options(
@@ -118,15 +120,24 @@ class AsyncClient:
         )
         return await self._driver.run(score(samples, columns, options, self._limits, progress))
 
-    async def lookup(self, ids: Iterable[object], *, dataset: str) -> LookUp:
+    async def lookup(
+        self, ids: Iterable[object], *, dataset: str, snapshot: int | None = None
+    ) -> LookUp:
         """As `Client.lookup`."""
-        return await self._driver.run(lookup.look_up(ids, dataset, self._limits))
+        return await self._driver.run(lookup.look_up(ids, dataset, snapshot, self._limits))
 
     async def weights(
-        self, ids: Iterable[object], *, dataset: str, fallback: float | None = None
+        self,
+        ids: Iterable[object],
+        *,
+        dataset: str,
+        snapshot: int | None = None,
+        fallback: float | None = None,
     ) -> Any:
         """As `Client.weights`."""
-        return await self._driver.run(lookup.weights(ids, dataset, fallback, self._limits))
+        return await self._driver.run(
+            lookup.weights(ids, dataset, snapshot, fallback, self._limits)
+        )
 
     async def weigh(
         self,
@@ -134,6 +145,8 @@ class AsyncClient:
         *,
         signal: Signal | None = None,
         mix: Sequence[Share] | None = None,
+        base: str | None = None,
+        balance: bool | None = None,
         scheme: Scheme | None = None,
         role: Role | None = None,
         normalise: Normalise | None = None,
@@ -149,6 +162,8 @@ class AsyncClient:
             lambda_,
             signal=signal,
             mix=None if mix is None else list(mix),
+            base=base,
+            balance=balance,
             scheme=scheme,
             role=role,
             normalise=normalise,
@@ -194,10 +209,17 @@ class AsyncClient:
         text: str | None = None,
         label: str | None = None,
         group: str | None = None,
+        source: str | None = None,
     ) -> Direction:
         """As `Client.make_direction`."""
         columns = Columns(
-            id=id, query=query, document=document, text=text, label=label, group=group
+            id=id,
+            query=query,
+            document=document,
+            text=text,
+            label=label,
+            group=group,
+            source=source,
         )
         fields = without_none(kind=kind, loss=loss, model=model)
         return await self._driver.run(directions.make_direction(name, samples, columns, fields))

@@ -38,6 +38,7 @@ class Call:
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     content: Callable[[], bytes] | None = None
     media_type: str = "application/json"
     place: Callable[[Fault], Fault] | None = None

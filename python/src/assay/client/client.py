@@ -96,17 +96,17 @@ class Client:
         text: str | None = None,
         label: str | None = None,
         group: str | None = None,
+        source: str | None = None,
         extras: Sequence[str] = (),
         progress: Progress = False,
     ) -> Scores:
         """Scores samples (N), in as many requests as they need; those of a group go together.
 
         `samples` are mappings, a mapping of columns, a pandas or polars frame, an Arrow table, or a
-        Hugging Face dataset. `id`, `query`, `document`, `text`, `label` and `group` are the names
-        of their columns, where those differ from the field's; `extras` are columns of numbers. With
-        `dataset`, the service remembers the signals by id. All samples are checked before the first
-        is sent. After an error the dataset keeps the requests that were done: scoring again is
-        cheap, because their outputs are cached.
+        Hugging Face dataset. `id` to `source` are the names of their columns, where those differ
+        from the field's; `extras` are columns of numbers. With `dataset`, the service remembers the
+        signals by id. All samples are checked before the first is sent. After an error the dataset
+        keeps the requests that were done: scoring again is cheap, because outputs are cached.
 
         `weighting` gives each sample a weight within one request; more samples than one request
         takes are refused: see `weigh`. The other options are those of POST /v1/score.
@@ -122,6 +122,7 @@ class Client:
             text=text,
             label=label,
             group=group,
+            source=source,
             extras=tuple(extras),
         )
         options = score_options(
@@ -139,12 +140,19 @@ class Client:
         )
         return self._driver.run(score(samples, columns, options, self._limits, progress))
 
-    def lookup(self, ids: Iterable[object], *, dataset: str) -> LookUp:
-        """Weights and signals of ids (N), in their order, all of one snapshot."""
-        return self._driver.run(lookup.look_up(ids, dataset, self._limits))
+    def lookup(self, ids: Iterable[object], *, dataset: str, snapshot: int | None = None) -> LookUp:
+        """Weights and signals of ids (N), in order, of one snapshot: by default the newest."""
+        return self._driver.run(lookup.look_up(ids, dataset, snapshot, self._limits))
 
-    def weights(self, ids: Iterable[object], *, dataset: str, fallback: float | None = None) -> Any:
-        """The weights of ids (N) in the dataset's newest snapshot, as `weigh` made them.
+    def weights(
+        self,
+        ids: Iterable[object],
+        *,
+        dataset: str,
+        snapshot: int | None = None,
+        fallback: float | None = None,
+    ) -> Any:
+        """The weights of ids (N) in a snapshot of the dataset, by default the newest.
 
         A NumPy array of float64, or a list where NumPy is not installed. `fallback` is the weight
         of ids that have none.
@@ -153,7 +161,7 @@ class Client:
             UnknownIdError: an id has no weight, and there is no fallback.
             AssayError: there is no such dataset, or it was never weighed (`no_weights`).
         """
-        return self._driver.run(lookup.weights(ids, dataset, fallback, self._limits))
+        return self._driver.run(lookup.weights(ids, dataset, snapshot, fallback, self._limits))
 
     def weigh(
         self,
@@ -161,6 +169,8 @@ class Client:
         *,
         signal: Signal | None = None,
         mix: Sequence[Share] | None = None,
+        base: str | None = None,
+        balance: bool | None = None,
         scheme: Scheme | None = None,
         role: Role | None = None,
         normalise: Normalise | None = None,
@@ -173,13 +183,14 @@ class Client:
     ) -> Snapshot:
         """Weighs a whole dataset; `weights` and `lookup` answer these weights from then on.
 
-        Read `diagnostics.advice` of the snapshot. What is not given has the service's default:
-        docs/weights.md.
+        Read `diagnostics.advice` of the snapshot. docs/weights.md has options and defaults.
         """
         weighting = weighting_fields(
             lambda_,
             signal=signal,
             mix=None if mix is None else list(mix),
+            base=base,
+            balance=balance,
             scheme=scheme,
             role=role,
             normalise=normalise,
@@ -225,6 +236,7 @@ class Client:
         text: str | None = None,
         label: str | None = None,
         group: str | None = None,
+        source: str | None = None,
     ) -> Direction:
         """Makes a direction from any number of labelled samples, or replaces it.
 
@@ -234,7 +246,13 @@ class Client:
             SampleError: a sample has a fault; nothing was sent.
         """
         columns = Columns(
-            id=id, query=query, document=document, text=text, label=label, group=group
+            id=id,
+            query=query,
+            document=document,
+            text=text,
+            label=label,
+            group=group,
+            source=source,
         )
         fields = without_none(kind=kind, loss=loss, model=model)
         return self._driver.run(directions.make_direction(name, samples, columns, fields))

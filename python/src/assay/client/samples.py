@@ -29,6 +29,7 @@ READERS: Mapping[str, Reader] = {
     "text": read_text,
     "label": read_label,
     "group": read_name,
+    "source": read_name,
     "reference_loss": read_number,
     "extras": read_extras,
 }
@@ -48,6 +49,7 @@ class Columns:
     text: str | None = None
     label: str | None = None
     group: str | None = None
+    source: str | None = None
     extras: tuple[str, ...] = ()
 
     def names(self) -> dict[str, str]:
@@ -71,7 +73,7 @@ class Columns:
         return f"{column}/{inner}" if inner else column
 
     def _given(self) -> dict[str, str]:
-        names = ("id", "query", "document", "text", "label", "group")
+        names = ("id", "query", "document", "text", "label", "group", "source")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
 
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from assay.client.answers import BatchDiagnostics, LookUpRow, ModelVersion, ScoreRow
+from assay.client.answers import BatchDiagnostics, LookUpRow, ModelVersion, ScoreRow, Weighed
 from assay.client.table import Table
 
 
@@ -65,21 +64,17 @@ class Scores(Table[ScoreRow]):
 class LookUp(Table[LookUpRow]):
     """What a dataset keeps of ids (N), in their order; None for an id that it does not have.
 
-    `snapshot` is the version of the weights, and `as_of` their time; both are None before the
-    dataset was weighed.
+    `snapshot` is the version of the weights, `as_of` their time, and `weight_sum` the sum of all
+    weights of the snapshot whose samples are still there; they are None before the dataset was
+    weighed.
     """
 
-    def __init__(
-        self,
-        rows: Sequence[LookUpRow | None],
-        dataset: str,
-        snapshot: int | None,
-        as_of: datetime | None,
-    ) -> None:
+    def __init__(self, rows: Sequence[LookUpRow | None], dataset: str, weighed: Weighed) -> None:
         super().__init__(rows)
         self.dataset = dataset
-        self.snapshot = snapshot
-        self.as_of = as_of
+        self.snapshot = weighed.snapshot
+        self.as_of = weighed.as_of
+        self.weight_sum = weighed.weight_sum
 
     def __repr__(self) -> str:
         known = sum(row is not None for row in self)

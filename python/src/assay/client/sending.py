@@ -76,13 +76,14 @@ class Sending:
         """The arguments of `request` of an httpx2 client."""
         call = self._call
         request: dict[str, Any] = {
+            "headers": dict(call.headers),
             "method": call.method,
             "url": self._service.url + call.path,
             "params": dict(call.query) or None,
         }
         if call.content is not None:
             request["content"] = call.content()
-            request["headers"] = {"content-type": call.media_type}
+            request["headers"]["content-type"] = call.media_type
         return request
 
     def delay_after(self, outcome: httpx2.Response | httpx2.TransportError) -> float | None:

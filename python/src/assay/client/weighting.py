@@ -24,6 +24,8 @@ Weighting = TypedDict(
     {
         "signal": Signal,
         "mix": list[Share],
+        "base": str | None,
+        "balance": bool,
         "scheme": Scheme,
         "role": Role,
         "normalise": Normalise,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import Any, cast
+from uuid import uuid4
 
-from assay.client.answers import Diagnostics, LookUpRow, Snapshot
+from assay.client.answers import Diagnostics, LookUpRow, Snapshot, Weighed
 from assay.client.call import Call, Plan
 from assay.client.decode import decode
 from assay.client.errors import NAMED_MAX, AssayError, Fault, SampleError, UnknownIdError
@@ -42,7 +42,9 @@ def read_ids(ids: Iterable[object]) -> list[str]:
     return found
 
 
-def look_up(ids: Iterable[object], dataset: str, limits: Limits) -> Plan[LookUp]:
+def look_up(
+    ids: Iterable[object], dataset: str, snapshot: int | None, limits: Limits
+) -> Plan[LookUp]:
     """Looks ids up, all in one snapshot.
 
     Raises:
@@ -50,16 +52,15 @@ def look_up(ids: Iterable[object], dataset: str, limits: Limits) -> Plan[LookUp]
     """
     names = read_ids(ids)
     if not names:
-        return LookUp([], dataset, None, None)
+        return LookUp([], dataset, Weighed(None, None, None))
     for _ in range(TRIES):
         answers = yield [
-            _call(names[at : at + limits.ids], dataset) for at in range(0, len(names), limits.ids)
+            _call(names[at : at + limits.ids], dataset, snapshot)
+            for at in range(0, len(names), limits.ids)
         ]
         if len({answer["snapshot"] for answer in answers}) == 1:
             rows = [cast(LookUpRow | None, row) for a in answers for row in a["results"]]
-            as_of = answers[0]["as_of"]
-            time = None if as_of is None else datetime.fromisoformat(as_of)
-            return LookUp(rows, dataset, answers[0]["snapshot"], time)
+            return LookUp(rows, dataset, decode(Weighed, answers[0]))
     raise AssayError(
         "snapshot_changed",
         f"{dataset} was weighed again during each of {TRIES} look-ups of {len(names)} ids: look up "
@@ -68,16 +69,20 @@ def look_up(ids: Iterable[object], dataset: str, limits: Limits) -> Plan[LookUp]
 
 
 def weights(
-    ids: Iterable[object], dataset: str, fallback: float | None, limits: Limits
+    ids: Iterable[object],
+    dataset: str,
+    snapshot: int | None,
+    fallback: float | None,
+    limits: Limits,
 ) -> Plan[Any]:
-    """The weight of each id (N) in the newest snapshot; `fallback` where there is none.
+    """The weight of each id (N) in a snapshot; `fallback` where there is none.
 
     Raises:
         UnknownIdError: an id has no weight, and there is no fallback.
         AssayError: the dataset does not exist, or was never weighed (`no_weights`).
     """
     names = read_ids(ids)
-    found = yield from look_up(names, dataset, limits)
+    found = yield from look_up(names, dataset, snapshot, limits)
     if len(found) > 0 and found.snapshot is None:
         raise AssayError("no_weights", f"{dataset} has no weights yet: call weigh({dataset!r})")
     values = found.column("weight") if "weight" in found.columns else [None] * len(found)
@@ -96,15 +101,21 @@ def weights(
 
 
 def weigh(dataset: str, weighting: Mapping[str, Any]) -> Plan[Snapshot]:
-    """Weighs a whole dataset: its newest snapshot."""
+    """Weighs a whole dataset: its newest snapshot. A request sent twice weighs once."""
     body = json.dumps({"weighting": weighting}, allow_nan=False).encode()
     [answer] = yield [
-        Call("POST", f"{dataset_path(dataset)}/weights", content=lambda: body),
+        Call(
+            "POST",
+            f"{dataset_path(dataset)}/weights",
+            content=lambda: body,
+            headers={"idempotency-key": str(uuid4())},
+        ),
     ]
     found = decode(Snapshot, answer["snapshot"])
     return replace(found, diagnostics=decode(Diagnostics, answer["diagnostics"]))
 
 
-def _call(ids: list[str], dataset: str) -> Call:
-    body = json.dumps({"ids": ids}, ensure_ascii=False).encode()
+def _call(ids: list[str], dataset: str, snapshot: int | None) -> Call:
+    fields = {"ids": ids} if snapshot is None else {"ids": ids, "snapshot": snapshot}
+    body = json.dumps(fields, ensure_ascii=False).encode()
     return Call("POST", f"{dataset_path(dataset)}/lookup", content=lambda: body)
