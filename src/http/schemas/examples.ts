@@ -155,6 +155,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
     lines: { summary: "A mean unit gradient", path: { direction: "stream" } },
   },
   readModel: SERVED,
+  readManifest: SERVED,
   reloadModel: SERVED,
   replaceWeights: SERVED,
 };
