@@ -1,7 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { type Fault, faultsError, throwFaults } from "../../errors.js";
 import { selectionFault } from "../../importance/selection/faults.js";
-import { orderOf } from "../../importance/selection/order.js";
 import { SELECTION_RULES } from "../../importance/selection/rules.js";
 import { select } from "../../importance/selection/select.js";
 import { strataMembers } from "../../importance/selection/strata.js";
@@ -9,6 +8,7 @@ import type { Seed, Selection, SelectionRequest, Steps } from "../../importance/
 import type { Store } from "../../store/port.js";
 import { buildIndex } from "../looks/dataset-index.js";
 import { checkSelection, fault, type PostedSelection, selectionOptions } from "../requests/selection.js";
+import { orderByIds } from "./id-order.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { type PackedIds, packIds } from "./packed-ids.js";
 import { readDataset } from "./remembered.js";
@@ -76,8 +76,8 @@ export interface StratumFacts {
 const READING = 0.7;
 
 /**
- * Selects samples of a dataset, by the methods of `SELECTION_RULES`. It reads the dataset anew, and orders the samples by their
- * numbers, so the same samples, request and seed give the same selection in every store.
+ * Selects samples of a dataset, by the methods of `SELECTION_RULES`. It reads the dataset anew, and orders the samples by
+ * `orderByIds`, so the same samples, request and seed give the same selection in every store.
  *
  * Throws `dataset_not_found`; `unsuitable_signal` if no sample has a column of the filter, or the source; and `unsuitable_selection`
  * if the method cannot do what the request asks, if no candidate has a score, or if a quota is larger than its stratum.
@@ -96,8 +96,7 @@ export async function selectFromDataset(
       onProgress(READING * Math.min(1, read / summary.samples));
     },
   });
-  // The numbers are whole, and the same in every store that was given the samples in the same order.
-  const rows = orderOf(Float64Array.from(index.numbers));
+  const rows = orderByIds(index.count, index.id);
   const pool = poolOf(index, rows, selection, summary.snapshot);
   const strata = selection.stratify_by === undefined ? null : strataOf(index, rows, selection.stratify_by);
   const columns = {

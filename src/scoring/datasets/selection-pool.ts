@@ -5,7 +5,7 @@ import type { DatasetIndex } from "../looks/dataset-index.js";
 import { columnOf, matcher } from "../looks/rank-samples.js";
 import { fault, type PostedSelection, readsSignal, WEIGHT_SIGNAL } from "../requests/selection.js";
 
-/** The samples that can be selected, in the order of their numbers. */
+/** The samples that can be selected, in the order of the rows. */
 export interface Pool {
   readonly scores: Float64Array | null; // (N)
   readonly excluded: Uint8Array; // (N) 1: not a candidate
