@@ -57,7 +57,7 @@ export function selectionAdvice({
     );
   if (selected.estimator !== null && signal !== undefined)
     advice.push(
-      "Multiply the loss of each sample by its multiplier: without it, the draw changes the objective.",
+      "Multiply the loss of each sample by its multiplier to keep the objective: without it, the model is trained more on what was drawn more.",
     );
   return [...advice, ...mixtureAdvice(signal, index, served)];
 }
