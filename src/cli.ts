@@ -3,7 +3,9 @@ import { Command } from "commander";
 import { EarlyEnd, outliveReaders } from "./commands/endings.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addScoreCommand } from "./commands/score.js";
+import { addSelectCommand } from "./commands/select.js";
 import { addUpgradeCommand } from "./commands/upgrade.js";
+import { addWeighCommand } from "./commands/weigh.js";
 import { flagOf, readConfig, SETTINGS, type Setting } from "./config.js";
 import { configPage } from "./config-page.js";
 import { AssayError } from "./errors.js";
@@ -29,6 +31,8 @@ serveCommand.action(async (_options, command: Command) => {
 });
 
 addScoreCommand(program);
+addWeighCommand(program);
+addSelectCommand(program);
 addInspectCommand(program);
 addUpgradeCommand(program);
 

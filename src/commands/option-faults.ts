@@ -9,7 +9,7 @@ export function optionOf(path: string): string {
   const named = OPTIONS[path];
   if (named !== undefined) return named;
   const [first, second] = path.slice(1).split("/");
-  return `--${first === "weighting" ? second : first}`;
+  return `--${(first === "weighting" ? second : first)?.replaceAll("_", "-")}`;
 }
 
 /**

@@ -67,7 +67,7 @@ export function addScoreCommand(program: Command): void {
     .option("--direction <name>", "direction along which influence, alignment and tangent are measured")
     .option("--reference <model>", "model whose loss rho subtracts, if the file has no reference_loss")
     .option("--batch <n>", "samples to score at once; more if a group is larger", wholeNumber(1), 256);
-  addWeightingOptions(command).action(async (file: string, options: ScoreOptions) => {
+  addWeightingOptions(command, "file").action(async (file: string, options: ScoreOptions) => {
     const { scoreFile } = await import("./score-file.js");
     await scoreFile(file, options);
   });

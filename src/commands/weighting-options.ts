@@ -4,6 +4,8 @@ import { SCHEMES, type SchemeName, SIGNALS, type SignalName } from "../importanc
 import {
   CHOICE_OPTIONS,
   type ChoiceRule,
+  FLAG_OPTIONS,
+  NAME_OPTIONS,
   NUMBER_OPTIONS,
   type NumberRule,
   namesOf,
@@ -15,36 +17,48 @@ import { weightingSchema } from "../scoring/requests/weighting-schema.js";
 import { inWordsOfOptions, optionOf } from "./option-faults.js";
 import { decimal } from "./option-values.js";
 
-/** A weighting as it is given on the command line. It reads one signal; only HTTP takes a mix, a base and balance. */
-export interface WeightingOptions extends Partial<Omit<OptionValues, "base" | "balance">> {
+/** A weighting as it is given on the command line. It reads one signal; only HTTP takes a mix. `base` and `balance` weigh datasets. */
+export interface WeightingOptions extends Partial<OptionValues> {
   readonly scheme?: SchemeName;
   readonly weighBy?: SignalName;
 }
 
-/** Adds the fields of a weighting as options of `command`. */
-export function addWeightingOptions(command: Command): Command {
+/**
+ * Adds the fields of a weighting as options of `command`. A dataset can also have a base and balanced classes.
+ *
+ * @param of what is weighed
+ */
+export function addWeightingOptions(command: Command, of: "file" | "dataset"): Command {
   command
     .addOption(
       new Option(
         "--scheme <name>",
-        `weigh the whole file with this scheme (default: ${DEFAULT_WEIGHTING.scheme} if another weighting option is given, otherwise no weights)`,
+        of === "file"
+          ? `weigh the whole file with this scheme (default: ${DEFAULT_WEIGHTING.scheme} if another weighting option is given, otherwise no weights)`
+          : `how weights are made from the signal (default: ${DEFAULT_WEIGHTING.scheme})`,
       ).choices(SCHEMES),
     )
     .addOption(
       new Option(
         "--weigh-by <signal>",
-        `signal that the scheme reads, computed even if --signals does not name it (default: ${DEFAULT_WEIGHTING.signal}; grad_norm for unit_gradient)`,
+        `signal that the scheme reads${of === "file" ? ", computed even if --signals does not name it" : ""} (default: ${DEFAULT_WEIGHTING.signal}; grad_norm for unit_gradient)`,
       ).choices(SIGNALS),
     );
   for (const name of namesOf(CHOICE_OPTIONS))
     command.addOption(optionFor(name, CHOICE_OPTIONS[name]).choices(CHOICE_OPTIONS[name].choices));
   for (const name of namesOf(NUMBER_OPTIONS))
     command.addOption(optionFor(name, NUMBER_OPTIONS[name]).argParser(decimal));
+  if (of === "dataset") {
+    for (const name of namesOf(NAME_OPTIONS))
+      command.option(`--${name} <name>`, inWordsOfTerminal(NAME_OPTIONS[name].meaning));
+    for (const name of namesOf(FLAG_OPTIONS))
+      command.option(`--${name}`, inWordsOfTerminal(FLAG_OPTIONS[name].meaning));
+  }
   return command;
 }
 
 /** The option of one entry of the table. */
-function optionFor(name: string, { placeholder, meaning, help }: NumberRule | ChoiceRule): Option {
+export function optionFor(name: string, { placeholder, meaning, help }: NumberRule | ChoiceRule): Option {
   return new Option(`--${name} <${placeholder}>`, help ?? inWordsOfTerminal(meaning));
 }
 
@@ -59,7 +73,13 @@ function inWordsOfTerminal(meaning: string): string {
  */
 export function weightingOf(options: WeightingOptions): WeightingRequest | null {
   const { weighBy: signal, scheme } = options;
-  const named = [...namesOf(CHOICE_OPTIONS), ...namesOf(NUMBER_OPTIONS)].map((name) => [name, options[name]]);
+  const names = [
+    ...namesOf(CHOICE_OPTIONS),
+    ...namesOf(NUMBER_OPTIONS),
+    ...namesOf(NAME_OPTIONS),
+    ...namesOf(FLAG_OPTIONS),
+  ];
+  const named = names.map((name) => [name, options[name]]);
   const given = [["scheme", scheme], ["signal", signal], ...named].filter(([, value]) => value !== undefined);
   if (given.length === 0) return null;
   const { faults, value: weighting } = checkSchema(weightingSchema, Object.fromEntries(given));

@@ -28,6 +28,7 @@ import { lookRoutes } from "./routes/looks.js";
 import { modelRoutes } from "./routes/models.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
+import { selectRoutes } from "./routes/select.js";
 import { weightRoutes } from "./routes/weights.js";
 import { createBoundedServer } from "./server.js";
 
@@ -80,6 +81,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(datasetRoutes({ store }));
   await app.register(sampleRoutes({ rankers, store }, limits));
   await app.register(weightRoutes({ rankers, store, jobs }));
+  await app.register(selectRoutes({ rankers, store, jobs }, limits));
   await app.register(lookRoutes({ rankers, looks }));
   await app.register(jobRoutes(jobs));
   await app.register(directionRoutes({ rankers, store }, limits));

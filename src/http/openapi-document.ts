@@ -51,11 +51,15 @@ interface Media {
 type Examples = Record<string, { summary: string; value: unknown }>;
 
 /** Sets the media types of problems, metrics, JSON lines and weights, which are not JSON. */
-function nameMediaTypes({ requestBody, responses = {} }: Operation): void {
+function nameMediaTypes({ operationId = "", requestBody, responses = {} }: Operation): void {
   const [body = {}, answer] = [requestBody?.content, responses["200"]?.content];
   if (NDJSON_MEDIA_TYPE in body && answer !== undefined) {
     body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "One sample per line" } };
     const description = "Answer to JSON lines: lines of progress, then the result";
+    answer[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description } };
+  }
+  if (operationId === "selectSamples" && answer !== undefined) {
+    const description = "The facts of the selection, then a line for each sample";
     answer[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description } };
   }
   for (const type of WEIGHTS_MEDIA_TYPES) {

@@ -1,12 +1,32 @@
 import type { z } from "zod";
+import type { JobKind, JobResult } from "../jobs/kinds.js";
 import type { Job } from "../jobs/port.js";
 import { describeError } from "./problems.js";
 import { renderTime, renderWeighing } from "./render.js";
+import { renderSelection, renderSelectionFacts } from "./render-selection.js";
 import type { jobSchema } from "./schemas/job.js";
 
+type RenderedJob = z.infer<typeof jobSchema>;
+type RenderedResult = NonNullable<RenderedJob["result"]>;
+type Renderers = { readonly [K in JobKind]: (result: JobResult<K>) => RenderedResult };
+
 /** A job as the API answers it. */
-export function renderJob({ id, kind, dataset, state, progress, ...job }: Job): z.infer<typeof jobSchema> {
+export function renderJob(job: Job): RenderedJob {
+  return rendered(job, { weigh: renderWeighing, select: renderSelection });
+}
+
+/** A job in a list: a selection comes without its samples, because a list may have many. */
+export function renderJobInList(job: Job): RenderedJob {
+  return rendered(job, {
+    weigh: renderWeighing,
+    select: ({ facts }) => ({ ...renderSelectionFacts(facts), samples: null }),
+  });
+}
+
+function rendered({ id, kind, dataset, state, progress, ...job }: Job, renderers: Renderers): RenderedJob {
   const time = (timeMs: number | null): string | null => (timeMs === null ? null : renderTime(timeMs));
+  // The result of a job is of its kind, but the compiler cannot see that.
+  const render = renderers[kind] as (result: JobResult) => RenderedResult;
   return {
     id,
     kind,
@@ -16,7 +36,7 @@ export function renderJob({ id, kind, dataset, state, progress, ...job }: Job): 
     created_at: renderTime(job.createdAtMs),
     started_at: time(job.startedAtMs),
     ended_at: time(job.endedAtMs),
-    result: job.result === null ? null : renderWeighing(job.result),
+    result: job.result === null ? null : render(job.result),
     problem: job.error === null ? null : describeError(job.error, `Job ${id}`),
   };
 }

@@ -1,4 +1,9 @@
 import type { DatasetPorts, Hooks } from "../scoring/datasets/long-work.js";
+import {
+  type DatasetSelection,
+  type SelectInput,
+  selectFromDataset,
+} from "../scoring/datasets/select-dataset.js";
 import { type DatasetWeighting, type WeighInput, weighDataset } from "../scoring/datasets/weigh-dataset.js";
 import { countDataset, type DatasetHistograms, type HistogramInput } from "../scoring/looks/histograms.js";
 import { type RankedSamples, type RankInput, rankSamples } from "../scoring/looks/rank-samples.js";
@@ -6,6 +11,7 @@ import { type RankedSamples, type RankInput, rankSamples } from "../scoring/look
 /** What each kind of job takes and gives. Both pass between threads, so they hold plain values only. */
 interface Jobs {
   readonly weigh: { readonly input: WeighInput; readonly result: DatasetWeighting };
+  readonly select: { readonly input: SelectInput; readonly result: DatasetSelection };
 }
 
 /** The same for looks at a dataset, which are answered at once. */
@@ -30,4 +36,4 @@ export const WORKS: {
     input: WorkInput<K>,
     hooks: Hooks,
   ) => Promise<WorkResult<K>>;
-} = { weigh: weighDataset, rank: rankSamples, count: countDataset };
+} = { weigh: weighDataset, select: selectFromDataset, rank: rankSamples, count: countDataset };

@@ -32,6 +32,15 @@ describe("the help", async () => {
   });
 
   it("lists every command", () => {
-    expect(commandsIn(whole)).toEqual(["serve", "score", "inspect", "upgrade", "openapi", "config"]);
+    expect(commandsIn(whole)).toEqual([
+      "serve",
+      "score",
+      "weigh",
+      "select",
+      "inspect",
+      "upgrade",
+      "openapi",
+      "config",
+    ]);
   });
 });

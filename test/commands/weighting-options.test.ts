@@ -8,7 +8,10 @@ import {
 import type { WeightingRequest } from "../../src/scoring/requests/weighting.js";
 
 function weightingOfArguments(...given: string[]): WeightingRequest | null {
-  const command = addWeightingOptions(new Command().exitOverride().configureOutput({ writeErr: () => {} }));
+  const command = addWeightingOptions(
+    new Command().exitOverride().configureOutput({ writeErr: () => {} }),
+    "file",
+  );
   return weightingOf(command.parse(given, { from: "user" }).opts<WeightingOptions>());
 }
 

@@ -1,6 +1,9 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Jobs } from "../../jobs/port.js";
-import { renderJob } from "../render-job.js";
+import { prefersLines } from "../plugins/accept.js";
+import { NDJSON_MEDIA_TYPE } from "../plugins/ndjson.js";
+import { renderJob, renderJobInList } from "../render-job.js";
+import { answerSelectionInLines } from "../render-selection.js";
 import { jobListSchema, jobParamsSchema, jobSchema } from "../schemas/job.js";
 import { BODY_PROBLEMS, problems } from "../schemas/problem.js";
 
@@ -16,7 +19,7 @@ export function jobRoutes(jobs: Jobs): FastifyPluginAsyncZod {
           response: { 200: jobListSchema, ...problems() },
         },
       },
-      async () => ({ jobs: jobs.list().map(renderJob) }),
+      async () => ({ jobs: jobs.list().map(renderJobInList) }),
     );
 
     app.get(
@@ -25,12 +28,19 @@ export function jobRoutes(jobs: Jobs): FastifyPluginAsyncZod {
         schema: {
           operationId: "readJob",
           summary: "Read a job's state, progress and result",
+          description: `With \`Accept: ${NDJSON_MEDIA_TYPE}\`, a selection that is done is answered in JSON lines, as its request would have been.`,
           tags: ["jobs"],
           params: jobParamsSchema,
           response: { 200: jobSchema, ...problems("job_not_found") },
         },
       },
-      async ({ params }) => renderJob(jobs.read(params.job)),
+      async (request, reply) => {
+        const job = jobs.read(request.params.job);
+        const { accept } = request.headers;
+        return job.result !== null && "ids" in job.result && prefersLines(accept)
+          ? answerSelectionInLines(job.result, request, reply)
+          : renderJob(job);
+      },
     );
 
     app.delete(

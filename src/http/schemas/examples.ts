@@ -119,6 +119,18 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
   },
   readJob: JOBS,
   cancelJob: JOBS,
+  selectSamples: {
+    draw: {
+      summary: "Half of the samples, drawn in proportion to a signal, with multipliers",
+      path: SEARCH,
+      body: { method: "poisson", share: 0.5, signal: "grad_norm_last", seed: 1 },
+    },
+    review: {
+      summary: "The sample with the largest loss of each class, to be reviewed",
+      path: SEARCH,
+      body: { method: "top", signal: "loss", stratify_by: "label", quotas: { 0: 1, 1: 1 } },
+    },
+  },
   readSample: {
     pair: { summary: "A pair", path: { ...SEARCH, id: "q1:p9" } },
     text: { summary: "A text", path: { ...REVIEWS, id: "r1" } },

@@ -3,6 +3,7 @@ import { JOB_STATES } from "../../jobs/port.js";
 import { timeoutHeadersSchema } from "../plugins/caller.js";
 import { timeSchema, weighAnswerSchema } from "./dataset.js";
 import { problemSchema } from "./problem.js";
+import { selectAnswerSchema } from "./selection.js";
 
 /** Request headers of a route whose work may take long. */
 export const preferHeadersSchema = timeoutHeadersSchema.extend({
@@ -32,14 +33,15 @@ export const jobParamsSchema = z.strictObject({ job: z.string().min(1).max(64).d
 export const jobSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(["weigh"]),
+    kind: z.enum(["weigh", "select"]),
     dataset: z.string(),
     state: z.enum(JOB_STATES),
     progress: z.number().min(0).max(1).describe("Share of the work that is done"),
     created_at: timeSchema,
     started_at: timeSchema.nullable(),
     ended_at: timeSchema.nullable(),
-    result: weighAnswerSchema
+    result: z
+      .union([weighAnswerSchema, selectAnswerSchema])
       .nullable()
       .describe(
         "What the request would have answered without `Prefer: respond-async`; null until it is done",

@@ -41,7 +41,7 @@ export interface Strata {
   readonly count: number;
 }
 
-/** What is known about N samples. Samples are in the ascending order of their numbers in the dataset. */
+/** What is known about N samples. Samples are in an order that depends on the dataset alone, not on the store. */
 export interface SelectionColumns {
   /** N ≥ 1. */
   readonly count: number;

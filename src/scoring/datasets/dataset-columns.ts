@@ -53,12 +53,7 @@ export async function readColumns(
   );
   const classes = needed.classes ? { values: growingNumbers(), lacking: newLacking() } : null;
   const numbers = growingNumbers();
-  const seen: SeenShapes = {
-    models: new Set(),
-    losses: new Set(),
-    precisions: new Set(),
-    directions: new Set(),
-  };
+  const seen = noSeenShapes();
   const having = new Map<string, number>();
   let incarnation = "";
   for await (const chunk of store.scanSamples(dataset)) {
@@ -127,11 +122,17 @@ interface AskedColumn {
   readonly lacking: Lacking;
 }
 
-interface SeenShapes {
+/** What the shapes of samples say. */
+export interface SeenShapes {
   readonly models: Set<string>;
   readonly losses: Set<string>;
   readonly precisions: Set<string>;
+  /** Each entry is a direction, or several that were summed. */
   readonly directions: Set<string>;
+}
+
+export function noSeenShapes(): SeenShapes {
+  return { models: new Set(), losses: new Set(), precisions: new Set(), directions: new Set() };
 }
 
 function readChunk(chunk: ScannedSamples, { column, values, lacking }: AskedColumn): void {
@@ -163,8 +164,12 @@ export function isClass(label: StoredLabel): label is number {
   return typeof label === "number" && Number.isInteger(label) && label >= 0 && label <= CLASS_MAX;
 }
 
-/** Notes what the samples' shapes say, and counts the samples that have each signal. */
-function noteShapes(
+/**
+ * Notes what the samples' shapes say.
+ *
+ * @param having the number of samples that have each signal; the chunk's samples are added
+ */
+export function noteShapes(
   { shapes, shapeOf }: ScannedSamples,
   { models, losses, precisions, directions }: SeenShapes,
   having: Map<string, number>,

@@ -5,7 +5,7 @@ import type { WeighOptions } from "../../importance/weigh-options.js";
 import { type Weighting, weigh, weighMix } from "../../importance/weights.js";
 import type { DatasetWeights, SnapshotInfo, Store } from "../../store/port.js";
 import { type WeightingRequest, weighedSignals, weighOptions } from "../requests/weighting.js";
-import { type DatasetColumns, type NeededColumns, readColumns } from "./dataset-columns.js";
+import { type DatasetColumns, type NeededColumns, readColumns, type SeenShapes } from "./dataset-columns.js";
 import { EXTRAS_PREFIX } from "./keep.js";
 import type { LaterWeighing } from "./later.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
@@ -147,8 +147,13 @@ function byNumber(
   return { incarnation, weights: column };
 }
 
-function adviceOnMixture(
-  { models, losses, precisions, directions }: DatasetColumns,
+/**
+ * Sentences on samples whose signals are not comparable.
+ *
+ * @param served the models that are served now: `name@version`
+ */
+export function adviceOnMixture(
+  { models, losses, precisions, directions }: Pick<DatasetColumns, keyof SeenShapes>,
   served: readonly string[],
 ): string[] {
   const advice: string[] = [];

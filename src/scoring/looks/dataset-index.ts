@@ -1,4 +1,5 @@
 import type { DatasetSummary, ScannedSamples } from "../../store/port.js";
+import { noSeenShapes, noteShapes, type SeenShapes } from "../datasets/dataset-columns.js";
 import { type GrowingFloats, growingFloats, growingNumbers } from "../datasets/growing.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
 
@@ -21,18 +22,40 @@ export interface DatasetIndex {
   /** (N) Index of the sample's source in `sourceNames`; 0 for none. */
   readonly sources: Uint32Array;
   readonly sourceNames: readonly (string | null)[];
+  /** Groups by their keyed digests; null if they were not asked for. */
+  readonly groups: Interned | null;
+  /** (N) 1 for a sample with a label, a number or probabilities. */
+  readonly labelled: Uint8Array;
+  /** What the shapes of the samples say. */
+  readonly seen: SeenShapes;
   id(row: number): string;
   /** (N) The rows in ascending order of the column; equal values by number, samples without a value last. */
   order(name: string): Uint32Array;
 }
 
+/** A column of names, each kept once. */
+export interface Interned {
+  /** (N) Index of the sample's name in `names`; 0 for none. */
+  readonly of: Uint32Array;
+  /** The first is null. */
+  readonly names: readonly (string | null)[];
+}
+
+export interface IndexOptions {
+  /** Whether the groups of the samples are needed. They take a moment longer to read. */
+  readonly groups?: boolean;
+  /** Called with the number of samples read so far; may throw to end the reading. */
+  readonly onRead?: (samples: number) => void;
+}
+
 /** The name of the column of the newest snapshot's weights. */
 export const WEIGHT = "weight";
 
-/** Reads the whole dataset. */
+/** Reads the whole dataset. Throws what `onRead` throws. */
 export async function buildIndex(
   { store }: Pick<DatasetPorts, "store">,
   { dataset, updatedAtMs, snapshot }: Pick<DatasetSummary, "dataset" | "updatedAtMs" | "snapshot">,
+  { groups: withGroups = false, onRead }: IndexOptions = {},
 ): Promise<DatasetIndex> {
   const builtAtMs = Date.now();
   const columns = openColumns();
@@ -40,12 +63,17 @@ export async function buildIndex(
   const labels = growingFloats();
   const sources = growingNumbers();
   const sourceNumbers = new Map<string | null, number>([[null, 0]]);
+  const groups = withGroups ? openInterned() : null;
+  const labelled = growingNumbers();
+  const seen = noSeenShapes();
   const ids = openIds();
   for await (const chunk of store.scanSamples(dataset, snapshot?.version)) {
     const { count, shapes, shapeOf, signals, signalsMax, weights } = chunk;
     const before = numbers.length;
     numbers.push(chunk.numbers);
-    labels.push(labelsOf(chunk));
+    const read = labelsOf(chunk);
+    labels.push(read.labels);
+    labelled.push(read.labelled);
     const sourceOf = shapes.map(({ source }) => {
       const known = sourceNumbers.get(source) ?? sourceNumbers.size;
       sourceNumbers.set(source, known);
@@ -62,7 +90,10 @@ export async function buildIndex(
       columns.push(name, before, values);
     }
     columns.push(WEIGHT, before, Float32Array.from(weights));
+    noteShapes(chunk, seen, new Map());
     ids.push(count, (row) => chunk.id(row));
+    if (groups !== null) for (let row = 0; row < count; row++) groups.push(chunk.record(row).group);
+    onRead?.(numbers.length);
   }
   const byNumber = numbers.take();
   const known = columns.take(byNumber.length);
@@ -77,6 +108,9 @@ export async function buildIndex(
     labels: labels.take(),
     sources: sources.take(),
     sourceNames: [...sourceNumbers.keys()],
+    groups: groups?.take() ?? null,
+    labelled: Uint8Array.from(labelled.take()),
+    seen,
     id: ids.take(),
     order(name) {
       const values = known.get(name);
@@ -88,13 +122,15 @@ export async function buildIndex(
   };
 }
 
-function labelsOf(chunk: ScannedSamples): Float32Array {
+function labelsOf(chunk: ScannedSamples): { labels: Float32Array; labelled: Uint32Array } {
   const labels = new Float32Array(chunk.count);
+  const labelled = new Uint32Array(chunk.count);
   for (let row = 0; row < chunk.count; row++) {
     const label = chunk.label(row);
     labels[row] = typeof label === "number" ? label : Number.NaN;
+    labelled[row] = label === null ? 0 : 1;
   }
-  return labels;
+  return { labels, labelled };
 }
 
 function sourcesOf(shapeOf: Int32Array, sourceOfShape: readonly number[]): Uint32Array {
@@ -124,6 +160,19 @@ function openColumns(): {
       for (const column of columns.values()) fill(column, count);
       return new Map([...columns].map(([name, column]) => [name, column.take()]));
     },
+  };
+}
+
+function openInterned(): { push(name: string | null): void; take(): Interned } {
+  const of = growingNumbers();
+  const numbers = new Map<string | null, number>([[null, 0]]);
+  return {
+    push(name) {
+      const number = numbers.get(name) ?? numbers.size;
+      numbers.set(name, number);
+      of.push(Uint32Array.of(number));
+    },
+    take: () => ({ of: of.take(), names: [...numbers.keys()] }),
   };
 }
 

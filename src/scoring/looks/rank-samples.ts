@@ -120,13 +120,18 @@ export function columnOf(index: DatasetIndex, name: string, path: string): Float
   ]);
 }
 
-/** A function that tells whether a row passes the filter. */
+/**
+ * A function that tells whether a row passes the filter. Throws `unsuitable_signal` if no sample has the source or a range's column.
+ *
+ * @param pathOf the place of a range's column in the request
+ */
 export function matcher(
   index: DatasetIndex,
   { label, source, ranges }: SampleFilter,
+  pathOf: (range: number) => string = () => "/range",
 ): (row: number) => boolean {
-  const columns = ranges.map(({ column, min, max }) => ({
-    values: columnOf(index, column, "/range"),
+  const columns = ranges.map(({ column, min, max }, range) => ({
+    values: columnOf(index, column, pathOf(range)),
     min,
     max,
   }));

@@ -72,9 +72,10 @@ function flagField({ meaning, ...rule }: FlagRule): z.ZodType {
   return z.boolean().exactOptional().describe(`${meaning}; default ${rule.default}`);
 }
 
-function numberField({ atLeast, above, meaning, ...rule }: NumberRule): z.ZodType {
+/** The field of a number with a table's rule. */
+export function numberField({ atLeast, above, meaning, ...rule }: NumberRule): z.ZodType {
   const atMost = rule.requestAtMost ?? rule.atMost;
-  let range = z.number();
+  let range: z.ZodNumber = rule.whole === true ? z.int() : z.number();
   if (atLeast !== undefined) range = range.min(atLeast);
   if (above !== undefined) range = range.gt(above);
   if (atMost !== undefined) range = range.max(atMost);

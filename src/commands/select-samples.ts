@@ -1,0 +1,152 @@
+import { readFile } from "node:fs/promises";
+import { createInterface } from "node:readline";
+import { Readable } from "node:stream";
+import type { ReadableStream } from "node:stream/web";
+import { AssayError, messageOf } from "../errors.js";
+import { SELECTION_DEFAULTS, type SelectionOptions } from "../importance/selection/rules.js";
+import type { SelectionName } from "../importance/selection/types.js";
+import { namesOf } from "../importance/weigh-options.js";
+import type { StratifyBy } from "../scoring/requests/selection.js";
+import { csvLine } from "../text/cells.js";
+import { abortOnSignals } from "./endings.js";
+import { inWordsOfOptions } from "./option-faults.js";
+import { type Output, openOutput } from "./output/output-file.js";
+import type { RowFormat } from "./output/row-writer.js";
+import { createProgress } from "./progress.js";
+import { doJob, errorOf, openService, type ProblemBody, type ServiceOptions } from "./service.js";
+
+export interface SelectCommandOptions extends ServiceOptions, Partial<SelectionOptions> {
+  readonly method: SelectionName;
+  readonly size?: number;
+  readonly share?: number;
+  readonly signal?: string;
+  readonly stratifyBy?: StratifyBy;
+  readonly quota?: Readonly<Record<string, number>>;
+  readonly label?: number;
+  readonly source?: string;
+  readonly range?: readonly object[];
+  /** Name of a file. */
+  readonly exclude?: string;
+  readonly seed?: string;
+  readonly output?: string;
+  readonly format?: RowFormat;
+}
+
+const LINES_TYPE = "application/x-ndjson";
+
+/** Selects samples of a dataset of a running service, and writes a row for each. The facts of the selection go to standard error. */
+export async function selectOverHttp(dataset: string, options: SelectCommandOptions): Promise<void> {
+  const body = await bodyOf(options);
+  const format = options.format ?? (options.output?.endsWith(".csv") ? "csv" : "ndjson");
+  const output = await openOutput(options.output);
+  const ending = abortOnSignals();
+  const progress = createProgress(process.stderr);
+  try {
+    const service = openService(options, ending.signal);
+    const response = await doJob(service, { dataset, path: "/select", body, accept: LINES_TYPE, progress });
+    const facts = await writeRows(response, output, format);
+    await output.finish();
+    progress.stop();
+    for (const sentence of facts.advice) process.stderr.write(`${sentence}\n`);
+    process.stderr.write(`Selected ${facts.selected} of ${facts.candidates} samples\n`);
+  } catch (error) {
+    progress.stop();
+    await output.abandon();
+    throw ending.signal.aborted ? ending.signal.reason : inWordsOfOptions(error);
+  } finally {
+    ending.release();
+  }
+}
+
+async function bodyOf(options: SelectCommandOptions): Promise<object> {
+  const { method, size, share, signal, stratifyBy, quota, label, source, range, exclude, seed } = options;
+  const filter = { label, source, ranges: range };
+  const hasFilter = Object.values(filter).some((value) => value !== undefined);
+  const given = namesOf(SELECTION_DEFAULTS).map((name) => [name, options[name]]);
+  // JSON leaves out what is undefined.
+  return {
+    method,
+    size,
+    share,
+    signal,
+    stratify_by: stratifyBy,
+    quotas: quota,
+    filter: hasFilter ? filter : undefined,
+    exclude: exclude === undefined ? undefined : await idsIn(exclude),
+    seed,
+    ...Object.fromEntries(given),
+  };
+}
+
+/** The ids of a file: one a line, or the `id` of each JSON line. Throws `input_invalid`. */
+async function idsIn(path: string): Promise<string[]> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    throw new AssayError("input_invalid", {
+      detail: `--exclude ${path} cannot be read: ${messageOf(cause)}`,
+      cause,
+    });
+  });
+  return text.split(/\r?\n/).flatMap((line, index) => {
+    if (line.trim() === "") return [];
+    return [line.startsWith("{") ? idOf(line, `${path}, line ${index + 1}`) : line];
+  });
+}
+
+function idOf(line: string, place: string): string {
+  let value: { id?: unknown };
+  try {
+    value = JSON.parse(line);
+  } catch (cause) {
+    throw new AssayError("input_invalid", { detail: `${place} is not JSON: ${messageOf(cause)}`, cause });
+  }
+  if (typeof value.id === "string") return value.id;
+  throw new AssayError("input_invalid", {
+    detail: `${place} has no id: give one id a line, or JSON lines with id`,
+  });
+}
+
+/** The facts of a selection that the command tells. */
+interface Facts {
+  readonly candidates: number;
+  readonly selected: number;
+  readonly advice: readonly string[];
+}
+
+const COLUMNS = ["id", "count", "probability", "multiplier"] as const;
+type Row = Readonly<Record<(typeof COLUMNS)[number], unknown>>;
+
+/** Rows that are written at once. */
+const ROWS_MAX = 1000;
+
+/** Writes the rows of the answer and returns its facts. Throws the problem if the answer ends in one. */
+async function writeRows(response: Response, output: Output, format: RowFormat): Promise<Facts> {
+  const lines = createInterface({ input: Readable.fromWeb(response.body as ReadableStream) });
+  let facts: Facts | null = null;
+  let text = format === "csv" ? csvLine(COLUMNS, "\n") : "";
+  let rows = 0;
+  for await (const line of lines) {
+    const value = JSON.parse(line) as Facts | Row | ProblemBody;
+    if (facts === null) {
+      facts = value as Facts;
+      continue;
+    }
+    if (!("id" in value)) throw errorOf(value as ProblemBody);
+    text +=
+      format === "csv"
+        ? csvLine(
+            COLUMNS.map((name) => value[name]),
+            "\n",
+          )
+        : `${line}\n`;
+    rows++;
+    if (rows % ROWS_MAX > 0) continue;
+    await output.write(text);
+    text = "";
+  }
+  if (text !== "") await output.write(text);
+  if (facts === null || rows !== facts.selected)
+    throw new AssayError("store_unavailable", {
+      detail: "The answer of the service broke off: run the command again",
+    });
+  return facts;
+}
