@@ -1,8 +1,11 @@
 import type { ColumnPlace } from "./codec/snapshot.js";
 import { NO_NUMBER } from "./codec/stored.js";
 
-/** Samples whose weights one stored value holds: a chunk of a column, 16 KiB of float32. */
-export const CHUNK_ENTRIES = 4096;
+/**
+ * Samples whose weights one stored value holds: a chunk of a column. With the 16 bytes that LMDB adds, and the 10 that Redis adds,
+ * its float32 values just fill 16 KiB; with four more, either would take 20.
+ */
+export const CHUNK_ENTRIES = 4092;
 const CHUNK_BYTES = 4 * CHUNK_ENTRIES;
 /** Chunks that a process keeps in memory: 64 MiB, the newest weights of 16 million samples. */
 const CACHED_MAX = 4096;
