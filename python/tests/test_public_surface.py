@@ -14,12 +14,13 @@ import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import is_typeddict
 
 from assay.export.__main__ import _parser as export_parser
 from assay.learned.__main__ import _parser as learned_parser
 
 SURFACE = Path(__file__).parent / "public_surface.txt"
-PACKAGES = ("assay.export", "assay.learned")
+PACKAGES = ("assay.client", "assay.export", "assay.learned")
 
 
 def test_the_public_surface_is_the_committed_one() -> None:
@@ -67,9 +68,12 @@ def names(module: ModuleType) -> Iterator[str]:
 
 
 def signature(value: Callable[..., object]) -> str:
-    """Parameters with their annotations and defaults; an error's are those of every exception."""
+    """Parameters with their annotations and defaults; an error's are those of every exception, and
+    a TypedDict's are its keys."""
     if isinstance(value, type) and issubclass(value, BaseException):
         return ""
+    if is_typeddict(value):
+        return f"({', '.join(sorted(value.__annotations__))})"
     return str(inspect.signature(value))
 
 

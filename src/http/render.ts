@@ -87,9 +87,9 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
 }
 
 /** A remembered sample's id, weight, signals and extras. */
-export function renderRemembered({ id, record, weight, stale }: RememberedSample) {
+export function renderRemembered({ id, record, weight, later, stale }: RememberedSample) {
   const { signals, extras } = splitExtras(record.signals);
-  return { id, weight, ...signals, extras, stale };
+  return { id, weight, ...(later && { later }), ...signals, extras, stale };
 }
 
 /** The same with what the dataset remembers beside the signals. */
@@ -123,7 +123,7 @@ function splitExtras(kept: ReadonlyMap<string, number>): {
 
 /** The same for each id in turn; null if the id is unknown. */
 export function renderLookUp(ids: readonly string[], found: LookUp) {
-  const { shapes, staleShapes, shapeOf, weights, signals, signalsMax } = found;
+  const { shapes, staleShapes, shapeOf, weights, later, signals, signalsMax } = found;
   return ids.map((id, index) => {
     const kind = shapeOf[index] as number;
     if (kind === -1) return null;
@@ -135,6 +135,7 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
       const name = names[s] as string;
       if (!name.startsWith(EXTRAS_PREFIX)) result[name as SignalName] = signals[row + s] as number;
     }
+    if (later?.[index] === 1) result.later = true;
     result.stale = staleShapes[kind] as boolean;
     return result as Required<Pick<RenderedSample, "stale">> & RenderedSample;
   });
@@ -144,6 +145,7 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
 interface RenderedSample extends Partial<Record<SignalName, number>> {
   id: string;
   weight: number | null;
+  later?: boolean;
   stale?: boolean;
 }
 

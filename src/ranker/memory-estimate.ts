@@ -2,8 +2,9 @@ import { BATCH_SCALE, batchTokensMax, wideTokensMax } from "./engine/process/bat
 import { MAPPED_BYTES_MIN } from "./engine/session/packs-weights.js";
 import { forwardGraph, type Graph } from "./graphs.js";
 import { type Manifest, TOKENISER_FILE } from "./manifest.js";
-import { parameterCount, placesOf } from "./parameters.js";
+import { parameterCount } from "./parameters.js";
 import type { Precision } from "./port.js";
+import { weightBytes } from "./weight-bytes.js";
 
 /** How an engine process is set up. */
 export interface EngineShape {
@@ -24,7 +25,7 @@ export interface MemoryEstimate {
   readonly added: Readonly<Partial<Record<Graph, number>>>;
 }
 
-const FLOAT_BYTES = 4;
+const FLOAT_BYTES = Float32Array.BYTES_PER_ELEMENT;
 /** Node, its libraries and the runtime's. */
 const PROCESS_BYTES = 120e6;
 /** A session thread with the structures of its first graph. */
@@ -70,30 +71,6 @@ export function estimateMemory(
       matrices +
       all[first],
     added: Object.fromEntries(further.map((graph) => [graph, all[graph]])),
-  };
-}
-
-/**
- * Bytes of the weights: of the tables whose rows ids select, as they are stored; of all others in float32; of all as they are
- * stored. An imported folder lists no parameters; its graphs and the files beside them hold the weights.
- */
-function weightBytes(manifest: Manifest): { tables: number; matrices: number; stored: number } {
-  const { parameters, files } = manifest;
-  if (parameters.length === 0) {
-    const stored = Object.entries(files)
-      .filter(([name]) => !name.endsWith(".json"))
-      .reduce((sum, [, { bytes }]) => sum + bytes, 0);
-    return { tables: 0, matrices: stored, stored };
-  }
-  const isTable = placesOf(manifest).map(({ rowsById }) => rowsById);
-  const sum = (from: (at: number) => number): number =>
-    parameters.reduce((bytes, _, at) => bytes + from(at), 0);
-  const count = (at: number): number =>
-    parameters[at]?.shape.reduce((product, size) => product * size, 1) ?? 0;
-  return {
-    tables: sum((at) => (isTable[at] === true ? (parameters[at]?.length ?? 0) : 0)),
-    matrices: sum((at) => (isTable[at] === true ? 0 : FLOAT_BYTES * count(at))),
-    stored: sum((at) => parameters[at]?.length ?? 0),
   };
 }
 

@@ -24,9 +24,16 @@ export function placesOf(layout: Layout): Place[] {
   return inScope.map(({ name, shape }) => {
     const from = to;
     to += shape.reduce((product, size) => product * size, 1);
-    const rowsById = name.endsWith("word_embeddings.weight") && shape[0] === architecture.vocab_size;
-    return { name, shape, from, to, rowsById };
+    return { name, shape, from, to, rowsById: isTable({ name, shape }, architecture) };
   });
+}
+
+/** Whether token ids select rows of a parameter. */
+export function isTable(
+  { name, shape }: Pick<Place, "name" | "shape">,
+  architecture: Manifest["architecture"],
+): boolean {
+  return name.endsWith("word_embeddings.weight") && shape[0] === architecture.vocab_size;
 }
 
 /** Entries of a vector over the parameters of the gradient scope. */

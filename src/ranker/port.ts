@@ -246,6 +246,8 @@ export interface Rankers {
   faulty(): readonly string[];
   /** One model, without starting it; throws `model_not_found`. */
   inspect(name: string): ServedModel;
+  /** The manifest of the model's folder, as JSON holds it (models/README.md); throws `model_not_found`. */
+  manifest(name: string): object;
   /** `Ranker.memoryBytes` of one model, without starting it; null if it is idle. Throws `model_not_found`. */
   memoryBytes(name: string): Promise<number | null>;
   /**

@@ -174,6 +174,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     describe: () => [...models.values()].map((model) => model.inspect().model),
     faulty: () => [...faulty.keys()],
     inspect: (name) => find(name).inspect(),
+    manifest: (name) => find(name).folder().manifest,
     memoryBytes: async (name) => find(name).memoryBytes(),
     get: (name) => find(name).ranker(),
 

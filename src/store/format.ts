@@ -7,6 +7,12 @@ export const FIRST_FORMAT = "1";
 /** The format while `assay upgrade` is at work, and after it was interrupted. */
 export const UPGRADING = "1 to 2";
 
+/** What the status of a store of this format says instead of its durability; null for the present format. */
+export function readOnlyNotice(format: string): string | null {
+  if (format === FORMAT) return null;
+  return "An earlier version wrote this store, so samples and weights are only read: run `assay upgrade`.";
+}
+
 /**
  * @param place names the store in the error
  * @throws AssayError `store_newer` if a later version wrote the store, `store_outdated` if an upgrade has not ended

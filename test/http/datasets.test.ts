@@ -107,15 +107,18 @@ function behaves(openStore: () => Promise<Store>): void {
     expect(ordered).toEqual([...ordered].sort((a, b) => a - b));
   });
 
-  it("gives a sample that comes after the snapshot no weight until the next one", async () => {
+  it("gives a sample that comes after the snapshot a weight, marked until the next weighing", async () => {
     const app = await testApp();
     await score(app, { dataset: "d", samples });
     await call(app, "POST", "/v1/datasets/d/weights", loss);
     await score(app, { dataset: "d", samples: [{ ...samples[0], id: "late" }] });
-    expect((await call(app, "GET", "/v1/datasets/d/samples/late")).body.weight).toBeNull();
+    const late = (await call(app, "GET", "/v1/datasets/d/samples/late")).body;
+    expect(late).toMatchObject({ later: true, weight: expect.any(Number) });
     const again = await call(app, "POST", "/v1/datasets/d/weights", loss);
     expect(again.body.snapshot).toMatchObject({ version: 2, samples: 11 });
-    expect((await call(app, "GET", "/v1/datasets/d/samples/late")).body.weight).toBeGreaterThan(0);
+    const weighed = (await call(app, "GET", "/v1/datasets/d/samples/late")).body;
+    expect(weighed.later).toBeUndefined();
+    expect(weighed.weight).toBeGreaterThan(0);
   });
 
   it("never answers a batch's weights as the dataset's", async () => {
@@ -178,22 +181,6 @@ function behaves(openStore: () => Promise<Store>): void {
     expect((await call(app, "GET", "/v1/datasets/d/samples/q0")).body.code).toBe("sample_not_found");
     expect((await call(app, "DELETE", "/v1/datasets/d/samples/q0")).status).toBe(404);
     expect(datasetSummarySchema.parse((await call(app, "GET", "/v1/datasets/d")).body).samples).toBe(9);
-  });
-
-  it.each([
-    ["base", { base: "impressions" }],
-    ["balance", { balance: true }],
-  ])("is not weighed by %s, which reads posted samples", async (name, factor) => {
-    const app = await testApp();
-    await score(app, { dataset: "d", samples });
-    const weighting = { signal: "loss", scheme: "rank", ...factor };
-    const { status, body } = await call(app, "POST", "/v1/datasets/d/weights", { weighting });
-    expect([status, body.code, body.faults[0].path]).toEqual([
-      422,
-      "unsuitable_weighting",
-      `/weighting/${name}`,
-    ]);
-    expect((await call(app, "GET", "/v1/datasets/d")).body.snapshot).toBeNull();
   });
 
   it("says that it holds nothing to weigh once every sample is forgotten", async () => {

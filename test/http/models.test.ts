@@ -61,6 +61,29 @@ describe("the models", () => {
   });
 });
 
+describe("GET /v1/models/{model}/manifest", () => {
+  it("answers the manifest of the folder, with every field as it is there", async () => {
+    const manifest = {
+      format: 1,
+      name: "other",
+      parameters: [{ name: "w", scale: null }],
+      learned: { "x-y": [1.5] },
+    };
+    const app = await testApp({ rankers: { ...fakeRankers(), manifest: (name) => ({ ...manifest, name }) } });
+    const response = await app.inject("/v1/models/other/manifest");
+    expect(response.statusCode).toBe(200);
+    expect(response.json()).toEqual(manifest);
+  });
+
+  it("answers 404 for a model that does not exist", async () => {
+    const app = await testApp();
+    expect((await app.inject("/v1/models/nobody/manifest")).json()).toMatchObject({
+      status: 404,
+      code: "model_not_found",
+    });
+  });
+});
+
 describe("POST /v1/models/{model}/reload", () => {
   it("answers the model that serves then, also to a client that always sends a content type", async () => {
     const { rankers, asked } = replaceable();

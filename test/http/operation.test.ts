@@ -150,8 +150,11 @@ describe("the documentation", () => {
     expect(Object.keys(document.components.schemas).sort()).toEqual([
       "Dataset",
       "Direction",
+      "Job",
       "Model",
       "Problem",
+      "SelectionAnswer",
+      "SelectionInput",
       "Snapshot",
       "WeightingInput",
     ]);

@@ -114,6 +114,7 @@ describe.each([
     await expect(store.writeSnapshot("d", weights, {})).rejects.toEqual(outdated);
     await store.writeOutputs([{ key: Buffer.alloc(16, 7), record: outputs(1) }]);
     expect(await plainSamples(store)).toEqual(expected.samples);
+    expect((await store.status()).durability).toContain("run `assay upgrade`");
   });
 
   it.skipIf(skip)("is upgraded with its weights, and only once", async () => {
@@ -124,6 +125,7 @@ describe.each([
     await upgrading.close();
     const store = await open();
     expect(await plainSamples(store)).toEqual(upgradedSamples());
+    expect((await store.status()).durability).not.toContain("upgrade");
     const { snapshot, weights } = (await store.lookUp("d", ids)) ?? {};
     expect(snapshot).toMatchObject(expected.summary.snapshot);
     expect([...(weights ?? [])]).toEqual(weightsRead);

@@ -62,6 +62,12 @@ function inlineExecutor(store: Store): Executor {
   };
 }
 
+/** Ids of jobs in their order. */
+function countedIds(): () => string {
+  let count = 0;
+  return () => `00000000-0000-4000-8000-${String(++count).padStart(12, "0")}`;
+}
+
 /** Small enough that a test can pass them. */
 export const TEST_LIMITS = {
   samplesMax: 64,
@@ -80,7 +86,7 @@ export async function testApp(options: Partial<AppOptions> = {}): Promise<Fastif
   const app = await buildApp({
     rankers: fakeRankers(),
     store,
-    jobs: openJobs({ executor: inlineExecutor(store) }),
+    jobs: openJobs({ executor: inlineExecutor(store), newId: countedIds() }),
     looks: openLooks(inlineExecutor(store)),
     metrics,
     logger: createLogger("silent"),

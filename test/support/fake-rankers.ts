@@ -154,6 +154,7 @@ export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
       memory: { forwardBytes: 400_000_000, allGraphsBytes: 1_200_000_000 },
       state: get(name).state(),
     }),
+    manifest: (name) => ({ format: 1, name: get(name).model.name, parameters: [] }),
     memoryBytes: async (name) => get(name).memoryBytes(),
     get,
     use: async (name, work) => work(get(name)),

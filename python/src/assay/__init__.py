@@ -2,12 +2,17 @@
 
 Importing it turns ONNX Runtime's telemetry off for this process and its children.
 
+- `assay.Client` and `assay.AsyncClient`: the client of a running service (`assay.client`).
 - `assay.export`: a Hugging Face checkpoint to a model folder (extra `export`).
 - `assay.learned`: trees for the signal `learned` of a model folder (extra `learned`).
 - `assay.training`: the recipe of the shipped model (extra `export`).
 """
 
 import os
+
+from assay.client import AssayError, AsyncClient, Client
+
+__all__ = ["AssayError", "AsyncClient", "Client"]
 
 # Since 1.30 ONNX Runtime collects telemetry and sends it to Microsoft, unless this is set before
 # the library is imported; modules of this package import it after this one. Whoever imports

@@ -22,10 +22,14 @@ from checkpoints import make_checkpoint
 BIASES = ("attention_bias", "mlp_bias", "norm_bias", "classifier_bias")
 
 
-def export(folder: Path, **config: Any) -> tuple[Path, dict[str, Any]]:
+OPTIONS = Options("tiny", weights="int8", int8_graph=True)
+FORWARD = Options("tiny", gradient_graphs=False)
+
+
+def export(folder: Path, options: Options, **config: Any) -> tuple[Path, dict[str, Any]]:
     source = make_checkpoint(folder / "checkpoint", "modernbert", **config)
     out = folder / "model"
-    return out, export_folder(source, out, Options("tiny", weights="int8", int8_graph=True))
+    return out, export_folder(source, out, options)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +44,7 @@ def export(folder: Path, **config: Any) -> tuple[Path, dict[str, Any]]:
     ids=["first token", "all tokens seen", "one layer", "biases", "another head"],
 )
 def test_every_graph_equals_pytorch(tmp_path: Path, config: dict[str, Any]) -> None:
-    folder, manifest = export(tmp_path, **config)
+    folder, manifest = export(tmp_path, OPTIONS, **config)
     assert manifest["precision"]["fp32"]["logit_error_max"] <= 1e-5
     assert manifest["precision"]["int8"]["texts"] == 324
     compare_with_autograd(folder)
@@ -50,6 +54,7 @@ def test_a_far_token_is_seen_through_no_window(tmp_path: Path) -> None:
     """In one layer with a window of 3, the first token's row knows the tokens up to the fourth."""
     folder, _ = export(
         tmp_path,
+        FORWARD,
         classifier_pooling="cls",
         num_hidden_layers=1,
         layer_types=["sliding_attention"],
@@ -68,7 +73,7 @@ def test_a_far_token_is_seen_through_no_window(tmp_path: Path) -> None:
 
 
 def test_a_head_on_the_first_token_leaves_the_last_layer_one_row(tmp_path: Path) -> None:
-    folder, _ = export(tmp_path, classifier_pooling="cls")
+    folder, _ = export(tmp_path, FORWARD, classifier_pooling="cls")
     file = tmp_path / "seen.onnx"
     graph = onnx.load(str(folder / "forward.onnx"))
     for node in graph.graph.node:
@@ -94,7 +99,7 @@ def test_tied_layers_without_biases_have_their_cross_terms(tmp_path: Path) -> No
 
 
 def test_an_unknown_activation_leaves_the_gradient_graphs_out(tmp_path: Path) -> None:
-    _, manifest = export(tmp_path, hidden_activation="silu")
+    _, manifest = export(tmp_path, OPTIONS, hidden_activation="silu")
     assert manifest["graphs"].keys() == {"forward", "forward.int8"}
     assert 'activation "silu"' in manifest["precision"]["gradients"]["unsupported"]
 

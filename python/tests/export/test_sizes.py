@@ -16,7 +16,7 @@ from assay.export.estimate import memory_needed, sketch_checkpoint
 from assay.export.gradients.scope import find_scope
 from token_texts import LONG
 
-SHORT = "12x384"
+SHORT = "4x384"
 SECONDS_MAX = 300  # BERT-base on two cores
 
 

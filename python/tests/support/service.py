@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+ROOT = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class Service:
     url: str
     pid: int
 
-    def send(self, method: str, path: str, body: Row) -> Row:
-        """The answer to a JSON body; raises with the problem where there is no 2xx."""
-        data = json.dumps(body).encode()
+    def send(self, method: str, path: str, body: Row | None) -> Row:
+        """The answer to a JSON body, or to none; raises with the problem where there is no 2xx."""
+        data = None if body is None else json.dumps(body).encode()
         headers = {"content-type": "application/json"}
         request = urllib.request.Request(f"{self.url}{path}", data, headers, method=method)
         try:

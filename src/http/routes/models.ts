@@ -5,7 +5,7 @@ import type { ModelDescription, Rankers } from "../../ranker/port.js";
 import { modelNameSchema } from "../../scoring/requests/names.js";
 import { bodyStream } from "../plugins/body-stream.js";
 import { refuseOtherTypes } from "../plugins/media-types.js";
-import { modelSchema, uploadSchema, WEIGHTS_MEDIA_TYPES } from "../schemas/model.js";
+import { manifestSchema, modelSchema, uploadSchema, WEIGHTS_MEDIA_TYPES } from "../schemas/model.js";
 import { BODY_PROBLEMS, problems } from "../schemas/problem.js";
 
 const params = z.strictObject({ model: modelNameSchema });
@@ -53,6 +53,21 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
         },
       },
       async ({ params }) => renderModel(rankers, params.model),
+    );
+    app.get(
+      "/v1/models/:model/manifest",
+      {
+        schema: {
+          operationId: "readManifest",
+          summary: "Read a model's manifest",
+          description:
+            "The `model.json` of the model's folder, which models/README.md explains. It says where each parameter lies in `weights.bin`: what a trainer needs to make new weights without the folder.",
+          tags: ["models"],
+          params,
+          response: { 200: manifestSchema, ...problems("model_not_found", "model_invalid") },
+        },
+      },
+      async ({ params }) => ({ ...rankers.manifest(params.model) }),
     );
     app.post(
       "/v1/models/:model/reload",

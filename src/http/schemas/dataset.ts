@@ -88,7 +88,13 @@ const rememberedSchema = signalsSchema.extend({
     .number()
     .nullable()
     .describe(
-      "Weight in the dataset's newest snapshot, to 7 digits; the sum of the snapshot's weights is exact to float64. Null: the dataset has no snapshot, or the snapshot lacks the sample.",
+      "Weight in the dataset's newest snapshot, to 7 digits; the sum of the snapshot's weights is exact to float64. Null: the dataset has no snapshot, or the sample came later without the signals that the weighting reads.",
+    ),
+  later: z
+    .boolean()
+    .optional()
+    .describe(
+      "True if the sample came after the snapshot: its weight is what the snapshot's weighting gives to its signals. With later samples, the weights sum to more than `weight_sum`. Absent: false.",
     ),
   stale: z.boolean().describe("True if the sample was scored by a model version that is no longer served"),
 });

@@ -27,6 +27,11 @@ const SERVED: Readonly<Record<string, RequestExample>> = {
   checkpoint: { summary: "Another checkpoint", path: { model: "epoch-1" } },
 };
 
+const JOBS: Readonly<Record<string, RequestExample>> = {
+  first: { summary: "A job", path: { job: "00000000-0000-4000-8000-000000000001" } },
+  second: { summary: "Another job", path: { job: "00000000-0000-4000-8000-000000000002" } },
+};
+
 /**
  * Example requests, by operation and name, for each operation with parameters or a body. The tests send them in this order to a
  * service with the models `default` and `epoch-1`.
@@ -92,6 +97,28 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       },
     },
   },
+  listSnapshots: {
+    pairs: { summary: "A dataset of pairs", path: SEARCH },
+    texts: { summary: "A dataset of texts", path: REVIEWS },
+  },
+  rankSamples: {
+    worst: { summary: "The largest losses first", path: SEARCH, query: { sort: "-loss", limit: 100 } },
+    range: {
+      summary: "Positives whose loss lies in a range, the smallest first",
+      path: REVIEWS,
+      query: { sort: "loss", label: 1, range: "loss:0.1..5" },
+    },
+  },
+  countSamples: {
+    loss: { summary: "A histogram of the loss", path: SEARCH, query: { column: "loss", bins: 20 } },
+    log: {
+      summary: "On a log scale",
+      path: REVIEWS,
+      query: { column: "grad_norm_last", scale: "log" },
+    },
+  },
+  readJob: JOBS,
+  cancelJob: JOBS,
   selectSamples: {
     draw: {
       summary: "Half of the samples, drawn in proportion to a signal, with multipliers",
@@ -140,6 +167,7 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
     lines: { summary: "A mean unit gradient", path: { direction: "stream" } },
   },
   readModel: SERVED,
+  readManifest: SERVED,
   reloadModel: SERVED,
   replaceWeights: SERVED,
 };

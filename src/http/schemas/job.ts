@@ -28,7 +28,7 @@ export const weighHeadersSchema = preferHeadersSchema.extend({
     ),
 });
 
-export const jobParamsSchema = z.strictObject({ job: z.uuid().describe("Id of the job") });
+export const jobParamsSchema = z.strictObject({ job: z.string().min(1).max(64).describe("Id of the job") });
 
 export const jobSchema = z
   .object({

@@ -92,3 +92,8 @@ export const modelSchema = z
     licence: z.record(z.string(), z.unknown()),
   })
   .meta({ id: "Model", description: "An exported ranker" });
+
+/** The manifest as the folder holds it. Its own schema is the ranker's. */
+export const manifestSchema = z
+  .record(z.string(), z.unknown())
+  .describe("The manifest: format, architecture, files with digests, graphs, parameters, self-test and more");

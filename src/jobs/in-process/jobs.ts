@@ -8,6 +8,8 @@ export interface JobsOptions {
   readonly executor: Executor;
   /** Jobs that may wait for the running one. */
   readonly waitingMax?: number;
+  /** Makes the id of a job. */
+  readonly newId?: () => string;
   /** Called when the work of a job has thrown, for the log. */
   readonly onFailed?: (job: Job, error: AssayError) => void;
   /** An ended job can be read for this long. */
@@ -31,6 +33,7 @@ interface Entry {
 /** Jobs of this process, one after another in the order in which they began. They end with the process. */
 export function openJobs({
   executor,
+  newId = randomUUID,
   onFailed = () => {},
   waitingMax = WAITING_MAX,
   keptMs = KEPT_MS,
@@ -97,7 +100,7 @@ export function openJobs({
         });
       const { promise: ended, resolve: end } = withResolver();
       const job: Job = {
-        id: randomUUID(),
+        id: newId(),
         kind,
         dataset: input.dataset,
         state: "queued",

@@ -97,18 +97,12 @@ export interface BatchPartOutputs extends BatchPart {
 
 /** A message from an engine process to the service. */
 export type FromEngine =
-  /**
-   * If the CPU replaces the requested device, `missing` says why that device is not available. `unshared` says why each session
-   * multiplies the weights out for itself; it is null if the sessions share them.
-   */
-  | {
-      readonly type: "ready";
-      readonly device: Device;
-      readonly missing: string | null;
-      readonly unshared: string | null;
-    }
+  /** If the CPU replaces the requested device, `missing` says why that device is not available. */
+  | { readonly type: "ready"; readonly device: Device; readonly missing: string | null }
   /** A temporary directory of the process. The service removes it if the process cannot. */
   | { readonly type: "scratch"; readonly directory: string }
+  /** Why each session that is opened now multiplies the weights out for itself. */
+  | { readonly type: "unshared"; readonly reason: string }
   | { readonly type: "failed"; readonly reason: string }
   | { readonly type: "pong" }
   | { readonly type: "answer"; readonly ask: number; readonly value: number | Float32Array }

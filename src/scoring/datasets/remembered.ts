@@ -10,18 +10,23 @@ import type {
   SummaryStore,
 } from "../../store/port.js";
 import type { Ports } from "../ports.js";
+import { fillLaterWeights, readLaterWeighing, weightOfLater } from "./later.js";
 
 /** One sample as the dataset remembers it. */
 export interface RememberedSample extends StoredSample {
   readonly id: string;
   /** True if the sample was scored by a version of its model that is not served now, or by a model that no longer exists. */
   readonly stale: boolean;
+  /** True if the sample came after the snapshot, and its weight is computed by the snapshot's normaliser. */
+  readonly later: boolean;
 }
 
 /** Many samples' weights and signals, in columns. */
 export interface LookUp extends LookedUp {
   /** For each shape: whether its samples were scored by a version of its model that is not served now. */
   readonly staleShapes: readonly boolean[];
+  /** (N) 1 for a sample that came after the snapshot and has a weight by its normaliser; null if there is none. */
+  readonly later: Uint8Array | null;
 }
 
 /**
@@ -37,8 +42,9 @@ export async function lookUpSamples(
 ): Promise<LookUp> {
   const found = await store.lookUp(dataset, ids, snapshot);
   if (found === null) throw datasetNotFound(dataset);
+  const later = await fillLaterWeights(store, dataset, ids, found);
   const isStale = staleness(rankers);
-  return { ...found, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
+  return { ...found, later, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
 }
 
 /** One sample. Throws `dataset_not_found` or `sample_not_found`. */
@@ -51,7 +57,27 @@ export async function readSample(
   const [found] = await store.readSamples(dataset, [id]);
   if (found === null || found === undefined) throw sampleNotFound(dataset, id);
   const stale = staleness(rankers)(found.record.model);
-  return { dataset: summary, sample: { ...found, id, stale } };
+  const [weighed] = await weighLater(store, summary, [{ ...found, id }]);
+  return { dataset: summary, sample: { ...(weighed as WeighedSample), stale } };
+}
+
+/** A stored sample with its id and its weight, which may be that of a later sample. */
+export type WeighedSample = Omit<RememberedSample, "stale">;
+
+/** The samples with the weights that the newest snapshot's normaliser gives to those that came after it. */
+export async function weighLater(
+  store: SnapshotStore,
+  { dataset, snapshot }: Pick<DatasetSummary, "dataset" | "snapshot">,
+  samples: readonly (StoredSample & { readonly id: string })[],
+): Promise<WeighedSample[]> {
+  const lacks = snapshot !== null && samples.some(({ weight }) => weight === null);
+  const weighing = lacks ? await readLaterWeighing(store, dataset, snapshot.version) : null;
+  return samples.map((sample) => {
+    if (weighing === null || sample.weight !== null) return { ...sample, later: false };
+    const { signals, label } = sample.record;
+    const weight = weightOfLater(weighing, { value: (name) => signals.get(name), label });
+    return { ...sample, weight, later: weight !== null };
+  });
 }
 
 /** Deletes one sample. Throws `dataset_not_found` or `sample_not_found`. */

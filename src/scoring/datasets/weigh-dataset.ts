@@ -7,6 +7,7 @@ import type { DatasetWeights, SnapshotInfo, Store } from "../../store/port.js";
 import { type WeightingRequest, weighedSignals, weighOptions } from "../requests/weighting.js";
 import { type DatasetColumns, type NeededColumns, readColumns, type SeenShapes } from "./dataset-columns.js";
 import { EXTRAS_PREFIX } from "./keep.js";
+import type { LaterWeighing } from "./later.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { readDataset } from "./remembered.js";
 
@@ -65,6 +66,12 @@ export async function weighDataset(
   });
   const { weights, diagnostics, normaliser } = weighColumns(columns, weighting, options);
   signal.throwIfAborted();
+  const later: LaterWeighing = {
+    signals: weighedSignals(weighting).map((each) => each.signal),
+    base: options.base,
+    balance: options.balance,
+    normaliser,
+  };
   const advice = [...diagnostics.advice, ...adviceOnMixture(columns, served)];
   const answer: WeighAnswer = { diagnostics, advice };
   const provenance = {
@@ -81,7 +88,7 @@ export async function weighDataset(
   };
   const snapshot = await store.writeSnapshot(
     dataset,
-    { ...byNumber(columns, weights), later: JSON.stringify(normaliser) },
+    { ...byNumber(columns, weights), later: JSON.stringify(later) },
     provenance,
     request ? { ...request, answer: { ...answer } } : undefined,
   );

@@ -1,4 +1,4 @@
-import type { DatasetSummary, StoredLabel } from "../../store/port.js";
+import type { DatasetSummary, ScannedSamples } from "../../store/port.js";
 import { noSeenShapes, noteShapes, type SeenShapes } from "../datasets/dataset-columns.js";
 import { type GrowingFloats, growingFloats, growingNumbers } from "../datasets/growing.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
@@ -71,13 +71,15 @@ export async function buildIndex(
     const { count, shapes, shapeOf, signals, signalsMax, weights } = chunk;
     const before = numbers.length;
     numbers.push(chunk.numbers);
-    labels.push(Float32Array.from({ length: count }, (_, row) => numberOf(chunk.label(row))));
+    const read = labelsOf(chunk);
+    labels.push(read.labels);
+    labelled.push(read.labelled);
     const sourceOf = shapes.map(({ source }) => {
       const known = sourceNumbers.get(source) ?? sourceNumbers.size;
       sourceNumbers.set(source, known);
       return known;
     });
-    sources.push(Uint32Array.from(shapeOf, (shape) => sourceOf[shape] as number));
+    sources.push(sourcesOf(shapeOf, sourceOf));
     for (const name of new Set(shapes.flatMap((shape) => shape.signals))) {
       const places = shapes.map((shape) => shape.signals.indexOf(name));
       const values = new Float32Array(count);
@@ -88,12 +90,9 @@ export async function buildIndex(
       columns.push(name, before, values);
     }
     columns.push(WEIGHT, before, Float32Array.from(weights));
-    labelled.push(Uint32Array.from({ length: count }, (_, row) => (chunk.label(row) === null ? 0 : 1)));
     noteShapes(chunk, seen, new Map());
-    for (let row = 0; row < count; row++) {
-      ids.push(chunk.id(row));
-      groups?.push(chunk.record(row).group);
-    }
+    ids.push(count, (row) => chunk.id(row));
+    if (groups !== null) for (let row = 0; row < count; row++) groups.push(chunk.record(row).group);
     onRead?.(numbers.length);
   }
   const byNumber = numbers.take();
@@ -123,8 +122,22 @@ export async function buildIndex(
   };
 }
 
-function numberOf(label: StoredLabel): number {
-  return typeof label === "number" ? label : Number.NaN;
+function labelsOf(chunk: ScannedSamples): { labels: Float32Array; labelled: Uint32Array } {
+  const labels = new Float32Array(chunk.count);
+  const labelled = new Uint32Array(chunk.count);
+  for (let row = 0; row < chunk.count; row++) {
+    const label = chunk.label(row);
+    labels[row] = typeof label === "number" ? label : Number.NaN;
+    labelled[row] = label === null ? 0 : 1;
+  }
+  return { labels, labelled };
+}
+
+function sourcesOf(shapeOf: Int32Array, sourceOfShape: readonly number[]): Uint32Array {
+  const sources = new Uint32Array(shapeOf.length);
+  for (let row = 0; row < shapeOf.length; row++)
+    sources[row] = sourceOfShape[shapeOf[row] as number] as number;
+  return sources;
 }
 
 /** Columns that are filled chunk by chunk; a name may occur for the first time in a late chunk. */
@@ -164,21 +177,28 @@ function openInterned(): { push(name: string | null): void; take(): Interned } {
 }
 
 /** Ids one after another in UTF-8: a string of its own for each would take four times as much. */
-function openIds(): { push(id: string): void; take(): (row: number) => string } {
+function openIds(): {
+  push(count: number, id: (row: number) => string): void;
+  take(): (row: number) => string;
+} {
   let bytes = Buffer.allocUnsafe(2 ** 16);
   const ends = growingNumbers();
   let end = 0;
   return {
-    push(id) {
-      const length = Buffer.byteLength(id);
-      if (end + length > bytes.length) {
-        const larger = Buffer.allocUnsafe(Math.ceil((end + length) * 1.5));
-        bytes.copy(larger, 0, 0, end);
-        bytes = larger;
+    push(count, id) {
+      const pieces = new Uint32Array(count);
+      for (let row = 0; row < count; row++) {
+        const text = id(row);
+        // A UTF-16 unit takes at most 3 bytes.
+        if (end + 3 * text.length > bytes.length) {
+          const larger = Buffer.allocUnsafe(Math.ceil((end + 3 * text.length) * 1.5));
+          bytes.copy(larger, 0, 0, end);
+          bytes = larger;
+        }
+        end += bytes.write(text, end);
+        pieces[row] = end;
       }
-      bytes.write(id, end);
-      end += length;
-      ends.push(Uint32Array.of(end));
+      ends.push(pieces);
     },
     take() {
       const lasts = ends.take();

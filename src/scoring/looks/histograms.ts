@@ -45,80 +45,119 @@ export async function countDataset(
   { dataset, columns, bins, scale, filter, map }: HistogramInput,
 ): Promise<DatasetHistograms> {
   const index = await indexes.of(dataset);
-  const matches = matcher(index, filter);
-  const binned = columns.map((name) => bin(index, name, { bins, scale, matches }));
+  const passing = passingRows(index, filter);
+  const binned = columns.map((name) => bin(index, name, { bins, scale, passing }));
   const [x, y] = binned;
   return {
     builtAtMs: index.builtAtMs,
     histograms: binned.map(({ histogram }) => histogram),
-    map: map && x !== undefined && y !== undefined ? countPairs(index, x, y, bins) : null,
+    map: map && x !== undefined && y !== undefined ? countPairs(index.count, x, y, bins) : null,
   };
+}
+
+/** Which rows pass the filter. */
+interface Passing {
+  readonly count: number;
+  /** (N) 1 for a row that passes; null if all pass. */
+  readonly rows: Uint8Array | null;
+}
+
+function passingRows(index: DatasetIndex, filter: SampleFilter): Passing {
+  const matches = matcher(index, filter);
+  const isOpen = filter.label === undefined && filter.source === undefined && filter.ranges.length === 0;
+  if (isOpen) return { count: index.count, rows: null };
+  const rows = new Uint8Array(index.count);
+  let count = 0;
+  for (let row = 0; row < index.count; row++) {
+    if (!matches(row)) continue;
+    rows[row] = 1;
+    count++;
+  }
+  return { count, rows };
 }
 
 interface BinOptions {
   readonly bins: number;
   readonly scale: "linear" | "log";
-  matches(row: number): boolean;
+  readonly passing: Passing;
 }
 
 interface Binned {
   readonly histogram: Histogram;
-  /** The bin of a row; −1 for a row that is not counted. */
-  binOf(row: number): number;
+  /** The rows that are counted, by ascending value. */
+  readonly ranked: Uint32Array;
+  /** (bins + 1) The place in `ranked` at which each bin begins; the last is the end. */
+  readonly starts: readonly number[];
 }
 
-function bin(index: DatasetIndex, name: string, { bins, scale, matches }: BinOptions): Binned {
-  const values = columnOf(index, name, "/columns");
-  const isCounted = (row: number): boolean => {
-    const value = values[row] as number;
-    return (scale === "log" ? value > 0 : !Number.isNaN(value)) && matches(row);
-  };
-  const ranked = index.order(name).filter(isCounted);
-  let passing = 0;
-  for (let row = 0; row < index.count; row++) if (matches(row)) passing++;
+function bin(index: DatasetIndex, name: string, { bins, scale, passing }: BinOptions): Binned {
+  const values = columnOf(index, name, "/column");
+  const order = index.order(name);
+  const valueAt = (rows: Uint32Array, place: number): number => values[rows[place] as number] as number;
+  // NaN comes last, and a log scale begins above 0.
+  const from = scale === "log" ? firstPlace(order.length, (at) => !(valueAt(order, at) <= 0)) : 0;
+  const to = firstPlace(order.length, (at) => Number.isNaN(valueAt(order, at)));
+  const { rows } = passing;
+  const counted = order.subarray(from, Math.max(from, to));
+  const ranked = rows === null ? counted : counted.filter((row) => rows[row] === 1);
   const count = ranked.length;
-  const valueAt = (rank: number): number => values[ranked[rank] as number] as number;
-  const least = count === 0 ? 0 : valueAt(0);
-  const most = count === 0 ? 0 : valueAt(count - 1);
-  const edgeAt = (edge: number): number =>
-    scale === "log" ? least * (most / least) ** (edge / bins) : least + (most - least) * (edge / bins);
-  const edges =
-    count === 0 ? [] : Array.from({ length: bins + 1 }, (_, edge) => (edge === bins ? most : edgeAt(edge)));
-  const position = (value: number): number =>
-    most === least
-      ? 0
-      : scale === "log"
-        ? Math.log(value / least) / Math.log(most / least)
-        : (value - least) / (most - least);
-  const binOf = (row: number): number =>
-    isCounted(row) ? Math.min(bins - 1, Math.floor(position(values[row] as number) * bins)) : -1;
-  const counts = new Array<number>(bins).fill(0);
+  const least = count === 0 ? 0 : valueAt(ranked, 0);
+  const most = count === 0 ? 0 : valueAt(ranked, count - 1);
+  const edgeAt = (edge: number): number => {
+    if (edge === bins) return most;
+    return scale === "log" ? least * (most / least) ** (edge / bins) : least + (most - least) * (edge / bins);
+  };
+  const edges = count === 0 ? [] : Array.from({ length: bins + 1 }, (_, edge) => edgeAt(edge));
+  const starts = Array.from({ length: bins + 1 }, (_, edge) => {
+    if (edge === 0 || count === 0) return 0;
+    // If all values are equal, they are in the first bin.
+    if (edge === bins || most === least) return count;
+    return firstPlace(count, (at) => valueAt(ranked, at) >= (edges[edge] as number));
+  });
   let sum = 0;
-  for (const row of ranked) {
-    const at = binOf(row);
-    counts[at] = (counts[at] as number) + 1;
-    sum += values[row] as number;
-  }
+  for (const row of ranked) sum += values[row] as number;
   const quantiles = Object.fromEntries(
     count === 0
       ? []
-      : QUANTILES.map((percent) => [percent, valueAt(Math.round(((count - 1) * percent) / 100))]),
+      : QUANTILES.map((percent) => [percent, valueAt(ranked, Math.round(((count - 1) * percent) / 100))]),
   );
+  const counts = starts.slice(1).map((end, at) => end - (starts[at] as number));
   const mean = count === 0 ? null : sum / count;
-  return {
-    histogram: { column: name, count, missing: passing - count, edges, counts, mean, quantiles },
-    binOf,
-  };
+  const missing = passing.count - count;
+  return { histogram: { column: name, count, missing, edges, counts, mean, quantiles }, ranked, starts };
 }
 
-function countPairs(index: DatasetIndex, x: Binned, y: Binned, bins: number): number[][] {
+/** The first of the places 0 to `length` − 1 for which `isAfter` holds, if it holds for all that follow; `length` if for none. */
+function firstPlace(length: number, isAfter: (place: number) => boolean): number {
+  let low = 0;
+  let high = length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isAfter(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+function countPairs(rows: number, x: Binned, y: Binned, bins: number): number[][] {
+  const columnOfRow = binOfRows(rows, x, bins);
+  const lineOfRow = binOfRows(rows, y, bins);
   const counts = Array.from({ length: bins }, () => new Array<number>(bins).fill(0));
-  for (let row = 0; row < index.count; row++) {
-    const column = x.binOf(row);
-    const line = y.binOf(row);
+  for (let row = 0; row < rows; row++) {
+    const column = columnOfRow[row] as number;
+    const line = lineOfRow[row] as number;
     if (column < 0 || line < 0) continue;
     const cells = counts[line] as number[];
     cells[column] = (cells[column] as number) + 1;
   }
   return counts;
+}
+
+/** (N) The bin of each row; −1 for a row that is not counted. */
+function binOfRows(rows: number, { ranked, starts }: Binned, bins: number): Int16Array {
+  const binOf = new Int16Array(rows).fill(-1);
+  for (let at = 0; at < bins; at++)
+    for (let place = starts[at] as number; place < (starts[at + 1] as number); place++)
+      binOf[ranked[place] as number] = at;
+  return binOf;
 }

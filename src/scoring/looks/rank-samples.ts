@@ -1,7 +1,6 @@
 import { AssayError, faultsError } from "../../errors.js";
-import type { StoredSample } from "../../store/port.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
-import { readDataset } from "../datasets/remembered.js";
+import { readDataset, type WeighedSample, weighLater } from "../datasets/remembered.js";
 import type { DatasetIndex } from "./dataset-index.js";
 
 /** Which samples to list, and in which order. Plain values only. */
@@ -38,7 +37,7 @@ export interface ColumnRange {
 export interface RankedSamples {
   readonly builtAtMs: number;
   /** Samples in the order asked for, as they are now. */
-  readonly samples: readonly (StoredSample & { readonly id: string })[];
+  readonly samples: readonly WeighedSample[];
   /** Null on the last page. */
   readonly next: RankCursor | null;
 }
@@ -76,8 +75,8 @@ export async function rankSamples(
   }
   const ids = rows.map((row) => index.id(row));
   const found = await store.readSamples(dataset, ids);
-  const samples = found.flatMap((each, at) => (each === null ? [] : [{ ...each, id: ids[at] as string }]));
-  if (samples.length === 0) await readDataset(store, dataset);
+  const present = found.flatMap((each, at) => (each === null ? [] : [{ ...each, id: ids[at] as string }]));
+  const samples = await weighLater(store, await readDataset(store, dataset), present);
   return { builtAtMs: index.builtAtMs, samples, next };
 }
 

@@ -1,3 +1,4 @@
+import { readOnlyNotice } from "../format.js";
 import { startLifetime } from "../lifetime.js";
 import { OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { Store } from "../port.js";
@@ -60,6 +61,7 @@ export async function openEmbeddedStore({
         return {
           kind: "embedded" as const,
           durability:
+            readOnlyNotice(environment.format()) ??
             "An acknowledged write is on disk: it survives the end of the process and of the machine.",
         };
       }),

@@ -1,4 +1,5 @@
 import { AssayError } from "../../errors.js";
+import { readOnlyNotice } from "../format.js";
 import { type Lifetime, startLifetime } from "../lifetime.js";
 import { OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options.js";
 import type { Store, StoreStatus } from "../port.js";
@@ -66,7 +67,12 @@ export function openRedisStore({
   };
   const datasets = openDatasets(connection, prefix, format, lifetime);
   const readiness = openReadiness(connection, prefix, timeoutMs);
-  const status = (): Promise<StoreStatus> => lifetime.run(readiness);
+  const status = (): Promise<StoreStatus> =>
+    lifetime.run(async () => {
+      const ready = await readiness();
+      const notice = readOnlyNotice(await format.read());
+      return notice === null ? ready : { ...ready, durability: notice };
+    });
 
   return {
     ...openDigestKey(connection, prefix, { ...lifetime, format }, digestKey),

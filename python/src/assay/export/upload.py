@@ -1,13 +1,10 @@
 """The weights of another checkpoint for a model folder, as a running service takes them.
 
-The graphs stay: nothing is traced. An upload is 8 bytes with the length of a header
-(little-endian), the header (JSON: the part of the manifest that belongs to the weights), then the
-bytes of weights.bin.
+The graphs stay: nothing is traced.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,11 +32,10 @@ from assay.export.precision import (
 from assay.export.staging import staging_beside
 from assay.export.texts import BUILTIN_PAIRS, Text, builtin_pairs, check_texts, texts_of
 from assay.export.tokenizer import TextTokenizer, load_tokenizer
+from assay.export.upload_format import FORMAT, parameter_differences, upload_prefix
 from assay.export.versions import check_versions
 from assay.export.weights import Parameter, load_weights, pack_weights_as
 
-FORMAT = 1
-LENGTH_BYTES = 8
 FAST = "--check fast runs no gradient graph"
 
 
@@ -139,14 +135,7 @@ def _check_architecture(checkpoint: Checkpoint, manifest: dict[str, Any]) -> Non
         raise ExportError(
             f"the checkpoint is of family {checkpoint.family.name}, the folder's graphs of {family}"
         )
-    given = {name: list(p.shape) for name, p in checkpoint.model.named_parameters()}
-    known = {entry["name"]: entry["shape"] for entry in manifest["parameters"]}
-    differences = [
-        f"{name} is {given.get(name, 'absent')} in the checkpoint and "
-        f"{known.get(name, 'absent')} in the folder"
-        for name in sorted(given.keys() | known.keys())
-        if given.get(name) != known.get(name)
-    ]
+    differences = parameter_differences(checkpoint.model, manifest["parameters"])
     if differences:
         more = f" (and {len(differences) - 1} more)" if len(differences) > 1 else ""
         raise ExportError(f"the checkpoint has another architecture: {differences[0]}{more}")
@@ -168,8 +157,6 @@ def _check_same_tokens(source: Path, tokenizer: TextTokenizer, tokens_max: int) 
 
 
 def _write(out: Path, header: dict[str, Any], weights: Path) -> None:
-    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     with out.open("wb") as file, weights.open("rb") as content:
-        file.write(len(text).to_bytes(LENGTH_BYTES, "little"))
-        file.write(text)
+        file.write(upload_prefix(header))
         shutil.copyfileobj(content, file)

@@ -8,8 +8,9 @@ transposed, (in, out), the layout that integer products take.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
 import torch
@@ -71,9 +72,20 @@ class Parameter:
         }
 
 
+class StoredWeights(Protocol):
+    """A weights.bin, and where each parameter lies in it."""
+
+    @property
+    def parameters(self) -> list[Parameter]:
+        """Every parameter once."""
+
+    def array(self, extent: Extent, dtype: str) -> NDArray[Any]:
+        """The values at an extent (n), of a NumPy dtype."""
+
+
 @dataclass(frozen=True)
 class Weights:
-    """Where each parameter lies in a weights.bin, `file`."""
+    """A weights.bin as a file."""
 
     parameters: list[Parameter]
     file: Path
@@ -83,6 +95,20 @@ class Weights:
         kind = np.dtype(dtype)
         count = extent.length // kind.itemsize
         return np.fromfile(self.file, kind, count, offset=extent.offset)
+
+
+@dataclass(frozen=True)
+class WeightsInMemory:
+    """The bytes of a weights.bin."""
+
+    parameters: list[Parameter]
+    content: memoryview
+
+    def array(self, extent: Extent, dtype: str) -> NDArray[Any]:
+        """The values at an extent (n), of a NumPy dtype."""
+        kind = np.dtype(dtype)
+        count = extent.length // kind.itemsize
+        return np.frombuffer(self.content, kind, count, offset=extent.offset)
 
 
 def pack_weights(model: nn.Module, precision: Precision, head: str, file: Path) -> Weights:
@@ -111,19 +137,32 @@ def pack_weights_as(
 
     Names and shapes are the model's.
     """
-    values = dict(model.named_parameters())
     with file.open("wb") as content:
         content.truncate(size)
-        for parameter in parameters:
-            value = _values(values[parameter.name])
-            if parameter.scale is not None:
-                value, scales = quantise(value)
-                _place(content, parameter.scale, scales)
-            _place(content, parameter.extent, value.T if parameter.transposed else value)
+        _write_weights_as(model, parameters, content)
     return Weights(parameters, file)
 
 
-def load_weights(model: nn.Module, weights: Weights) -> None:
+def pack_weights_in_memory(
+    model: nn.Module, parameters: list[Parameter], size: int
+) -> WeightsInMemory:
+    """The same without a file."""
+    content = BytesIO(bytes(size))
+    _write_weights_as(model, parameters, content)
+    return WeightsInMemory(parameters, content.getbuffer())
+
+
+def _write_weights_as(model: nn.Module, parameters: list[Parameter], content: BinaryIO) -> None:
+    values = dict(model.named_parameters())
+    for parameter in parameters:
+        value = _values(values[parameter.name])
+        if parameter.scale is not None:
+            value, scales = quantise(value)
+            _place(content, parameter.scale, scales)
+        _place(content, parameter.extent, value.T if parameter.transposed else value)
+
+
+def load_weights(model: nn.Module, weights: StoredWeights) -> None:
     """Gives a float32 model the parameters as stored, dequantised, one after the other."""
     values = dict(model.named_parameters())
     for parameter in weights.parameters:

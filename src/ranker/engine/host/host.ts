@@ -113,10 +113,12 @@ export function startEngineHost(options: EngineHostOptions): EngineHost {
     switch (message.type) {
       case "ready":
         options.onDevice(message.device, message.missing);
-        if (message.unshared !== null) options.onUnshared(message.unshared);
         engine.ready();
         sendParts(runs.left());
         treesJobs.sendLeft();
+        return;
+      case "unshared":
+        options.onUnshared(message.reason);
         return;
       case "trees_done":
         treesJobs.done(message);

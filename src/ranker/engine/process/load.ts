@@ -3,7 +3,6 @@ import { checkDigests } from "../../digests.js";
 import { forwardGraph, type Work } from "../../graphs.js";
 import { loadTokeniser, type Tokeniser } from "../../tokeniser.js";
 import type { Device, EngineSetup } from "../protocol.js";
-import type { WeightsSource } from "../session/packs-weights.js";
 import {
   checkSelfTest,
   closenessOf,
@@ -15,7 +14,7 @@ import { batchTokensMax, wideTokensMax } from "./batch-budget.js";
 import { cudaFailure } from "./cuda.js";
 import type { WideSession } from "./scheduler.js";
 import { type SessionHandle, startSession } from "./session-handle.js";
-import { type ChosenSource, chooseSource, type OnScratch } from "./weights-source.js";
+import { createWeightsSource, type WeightsSource, type WeightsSourceObservers } from "./weights-source.js";
 
 /** A model whose files match their digests and whose sessions have passed the self-test. */
 export interface LoadedModel {
@@ -25,8 +24,6 @@ export interface LoadedModel {
   readonly device: Device;
   /** Why the requested device is not available; null if it is the one in use. */
   readonly missing: string | null;
-  /** Why each session multiplies the weights out for itself; null if the sessions share them. */
-  readonly unshared: string | null;
 }
 
 const CPU: Device = { kind: "cpu" };
@@ -34,7 +31,7 @@ const CPU: Device = { kind: "cpu" };
 /**
  * Throws `model_invalid` if the folder has a fault, and `device_unavailable` if the device is missing and there is no fallback.
  */
-export async function loadModel(setup: EngineSetup, onScratch: OnScratch): Promise<LoadedModel> {
+export async function loadModel(setup: EngineSetup, observers: WeightsSourceObservers): Promise<LoadedModel> {
   const { folder } = setup;
   await checkDigests(folder);
   const tokenise = await loadTokeniser(folder);
@@ -42,15 +39,15 @@ export async function loadModel(setup: EngineSetup, onScratch: OnScratch): Promi
   const batchesOn = (device: Device, brief: boolean): SelfTestBatch[] =>
     selfTestBatches(folder, rows, { device, tokensMax: batchTokensMax(device, setup), brief });
   const brief: Brief = (device) => batchesOn(device, true);
-  const opening: Opening = { setup, brief, onScratch };
-  const { threads, device, missing, source, unshared } = await openThreads(opening);
+  const opening: Opening = { setup, brief, observers };
+  const { threads, device, missing, source } = await openThreads(opening);
   for (const { batch, samples } of batchesOn(device, false)) {
     const work = firstWork(setup);
     const { outputs } = await (threads[0] as SessionHandle).run(work, batch, null);
     checkSelfTest(folder, samples, outputs.logits, closenessOf(work.graph, device));
   }
   const wide = await openWide(opening, device, source);
-  return { tokenise, threads, wide, device, missing, unshared };
+  return { tokenise, threads, wide, device, missing };
 }
 
 /** Opens the wide session. Null on a GPU, and if one session already has all cores. */
@@ -62,7 +59,7 @@ async function openWide(
   const { folder, sessions } = setup;
   if (device.kind !== "cpu" || sessions === 1) return null;
   const threads = sessions * setup.threads;
-  const thread = startSession({ folder, source, device, threads, selfTest: brief(device) });
+  const thread = startSession({ folder, device, threads, selfTest: brief(device) }, source);
   const work = firstWork(setup);
   await thread.open(work);
   return { thread, graph: work.graph, tokensMax: wideTokensMax(threads) };
@@ -78,10 +75,12 @@ type Brief = (device: Device) => SelfTestBatch[];
 interface Opening {
   readonly setup: EngineSetup;
   readonly brief: Brief;
-  readonly onScratch: OnScratch;
+  readonly observers: WeightsSourceObservers;
 }
 
-type Opened = ChosenSource & Pick<LoadedModel, "threads" | "device" | "missing">;
+interface Opened extends Pick<LoadedModel, "threads" | "device" | "missing"> {
+  readonly source: WeightsSource;
+}
 
 async function openThreads(opening: Opening): Promise<Opened> {
   const { setup } = opening;
@@ -104,13 +103,12 @@ async function openThreads(opening: Opening): Promise<Opened> {
 
 async function openOn(
   device: Device,
-  { setup, brief, onScratch }: Opening,
-): Promise<ChosenSource & Pick<LoadedModel, "threads">> {
+  { setup, brief, observers }: Opening,
+): Promise<Pick<Opened, "source" | "threads">> {
   const { folder, sessions, threads } = setup;
-  const chosen = await chooseSource(folder, device, onScratch);
-  const { source } = chosen;
+  const source = createWeightsSource(folder, device, observers);
   const opened = Array.from({ length: device.kind === "cpu" ? sessions : 1 }, () =>
-    startSession({ folder, source, device, threads, selfTest: brief(device) }),
+    startSession({ folder, device, threads, selfTest: brief(device) }, source),
   );
   try {
     await Promise.all(opened.map((thread) => thread.open(firstWork(setup))));
@@ -118,5 +116,5 @@ async function openOn(
     await Promise.all(opened.map((thread) => thread.close()));
     throw error;
   }
-  return { ...chosen, threads: opened };
+  return { source, threads: opened };
 }

@@ -1,5 +1,6 @@
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { checkDigests } from "../../digests.js";
 import type { Graph } from "../../graphs.js";
 import {
   createTensorFile,
@@ -12,43 +13,42 @@ import {
   decodeModel,
   EXTERNAL,
   encodeModel,
-  FLOAT,
   type GraphProto,
   makeExternalTensor,
 } from "../../import/onnx.js";
 import { WEIGHTS_FILE } from "../../manifest.js";
 import type { ModelFolder } from "../../model-folder.js";
-import type { WeightsSource } from "../session/packs-weights.js";
+import { packsWeights } from "../session/packs-weights.js";
 import { multiplied, takeProducts } from "./products.js";
 
 /** Only this user may read the files. */
 const PRIVATE = 0o600;
 
 /**
- * Writes the graphs of a folder to the empty directory `into`, with weights that are already multiplied by their scales. Sessions
- * map the float32 weights from one file there and share them. From the model folder each session would make its own.
+ * Writes the graphs of a folder whose sessions map their weights to the empty directory `into`, with weights that are already
+ * multiplied by their scales. Sessions map the float32 weights from one file there and share them. From the model folder each
+ * session would make its own. Throws `model_invalid` if the folder no longer matches its digests.
  */
-export async function multiplyOut(
-  { directory, manifest }: ModelFolder,
-  into: string,
-): Promise<WeightsSource> {
+export async function multiplyOut(folder: ModelFolder, into: string): Promise<void> {
+  const { directory, manifest } = folder;
   const file = await open(join(into, WEIGHTS_FILE), "wx", PRIVATE);
   try {
     const tensorFile = createTensorFile(file, WEIGHTS_FILE);
-    const mappedBytes: Partial<Record<Graph, number>> = {};
     for (const [graph, name] of Object.entries(manifest.graphs) as [Graph, string][]) {
+      if (packsWeights(graph, manifest)) continue;
       const model = decodeModel(await readFile(join(directory, name)));
-      mappedBytes[graph] = await moveWeights(model.graph, directory, tensorFile);
+      await moveWeights(model.graph, directory, tensorFile);
       await writeFile(join(into, name), encodeModel(model), { mode: PRIVATE });
     }
-    return { directory: into, mappedBytes };
   } finally {
     await file.close();
   }
+  // The folder's files may have been replaced since the start, also by ones that are put back later.
+  await checkDigests(folder);
 }
 
-/** Moves the graph's external tensors and its products to the file. Answers the bytes of those that are float32. */
-async function moveWeights(graph: GraphProto, directory: string, tensorFile: TensorFile): Promise<number> {
+/** Moves the graph's external tensors and its products to the file. */
+async function moveWeights(graph: GraphProto, directory: string, tensorFile: TensorFile): Promise<void> {
   const products = takeProducts(graph);
   const external = [...tensorsOf(graph)].filter(({ dataLocation }) => dataLocation === EXTERNAL);
   const copied = await Promise.all(
@@ -67,13 +67,8 @@ async function moveWeights(graph: GraphProto, directory: string, tensorFile: Ten
       const [weights, scales] = await Promise.all([bytesOf(weight), bytesOf(scale)]);
       return new Uint8Array(multiplied(product, new Int8Array(weights), new Float32Array(scales)).buffer);
     });
-    const tensor = makeExternalTensor(product.name, product.weight.dims, entries);
-    graph.initializer.push(tensor);
-    external.push(tensor);
+    graph.initializer.push(makeExternalTensor(product.name, product.weight.dims, entries));
   }
-  return external
-    .filter(({ dataType }) => dataType === FLOAT)
-    .reduce((bytes, { dims }) => bytes + Number(dims.reduce((count, size) => count * size, 4n)), 0);
 }
 
 async function bytesOf({ path, offset, length }: Extent): Promise<ArrayBuffer> {

@@ -50,9 +50,12 @@ function send(message: FromEngine): void {
 }
 
 async function load(setup: EngineSetup): Promise<void> {
-  const { tokenise, threads, wide, device, missing, unshared } = await loadModel(setup, (directory) => {
-    scratch = directory;
-    send({ type: "scratch", directory });
+  const { tokenise, threads, wide, device, missing } = await loadModel(setup, {
+    onScratch(directory) {
+      scratch = directory;
+      send({ type: "scratch", directory });
+    },
+    onUnshared: (reason) => send({ type: "unshared", reason }),
   });
   const scheduler = createScheduler({
     threads,
@@ -78,7 +81,7 @@ async function load(setup: EngineSetup): Promise<void> {
     sums: createSumsMemory(withOperands, count),
     trees: createTrees(setup.folder, send),
   };
-  send({ type: "ready", device, missing, unshared });
+  send({ type: "ready", device, missing });
 }
 
 function tokenised(

@@ -1,9 +1,10 @@
 import { Worker } from "node:worker_threads";
-import type { Work } from "../../graphs.js";
+import type { Graph, Work } from "../../graphs.js";
 import type { Matrices } from "../protocol.js";
 import type { PaddedBatch } from "../session/padding.js";
 import type { SessionThreadData, ThreadAnswer, ThreadJob, ThreadMessage } from "../session/session-thread.js";
 import type { SharedSums } from "../session/shared-sums.js";
+import type { WeightsSource } from "./weights-source.js";
 
 const THREAD_MODULE = new URL("../session/session-thread.js", import.meta.url);
 
@@ -29,8 +30,9 @@ export interface SessionHandle {
 /** The graph cannot run, with any batch. */
 export class GraphFault extends Error {}
 
-export function startSession(data: SessionThreadData): SessionHandle {
+export function startSession(data: SessionThreadData, source: WeightsSource): SessionHandle {
   const worker = new Worker(THREAD_MODULE, { workerData: data });
+  const directories = new Map<Graph, string>();
   // If the thread fails outside of a job, the process ends, and the service starts another.
   worker.on("error", (error) => {
     throw error;
@@ -40,7 +42,12 @@ export function startSession(data: SessionThreadData): SessionHandle {
     worker.postMessage(message, moved);
   }
 
-  async function ask(job: ThreadJob): Promise<Exclude<ThreadAnswer, { error: string }>> {
+  async function ask(asked: Omit<ThreadJob, "directory">): Promise<Exclude<ThreadAnswer, { error: string }>> {
+    const { graph } = asked.work;
+    // Without a wait where it is known: the thread gets its batch before the messages of this turn are sent.
+    const directory = directories.get(graph) ?? (await source.directoryOf(graph));
+    directories.set(graph, directory);
+    const job: ThreadJob = { ...asked, directory };
     const answered = new Promise<ThreadAnswer>((resolve) => worker.once("message", resolve));
     const inputs = job.batch === null ? [] : Object.values(job.batch.inputs);
     tell(

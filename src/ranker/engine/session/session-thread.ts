@@ -10,7 +10,6 @@ import type { ModelFolder } from "../../model-folder.js";
 import { operandsOf } from "../../parameters.js";
 import type { Device, Matrices } from "../protocol.js";
 import { openAccumulateSession } from "./accumulate-session.js";
-import type { WeightsSource } from "./packs-weights.js";
 import type { PaddedBatch } from "./padding.js";
 import { openRowsSession } from "./rows-session.js";
 import { checkSelfTest, closenessOf, type SelfTestBatch } from "./self-test.js";
@@ -19,7 +18,6 @@ import type { SharedSums } from "./shared-sums.js";
 
 export interface SessionThreadData {
   readonly folder: ModelFolder;
-  readonly source: WeightsSource;
   readonly device: Device;
   readonly threads: number;
   /** Every graph except the first one has to pass this before it serves. */
@@ -29,6 +27,8 @@ export interface SessionThreadData {
 /** Opens the session of a graph. If there is a batch, runs it too. */
 export interface ThreadJob {
   readonly work: Work;
+  /** From which the graph's session is opened, if it is not open yet. */
+  readonly directory: string;
   readonly batch: PaddedBatch | null;
   /** (B, K) of accumulate. */
   readonly coefficients: Float32Array | null;
@@ -52,16 +52,18 @@ type RunBatch = (batch: PaddedBatch, work: Work, coefficients: Float32Array | nu
 
 const port = parentPort;
 if (port === null) throw new Error("session-thread.js runs as a worker thread");
-const { folder, source, device, threads, selfTest }: SessionThreadData = workerData;
+const { folder, device, threads, selfTest }: SessionThreadData = workerData;
 const opened = new Map<Graph, Promise<RunBatch>>();
 const directions = new Map<string, Operands>();
 const sums = new Map<string, SharedSums>();
 
-async function open(graph: Graph): Promise<RunBatch> {
+async function open(graph: Graph, directory: string): Promise<RunBatch> {
   const isFirst = opened.size === 0;
   // The files may have been replaced since the first session was opened, and one run must not mix two versions.
   if (!isFirst) await checkDigests(folder);
-  const { run, logits } = await (graph === "accumulate" ? openAccumulate() : openRows(graph));
+  const { run, logits } = await (graph === "accumulate"
+    ? openAccumulate(directory)
+    : openRows(graph, directory));
   if (isFirst) return run;
   for (const { batch, samples } of selfTest) {
     checkSelfTest(folder, samples, await logits(batch), closenessOf(graph, device));
@@ -76,8 +78,8 @@ interface OpenedGraph {
 }
 
 /** A graph that answers each row. */
-async function openRows(graph: Graph): Promise<OpenedGraph> {
-  const session = await openRowsSession(folder.manifest, { graph, device, threads, source });
+async function openRows(graph: Graph, directory: string): Promise<OpenedGraph> {
+  const session = await openRowsSession(folder.manifest, { graph, device, threads, directory });
   return {
     run: (batch, { asked, operand }) =>
       session.run(batch, asked, operand === null ? {} : found(directions, operand)),
@@ -88,8 +90,8 @@ async function openRows(graph: Graph): Promise<OpenedGraph> {
   };
 }
 
-async function openAccumulate(): Promise<OpenedGraph> {
-  const session = await openAccumulateSession(folder.manifest, { device, threads, source });
+async function openAccumulate(directory: string): Promise<OpenedGraph> {
+  const session = await openAccumulateSession(folder.manifest, { device, threads, directory });
   return {
     async run(batch, { operand }, coefficients) {
       await session.run(batch, coefficients as Float32Array, found(sums, operand as string));
@@ -105,13 +107,13 @@ function found<T>(kept: ReadonlyMap<string, T>, name: string): T {
   return one;
 }
 
-async function answer({ work, batch, coefficients }: ThreadJob): Promise<ThreadAnswer> {
+async function answer({ work, directory, batch, coefficients }: ThreadJob): Promise<ThreadAnswer> {
   let run: RunBatch;
   try {
     // A graph that failed to open fails again without another try. A reload of the model starts a new process, which tries again.
     let opening = opened.get(work.graph);
     if (opening === undefined) {
-      opening = open(work.graph);
+      opening = open(work.graph, directory);
       opened.set(work.graph, opening);
     }
     run = await opening;

@@ -4,7 +4,7 @@ import { AssayError } from "../../../errors.js";
 import { type Graph, graphFile } from "../../graphs.js";
 import type { Manifest } from "../../manifest.js";
 import type { Device } from "../protocol.js";
-import { packsWeights, type WeightsSource } from "./packs-weights.js";
+import { packsWeights } from "./packs-weights.js";
 
 // Errors are thrown and reported once. Without this the runtime would print them too, in colours.
 env.logLevel = "fatal";
@@ -37,15 +37,16 @@ export interface SessionOptions {
   readonly device: Device;
   /** Threads inside one operator. */
   readonly threads: number;
-  readonly source: WeightsSource;
+  /** With the graph's file and its weights. */
+  readonly directory: string;
 }
 
 /** Loads a graph on a device. Loading and every run block the thread. */
 export async function openSession(
   manifest: Manifest,
-  { graph, device, threads, source }: SessionOptions,
+  { graph, device, threads, directory }: SessionOptions,
 ): Promise<Session> {
-  const session = await InferenceSession.create(join(source.directory, graphFile(manifest, graph)), {
+  const session = await InferenceSession.create(join(directory, graphFile(manifest, graph)), {
     executionProviders: [device.kind === "cpu" ? "cpu" : { name: "cuda", deviceId: device.index }],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
@@ -58,7 +59,7 @@ export async function openSession(
     extra: {
       session: {
         intra_op: { spin_duration_us: "100" },
-        ...(device.kind === "cpu" && !packsWeights(graph, source) && { disable_prepacking: "1" }),
+        ...(device.kind === "cpu" && !packsWeights(graph, manifest) && { disable_prepacking: "1" }),
       },
     },
   });

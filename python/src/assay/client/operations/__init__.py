@@ -1,0 +1,1 @@
+"""The plans of the client's operations, one file a resource."""

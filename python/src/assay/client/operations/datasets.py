@@ -1,0 +1,55 @@
+"""Datasets and the samples that they remember."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args
+
+from assay.client.answers import Dataset, KeptSample, Signal
+from assay.client.call import Call, Plan
+from assay.client.decode import decode
+from assay.client.operations.lookup import read_ids
+from assay.client.paths import dataset_path, sample_path
+
+T = TypeVar("T")
+PAGE = "1000"  # entries, the most that the service gives at once
+
+
+def list_all(path: str, entries: str, kind: type[T]) -> Plan[list[T]]:
+    """Every entry of a list that the service gives in pages."""
+    found: list[T] = []
+    query: Mapping[str, str] = {"limit": PAGE}
+    while True:
+        [answer] = yield [Call("GET", path, query)]
+        found += [decode(kind, entry) for entry in answer[entries]]
+        if answer["next_cursor"] is None:
+            return found
+        query = {"limit": PAGE, "cursor": answer["next_cursor"]}
+
+
+def list_datasets() -> Plan[list[Dataset]]:
+    """All datasets, by name."""
+    return list_all("/v1/datasets", "datasets", Dataset)
+
+
+def read_dataset(dataset: str) -> Plan[Dataset]:
+    """One dataset."""
+    [answer] = yield [Call("GET", dataset_path(dataset))]
+    return decode(Dataset, answer)
+
+
+def read_sample(id: object, dataset: str) -> Plan[KeptSample]:
+    """One sample of a dataset."""
+    [answer] = yield [Call("GET", sample_path(dataset, *read_ids([id])))]
+    signals: dict[str, Any] = {n: answer[n] for n in get_args(Signal) if n in answer}
+    return decode(KeptSample, {**answer, "signals": signals})
+
+
+def delete(path: str) -> Plan[None]:
+    """Deletes what is at a path."""
+    yield [Call("DELETE", path)]
+
+
+def delete_sample(id: object, dataset: str) -> Plan[None]:
+    """Deletes one sample of a dataset."""
+    return delete(sample_path(dataset, *read_ids([id])))

@@ -1,0 +1,1 @@
+"""New weights from a trainer's model. What is here imports torch, at the call."""

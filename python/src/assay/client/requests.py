@@ -1,0 +1,45 @@
+"""The options of the client's methods, as fields of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, TypedDict
+
+from assay.client.answers import Signal
+from assay.client.operations.score import ScoreOptions
+from assay.client.weighting import Weighting
+
+
+class Checkpoint(TypedDict):
+    """A served model, a direction made with its weights, and the learning rate of its steps."""
+
+    model: str
+    direction: str
+    learning_rate: float
+
+
+def without_none(**fields: Any) -> dict[str, Any]:
+    """The fields that are given."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def score_options(
+    signals: Sequence[Signal] | None,
+    weighting: Weighting | None,
+    reference_model: str | None,
+    trajectory: Sequence[Checkpoint] | None,
+    **fields: Any,
+) -> ScoreOptions:
+    """The fields of POST /v1/score beside its samples."""
+    given = without_none(
+        signals=None if signals is None else list(signals),
+        reference=None if reference_model is None else {"model": reference_model},
+        trajectory=None if trajectory is None else list(trajectory),
+        **fields,
+    )
+    return ScoreOptions(given, None if weighting is None else dict(weighting))
+
+
+def weighting_fields(lambda_: float | None, **fields: Any) -> Mapping[str, Any]:
+    """The fields of a weighting; `lambda_` is called `lambda` there."""
+    return without_none(**{**fields, "lambda": lambda_})
