@@ -4,7 +4,7 @@ import type { z } from "zod";
 import { packedIdAt } from "../scoring/datasets/packed-ids.js";
 import type { DatasetSelection, SelectionFacts } from "../scoring/datasets/select-dataset.js";
 import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
-import { answerInParts } from "./plugins/streamed-answer.js";
+import { answerInParts, problemLine } from "./plugins/streamed-answer.js";
 import { renderTime } from "./render.js";
 import type { selectAnswerSchema, selectedSampleSchema, selectionFactsSchema } from "./schemas/selection.js";
 
@@ -51,7 +51,7 @@ export function answerSelectionInLines(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   reply.type(NDJSON_MEDIA_TYPE).header("vary", "accept");
-  return answerInParts(request, reply, linesOf(selection), lineOf);
+  return answerInParts(request, reply, linesOf(selection), problemLine);
 }
 
 async function* linesOf(selection: DatasetSelection): AsyncGenerator<string> {

@@ -1,11 +1,15 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { openJobs } from "../../src/jobs/in-process/jobs.js";
 import { sample } from "../store/conformance/records.js";
 import { temporaryFolder, temporaryStore, testApp } from "../support/app.js";
+import { until } from "../support/until.js";
 
 const CLI = fileURLToPath(new URL("../../dist/cli.js", import.meta.url));
 const KEY = "a-key-of-16-characters";
@@ -118,6 +122,30 @@ describe("assay select", () => {
     expect(await assay([...args, "--key", KEY])).toMatchObject({ code: 0 });
     expect(await assay(args, { ASSAY_API_KEYS: `${KEY},another-of-16-chars` })).toMatchObject({ code: 0 });
   });
+});
+
+it("cancels its job when it is interrupted", async () => {
+  const store = await temporaryStore();
+  await store.writeSamples("d", [{ id: "a", record: sample() }]);
+  const jobs = openJobs({
+    executor: {
+      run: (_kind, _input, { signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+      close: async () => undefined,
+    },
+  });
+  const app = await testApp({ store, jobs });
+  const url = await app.listen({ port: 0, host: "127.0.0.1" });
+  const child = spawn(process.execPath, [CLI, "weigh", "d", "--url", url], {
+    env: { PATH: process.env.PATH },
+    stdio: ["ignore", "ignore", "pipe"],
+  });
+  const said = text(child.stderr);
+  await until(async () => expect(jobs.list()).toMatchObject([{ state: "running" }]));
+  child.kill("SIGINT");
+  expect(await once(child, "exit")).toEqual([130, null]);
+  expect(await said).toContain("ended by SIGINT");
+  await until(async () => expect(jobs.list()).toMatchObject([{ state: "cancelled" }]));
 });
 
 describe("assay weigh", () => {

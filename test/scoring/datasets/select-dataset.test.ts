@@ -1,0 +1,62 @@
+import { describe, expect, it } from "vitest";
+import { packedIdAt } from "../../../src/scoring/datasets/packed-ids.js";
+import { type SelectInput, selectFromDataset } from "../../../src/scoring/datasets/select-dataset.js";
+import type { Store } from "../../../src/store/port.js";
+import { sample } from "../../store/conformance/records.js";
+import { temporaryStore } from "../../support/app.js";
+
+const SAMPLES = 400;
+
+/** Dataset `d`: each sample comes from a source of its own, so that a selection by source has many steps. */
+async function filled(): Promise<Store> {
+  const store = await temporaryStore();
+  const entries = Array.from({ length: SAMPLES }, (_, index) => ({
+    id: `s${index}`,
+    record: sample({ signals: new Map([["loss", index]]), source: `source ${index}` }),
+  }));
+  await store.writeSamples("d", entries);
+  return store;
+}
+
+const input: SelectInput = {
+  dataset: "d",
+  selection: { method: "top", share: 1, signal: "loss", stratify_by: "source", seed: 0 },
+  served: ["default@0123456789ab"],
+};
+
+describe("a selection in steps", () => {
+  it("tells its progress, which never falls, and passes between threads with its ids", async () => {
+    const said: number[] = [];
+    const { signal } = new AbortController();
+    const selection = await selectFromDataset({ store: await filled() }, input, {
+      signal,
+      onProgress: (share) => said.push(share),
+    });
+    expect(said.length).toBeGreaterThan(SAMPLES);
+    expect(said).toEqual([...said].sort((a, b) => a - b));
+    expect(said.at(-1)).toBeLessThanOrEqual(1);
+    const { facts, ids } = structuredClone(selection);
+    const idAt = packedIdAt(ids);
+    expect(new Set(Array.from({ length: facts.selected }, (_, index) => idAt(index))).size).toBe(SAMPLES);
+  });
+
+  it.each([
+    ["once it has read", 0.6],
+    ["between two of its steps", 0.8],
+  ])("ends %s if its signal aborts, and lets other work have its turn before", async (_, from) => {
+    const store = await filled();
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const said: number[] = [];
+    const work = selectFromDataset({ store }, input, {
+      signal: controller.signal,
+      onProgress(share) {
+        said.push(share);
+        // As a message to the thread would: in a turn of its own.
+        if (share >= from) setImmediate(() => controller.abort(reason));
+      },
+    });
+    await expect(work).rejects.toBe(reason);
+    expect(said.at(-1)).toBeLessThan(0.95);
+  });
+});
