@@ -67,10 +67,14 @@ class ScoreRow(SignalValues, total=False):
 
 
 class LookUpRow(SignalValues, total=False):
-    """What a dataset keeps of one id. `weight` is that of the newest snapshot."""
+    """What a dataset keeps of one id. `weight` is that of the newest snapshot.
+
+    `later` is True if the sample came after the weighing and got its weight by the same rule.
+    """
 
     id: str
     weight: float | None
+    later: bool
     stale: bool
 
 
@@ -174,6 +178,7 @@ class KeptSample:
     scored_at: datetime
     stale: bool
     signals: SignalValues
+    later: bool | None = None
 
 
 @dataclass(frozen=True)
