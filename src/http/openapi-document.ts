@@ -1,4 +1,5 @@
 import { jsonSchemaTransformObject } from "@fastify/type-provider-zod";
+import { FORMATS } from "./export/formats.js";
 import { JSON_MEDIA_TYPE } from "./plugins/media-types.js";
 import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
 import { EXAMPLES, type RequestExample } from "./schemas/examples.js";
@@ -51,7 +52,7 @@ interface Media {
 type Examples = Record<string, { summary: string; value: unknown }>;
 
 /** Sets the media types of problems, metrics, JSON lines and weights, which are not JSON. */
-function nameMediaTypes({ requestBody, responses = {} }: Operation): void {
+function nameMediaTypes({ operationId, requestBody, responses = {} }: Operation): void {
   const [body = {}, answer] = [requestBody?.content, responses["200"]?.content];
   if (NDJSON_MEDIA_TYPE in body && answer !== undefined) {
     body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "One sample per line" } };
@@ -60,6 +61,12 @@ function nameMediaTypes({ requestBody, responses = {} }: Operation): void {
   }
   for (const type of WEIGHTS_MEDIA_TYPES) {
     if (type in body) body[type] = { schema: { type: "string", format: "binary" } };
+  }
+  if (operationId === "exportDataset" && responses["200"] !== undefined) {
+    const media = Object.values(FORMATS).map(({ mediaType }) => mediaType.split(";")[0] as string);
+    responses["200"].content = Object.fromEntries(
+      media.map((type) => [type, { schema: { type: "string", format: "binary" } }]),
+    );
   }
   for (const response of Object.values(responses)) {
     const json = response.content?.[JSON_MEDIA_TYPE];

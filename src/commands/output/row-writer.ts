@@ -22,7 +22,12 @@ export function createRowWriter(output: Output, format: RowFormat, later: readon
     const header = columns === null;
     const names = columns ?? columnsOf(Object.keys(rows[0] ?? {}), later);
     columns = names;
-    const lines = rows.map((row) => csvLine(names.map((name): unknown => Reflect.get(row, name)), "\n"));
+    const lines = rows.map((row) =>
+      csvLine(
+        names.map((name): unknown => Reflect.get(row, name)),
+        "\n",
+      ),
+    );
     return (header ? csvLine(names, "\n") : "") + lines.join("");
   }
 

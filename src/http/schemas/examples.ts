@@ -92,6 +92,10 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       },
     },
   },
+  exportDataset: {
+    lines: { summary: "JSON lines", path: SEARCH, query: { format: "ndjson" } },
+    parquet: { summary: "A Parquet file", path: REVIEWS, query: { format: "parquet" } },
+  },
   readSample: {
     pair: { summary: "A pair", path: { ...SEARCH, id: "q1:p9" } },
     text: { summary: "A text", path: { ...REVIEWS, id: "r1" } },
