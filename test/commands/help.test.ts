@@ -32,6 +32,14 @@ describe("the help", async () => {
   });
 
   it("lists every command", () => {
-    expect(commandsIn(whole)).toEqual(["serve", "score", "inspect", "openapi", "config"]);
+    expect(commandsIn(whole)).toEqual([
+      "serve",
+      "score",
+      "export",
+      "inspect",
+      "upgrade",
+      "openapi",
+      "config",
+    ]);
   });
 });

@@ -129,6 +129,7 @@ function behaves(openStore: () => Promise<Store>): void {
       expect(Object.keys(row).sort()).toEqual([...COLUMNS].sort());
       const { extras, id: _, dataset: __, as_of: ___, stale: ____, ...own } = known;
       for (const [name, value] of Object.entries(extras)) own[`extras.${name}`] = value;
+      Object.assign(own, { precision: "fp32", observed: null });
       for (const name of COLUMNS.slice(1)) expect(row[name], `${name} of ${id}`).toEqual(own[name] ?? null);
     }
     expect(rows.get(text('b"c'))).toMatchObject({ label: 0.25, weight: 0.5, "extras.clicks": 3 });

@@ -1,16 +1,13 @@
 import type { DatasetExport, ExportedChunk } from "../../scoring/datasets/export.js";
+import type { PartWriter } from "../plugins/streamed-answer.js";
 
 /** What a file of an export says of itself. */
 export interface TableHead extends Pick<DatasetExport, "columns" | "snapshot"> {
   readonly dataset: string;
 }
 
-/** Encodes an export in one format. The bytes of all calls together, in their order, are the file. A call may give none. */
-export interface TableWriter {
-  begin(): string | Uint8Array;
-  write(chunk: ExportedChunk): string | Uint8Array;
-  end(): string | Uint8Array;
-}
+/** Encodes an export in one format. */
+export type TableWriter = PartWriter<ExportedChunk>;
 
 /** Where the rows come from, for formats that have a place for it. */
 export function provenanceOf({ dataset, snapshot }: TableHead): Map<string, string> {

@@ -11,7 +11,14 @@ const LAST_LINE_MS = 1000;
 /** Time between two looks at whether it has taken it. */
 const LOOK_MS = 10;
 
-type Part = string | Uint8Array;
+export type Part = string | Uint8Array;
+
+/** Encodes what is made of `T`s. The parts of all calls together, in their order, are the answer. A part may be empty. */
+export interface PartWriter<T> {
+  begin(): Part;
+  write(item: T): Part;
+  end(): Part;
+}
 
 /**
  * Answers with parts as they are made, no faster than the client takes them, in constant memory. An error before the first part is
@@ -54,4 +61,26 @@ async function taken(answer: ServerResponse): Promise<void> {
     await delay(LOOK_MS);
     if (answer.destroyed || answer.writableLength === 0) return;
   }
+}
+
+/** A problem as the last line of JSON lines. */
+export function problemLine(problem: Problem): string {
+  return `${JSON.stringify(problem)}\n`;
+}
+
+/** The parts of an answer. The first one comes once there is an item, so an error before it is answered with its status. */
+export async function* encodedParts<T>(writer: PartWriter<T>, items: AsyncIterable<T>): AsyncGenerator<Part> {
+  let begun = false;
+  for await (const item of items) {
+    if (!begun) yield* some(writer.begin());
+    begun = true;
+    yield* some(writer.write(item));
+  }
+  if (!begun) yield* some(writer.begin());
+  yield* some(writer.end());
+}
+
+/** A stream takes an empty part for its end. */
+function* some(part: Part): Generator<Part> {
+  if (part.length > 0) yield part;
 }

@@ -10,17 +10,10 @@ import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { checkSchema } from "../../scoring/requests/schema-faults.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { closingSignal } from "../plugins/closing.js";
-import {
-  atLine,
-  isLineBody,
-  type LineBody,
-  lineAt,
-  NDJSON_MEDIA_TYPE,
-  readLines,
-  takeLineBodies,
-} from "../plugins/ndjson.js";
+import { atLine, lineAt, NDJSON_MEDIA_TYPE, readLines } from "../plugins/ndjson.js";
 import { answerInLines } from "../plugins/progress-lines.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
+import { isStreamBody, refuseQuery, type StreamBody, takeStreamBodies } from "../plugins/stream-body.js";
 import { renderDirection } from "../render.js";
 import { pageQuerySchema } from "../schemas/dataset.js";
 import {
@@ -101,7 +94,7 @@ export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyn
 /** A separate plugin scope, because no other route takes a stream of samples. */
 function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
-    takeLineBodies(app);
+    takeStreamBodies(app, [NDJSON_MEDIA_TYPE]);
     const closing = closingSignal(app);
     app.put(
       "/v1/directions/:direction",
@@ -141,7 +134,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
         const body: unknown = request.body;
         const caller = callerOf(request, reply);
         const stopwatch = stopwatchOf(request);
-        if (!isLineBody(body)) {
+        if (!isStreamBody(body)) {
           const { samples, ...rest } = request.body;
           refuseQuery(request.query);
           const located = samples.map((sample, index) => ({ sample, place: index }));
@@ -166,7 +159,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
 
 /** The samples of a body of lines. Throws `invalid_request` for the first line that is no sample, and what `readLines` throws. */
 async function* samplesOf(
-  body: LineBody,
+  body: StreamBody,
   limits: Limits,
   signal: AbortSignal,
 ): AsyncGenerator<LocatedSample> {
@@ -182,17 +175,6 @@ function requireKind({ kind, ...rest }: Query): Omit<DirectionRequest, "name"> {
   if (kind !== undefined) return { kind, ...rest };
   const message = "is required as a query parameter with JSON lines";
   throw faultsError("invalid_request", [{ path: "kind", message }]);
-}
-
-/** A JSON body has these fields itself, so the query must not repeat them. */
-function refuseQuery(query: Query): void {
-  const names = Object.keys(query);
-  if (names.length === 0) return;
-  const message = "belongs in the JSON body: query parameters are only for JSON lines";
-  throw faultsError(
-    "invalid_request",
-    names.map((path) => ({ path, message })),
-  );
 }
 
 type Query = z.infer<typeof directionQuerySchema>;

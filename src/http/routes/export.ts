@@ -4,10 +4,10 @@ import { exportDataset } from "../../scoring/datasets/export.js";
 import { storeUntil } from "../../scoring/requests/store-until.js";
 import type { Store } from "../../store/port.js";
 import { acceptedFormat, EXPORT_FORMATS, FORMATS } from "../export/formats.js";
-import type { TableHead, TableWriter } from "../export/table.js";
+import type { TableHead } from "../export/table.js";
 import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
 import { closingSignal } from "../plugins/closing.js";
-import { answerInParts } from "../plugins/streamed-answer.js";
+import { answerInParts, encodedParts, problemLine } from "../plugins/streamed-answer.js";
 import { datasetParamsSchema, wholeNumberQuery } from "../schemas/dataset.js";
 import { problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
@@ -56,31 +56,11 @@ export function exportRoutes({ store }: { readonly store: Store }): FastifyPlugi
           .header("vary", "accept")
           .header("content-disposition", attachment(`${dataset}.${format}`));
         const head: TableHead = { ...exported, dataset };
-        const lastLine = format === "ndjson" ? (problem: object) => `${JSON.stringify(problem)}\n` : null;
-        return answerInParts(request, reply, encoded(open(head), exported.chunks), lastLine);
+        const lastLine = format === "ndjson" ? problemLine : null;
+        return answerInParts(request, reply, encodedParts(open(head), exported.chunks), lastLine);
       },
     );
   };
-}
-
-async function* encoded(
-  writer: TableWriter,
-  chunks: Awaited<ReturnType<typeof exportDataset>>["chunks"],
-): AsyncGenerator<string | Uint8Array> {
-  let head: string | Uint8Array | null = writer.begin();
-  for await (const chunk of chunks) {
-    // The head goes out only once there is a chunk, so that a store that fails at once is still answered with its status.
-    if (head !== null) yield* some(head);
-    head = null;
-    yield* some(writer.write(chunk));
-  }
-  if (head !== null) yield* some(head);
-  yield* some(writer.end());
-}
-
-/** A stream takes an empty part for its end. */
-function* some(part: string | Uint8Array): Generator<string | Uint8Array> {
-  if (part.length > 0) yield part;
 }
 
 /** A header that names the file (RFC 6266, RFC 8187). */
