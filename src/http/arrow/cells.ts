@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
-import { type Data, DataType, type Vector } from "apache-arrow";
+import { type Data, DataType, Vector } from "apache-arrow";
 import { bodyFault } from "../../errors.js";
-import { notArrow } from "./messages.js";
+import { notArrow } from "./metadata.js";
 
 /** Reads the value of a column in a row; undefined where it is null. */
 export type ReadCell = (row: number) => unknown;
@@ -68,16 +68,28 @@ export function numberCells(name: string, column: Vector, rows: number): ReadCel
   return nullable(data, (row) => Number(column.get(row)));
 }
 
+/** One more than a label may have, so that the schema refuses a longer list. */
+const ITEMS_READ = 1025;
+
 /** A reader of a column of labels: numbers, or lists of K probabilities. Throws `invalid_request` for another type. */
 export function labelCells(name: string, column: Vector, rows: number): ReadCell {
   const data = dataOf(name, column, rows);
   const { type } = data;
-  if (!DataType.isList(type) && !DataType.isLargeList(type) && !DataType.isFixedSizeList(type))
-    return numberCells(name, column, rows);
-  if (!isNumeric(type.valueType)) throw wrongType(name, type, `${NUMBER_TYPES}, or a list of floats`);
-  return nullable(data, (row) =>
-    Array.from(column.get(row) as Iterable<unknown>, (item) => (item === null ? null : Number(item))),
-  );
+  if (!DataType.isList(type) && !DataType.isFixedSizeList(type)) return numberCells(name, column, rows);
+  const child = data.children[0];
+  if (child === undefined || !isNumeric(child.type))
+    throw wrongType(name, type, `${NUMBER_TYPES}, or a list of floats`);
+  const items = new Vector([child]);
+  const edge = (row: number): number =>
+    DataType.isFixedSizeList(type) ? row * type.listSize : Number(data.valueOffsets[row]);
+  return nullable(data, (row) => {
+    const [start, end] = [edge(row), edge(row + 1)];
+    const count = Math.min(Math.max(0, end - start), ITEMS_READ);
+    return Array.from({ length: count }, (_, item) => {
+      const value: unknown = items.get(start + item);
+      return typeof value === "number" || typeof value === "bigint" ? Number(value) : null;
+    });
+  });
 }
 
 /** The data of a column, which has an entry for each row. */

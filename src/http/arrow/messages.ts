@@ -1,4 +1,5 @@
-import { AssayError, bodyFault } from "../../errors.js";
+import { bodyFault } from "../../errors.js";
+import { announcedBy, notArrow } from "./metadata.js";
 
 export interface MessageRules {
   /** Most bytes of one message: a record batch, a dictionary or the schema. */
@@ -7,6 +8,8 @@ export interface MessageRules {
   readonly memory: { take(bytes: number): void; give(bytes: number): void };
 }
 
+/** The schema of a table with hundreds of columns takes some tens of KiB. */
+const METADATA_BYTES_MAX = 2 ** 20;
 const CONTINUATION = 0xffff_ffff;
 
 /**
@@ -28,9 +31,9 @@ export async function* arrowMessages(
     const length = isMarked ? await bytes.required(4) : first;
     const metadataBytes = length.readInt32LE();
     if (metadataBytes === 0) return; // the end of the stream
-    if (metadataBytes < 0 || (!isMarked && metadataBytes > bytesMax))
+    if (metadataBytes < 0 || (!isMarked && metadataBytes > METADATA_BYTES_MAX))
       throw notArrow("it does not begin with the length of a message");
-    if (metadataBytes > bytesMax) throw tooLarge(number, bytesMax);
+    if (metadataBytes > METADATA_BYTES_MAX) throw tooLarge(number, METADATA_BYTES_MAX);
     const metadata = await bytes.required(metadataBytes);
     const { bodyBytes, rows } = announcedBy(metadata);
     if (bodyBytes > bytesMax) throw tooLarge(number, bytesMax);
@@ -42,58 +45,6 @@ export async function* arrowMessages(
     yield message;
     memory.give(message.length);
   }
-}
-
-/** What the metadata of a message announces. */
-interface Announced {
-  readonly bodyBytes: number;
-  /** The largest number of rows of the record batch or of a column in it; 0 for another kind of message. */
-  readonly rows: number;
-}
-
-/** Places of fields in the tables Message and RecordBatch (Message.fbs of the format), and the kind of a record batch. */
-const MESSAGE = { kind: 1, header: 2, bodyLength: 3, recordBatch: 3 } as const;
-const RECORD_BATCH = { length: 0, nodes: 1, nodeBytes: 16 } as const;
-
-/** Reads metadata, which is a flatbuffer. @throws AssayError `invalid_request` if its offsets lead out of it */
-function announcedBy(metadata: Buffer): Announced {
-  try {
-    const message = metadata.readUInt32LE(0);
-    const bodyAt = fieldAt(metadata, message, MESSAGE.bodyLength);
-    const bodyBytes = bodyAt === null ? 0 : Number(metadata.readBigInt64LE(bodyAt));
-    const kindAt = fieldAt(metadata, message, MESSAGE.kind);
-    const headerAt = fieldAt(metadata, message, MESSAGE.header);
-    const isBatch = kindAt !== null && metadata.readUInt8(kindAt) === MESSAGE.recordBatch;
-    const rows = isBatch && headerAt !== null ? rowsIn(metadata, followed(metadata, headerAt)) : 0;
-    return { bodyBytes, rows };
-  } catch (cause) {
-    throw notArrow("its metadata cannot be read", cause);
-  }
-}
-
-function rowsIn(metadata: Buffer, batch: number): number {
-  const lengthAt = fieldAt(metadata, batch, RECORD_BATCH.length);
-  let rows = lengthAt === null ? 0 : Number(metadata.readBigInt64LE(lengthAt));
-  const nodesAt = fieldAt(metadata, batch, RECORD_BATCH.nodes);
-  if (nodesAt === null) return rows;
-  const nodes = followed(metadata, nodesAt);
-  const count = metadata.readUInt32LE(nodes);
-  for (let node = 0; node < count; node++)
-    rows = Math.max(rows, Number(metadata.readBigInt64LE(nodes + 4 + node * RECORD_BATCH.nodeBytes)));
-  return rows;
-}
-
-/** Where a field of a flatbuffer's table is; null if the table lacks it. */
-function fieldAt(metadata: Buffer, table: number, field: number): number | null {
-  const vtable = table - metadata.readInt32LE(table);
-  // Before the fields, a vtable has its own size and that of the table, 16 bits each.
-  const entry = 4 + 2 * field;
-  const offset = entry < metadata.readUInt16LE(vtable) ? metadata.readUInt16LE(vtable + entry) : 0;
-  return offset === 0 ? null : table + offset;
-}
-
-function followed(metadata: Buffer, at: number): number {
-  return at + metadata.readUInt32LE(at);
 }
 
 interface HeldBytes {
@@ -133,15 +84,7 @@ function heldBytes(chunks: AsyncIterable<Uint8Array>, memory: MessageRules["memo
   };
 }
 
-/** The error for a body that is not an Arrow IPC stream, or one that cannot be read here. */
-export function notArrow(reason: string, cause?: unknown): AssayError {
-  return new AssayError("invalid_request", {
-    detail: `The body is not an Arrow IPC stream that can be read: ${reason}`,
-    cause,
-  });
-}
-
-function tooLarge(number: number, bytesMax: number): AssayError {
+function tooLarge(number: number, bytesMax: number): Error {
   return bodyFault(
     "body_too_large",
     `has a message (number ${number}) of more than ${bytesMax} bytes: send smaller record batches`,

@@ -10,7 +10,8 @@ import { bodyStream } from "../plugins/body-stream.js";
 import { requestOf, type StreamBody } from "../plugins/stream-body.js";
 import { checkedLine } from "../score-lines.js";
 import { labelCells, numberCells, type ReadCell, textCells } from "./cells.js";
-import { arrowMessages, notArrow } from "./messages.js";
+import { arrowMessages } from "./messages.js";
+import { notArrow } from "./metadata.js";
 
 /** Rows that are made into samples at once. */
 const ROWS = 256;

@@ -46,6 +46,12 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
         ],
       },
     },
+    lines: {
+      summary: "A stream of samples, without weights",
+      query: { signals: "loss" },
+      body: `${JSON.stringify(CABLE)}\n${JSON.stringify(ADAPTER)}\n`,
+      mediaType: NDJSON_MEDIA_TYPE,
+    },
     texts: {
       summary: "Draw probabilities for single texts, from their gradient norms",
       body: {
