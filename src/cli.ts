@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command } from "commander";
 import { EarlyEnd, outliveReaders } from "./commands/endings.js";
+import { addExportCommand } from "./commands/export.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addScoreCommand } from "./commands/score.js";
 import { addSelectCommand } from "./commands/select.js";
@@ -33,6 +34,7 @@ serveCommand.action(async (_options, command: Command) => {
 addScoreCommand(program);
 addWeighCommand(program);
 addSelectCommand(program);
+addExportCommand(program);
 addInspectCommand(program);
 addUpgradeCommand(program);
 

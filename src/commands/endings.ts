@@ -44,6 +44,15 @@ export function abortOnSignals(): { readonly signal: AbortSignal; release(): voi
   };
 }
 
+/** The error of a command that keeps what it has written so far, with the place of it. @param kept null if nothing is kept */
+export function withKept(error: unknown, what: string, kept: string | null): unknown {
+  if (kept === null) return error;
+  const where = `${what} ${kept}`;
+  if (error instanceof EarlyEnd) return new EarlyEnd(`${error.message}. ${where}`, error.exitCode);
+  if (!(error instanceof AssayError)) return error;
+  return new AssayError(error.code, { detail: `${error.message}\n${where}`, cause: error });
+}
+
 /**
  * Keeps the process alive when nobody reads its standard output or standard error any more. A command then ends with the exit
  * code of a broken pipe. A service goes on.

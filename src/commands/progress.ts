@@ -2,10 +2,10 @@ import type { WriteStream } from "node:tty";
 
 /** Shows the progress of a command on standard error. */
 export interface Progress {
-  /** @param done number of samples so far */
+  /** @param done number of samples or bytes so far */
   update(done: number): void;
-  /** Starts to count from 0 again. @param total number of samples; null if it is unknown */
-  begin(what: string, total: number | null): void;
+  /** Starts to count from 0 again. @param total number of samples; null if it is unknown @param unit what is counted */
+  begin(what: string, total: number | null, unit?: "samples" | "bytes"): void;
   stop(): void;
 }
 
@@ -21,7 +21,13 @@ const BAR_COLUMNS_MAX = 30;
 export function createProgress(stream: Pick<WriteStream, "isTTY" | "columns" | "write">): Progress {
   const isTerminal = stream.isTTY;
   const intervalMs = isTerminal ? TERMINAL_INTERVAL_MS : LOG_INTERVAL_MS;
-  let state = { what: "", total: null as number | null, done: 0, beganAtMs: performance.now() };
+  let state = {
+    what: "",
+    total: null as number | null,
+    unit: "samples",
+    done: 0,
+    beganAtMs: performance.now(),
+  };
   let drawnAtMs = performance.now();
   let isDrawn = false;
 
@@ -37,8 +43,8 @@ export function createProgress(stream: Pick<WriteStream, "isTTY" | "columns" | "
   }
 
   return {
-    begin(what, total) {
-      state = { what, total, done: 0, beganAtMs: performance.now() };
+    begin(what, total, unit = "samples") {
+      state = { what, total, unit, done: 0, beganAtMs: performance.now() };
       drawnAtMs = state.beganAtMs;
     },
     update(done) {
@@ -63,17 +69,22 @@ export const NO_PROGRESS: Progress = {
 export interface ProgressState {
   readonly what: string;
   readonly total: number | null;
+  /** Samples by default. */
+  readonly unit?: string;
   readonly done: number;
   readonly elapsedS: number;
 }
 
 /** The state in one line of at most `columns` characters, with a bar if there is room for it. 0: any length, without a bar. */
-export function progressLine({ what, total, done, elapsedS }: ProgressState, columns: number): string {
+export function progressLine(
+  { what, total, unit = "samples", done, elapsedS }: ProgressState,
+  columns: number,
+): string {
   const rate = elapsedS > 0 ? done / elapsedS : 0;
   const speed = rate >= 10 ? `${count(Math.round(rate))}/s` : `${rate.toFixed(1)}/s`;
-  if (total === null || total === 0) return cut(`${what}${count(done)} samples, ${speed}`, columns);
+  if (total === null || total === 0) return cut(`${what}${count(done)} ${unit}, ${speed}`, columns);
   const left = done === 0 ? "" : `, ${duration(((total - done) * elapsedS) / done)} left`;
-  const text = `${what}${count(done)} of ${count(total)} samples, ${speed}${left}`;
+  const text = `${what}${count(done)} of ${count(total)} ${unit}, ${speed}${left}`;
   const percent = `${Math.floor((100 * done) / total)}%`.padStart(4);
   const bar = Math.min(BAR_COLUMNS_MAX, columns - text.length - percent.length - 4);
   if (bar < 5) return cut(`${percent} ${text}`, columns);

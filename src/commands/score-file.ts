@@ -16,7 +16,7 @@ import {
   weighedSignals,
   weighOptions,
 } from "../scoring/requests/weighting.js";
-import { abortOnSignals, EarlyEnd } from "./endings.js";
+import { abortOnSignals, withKept } from "./endings.js";
 import { createFieldMap, type FieldMapOptions } from "./input/field-map.js";
 import { checkInput, type Input } from "./input/input.js";
 import { type FiledSample, type InputFormat, readSampleFile } from "./input/sample-file.js";
@@ -95,7 +95,12 @@ export async function scoreFile(path: string, options: ScoreOptions): Promise<vo
     });
     await output.finish();
   } catch (error) {
-    throw told(ending.signal.aborted ? ending.signal.reason : error, await output.abandon());
+    const kept = await output.abandon();
+    throw withKept(
+      ending.signal.aborted ? ending.signal.reason : error,
+      "The rows scored so far are in",
+      kept,
+    );
   } finally {
     progress.stop();
     await ports?.close();
@@ -249,13 +254,4 @@ async function untilReady({ options, ports: { rankers }, caller: { signal } }: R
 
 function noSamples({ input }: Run): AssayError {
   return new AssayError("input_invalid", { detail: `${input.name} has no samples` });
-}
-
-/** The error, with the file that holds the rows that were scored before it. */
-function told(error: unknown, kept: string | null): unknown {
-  if (kept === null) return error;
-  const where = `The rows scored so far are in ${kept}`;
-  if (error instanceof EarlyEnd) return new EarlyEnd(`${error.message}. ${where}`, error.exitCode);
-  if (!(error instanceof AssayError)) return error;
-  return new AssayError(error.code, { detail: `${error.message}\n${where}`, cause: error });
 }

@@ -1,4 +1,6 @@
 import { jsonSchemaTransformObject } from "@fastify/type-provider-zod";
+import { ARROW_MEDIA_TYPE } from "./arrow/writer.js";
+import { FORMATS } from "./export/formats.js";
 import { JSON_MEDIA_TYPE } from "./plugins/media-types.js";
 import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
 import { EXAMPLES, type RequestExample } from "./schemas/examples.js";
@@ -55,15 +57,29 @@ function nameMediaTypes({ operationId = "", requestBody, responses = {} }: Opera
   const [body = {}, answer] = [requestBody?.content, responses["200"]?.content];
   if (NDJSON_MEDIA_TYPE in body && answer !== undefined) {
     body[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description: "One sample per line" } };
-    const description = "Answer to JSON lines: lines of progress, then the result";
+    const description =
+      operationId === "score"
+        ? "Answer to JSON lines: one result per line"
+        : "Answer to JSON lines: lines of progress, then the result";
     answer[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description } };
   }
   if (operationId === "selectSamples" && answer !== undefined) {
     const description = "The facts of the selection, then a line for each sample";
     answer[NDJSON_MEDIA_TYPE] = { schema: { type: "string", description } };
   }
+  if (ARROW_MEDIA_TYPE in body && answer !== undefined) {
+    const schema = { type: "string", format: "binary" };
+    body[ARROW_MEDIA_TYPE] = { schema: { ...schema, description: "Samples as an Arrow IPC stream" } };
+    answer[ARROW_MEDIA_TYPE] = { schema: { ...schema, description: "Answer to Arrow: one result per row" } };
+  }
   for (const type of WEIGHTS_MEDIA_TYPES) {
     if (type in body) body[type] = { schema: { type: "string", format: "binary" } };
+  }
+  if (operationId === "exportDataset" && responses["200"] !== undefined) {
+    const media = Object.values(FORMATS).map(({ mediaType }) => mediaType.split(";")[0] as string);
+    responses["200"].content = Object.fromEntries(
+      media.map((type) => [type, { schema: { type: "string", format: "binary" } }]),
+    );
   }
   for (const response of Object.values(responses)) {
     const json = response.content?.[JSON_MEDIA_TYPE];

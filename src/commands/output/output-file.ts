@@ -9,7 +9,7 @@ export interface Output {
   readonly isTerminal: boolean;
   /** Whether `abandon` keeps what was written. */
   readonly keepsParts: boolean;
-  write(text: string): Promise<void>;
+  write(part: string | Uint8Array): Promise<void>;
   /** Call this after the last write. A file gets its name then. */
   finish(): Promise<void>;
   /** Call this if the command fails. Returns the name under which the written part is kept; null if nothing is kept. */
@@ -99,7 +99,7 @@ async function openBeside(target: string, replaced: Stats | undefined, path: str
   };
 }
 
-async function appended(file: FileHandle, text: string, path: string): Promise<void> {
+async function appended(file: FileHandle, text: string | Uint8Array, path: string): Promise<void> {
   try {
     await file.appendFile(text);
   } catch (cause) {

@@ -1,19 +1,12 @@
 import { isUtf8 } from "node:buffer";
-import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { splitLines } from "../../text/lines.js";
 import { bodyQuotaOf } from "./body-quota.js";
 import { bodyStream } from "./body-stream.js";
+import { requestOf, type StreamBody } from "./stream-body.js";
 
 export const NDJSON_MEDIA_TYPE = "application/x-ndjson";
-
-const REQUEST = Symbol("request");
-
-/** A body of JSON lines that has not been read yet. */
-export interface LineBody {
-  readonly [REQUEST]: FastifyRequest;
-}
 
 export interface Line {
   /** Counts from 1; blank lines count too. */
@@ -21,45 +14,42 @@ export interface Line {
   readonly value: unknown;
 }
 
-/**
- * Takes JSON lines in the scope of `app`, in addition to the types that it takes already. The body is then a `LineBody`. It is
- * not checked against the route's schema, because each line is checked when it arrives.
- */
-export function takeLineBodies(app: FastifyInstance): void {
-  app.addContentTypeParser(
-    NDJSON_MEDIA_TYPE,
-    async (request: FastifyRequest): Promise<LineBody> => ({ [REQUEST]: request }),
-  );
-  const compile = app.validatorCompiler;
-  if (compile === undefined) throw new Error("validateRequests comes first");
-  app.setValidatorCompiler((route) => {
-    const validate = compile(route);
-    return (data: unknown) => (isLineBody(data) ? { value: data } : validate(data));
-  });
+/** A line that cannot be read, and why. */
+export interface UnreadableLine {
+  readonly number: number;
+  readonly error: AssayError;
 }
 
-export function isLineBody(body: unknown): body is LineBody {
-  return typeof body === "object" && body !== null && REQUEST in body;
-}
-
-/**
- * The lines of a body as they arrive, without blank ones. The last line needs no line feed. Throws `invalid_json` and
- * `body_too_large` with the number of the line, and what `bodyStream` throws.
- */
+/** The lines of a body as `tryLines` gives them. Throws `invalid_json` for the first that cannot be read. */
 export async function* readLines(
-  body: LineBody,
+  body: StreamBody,
   lineBytesMax: number,
   signal: AbortSignal,
 ): AsyncGenerator<Line> {
-  const chunks = bodyStream(body[REQUEST], signal);
+  for await (const line of tryLines(body, lineBytesMax, signal)) {
+    if ("error" in line) throw line.error;
+    yield line;
+  }
+}
+
+/**
+ * The lines of a body as they arrive, without blank ones. The last line needs no line feed. An error of a line is `invalid_json`.
+ * Throws `body_too_large` with the number of the line, and what `bodyStream` throws.
+ */
+export async function* tryLines(
+  body: StreamBody,
+  lineBytesMax: number,
+  signal: AbortSignal,
+): AsyncGenerator<Line | UnreadableLine> {
+  const request = requestOf(body);
+  const chunks = bodyStream(request, signal);
   const tooLong = (number: number): AssayError =>
     atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
-  const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyQuotaOf(body[REQUEST]) };
+  const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyQuotaOf(request) };
   for await (const { number, bytes } of splitLines(chunks, rules)) {
-    if (!isUtf8(bytes)) throw atLine(number, "invalid_json", [{ path: "", message: "is not UTF-8" }]);
     const text = bytes.toString("utf8");
-    if (text.trim() === "") continue;
-    yield { number, value: parseLine(text, number) };
+    if (!isUtf8(bytes)) yield { number, error: atLine(number, "invalid_json", [NOT_UTF8]) };
+    else if (text.trim() !== "") yield parseLine(text, number);
   }
 }
 
@@ -68,11 +58,14 @@ export function lineAt(number: number): string {
   return `line ${number}`;
 }
 
-function parseLine(text: string, number: number): unknown {
+const NOT_UTF8: Fault = { path: "", message: "is not UTF-8" };
+
+function parseLine(text: string, number: number): Line | UnreadableLine {
   try {
-    return parseStrictJson(text);
+    return { number, value: parseStrictJson(text) };
   } catch (error) {
-    throw error instanceof AssayError ? atLine(number, error.code, error.faults) : error;
+    if (!(error instanceof AssayError)) throw error;
+    return { number, error: atLine(number, error.code, error.faults) };
   }
 }
 

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
-import { AssayError, faultsError } from "../../errors.js";
+import { faultsError } from "../../errors.js";
 import { deleteDirection, listDirections, readDirection } from "../../scoring/directions/known.js";
 import { type DirectionRequest, makeDirection } from "../../scoring/directions/make.js";
 import type { Ports } from "../../scoring/ports.js";
@@ -9,17 +9,11 @@ import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { checkSchema } from "../../scoring/requests/schema-faults.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
-import {
-  atLine,
-  isLineBody,
-  type LineBody,
-  lineAt,
-  NDJSON_MEDIA_TYPE,
-  readLines,
-  takeLineBodies,
-} from "../plugins/ndjson.js";
+import { closingSignal } from "../plugins/closing.js";
+import { atLine, lineAt, NDJSON_MEDIA_TYPE, readLines } from "../plugins/ndjson.js";
 import { answerInLines } from "../plugins/progress-lines.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
+import { isStreamBody, refuseQuery, type StreamBody, takeStreamBodies } from "../plugins/stream-body.js";
 import { renderDirection } from "../render.js";
 import { pageQuerySchema } from "../schemas/dataset.js";
 import {
@@ -100,12 +94,8 @@ export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyn
 /** A separate plugin scope, because no other route takes a stream of samples. */
 function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
-    takeLineBodies(app);
-    const closing = new AbortController();
-    app.addHook("preClose", async () => {
-      const detail = "The service is shutting down: send the samples again";
-      closing.abort(new AssayError("shutting_down", { detail }));
-    });
+    takeStreamBodies(app, [NDJSON_MEDIA_TYPE]);
+    const closing = closingSignal(app);
     app.put(
       "/v1/directions/:direction",
       {
@@ -144,7 +134,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
         const body: unknown = request.body;
         const caller = callerOf(request, reply);
         const stopwatch = stopwatchOf(request);
-        if (!isLineBody(body)) {
+        if (!isStreamBody(body)) {
           const { samples, ...rest } = request.body;
           refuseQuery(request.query);
           const located = samples.map((sample, index) => ({ sample, place: index }));
@@ -152,8 +142,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
           return renderDirection(await makeDirection(ports, { name, ...rest }, located, watch, limits));
         }
         const asked = { name, ...requireKind(request.query) };
-        // A stream may last hours, so the service does not wait for it when it closes.
-        const signal = AbortSignal.any([caller.signal, closing.signal]);
+        const signal = AbortSignal.any([caller.signal, closing]);
         return answerInLines(request, reply, async (onProgress) => {
           const samples = samplesOf(body, limits, signal);
           const watch = {
@@ -170,7 +159,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
 
 /** The samples of a body of lines. Throws `invalid_request` for the first line that is no sample, and what `readLines` throws. */
 async function* samplesOf(
-  body: LineBody,
+  body: StreamBody,
   limits: Limits,
   signal: AbortSignal,
 ): AsyncGenerator<LocatedSample> {
@@ -186,17 +175,6 @@ function requireKind({ kind, ...rest }: Query): Omit<DirectionRequest, "name"> {
   if (kind !== undefined) return { kind, ...rest };
   const message = "is required as a query parameter with JSON lines";
   throw faultsError("invalid_request", [{ path: "kind", message }]);
-}
-
-/** A JSON body has these fields itself, so the query must not repeat them. */
-function refuseQuery(query: Query): void {
-  const names = Object.keys(query);
-  if (names.length === 0) return;
-  const message = "belongs in the JSON body: query parameters are only for JSON lines";
-  throw faultsError(
-    "invalid_request",
-    names.map((path) => ({ path, message })),
-  );
 }
 
 type Query = z.infer<typeof directionQuerySchema>;

@@ -58,10 +58,14 @@ export const datasetSummarySchema = z
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
 /** A query holds text. Only digits are read as a number, because `Number` would read blanks as 0 and `0x10` as 16. */
-export const limitSchema = z.preprocess(
-  (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
-  z.int().min(1).max(1000).default(100),
-);
+export function wholeNumberQuery<T extends z.ZodType>(schema: T) {
+  return z.preprocess(
+    (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
+    schema,
+  );
+}
+
+export const limitSchema = wholeNumberQuery(z.int().min(1).max(1000).default(100));
 
 /** Which page of a list a request asks for. */
 export const pageQuerySchema = z.strictObject({

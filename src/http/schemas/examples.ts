@@ -51,6 +51,12 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
         ],
       },
     },
+    lines: {
+      summary: "A stream of samples, without weights",
+      query: { signals: "loss" },
+      body: `${JSON.stringify(CABLE)}\n${JSON.stringify(ADAPTER)}\n`,
+      mediaType: NDJSON_MEDIA_TYPE,
+    },
     texts: {
       summary: "Draw probabilities for single texts, from their gradient norms",
       body: {
@@ -130,6 +136,10 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       path: SEARCH,
       body: { method: "top", signal: "loss", stratify_by: "label", quotas: { 0: 1, 1: 1 } },
     },
+  },
+  exportDataset: {
+    lines: { summary: "JSON lines", path: SEARCH, query: { format: "ndjson" } },
+    parquet: { summary: "A Parquet file", path: REVIEWS, query: { format: "parquet" } },
   },
   readSample: {
     pair: { summary: "A pair", path: { ...SEARCH, id: "q1:p9" } },

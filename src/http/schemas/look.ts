@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ColumnRange, RankCursor, SampleFilter } from "../../scoring/looks/rank-samples.js";
 import { sourceSchema } from "../../scoring/requests/names.js";
-import { limitSchema, rememberedFieldsSchema, timeSchema } from "./dataset.js";
+import { limitSchema, rememberedFieldsSchema, timeSchema, wholeNumberQuery } from "./dataset.js";
 
 /** Most ranges of a filter, and most columns of histograms. */
 const RANGES_MAX = 8;
@@ -60,10 +60,7 @@ export const histogramQuerySchema = z.strictObject({
   column: several(columnName, COLUMNS_MAX)
     .default(["loss"])
     .describe("A signal, `extras.NAME` or `weight`. May be given several times."),
-  bins: z.preprocess(
-    (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
-    z.int().min(1).max(BINS_MAX).default(50),
-  ),
+  bins: wholeNumberQuery(z.int().min(1).max(BINS_MAX).default(50)),
   scale: z
     .enum(["linear", "log"])
     .default("linear")

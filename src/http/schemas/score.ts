@@ -88,6 +88,22 @@ export function scoreBodySchema(limits: Limits) {
     });
 }
 
+/** The query of a request that streams samples. */
+export const scoreQuerySchema = z.strictObject({
+  model: modelNameSchema.optional(),
+  dataset: datasetSchema.optional(),
+  signals: z
+    .string()
+    .transform((text) => text.split(","))
+    .pipe(z.array(z.enum(SIGNALS)).max(SIGNALS.length))
+    .optional()
+    .describe("Names of signals, separated by commas. Default: as in the body."),
+  loss: z.enum(LOSSES).optional().describe("Default: the loss of the model's task"),
+  precision: z.enum(PRECISIONS).optional().describe("Default: the model's precision"),
+  direction: directionNameSchema.optional(),
+  reference: modelNameSchema.optional().describe("Name of the model whose loss `rho` subtracts"),
+});
+
 const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().optional()])) as Record<
   (typeof SIGNALS)[number],
   z.ZodOptional<z.ZodNumber>

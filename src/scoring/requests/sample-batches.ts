@@ -1,6 +1,6 @@
 import { type AssayError, faultsError, type SamplePlace } from "../../errors.js";
 import type { Limits } from "./limits.js";
-import type { Sample } from "./sample.js";
+import { type Sample, textLengthOf } from "./sample.js";
 
 /** A sample and its place in the input: its index in a list, or `line 17` of a stream. */
 export interface LocatedSample {
@@ -41,7 +41,7 @@ export async function* sampleBatches<T extends LocatedSample>(
       chars = 0;
     }
     batch.push(located);
-    chars += charsOf(located.sample);
+    chars += textLengthOf(located.sample);
   }
   if (batch.length > 0) yield batch;
 }
@@ -79,15 +79,11 @@ function groupBeginnings({
       chars = 0;
     }
     samples += 1;
-    chars += charsOf(located.sample);
+    chars += textLengthOf(located.sample);
     if (samples > samplesMax) throw fault(located, `has more than ${samplesMax} samples`);
     if (chars > bodyBytesMax) throw fault(located, `has texts of more than ${bodyBytesMax} characters`);
     return begins;
   };
-}
-
-function charsOf({ query = "", document = "", text = "" }: Sample): number {
-  return query.length + document.length + text.length;
 }
 
 function fault({ place }: LocatedSample, message: string): AssayError {

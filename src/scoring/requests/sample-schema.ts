@@ -59,6 +59,40 @@ export function sampleSchema(limits: SampleLimits) {
   return schema as typeof schema & z.ZodType<Sample>;
 }
 
+/**
+ * Whether the value is plainly a sample: with texts, and at most an id and a label of the usual kind. Of any other value only the
+ * schema knows whether it is one. This takes a tenth of the schema's time, which a stream of samples spends on each one alone.
+ */
+export function isPlainSample(value: unknown, limits: SampleLimits): value is Sample {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  let [texts, pairs] = [0, 0];
+  for (const [name, field] of Object.entries(value)) {
+    switch (name) {
+      case "text":
+      case "query":
+      case "document":
+        if (typeof field !== "string" || field.length > limits.textCharsMax || !field.isWellFormed())
+          return false;
+        if (name === "text") texts += 1;
+        else pairs += 1;
+        break;
+      case "id":
+        if (typeof field !== "string" || !PLAIN_ID.test(field) || field.length > limits.idBytesMax)
+          return false;
+        break;
+      case "label":
+        if (typeof field !== "number" || !(Math.abs(field) <= LABEL_MAX)) return false;
+        break;
+      default:
+        return false;
+    }
+  }
+  return texts === 1 ? pairs === 0 : pairs === 2;
+}
+
+/** Letters, digits and a few signs; not `.` or `..`. */
+const PLAIN_ID = /^[\w:/-][\w:/.-]*$/;
+
 const extrasSchema = z
   .record(z.string().min(1).max(EXTRA_NAME_CHARS_MAX), z.number())
   .refine((extras) => Object.keys(extras).length <= EXTRAS_MAX, `has more than ${EXTRAS_MAX} numbers`)

@@ -27,6 +27,11 @@ export function textOf(sample: Sample): Text {
     : { first: sample.text, second: null };
 }
 
+/** Characters of the sample's texts. */
+export function textLengthOf({ query = "", document = "", text = "" }: Sample): number {
+  return query.length + document.length + text.length;
+}
+
 /** A named number of the sample. Only own properties count, because every object inherits names such as `constructor`. */
 export function extraOf({ extras }: Sample, name: string): number | undefined {
   return extras !== undefined && Object.hasOwn(extras, name) ? extras[name] : undefined;

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { sampleSchema } from "../../../src/scoring/requests/sample-schema.js";
+import { isPlainSample, sampleSchema } from "../../../src/scoring/requests/sample-schema.js";
 
-const schema = sampleSchema({ idBytesMax: 8, textCharsMax: 6 });
+const limits = { idBytesMax: 8, textCharsMax: 6 };
+const schema = sampleSchema(limits);
 
 /** What the schema says, in the words of the API's description. */
 function isValid(sample: Readonly<Record<string, unknown>>): boolean {
@@ -82,6 +83,24 @@ describe("a sample's schema", () => {
       { numRuns: 20_000 },
     );
     expect(valid).toBeGreaterThan(50);
+  });
+
+  it("takes every sample that is plainly one", () => {
+    let plain = 0;
+    const ids = fc.constantFrom("q1:p9", "a", "a.b", ".", "..", "é", "a b", "", "123456789");
+    const named = fc
+      .tuple(anyText, fc.option(ids))
+      .map(([rest, id]) => (id === null ? rest : { ...rest, id }));
+    fc.assert(
+      fc.property(named, (sample) => {
+        if (!isPlainSample(sample, limits)) return;
+        plain += 1;
+        expect({ sample, valid: schema.safeParse(sample).success }).toEqual({ sample, valid: true });
+      }),
+      { numRuns: 20_000 },
+    );
+    expect(plain).toBeGreaterThan(50);
+    expect(isPlainSample({ id: "q1:p9", query: "a", document: "b", label: 1 }, limits)).toBe(true);
   });
 
   it.each([

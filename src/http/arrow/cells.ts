@@ -1,0 +1,126 @@
+import { isUtf8 } from "node:buffer";
+import { type Data, DataType, Vector } from "apache-arrow";
+import { bodyFault } from "../../errors.js";
+import { notArrow } from "./metadata.js";
+
+/** Reads the value of a column in a row; undefined where it is null. */
+export type ReadCell = (row: number) => unknown;
+
+/** Types that the columns may have, in words. */
+const TEXT_TYPES = "Utf8, LargeUtf8 or a dictionary of them";
+const NUMBER_TYPES = "a float, an integer or a boolean";
+
+/**
+ * A reader of a column of texts. The bytes are checked, because decoding bytes that are not UTF-8 would score texts other than
+ * those that were sent. Throws `invalid_request` for another type, for bytes that are not UTF-8, and for offsets that lead out of
+ * the column.
+ */
+export function textCells(name: string, column: Vector, rows: number): ReadCell {
+  const data = dataOf(name, column, rows);
+  const { type } = data;
+  if (DataType.isNull(type)) return () => undefined;
+  if (DataType.isDictionary(type)) {
+    const { dictionary } = data;
+    if (dictionary === undefined)
+      throw notArrow(`the dictionary of column ${JSON.stringify(name)} is missing`);
+    const texts = dictionaryTexts(name, dictionary);
+    return nullable(data, (row) => {
+      const text = texts[Number(data.values[row])];
+      if (text === undefined)
+        throw notArrow(`column ${JSON.stringify(name)} names no entry of its dictionary`);
+      return text;
+    });
+  }
+  if (!DataType.isUtf8(type) && !DataType.isLargeUtf8(type)) throw wrongType(name, type, TEXT_TYPES);
+  return nullable(data, plainTexts(name, data, rows));
+}
+
+/** The texts of a dictionary. Each is decoded once. */
+function dictionaryTexts(name: string, dictionary: Vector): string[] {
+  return dictionary.data.flatMap((data: Data) => {
+    if (!DataType.isUtf8(data.type) && !DataType.isLargeUtf8(data.type))
+      throw wrongType(name, data.type, TEXT_TYPES);
+    const read = plainTexts(name, data, data.length);
+    return Array.from({ length: data.length }, (_, index) => read(index));
+  });
+}
+
+function plainTexts(name: string, { values, valueOffsets }: Data, rows: number): (row: number) => string {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  const offsets = Int32Array.from({ length: rows + 1 }, (_, row) => Number(valueOffsets[row] ?? -1));
+  for (let row = 0; row < rows; row++) {
+    const [start, end] = [offsets[row] as number, offsets[row + 1] as number];
+    if (start < 0 || end < start || end > bytes.length)
+      throw notArrow(`the offsets of column ${JSON.stringify(name)} lead out of it`);
+    // The bytes of the column may be UTF-8 as a whole although a text begins in the middle of a character.
+    if (end > start && ((bytes[start] as number) & 0xc0) === 0x80) throw notUtf8(name);
+  }
+  if (!isUtf8(bytes.subarray(offsets[0], offsets[rows]))) throw notUtf8(name);
+  return (row) => bytes.toString("utf8", offsets[row] as number, offsets[row + 1] as number);
+}
+
+/** A reader of a column of numbers. A boolean is 0 or 1. Throws `invalid_request` for another type. */
+export function numberCells(name: string, column: Vector, rows: number): ReadCell {
+  const data = dataOf(name, column, rows);
+  const { type } = data;
+  if (DataType.isNull(type)) return () => undefined;
+  if (!isNumeric(type)) throw wrongType(name, type, NUMBER_TYPES);
+  return nullable(data, (row) => Number(column.get(row)));
+}
+
+/** One more than a label may have, so that the schema refuses a longer list. */
+const ITEMS_READ = 1025;
+
+/** A reader of a column of labels: numbers, or lists of K probabilities. Throws `invalid_request` for another type. */
+export function labelCells(name: string, column: Vector, rows: number): ReadCell {
+  const data = dataOf(name, column, rows);
+  const { type } = data;
+  if (!DataType.isList(type) && !DataType.isFixedSizeList(type)) return numberCells(name, column, rows);
+  const child = data.children[0];
+  if (child === undefined || !isNumeric(child.type))
+    throw wrongType(name, type, `${NUMBER_TYPES}, or a list of floats`);
+  const items = new Vector([child]);
+  const edge = (row: number): number =>
+    DataType.isFixedSizeList(type) ? row * type.listSize : Number(data.valueOffsets[row]);
+  return nullable(data, (row) => {
+    const [start, end] = [edge(row), edge(row + 1)];
+    const count = Math.min(Math.max(0, end - start), ITEMS_READ);
+    return Array.from({ length: count }, (_, item) => {
+      const value: unknown = items.get(start + item);
+      return typeof value === "number" || typeof value === "bigint" ? Number(value) : null;
+    });
+  });
+}
+
+/** The data of a column, which has an entry for each row. */
+function dataOf(name: string, column: Vector, rows: number): Data {
+  const [data] = column.data;
+  const isShort = (data: Data): boolean => {
+    if (DataType.isNull(data.type)) return false;
+    const needed = DataType.isBool(data.type) ? Math.ceil(rows / 8) : rows;
+    const found = data.valueOffsets?.length ? data.valueOffsets.length - 1 : (data.values?.length ?? rows);
+    return data.length < rows || found < needed;
+  };
+  if (data === undefined || isShort(data))
+    throw notArrow(`column ${JSON.stringify(name)} is shorter than its record batch`);
+  return data;
+}
+
+function nullable(data: Data, read: ReadCell): ReadCell {
+  return data.nullCount === 0 ? read : (row) => (data.getValid(row) ? read(row) : undefined);
+}
+
+function isNumeric(type: DataType): boolean {
+  return DataType.isFloat(type) || DataType.isInt(type) || DataType.isBool(type);
+}
+
+function wrongType(name: string, type: DataType, wanted: string): Error {
+  return bodyFault(
+    "invalid_request",
+    `has the column ${JSON.stringify(name)} of type ${type}: send ${wanted}`,
+  );
+}
+
+function notUtf8(name: string): Error {
+  return bodyFault("invalid_request", `has bytes in the column ${JSON.stringify(name)} that are not UTF-8`);
+}

@@ -1,0 +1,17 @@
+import type { DatasetExport, ExportedChunk } from "../../scoring/datasets/export.js";
+import type { PartWriter } from "../plugins/streamed-answer.js";
+
+/** What a file of an export says of itself. */
+export interface TableHead extends Pick<DatasetExport, "columns" | "snapshot"> {
+  readonly dataset: string;
+}
+
+/** Encodes an export in one format. */
+export type TableWriter = PartWriter<ExportedChunk>;
+
+/** Where the rows come from, for formats that have a place for it. */
+export function provenanceOf({ dataset, snapshot }: TableHead): Map<string, string> {
+  const provenance = new Map([["assay.dataset", dataset]]);
+  if (snapshot !== null) provenance.set("assay.snapshot", String(snapshot.version));
+  return provenance;
+}

@@ -1,0 +1,166 @@
+import { AssayError, type Fault, faultsError, relocated } from "../../errors.js";
+import { isGroupLoss, type SignalName } from "../../importance/types.js";
+import type { Rankers } from "../../ranker/port.js";
+import { defaultSignals } from "../batch/plan.js";
+import { type ScoreAnswer, scoreSamples } from "../batch/score.js";
+import { patiently } from "../directions/patience.js";
+import type { Ports, Watch } from "../ports.js";
+import { suitLoss } from "../requests/checks.js";
+import type { Limits } from "../requests/limits.js";
+import { textLengthOf } from "../requests/sample.js";
+import { placesOf } from "../requests/sample-batches.js";
+import type { ScoreRequest } from "../requests/score-request.js";
+import { brokenBy, groupFault, wholeGroups } from "./groups.js";
+import { faulty, isFaulty, type StreamedLine, type StreamedResult, type StreamedSample } from "./lines.js";
+
+/** What a stream is scored for. Its samples get signals and no weights, which compare them with the samples of one batch. */
+export type StreamRequest = Omit<
+  ScoreRequest,
+  "samples" | "weighting" | "trajectory" | "exact_fraction" | "seed"
+>;
+
+/** What scoring a stream needs to know, and whom it tells. */
+export interface StreamNeeds {
+  readonly limits: Pick<Limits, "samplesMax" | "bodyBytesMax">;
+  readonly watch: Watch;
+  /** Called with the answer of each batch. */
+  onScored(answer: ScoreAnswer): void;
+}
+
+/** Lines that are scored together or not at all. */
+type Units = readonly (readonly StreamedLine[])[];
+
+/** A batch is full with this many lines or characters. */
+const LINES = 512;
+const CHARS = 2 ** 21;
+/** Batches that are scored at once, so that the model has work while the next batch is read. */
+const BATCHES = 2;
+
+/**
+ * Scores a stream of samples in batches, in constant memory: one result or one fault for each line, in their order. A line with a
+ * fault does not keep the others from being scored. With a group loss, all lines of its group have the fault. An id that occurs
+ * again counts as scored again. If the ranker is overloaded, waits.
+ *
+ * Throws what `scoreSamples` throws for faults that belong to no sample.
+ */
+export async function* scoreStream(
+  ports: Ports,
+  request: StreamRequest,
+  lines: AsyncIterable<readonly StreamedLine[]>,
+  needs: StreamNeeds,
+): AsyncGenerator<StreamedResult[]> {
+  const { model } = ports.rankers.get(request.model ?? ports.rankers.defaultName);
+  const byGroup = isGroupLoss(suitLoss(request.loss, model));
+  const units = byGroup ? wholeGroups(lines, needs.limits) : each(lines);
+  // The dataset keeps what comes last of an id, so batches that it remembers must not overtake one another.
+  const atOnce = request.dataset === undefined ? BATCHES : 1;
+  const running: Promise<StreamedResult[]>[] = [];
+  for await (const batch of batches(units, needs.limits)) {
+    const scored = scoreBatch(ports, { ...request, weighting: null }, batch, { ...needs, byGroup });
+    scored.catch(() => undefined); // It is awaited below, unless an earlier one fails.
+    running.push(scored);
+    if (running.length >= atOnce) yield (await running.shift()) ?? [];
+  }
+  for (const scored of running) yield await scored;
+}
+
+/** What the results of a stream may have. Throws `model_not_found` and `unsuitable_loss`. */
+export function streamColumns(
+  rankers: Rankers,
+  { model: name, signals, loss }: StreamRequest,
+): { readonly classes: number; readonly signals: readonly SignalName[] } {
+  const { model } = rankers.get(name ?? rankers.defaultName);
+  const { classes } = model;
+  return { classes, signals: signals ?? defaultSignals(EITHER, suitLoss(loss, model), classes) };
+}
+
+/** A sample with a label and one without. */
+const EITHER = [{ text: "", label: 0 }, { text: "" }];
+
+/** Each line alone. */
+async function* each(chunks: AsyncIterable<readonly StreamedLine[]>): AsyncGenerator<Units> {
+  for await (const lines of chunks) yield lines.map((line) => [line]);
+}
+
+/** Batches of whole units. No id occurs twice in a batch, unless it does in one unit. */
+async function* batches(
+  chunks: AsyncIterable<Units>,
+  { samplesMax }: Pick<Limits, "samplesMax">,
+): AsyncGenerator<StreamedLine[]> {
+  const full = Math.min(LINES, samplesMax);
+  let batch: StreamedLine[] = [];
+  let chars = 0;
+  const ids = new Set<string>();
+  const isKnown = (line: StreamedLine): boolean =>
+    !isFaulty(line) && line.sample.id !== undefined && ids.has(line.sample.id);
+  for await (const units of chunks) {
+    for (const unit of units) {
+      const isFull = batch.length + unit.length > full || chars >= CHARS;
+      if (batch.length > 0 && (isFull || unit.some(isKnown))) {
+        yield batch;
+        batch = [];
+        chars = 0;
+        ids.clear();
+      }
+      for (const line of unit) {
+        batch.push(line);
+        if (isFaulty(line)) continue;
+        chars += textLengthOf(line.sample);
+        if (line.sample.id !== undefined) ids.add(line.sample.id);
+      }
+    }
+  }
+  if (batch.length > 0) yield batch;
+}
+
+/** Scores the samples of a batch. Those with a fault are left out, and the others are scored again without them. */
+async function scoreBatch(
+  ports: Ports,
+  request: Omit<ScoreRequest, "samples">,
+  lines: readonly StreamedLine[],
+  { watch, onScored, byGroup }: StreamNeeds & { readonly byGroup: boolean },
+): Promise<StreamedResult[]> {
+  const results: (StreamedLine | StreamedResult)[] = [...lines];
+  for (;;) {
+    const places = results.flatMap((line, index) => ("sample" in line ? [index] : []));
+    if (places.length === 0) return results as StreamedResult[];
+    const located = places.map((place) => results[place] as StreamedSample);
+    const samples = located.map(({ sample }) => sample);
+    try {
+      const answer = await patiently(() => scoreSamples(ports, { ...request, samples }, watch), watch.caller);
+      onScored(answer);
+      // Outputs that wait to be kept take memory, so a stream must not run ahead of them.
+      await answer.kept;
+      for (const [index, row] of answer.results.entries()) results[places[index] as number] = { row };
+      return results as StreamedResult[];
+    } catch (error) {
+      const faults = faultsBySample(error);
+      if (faults === null) throw error;
+      for (const [index, own] of faults) {
+        const line = located[index] as StreamedSample;
+        const code = (error as AssayError).code;
+        const placed = relocated(faultsError(code, own), placesOf(located));
+        results[places[index] as number] = faulty(line, placed as AssayError);
+        if (byGroup) breakGroup(results, line);
+      }
+    }
+  }
+}
+
+/** Gives the rest of a line's group its fault. */
+function breakGroup(results: (StreamedLine | StreamedResult)[], broken: StreamedSample): void {
+  for (const [index, line] of results.entries())
+    if ("sample" in line && line.sample.group === broken.sample.group)
+      results[index] = groupFault(line, brokenBy(broken));
+}
+
+/** The faults of an error by the sample of the request that has them; null if one of them belongs to no sample. */
+function faultsBySample(error: unknown): ReadonlyMap<number, readonly Fault[]> | null {
+  if (!(error instanceof AssayError) || error.faults.length === 0) return null;
+  const bySample = new Map<number, Fault[]>();
+  for (const fault of error.faults) {
+    if (typeof fault.sample !== "number") return null;
+    bySample.set(fault.sample, [...(bySample.get(fault.sample) ?? []), fault]);
+  }
+  return bySample;
+}
