@@ -172,15 +172,12 @@ describe("a query parameter that is not known", () => {
   });
 
   it("that is a field of the body is told where it belongs", async () => {
-    const [, request] = requestsOf(operations.find(({ path }) => path === "/v1/score") as Operation)[0] as [
-      string,
-      Shown,
-    ];
-    const answer = await app.inject({ method: "POST", ...request, url: "/v1/score?dataset=x" });
+    const post = { method: "POST", payload: { weighting: { signal: "loss", scheme: "rank" } } } as const;
+    const answer = await app.inject({ ...post, url: "/v1/datasets/d/weights?weighting=x" });
     expect(answer.json()).toMatchObject({
       status: 400,
-      detail: "dataset is not a query parameter of this route, which takes none: it is a field of the body",
-      faults: [{ path: "dataset" }],
+      detail: "weighting is not a query parameter of this route, which takes none: it is a field of the body",
+      faults: [{ path: "weighting" }],
     });
     const page = await app.inject("/v1/datasets?limits=5");
     expect(page.json().detail).toBe(

@@ -66,7 +66,9 @@ export function sampleSchema(limits: SampleLimits) {
 export function isPlainSample(value: unknown, limits: SampleLimits): value is Sample {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   let [texts, pairs] = [0, 0];
-  for (const [name, field] of Object.entries(value)) {
+  // Without a list of the entries, which would cost as much as all checks.
+  for (const name in value) {
+    const field: unknown = (value as Readonly<Record<string, unknown>>)[name];
     switch (name) {
       case "text":
       case "query":

@@ -88,9 +88,8 @@ describe("a sample's schema", () => {
   it("takes every sample that is plainly one", () => {
     let plain = 0;
     const ids = fc.constantFrom("q1:p9", "a", "a.b", ".", "..", "é", "a b", "", "123456789");
-    const named = fc
-      .tuple(anyText, fc.option(ids))
-      .map(([rest, id]) => (id === null ? rest : { ...rest, id }));
+    const short = fc.record({ id: ids, text, label: fc.constantFrom(0, 1, 2e9, -1e9, Number.NaN) });
+    const named = fc.oneof(anyText, short);
     fc.assert(
       fc.property(named, (sample) => {
         if (!isPlainSample(sample, limits)) return;
