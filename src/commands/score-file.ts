@@ -1,7 +1,7 @@
 import { openPorts, type Ports } from "../compose.js";
 import { type Config, readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
-import { isGroupLoss, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
+import { BATCH_SIGNALS, isGroupLoss, type LossName, type SignalName } from "../importance/types.js";
 import { weigh } from "../importance/weights.js";
 import { startStopwatch } from "../observe/stopwatch.js";
 import type { Caller, Precision } from "../ranker/port.js";
@@ -195,7 +195,7 @@ function checkSort({ options, weighting }: Run, signals: ReadonlySet<SignalName>
 /** How to give rows the field; null if nothing does. */
 function sortAdvice(field: string): string | null {
   const among = (names: readonly string[]): boolean => names.includes(field);
-  if (among(SIGNALS)) return "name it in --signals to sort by it";
+  if (among(BATCH_SIGNALS)) return "name it in --signals to sort by it";
   if (among(CARRIED_NUMBERS)) return "name it in --with to sort by it";
   if (among(WEIGHTS)) return "weigh with --weigh-by or --scheme to sort by it";
   return null;

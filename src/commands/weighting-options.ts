@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { AssayError } from "../errors.js";
-import { SCHEMES, type SchemeName, SIGNALS, type SignalName } from "../importance/types.js";
+import { BATCH_SIGNALS, SCHEMES, type SchemeName, type SignalName } from "../importance/types.js";
 import {
   CHOICE_OPTIONS,
   type ChoiceRule,
@@ -34,7 +34,7 @@ export function addWeightingOptions(command: Command): Command {
       new Option(
         "--weigh-by <signal>",
         `signal that the scheme reads, computed even if --signals does not name it (default: ${DEFAULT_WEIGHTING.signal}; grad_norm for unit_gradient)`,
-      ).choices(SIGNALS),
+      ).choices(BATCH_SIGNALS),
     );
   for (const name of namesOf(CHOICE_OPTIONS))
     command.addOption(optionFor(name, CHOICE_OPTIONS[name]).choices(CHOICE_OPTIONS[name].choices));

@@ -32,6 +32,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   dataset_not_found: 404,
   sample_not_found: 404,
   snapshot_not_found: 404,
+  checkpoint_conflict: 409,
+  checkpoints_full: 409,
   job_not_found: 404,
   direction_not_found: 404,
   direction_stale: 409,

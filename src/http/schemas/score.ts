@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { LOSSES, SIGNALS } from "../../importance/types.js";
+import { BATCH_SIGNALS, LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
 import { CORRELATED_MIN } from "../../scoring/batch/estimated-norms.js";
 import { DRAWN_MIN } from "../../scoring/batch/fraction-outputs.js";
@@ -22,8 +22,8 @@ export function scoreBodySchema(limits: Limits) {
       model: modelNameSchema.optional(),
       dataset: datasetSchema.optional(),
       signals: z
-        .array(z.enum(SIGNALS))
-        .max(SIGNALS.length)
+        .array(z.enum(BATCH_SIGNALS))
+        .max(BATCH_SIGNALS.length)
         .optional()
         .describe(
           "Default: `loss` and `grad_norm_last` for labelled samples, and the signals that need no label for the others. If the request names a dataset, the signals are remembered.",
@@ -88,13 +88,15 @@ export function scoreBodySchema(limits: Limits) {
     });
 }
 
-const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().optional()])) as Record<
-  (typeof SIGNALS)[number],
-  z.ZodOptional<z.ZodNumber>
->;
+function signalFields<N extends string>(names: readonly N[]): Record<N, z.ZodOptional<z.ZodNumber>> {
+  return Object.fromEntries(names.map((name) => [name, z.number().optional()])) as Record<
+    N,
+    z.ZodOptional<z.ZodNumber>
+  >;
+}
 
-/** A sample's signals. A signal is absent if the sample's label does not allow it, or if it was not asked for. */
-export const signalsSchema = z.object(signalFields);
+/** A remembered sample's signals. A signal is absent if the sample's label does not allow it, or if nothing computed it. */
+export const signalsSchema = z.object(signalFields(SIGNALS));
 
 export const fractionSchema = z
   .object({
@@ -137,7 +139,7 @@ export const scoreAnswerSchema = z
           id: z.string().nullable(),
           logit: z.number().optional().describe("For a model with one logit"),
           logits: z.array(z.number()).optional().describe("For a model with several logits"),
-          ...signalFields,
+          ...signalFields(BATCH_SIGNALS),
           estimated: z
             .boolean()
             .optional()

@@ -199,6 +199,8 @@ export function lackOfModel(readings: ReadonlySet<Reading>, model: ModelDescript
     const reason = model.gradientGraphsUnsupported;
     return `the graph ${graph}, which model ${model.name} lacks${reason === null ? "" : ` (${reason})`}`;
   }
+  if (readings.has("history"))
+    return "the logits of several checkpoints, which only a dataset keeps: weigh the dataset by it";
   const lacksTrees = readings.has("learned") && model.learned === null;
   return lacksTrees ? `a learned model, which model ${model.name} lacks (learned.onnx)` : null;
 }

@@ -25,6 +25,8 @@ export interface Environment {
   readonly samples: Table;
   /** Incarnation, column and chunk → weights by sample number. Column 0 has the bits of deleted numbers. */
   readonly columns: Table;
+  /** Incarnation and sample number → history. */
+  readonly histories: Table;
   /** Incarnations of deleted datasets whose samples have not all been removed yet. */
   readonly doomed: Table;
   /** Name → direction and the file of its vector. Each write gives the entry a new version. */
@@ -103,6 +105,7 @@ export async function openEnvironment(
     shapes: table("shapes"),
     samples: table("samples"),
     columns: table("columns"),
+    histories: table("histories"),
     doomed: table("doomed"),
     directions: table("directions", true),
     outputs: [table("outputs0"), table("outputs1")],

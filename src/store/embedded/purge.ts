@@ -26,11 +26,12 @@ export interface Purge {
 export function startPurge(
   {
     samples,
+    histories,
     shapes,
     columns,
     doomed,
     batch,
-  }: Pick<Environment, "samples" | "shapes" | "columns" | "doomed" | "batch">,
+  }: Pick<Environment, "samples" | "histories" | "shapes" | "columns" | "doomed" | "batch">,
   sweep: () => Promise<void>,
 ): Purge {
   let stopping = false;
@@ -40,7 +41,7 @@ export function startPurge(
 
   async function purge(): Promise<void> {
     for (const incarnation of [...doomed.getKeys()]) {
-      for (const table of [samples, columns, shapes]) {
+      for (const table of [samples, histories, columns, shapes]) {
         while (!stopping) {
           const keys = [...table.getKeys({ start: incarnation, end: after(incarnation), limit: CHUNK })];
           if (keys.length === 0) break;
