@@ -25,6 +25,7 @@ import { directionRoutes } from "./routes/directions.js";
 import { healthRoutes } from "./routes/health.js";
 import { jobRoutes } from "./routes/jobs.js";
 import { modelRoutes } from "./routes/models.js";
+import { observationRoutes } from "./routes/observations.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
 import { weightRoutes } from "./routes/weights.js";
@@ -77,6 +78,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));
   await app.register(datasetRoutes({ store }));
   await app.register(sampleRoutes({ rankers, store }, limits));
+  await app.register(observationRoutes({ store }, limits));
   await app.register(weightRoutes({ rankers, store, jobs }));
   await app.register(jobRoutes(jobs));
   await app.register(directionRoutes({ rankers, store }, limits));

@@ -5,11 +5,16 @@ import type { SignalName } from "../importance/types.js";
 import type { Weighting } from "../importance/weights.js";
 import type { EstimatedNorms } from "../scoring/batch/estimated-norms.js";
 import { EXTRAS_PREFIX } from "../scoring/datasets/keep.js";
-import type { LookUp, RememberedSample } from "../scoring/datasets/remembered.js";
+import type { LookUp, RememberedHistory, RememberedSample } from "../scoring/datasets/remembered.js";
 import type { DatasetWeighting } from "../scoring/datasets/weigh-dataset.js";
 import type { KnownDirection } from "../scoring/directions/known.js";
 import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
-import type { datasetSummarySchema, snapshotSchema, weighAnswerSchema } from "./schemas/dataset.js";
+import type {
+  datasetSummarySchema,
+  historySchema,
+  snapshotSchema,
+  weighAnswerSchema,
+} from "./schemas/dataset.js";
 import type { diagnosticsSchema } from "./schemas/diagnostics.js";
 import type { directionSchema } from "./schemas/direction.js";
 import type { fractionSchema } from "./schemas/score.js";
@@ -89,7 +94,16 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
 /** A remembered sample's id, weight, signals and extras. */
 export function renderRemembered({ id, record, weight, stale }: RememberedSample) {
   const { signals, extras } = splitExtras(record.signals);
-  return { id, weight, ...signals, extras, stale };
+  return { id, weight, ...signals, extras, stale, observed: record.observed };
+}
+
+export function renderHistory(history: RememberedHistory | null): z.infer<typeof historySchema> | null {
+  if (history === null) return null;
+  const { checkpoints, merged } = history;
+  return {
+    checkpoints: checkpoints.map(({ name, step, logits }) => ({ name, step, logits: [...logits] })),
+    merged: merged && { checkpoints: merged.checkpoints, through: { ...merged.through } },
+  };
 }
 
 /** Signals and extras of a record, each by its own name. */
@@ -113,7 +127,7 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
   return ids.map((id, index) => {
     const kind = shapeOf[index] as number;
     if (kind === -1) return null;
-    const { signals: names } = shapes[kind] as SampleShape;
+    const { signals: names, observed } = shapes[kind] as SampleShape;
     const weight = weights[index] as number;
     const result: RenderedSample = { id, weight: Number.isNaN(weight) ? null : weight };
     const row = index * signalsMax;
@@ -122,7 +136,8 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
       if (!name.startsWith(EXTRAS_PREFIX)) result[name as SignalName] = signals[row + s] as number;
     }
     result.stale = staleShapes[kind] as boolean;
-    return result as Required<Pick<RenderedSample, "stale">> & RenderedSample;
+    result.observed = observed;
+    return result as Required<Pick<RenderedSample, "stale" | "observed">> & RenderedSample;
   });
 }
 
@@ -131,6 +146,7 @@ interface RenderedSample extends Partial<Record<SignalName, number>> {
   id: string;
   weight: number | null;
   stale?: boolean;
+  observed?: SampleShape["observed"];
 }
 
 /** A direction without its entries. */

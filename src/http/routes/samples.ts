@@ -6,7 +6,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import type { DatasetSummary } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { renderLookUp, renderRemembered, renderTime } from "../render.js";
+import { renderHistory, renderLookUp, renderRemembered, renderTime } from "../render.js";
 import {
   datasetParamsSchema,
   lookUpAnswerSchema,
@@ -83,6 +83,9 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
           source: record.source,
           loss_name: record.loss,
           model: record.model,
+          earlier: Object.fromEntries(record.earlier),
+          text_digest: record.textDigest === null ? null : record.textDigest.toString("hex"),
+          history: renderHistory(sample.history),
           scored_at: renderTime(record.scoredAtMs),
         };
       },

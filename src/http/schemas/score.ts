@@ -4,7 +4,12 @@ import { PRECISIONS } from "../../ranker/port.js";
 import { CORRELATED_MIN } from "../../scoring/batch/estimated-norms.js";
 import { DRAWN_MIN } from "../../scoring/batch/fraction-outputs.js";
 import type { Limits } from "../../scoring/requests/limits.js";
-import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/requests/names.js";
+import {
+  checkpointSchema,
+  datasetSchema,
+  directionNameSchema,
+  modelNameSchema,
+} from "../../scoring/requests/names.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
 import { diagnosticsSchema } from "./diagnostics.js";
@@ -21,6 +26,11 @@ export function scoreBodySchema(limits: Limits) {
     .strictObject({
       model: modelNameSchema.optional(),
       dataset: datasetSchema.optional(),
+      checkpoint: checkpointSchema
+        .optional()
+        .describe(
+          "The checkpoint of the training that the model is. The dataset keeps the samples' logits by checkpoint, and has the signals `mean_confidence`, `variability`, `aum` and `forgetting` from them.",
+        ),
       signals: z
         .array(z.enum(BATCH_SIGNALS))
         .max(BATCH_SIGNALS.length)
@@ -83,6 +93,13 @@ export function scoreBodySchema(limits: Limits) {
           code: "custom",
           message: "needs exact_fraction: send both, or leave it out",
           path: ["seed"],
+          input: value,
+        });
+      if (value.checkpoint !== undefined && value.dataset === undefined)
+        issues.push({
+          code: "custom",
+          message: "needs dataset, which keeps the logits by checkpoint: send both, or leave it out",
+          path: ["checkpoint"],
           input: value,
         });
     });

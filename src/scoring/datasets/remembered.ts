@@ -1,13 +1,32 @@
 import { AssayError } from "../../errors.js";
 import { modelId, type Rankers } from "../../ranker/port.js";
-import type { DatasetStore, DatasetSummary, LookedUp, StoredSample, SummaryStore } from "../../store/port.js";
+import type {
+  DatasetStore,
+  DatasetSummary,
+  FoundHistories,
+  LookedUp,
+  SampleShape,
+  StoredSample,
+  SummaryStore,
+  TrainingCheckpoint,
+} from "../../store/port.js";
 import type { Ports } from "../ports.js";
+import { logitsAt } from "./keep.js";
 
 /** One sample as the dataset remembers it. */
 export interface RememberedSample extends StoredSample {
   readonly id: string;
   /** True if the sample was scored by a version of its model that is not served now, or by a model that no longer exists. */
   readonly stale: boolean;
+  readonly history: RememberedHistory | null;
+}
+
+/** The logits of a sample by checkpoint. */
+export interface RememberedHistory {
+  /** In the order of their steps. */
+  readonly checkpoints: readonly (TrainingCheckpoint & { readonly logits: readonly number[] })[];
+  /** The checkpoints before these, of which only sums are kept. */
+  readonly merged: { readonly checkpoints: number; readonly through: TrainingCheckpoint } | null;
 }
 
 /** Many samples' weights and signals, in columns. */
@@ -25,7 +44,7 @@ export async function lookUpSamples(
   const found = await store.lookUp(dataset, ids);
   if (found === null) throw datasetNotFound(dataset);
   const isStale = staleness(rankers);
-  return { ...found, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
+  return { ...found, staleShapes: found.shapes.map(isStale) };
 }
 
 /** One sample. Throws `dataset_not_found` or `sample_not_found`. */
@@ -37,8 +56,24 @@ export async function readSample(
   const summary = await readDataset(store, dataset);
   const [found] = await store.readSamples(dataset, [id]);
   if (found === null || found === undefined) throw sampleNotFound(dataset, id);
-  const stale = staleness(rankers)(found.record.model);
-  return { dataset: summary, sample: { ...found, id, stale } };
+  const history = rememberedHistory(await store.readHistories(dataset, [id]));
+  const stale = staleness(rankers)(found.record);
+  return { dataset: summary, sample: { ...found, id, stale, history } };
+}
+
+function rememberedHistory(found: FoundHistories | null): RememberedHistory | null {
+  const history = found?.histories[0] ?? null;
+  if (found === null || history === null) return null;
+  const { classes, checkpoints, logits, merged } = history;
+  const checkpointOf = (number: number): TrainingCheckpoint =>
+    found.checkpoints[number] as TrainingCheckpoint;
+  return {
+    checkpoints: checkpoints.map((number, index) => ({
+      ...checkpointOf(number),
+      logits: [...logitsAt(logits, index, classes)],
+    })),
+    merged: merged && { checkpoints: merged.count, through: checkpointOf(merged.through) },
+  };
 }
 
 /** Deletes one sample. Throws `dataset_not_found` or `sample_not_found`. */
@@ -62,10 +97,13 @@ export async function deleteDataset(store: SummaryStore, dataset: string): Promi
   }
 }
 
-/** A function that tells whether a remembered `name@version` is not served. It compares with the models that are served now. */
-export function staleness(rankers: Rankers): (model: string) => boolean {
+/**
+ * A function that tells whether the model that scored a sample is not served. It compares with the models that are served now.
+ * Outputs that a trainer observed are never stale, because no model of the service gave them.
+ */
+export function staleness(rankers: Rankers): (scored: Pick<SampleShape, "model" | "observed">) => boolean {
   const current = new Set(servedModels(rankers));
-  return (model) => !current.has(model);
+  return ({ model, observed }) => observed === null && !current.has(model);
 }
 
 /** The models that are served now: `name@version`. */

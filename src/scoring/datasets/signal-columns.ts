@@ -3,6 +3,8 @@ import { SIGNALS, type SignalName } from "../../importance/types.js";
 import type { SampleStore, ScannedSamples } from "../../store/port.js";
 import { type AskedSignal, readingsOf } from "../requests/checks.js";
 import { type GrowingFloats, growingFloats, growingNumbers } from "./growing.js";
+import { originOf } from "./keep.js";
+import type { ObservedMode } from "./observe.js";
 
 /** Signals of all N samples of a dataset, in the order of a scan. */
 export interface SignalColumnsOfDataset {
@@ -12,6 +14,10 @@ export interface SignalColumnsOfDataset {
   /** (N) float32 values of each signal. */
   values(signal: SignalName): Float32Array;
   readonly models: ReadonlySet<string>;
+  /** Those of `models` whose outputs Assay computed. */
+  readonly runModels: ReadonlySet<string>;
+  /** How the outputs came about: `run` by Assay, or observed by a trainer in one of its modes. */
+  readonly modes: ReadonlySet<"run" | ObservedMode>;
   readonly losses: ReadonlySet<string>;
   readonly precisions: ReadonlySet<string>;
   /** Each entry is a direction, or several that were summed; empty if no signal is measured along a direction. */
@@ -44,6 +50,8 @@ export async function readSignals(
   const numbers = growingNumbers();
   const seen: SeenShapes = {
     models: new Set(),
+    runModels: new Set(),
+    modes: new Set(),
     losses: new Set(),
     precisions: new Set(),
     directions: new Set(),
@@ -54,7 +62,7 @@ export async function readSignals(
     incarnation = chunk.incarnation;
     numbers.push(chunk.numbers);
     for (const column of columns.values()) readChunk(chunk, column);
-    noteShapes(chunk, seen, having);
+    noteShapes(chunk, [...columns.keys()], seen, having);
     onRead(numbers.length);
   }
   const samples = numbers.length;
@@ -71,6 +79,8 @@ export async function readSignals(
       return column.values.take();
     },
     models: seen.models,
+    runModels: seen.runModels,
+    modes: seen.modes,
     losses: seen.losses,
     precisions: seen.precisions,
     directions: readsDirections ? seen.directions : new Set(),
@@ -85,6 +95,8 @@ interface AskedColumn extends AskedSignal {
 
 interface SeenShapes {
   readonly models: Set<string>;
+  readonly runModels: Set<string>;
+  readonly modes: Set<"run" | ObservedMode>;
   readonly losses: Set<string>;
   readonly precisions: Set<string>;
   readonly directions: Set<string>;
@@ -108,7 +120,8 @@ function readChunk(chunk: ScannedSamples, column: AskedColumn): void {
 /** Notes what the samples' shapes say, and counts the samples that have each signal. */
 function noteShapes(
   { shapes, shapeOf }: ScannedSamples,
-  { models, losses, precisions, directions }: SeenShapes,
+  asked: readonly SignalName[],
+  { models, runModels, modes, losses, precisions, directions }: SeenShapes,
   having: Map<string, number>,
 ): void {
   const counts = new Uint32Array(shapes.length);
@@ -117,7 +130,14 @@ function noteShapes(
     const count = counts[index] as number;
     if (count === 0) continue;
     for (const name of shape.signals) having.set(name, (having.get(name) ?? 0) + count);
-    models.add(shape.model);
+    for (const name of asked) {
+      const isEarlier = shape.earlier.has(name); // only a run's signals stay when others are observed
+      const model = originOf(shape, name);
+      const mode = isEarlier ? "run" : (shape.observed ?? "run");
+      models.add(model);
+      if (mode === "run") runModels.add(model);
+      modes.add(mode);
+    }
     losses.add(shape.loss);
     if (shape.precision !== null) precisions.add(shape.precision);
     if (shape.directions.length > 0) directions.add(shape.directions.join(" + "));

@@ -77,14 +77,24 @@ function byNumber({ incarnation, numbers }: SignalColumnsOfDataset, weights: Flo
   return { incarnation, weights: column };
 }
 
+const OUTPUTS_BY_MODE = {
+  run: "computed by a model of this service",
+  train: "observed by a trainer in mode train",
+  eval: "observed by a trainer in mode eval",
+} as const;
+
 function adviceOnMixture(
-  { models, losses, precisions, directions }: SignalColumnsOfDataset,
+  { models, runModels, modes, losses, precisions, directions }: SignalColumnsOfDataset,
   served: readonly string[],
 ): string[] {
   const advice: string[] = [];
   if (models.size > 1)
     advice.push(
       `The samples were scored by ${models.size} model versions, so their signals are not comparable: ${[...models].join(", ")}.`,
+    );
+  if (modes.size > 1)
+    advice.push(
+      `Some outputs were ${[...modes].map((mode) => OUTPUTS_BY_MODE[mode]).join(", others ")}, so their signals are not comparable.`,
     );
   if (precisions.size > 1)
     advice.push(
@@ -96,7 +106,7 @@ function adviceOnMixture(
     advice.push(
       `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${[...directions].join(", ")}.`,
     );
-  const stale = [...models].filter((model) => !served.includes(model));
+  const stale = [...runModels].filter((model) => !served.includes(model));
   if (stale.length > 0)
     advice.push(
       `Some samples were scored by a model version that is no longer served (${stale.join(", ")}): score them again.`,

@@ -105,7 +105,9 @@ export function openWriting(
 }
 
 function hasCheckpoint({ checkpoints }: KnownCheckpoints, wanted: TrainingCheckpoint | null): boolean {
-  return wanted === null || checkpoints.some(({ name, step }) => name === wanted.name && step === wanted.step);
+  return (
+    wanted === null || checkpoints.some(({ name, step }) => name === wanted.name && step === wanted.step)
+  );
 }
 
 interface PackedSamples {
