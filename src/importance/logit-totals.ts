@@ -16,47 +16,44 @@ export interface LogitTotals {
    * (K, 3) Σp, Σp² and Σ margin of each class, where the margin is the class's logit minus the largest other. For one logit z the
    * row is that of class 1, whose p is sigmoid(z) and whose margin is z.
    */
-  readonly sums: Float64Array;
+  readonly sums: readonly number[];
   /**
    * (C) How often the predicted class was c at one checkpoint and another at the next; C = max(2, K). For one logit they are the
    * crossings of p = 0.5 upwards (class 0) and downwards (class 1).
    */
-  readonly left: Uint32Array;
+  readonly left: readonly number[];
   /** The class that the last checkpoint predicted: that of the largest logit; for one logit 1 if z > 0, or else 0. */
   readonly predicted: number;
 }
 
-/** The totals with the logits of the next checkpoint. @param logits (K) */
-export function addLogits(totals: LogitTotals | null, logits: ArrayLike<number>): LogitTotals {
-  const classes = logits.length;
-  const { count, sums, left, predicted } = totals ?? emptyTotals(classes);
-  const added = Float64Array.from(sums);
-  const predictedNow = classes === 1 ? addOne(added, logits[0] as number) : addMany(added, logits);
-  if (count === 0 || predictedNow === predicted)
-    return { classes, count: count + 1, sums: added, left, predicted: predictedNow };
-  const leftNow = Uint32Array.from(left);
-  leftNow[predicted] = (leftNow[predicted] as number) + 1;
-  return { classes, count: count + 1, sums: added, left: leftNow, predicted: predictedNow };
-}
-
-function emptyTotals(classes: number): LogitTotals {
-  return {
-    classes,
-    count: 0,
-    sums: new Float64Array(SUMS * classes),
-    left: new Uint32Array(Math.max(2, classes)),
-    predicted: 0,
-  };
+/** The totals with the logits of the next checkpoints. @param logits (C, K) in the order of the checkpoints */
+export function addLogits(
+  totals: LogitTotals | null,
+  logits: readonly number[],
+  classes = logits.length,
+): LogitTotals {
+  let count = totals?.count ?? 0;
+  let predicted = totals?.predicted ?? 0;
+  const sums = totals === null ? new Array<number>(SUMS * classes).fill(0) : totals.sums.slice();
+  const left = totals === null ? new Array<number>(Math.max(2, classes)).fill(0) : totals.left.slice();
+  for (let at = 0; at < logits.length; at += classes) {
+    const next =
+      classes === 1 ? addOne(sums, logits[at] as number) : addMany(sums, logits.slice(at, at + classes));
+    if (count > 0 && next !== predicted) left[predicted] = (left[predicted] as number) + 1;
+    predicted = next;
+    count++;
+  }
+  return { classes, count, sums, left, predicted };
 }
 
 /** Adds one logit; returns the predicted class. */
-function addOne(sums: Float64Array, z: number): number {
+function addOne(sums: number[], z: number): number {
   const p = 1 / (1 + Math.exp(-z));
   addRow(sums, 0, p, z);
   return z > 0 ? 1 : 0;
 }
 
-function addMany(sums: Float64Array, logits: ArrayLike<number>): number {
+function addMany(sums: number[], logits: ArrayLike<number>): number {
   const { probabilities } = distributionOf(logits);
   let top = 0;
   let second = Number.NEGATIVE_INFINITY;
@@ -72,7 +69,7 @@ function addMany(sums: Float64Array, logits: ArrayLike<number>): number {
   return top;
 }
 
-function addRow(sums: Float64Array, k: number, p: number, margin: number): void {
+function addRow(sums: number[], k: number, p: number, margin: number): void {
   const at = SUMS * k;
   sums[at] = (sums[at] as number) + p;
   sums[at + 1] = (sums[at + 1] as number) + p * p;

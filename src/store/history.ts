@@ -44,7 +44,7 @@ export function placeCheckpoint(
 export interface WrittenSample {
   readonly record: SampleRecord;
   /** (K) What the writing's checkpoint gave to it. */
-  readonly logits: Float32Array | undefined;
+  readonly logits: readonly number[] | undefined;
   /** What the dataset has of it; null if it is new. */
   readonly old: { readonly record: SampleRecord; readonly history: SampleHistory | null } | null;
 }
@@ -83,7 +83,7 @@ function isOtherText(old: SampleRecord, fresh: SampleRecord): boolean {
 function withLogits(
   known: SampleHistory | null,
   number: number,
-  exact: Float32Array,
+  exact: readonly number[],
   all: readonly TrainingCheckpoint[],
   rules: HistoryRules,
 ): SampleHistory | null {
@@ -97,21 +97,24 @@ function withLogits(
   const step = stepOf(number);
   if (merged !== null && step <= stepOf(merged.through)) return null;
   const place = checkpoints.indexOf(number);
-  if (place >= 0) {
-    const replaced = Float32Array.from(known.logits);
-    replaced.set(logits, place * classes);
-    return { ...known, logits: replaced };
-  }
+  if (place >= 0) return { ...known, logits: spliced(known.logits, place * classes, classes, logits) };
   let at = checkpoints.length;
   while (at > 0 && stepOf(checkpoints[at - 1] as number) > step) at--;
-  const inserted = new Float32Array(known.logits.length + classes);
-  inserted.set(known.logits.subarray(0, at * classes));
-  inserted.set(logits, at * classes);
-  inserted.set(known.logits.subarray(at * classes), (at + 1) * classes);
-  return mergeOldest(
-    { ...known, checkpoints: checkpoints.toSpliced(at, 0, number), logits: inserted },
-    rules,
-  );
+  const inserted = spliced(known.logits, at * classes, 0, logits);
+  const numbers = spliced(checkpoints, at, 0, [number]);
+  return mergeOldest({ classes, checkpoints: numbers, logits: inserted, merged }, rules);
+}
+
+/** A copy with `added` in place of `removed` numbers from `at` on. */
+function spliced(
+  numbers: readonly number[],
+  at: number,
+  removed: number,
+  added: readonly number[],
+): number[] {
+  const copy = numbers.slice();
+  copy.splice(at, removed, ...added);
+  return copy;
 }
 
 function mergeOldest(history: SampleHistory, { merge }: HistoryRules): SampleHistory {
@@ -121,7 +124,7 @@ function mergeOldest(history: SampleHistory, { merge }: HistoryRules): SampleHis
   return {
     classes,
     checkpoints: checkpoints.slice(1),
-    logits: logits.subarray(classes),
-    merged: { ...merge(merged, logits.subarray(0, classes)), through },
+    logits: logits.slice(classes),
+    merged: { ...merge(merged, logits.slice(0, classes)), through },
   };
 }

@@ -45,6 +45,42 @@ export interface SampleRecord extends Omit<SampleShape, "signals"> {
   readonly scoredAtMs: number;
 }
 
+/**
+ * Signals by name, as a map over two lists. Many rows share one list of names. A `Map` for each of a batch's samples takes longer to
+ * make than all else that a writing does.
+ */
+export class SignalRow implements ReadonlyMap<string, number> {
+  /** @param numbers in the order of the names, which are unique */
+  constructor(
+    readonly names: readonly string[],
+    readonly numbers: readonly number[],
+  ) {}
+  get size(): number {
+    return this.names.length;
+  }
+  get(name: string): number | undefined {
+    return this.numbers[this.names.indexOf(name)];
+  }
+  has(name: string): boolean {
+    return this.names.includes(name);
+  }
+  keys() {
+    return this.names.values();
+  }
+  values() {
+    return this.numbers.values();
+  }
+  *entries(): Generator<[string, number], undefined> {
+    for (const [index, name] of this.names.entries()) yield [name, this.numbers[index] as number];
+  }
+  [Symbol.iterator]() {
+    return this.entries();
+  }
+  forEach(each: (value: number, name: string, map: ReadonlyMap<string, number>) => void): void {
+    for (const [name, value] of this) each(value, name, this);
+  }
+}
+
 /** A sample in the store. */
 export interface StoredSample {
   readonly record: SampleRecord;
@@ -204,7 +240,7 @@ export interface ScannedSamples {
 export interface SampleEntry {
   readonly id: string;
   readonly record: SampleRecord;
-  readonly logits?: Float32Array;
+  readonly logits?: readonly number[];
 }
 
 /** The samples of datasets, by id. */
@@ -253,8 +289,8 @@ export const CHECKPOINTS_KEPT = 16;
 export interface MergedLogits {
   readonly classes: number; // K
   readonly count: number;
-  readonly sums: Float64Array; // (K, 3)
-  readonly left: Uint32Array; // (max(2, K))
+  readonly sums: readonly number[]; // (K, 3)
+  readonly left: readonly number[]; // (max(2, K))
   readonly predicted: number;
 }
 
@@ -264,7 +300,7 @@ export interface SampleHistory {
   /** (C) Places in the dataset's list of checkpoints, in the order of their steps; at most `CHECKPOINTS_KEPT`. */
   readonly checkpoints: readonly number[];
   /** (C, K) as float16 holds them. */
-  readonly logits: Float32Array;
+  readonly logits: readonly number[];
   /** The checkpoints before these, up to `through`; null if there are none. */
   readonly merged: (MergedLogits & { readonly through: number }) | null;
 }
@@ -274,7 +310,7 @@ export interface HistoryRules {
   /** The checkpoint that gave the entries' logits; null if the writing adds none. */
   readonly checkpoint: TrainingCheckpoint | null;
   /** Adds the logits (K) of the next checkpoint to the sums; null if they are the first. */
-  readonly merge: (merged: MergedLogits | null, logits: Float32Array) => MergedLogits;
+  readonly merge: (merged: MergedLogits | null, logits: readonly number[]) => MergedLogits;
   /** The record, with the signals of its history under its label. It is called for every sample with a history. */
   readonly withSignals: (record: SampleRecord, history: SampleHistory) => SampleRecord;
 }

@@ -235,7 +235,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       const entries = Array.from({ length: 300 }, (_, index) => ({
         id: `s${index}`,
         record: sample(),
-        logits: Float32Array.of(index),
+        logits: [index],
       }));
       const history = historyRules({ name: "epoch-1", step: 1 });
       await store.writeSamples("d", entries, undefined, history);

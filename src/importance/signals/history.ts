@@ -7,8 +7,8 @@ import { NON_NEGATIVE, OF_ANY_LABEL, OF_PROBABILITIES, SIGNED, type Signal } fro
 interface HistorySignal extends Signal {
   /** One batch does not give it. */
   readonly formula: null;
-  /** It returns null if the sample lacks the label that the signal needs. */
-  readonly ofHistory: (totals: LogitTotals, label: Exclude<Label, null>) => number | null;
+  /** @param label one that the signal takes */
+  readonly ofHistory: (totals: LogitTotals, label: Exclude<Label, null>) => number;
 }
 
 const OF_HISTORY = { reads: ["history"], losses: OF_PROBABILITIES, formula: null } as const;
@@ -28,38 +28,40 @@ export const HISTORY_SIGNALS = {
   forgetting: { ...OF_HARD_LABEL, ...NON_NEGATIVE, ...OF_HISTORY, ofHistory: forgettingEvents },
 } as const satisfies Record<(typeof HISTORY_SIGNAL_NAMES)[number], HistorySignal>;
 
+/** The signals that a label allows. Samples share these lists. */
+const NAMES = {
+  hard: HISTORY_SIGNAL_NAMES,
+  softOfOneLogit: HISTORY_SIGNAL_NAMES.filter((name) => HISTORY_SIGNALS[name].labelOfOneLogit === "any"),
+  softOfManyLogits: HISTORY_SIGNAL_NAMES.filter((name) => HISTORY_SIGNALS[name].labelOfManyLogits === "any"),
+};
+
 /** What a dataset keeps of a sample's logits: the newest by checkpoint, and the totals of the older ones. */
 export interface LogitHistory {
   readonly classes: number; // K
   /** (C, K) in the order of the checkpoints' steps. */
-  readonly logits: Float32Array;
+  readonly logits: readonly number[];
   /** Null if no checkpoint is older than these. */
   readonly merged: LogitTotals | null;
 }
 
-/**
- * The signals of a sample's history that its label allows. There are none without a label, under a loss whose logits give no
- * probabilities, and for a label that does not suit the number of logits.
- */
-export function historySignals(history: LogitHistory, label: Label, loss: LossName): [SignalName, number][] {
-  const { classes } = history;
-  if (label === null || !OF_PROBABILITIES.includes(loss) || labelFault(label, loss, classes) !== null)
-    return [];
-  const totals = totalsOf(history);
-  const signals: [SignalName, number][] = [];
-  if (totals === null) return signals;
-  for (const name of HISTORY_SIGNAL_NAMES) {
-    const value = HISTORY_SIGNALS[name].ofHistory(totals, label);
-    if (value !== null) signals.push([name, value]);
-  }
-  return signals;
+/** Signals of one sample, with their names in the same order. */
+export interface NamedSignals {
+  readonly names: readonly SignalName[];
+  readonly values: readonly number[];
 }
 
-function totalsOf({ classes, logits, merged }: LogitHistory): LogitTotals | null {
-  let totals = merged;
-  for (let at = 0; at < logits.length; at += classes)
-    totals = addLogits(totals, logits.subarray(at, at + classes));
-  return totals;
+/**
+ * The signals of a sample's history that its label allows. Null without a label, under a loss whose logits give no probabilities,
+ * and for a label that does not suit the number of logits.
+ */
+export function historySignals(history: LogitHistory, label: Label, loss: LossName): NamedSignals | null {
+  const { classes, logits, merged } = history;
+  if (label === null || !OF_PROBABILITIES.includes(loss) || labelFault(label, loss, classes) !== null)
+    return null;
+  const totals = addLogits(merged, logits, classes);
+  const soft = classes === 1 ? NAMES.softOfOneLogit : NAMES.softOfManyLogits;
+  const names = isHard(label, classes) ? NAMES.hard : soft;
+  return { names, values: names.map((name) => HISTORY_SIGNALS[name].ofHistory(totals, label)) };
 }
 
 /**
@@ -67,8 +69,9 @@ function totalsOf({ classes, logits, merged }: LogitHistory): LogitTotals | null
  * Cartography", arXiv:2009.10795).
  */
 function meanConfidence(totals: LogitTotals, label: Exclude<Label, null>): number {
+  if (isHard(label, totals.classes)) return classMeans(totals, label).probability;
   return targetOf(label, totals.classes).reduce(
-    (sum, y, k) => sum + (y === 0 ? 0 : y * classMeans(totals, k).probability),
+    (sum, y, k) => sum + y * classMeans(totals, k).probability,
     0,
   );
 }
@@ -78,24 +81,24 @@ function meanConfidence(totals: LogitTotals, label: Exclude<Label, null>): numbe
  * (2y − 1)p + 1 − y, whose deviation is |2y − 1| times that of p. Several logits need a hard label, because the totals have no
  * products of two classes.
  */
-function variability(totals: LogitTotals, label: Exclude<Label, null>): number | null {
+function variability(totals: LogitTotals, label: Exclude<Label, null>): number {
   if (totals.classes === 1) return Math.abs(2 * (label as number) - 1) * classMeans(totals, 1).deviation;
-  return isHard(label, totals.classes) ? classMeans(totals, label).deviation : null;
+  return classMeans(totals, label as number).deviation;
 }
 
 /**
  * Area under the margin: the mean over the checkpoints of the label's logit minus the largest other (Pleiss et al. 2020,
- * arXiv:2001.10528). For one logit the margin is (2y − 1)z, as that of the signal `margin`.
+ * arXiv:2001.10528). For one logit the margin is (2y − 1)z, as that of the signal `margin`. It needs a hard label.
  */
-function areaUnderMargin(totals: LogitTotals, label: Exclude<Label, null>): number | null {
-  return isHard(label, totals.classes) ? classMeans(totals, label).margin : null;
+function areaUnderMargin(totals: LogitTotals, label: Exclude<Label, null>): number {
+  return classMeans(totals, label as number).margin;
 }
 
 /**
  * Number of forgetting events: the label's class was predicted at one checkpoint and another at the next (Toneva et al. 2019,
  * arXiv:1812.05159). The paper counts a sample that was never right as forgotten infinitely often; here it has 0, and its mean
- * confidence tells it apart.
+ * confidence tells it apart. It needs a hard label.
  */
-function forgettingEvents(totals: LogitTotals, label: Exclude<Label, null>): number | null {
-  return isHard(label, totals.classes) ? (totals.left[label] as number) : null;
+function forgettingEvents(totals: LogitTotals, label: Exclude<Label, null>): number {
+  return totals.left[label as number] as number;
 }

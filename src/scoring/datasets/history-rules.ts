@@ -1,7 +1,13 @@
 import { addLogits } from "../../importance/logit-totals.js";
-import { historySignals } from "../../importance/signals/history.js";
+import { historySignals, type NamedSignals } from "../../importance/signals/history.js";
 import type { LossName } from "../../importance/types.js";
-import type { HistoryRules, SampleHistory, SampleRecord, TrainingCheckpoint } from "../../store/port.js";
+import {
+  type HistoryRules,
+  type SampleHistory,
+  type SampleRecord,
+  SignalRow,
+  type TrainingCheckpoint,
+} from "../../store/port.js";
 
 /**
  * How a writing of samples keeps their histories: it adds the logits of the checkpoint, and computes the signals of the history
@@ -14,9 +20,24 @@ export function historyRules(checkpoint: TrainingCheckpoint | null): HistoryRule
 }
 
 function withSignals(record: SampleRecord, history: SampleHistory): SampleRecord {
-  const ofHistory = historySignals(history, record.label, record.loss as LossName);
-  if (ofHistory.length === 0) return record;
-  const signals = new Map(record.signals);
-  for (const [name, value] of ofHistory) signals.set(name, value);
-  return { ...record, signals };
+  const found = historySignals(history, record.label, record.loss as LossName);
+  return found === null ? record : { ...record, signals: joined(record.signals, found) };
+}
+
+/** The signals and those of the history, which they do not have yet. */
+function joined(signals: ReadonlyMap<string, number>, { names, values }: NamedSignals): SignalRow {
+  const own =
+    signals instanceof SignalRow ? signals : new SignalRow([...signals.keys()], [...signals.values()]);
+  return new SignalRow(joinedNames(own.names, names), own.numbers.concat(values));
+}
+
+/** The joined names of lists that many samples share. */
+const joinedWith = new WeakMap<readonly string[], WeakMap<readonly string[], readonly string[]>>();
+
+function joinedNames(first: readonly string[], second: readonly string[]): readonly string[] {
+  const known = joinedWith.get(first) ?? new WeakMap<readonly string[], readonly string[]>();
+  joinedWith.set(first, known);
+  const names = known.get(second) ?? [...first, ...second];
+  known.set(second, names);
+  return names;
 }

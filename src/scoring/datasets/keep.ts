@@ -67,8 +67,10 @@ export async function keepSamples(store: SampleStore & OutputsStore, batch: Kept
 }
 
 /** (K) The logits of one sample of (N, K). */
-export function logitsAt(logits: Float32Array, index: number, classes: number): Float32Array {
-  return logits.subarray(index * classes, (index + 1) * classes);
+export function logitsAt(logits: ArrayLike<number>, index: number, classes: number): number[] {
+  const own: number[] = [];
+  for (let k = 0; k < classes; k++) own.push(logits[index * classes + k] as number);
+  return own;
 }
 
 function extrasIn({ extras = {} }: Sample): [string, number][] {
@@ -181,8 +183,7 @@ function isSameList<T>(a: readonly T[], b: readonly T[]): boolean {
   return a.length === b.length && a.every((each, index) => Object.is(each, b[index]));
 }
 
-/** The extras of a record, by their names there. */
-export function extrasOf({ signals }: SampleRecord): [string, number][] {
+function extrasOf({ signals }: SampleRecord): [string, number][] {
   return [...signals].filter(([name]) => name.startsWith(EXTRAS_PREFIX));
 }
 

@@ -1,5 +1,4 @@
 import { type Fault, throwFaults } from "../../errors.js";
-import { signalsAt } from "../../importance/columns.js";
 import { computeSignals } from "../../importance/signals/compute.js";
 import { suitableLosses, suitableSignals } from "../../importance/signals/suitability.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
@@ -10,7 +9,13 @@ import {
   type SignalColumns,
   type SignalName,
 } from "../../importance/types.js";
-import type { OutputsStore, SampleRecord, SampleStore, TrainingCheckpoint } from "../../store/port.js";
+import {
+  type OutputsStore,
+  type SampleRecord,
+  type SampleStore,
+  SignalRow,
+  type TrainingCheckpoint,
+} from "../../store/port.js";
 import { groupDigests } from "../outputs/digests.js";
 import { refuseLabels, refuseRepeatedIds, refuseUngrouped } from "../requests/checks.js";
 import { historyRules } from "./history-rules.js";
@@ -71,20 +76,32 @@ export async function observeSamples(
   checkObserved(observation, samples);
   const columns = signalsOf(loss, samples);
   const digestGroup = groupDigests(await store.digestKey());
-  const scoredAtMs = Date.now();
-  const shared = { outputsKey: null, model, precision: null, loss, directions: [], observed: mode };
-  const earlier = new Map<string, string>();
+  // A record is a copy with every field in its place: adding fields to a copy takes several times as long.
+  const template: SampleRecord = {
+    outputsKey: null,
+    textDigest: null,
+    model,
+    precision: null,
+    loss,
+    directions: [],
+    source: null,
+    observed: mode,
+    earlier: new Map(),
+    label: null,
+    group: null,
+    signals: new Map(),
+    scoredAtMs: Date.now(),
+  };
+  const signalsAt = signalRows(columns);
   const entries = ids.map((id, index) => {
     const group = groups[index] ?? null;
     const record: SampleRecord = {
-      ...shared,
-      earlier,
+      ...template,
       textDigest: textDigests[index] ?? null,
       source: sources[index] ?? null,
       label: labels[index] ?? null,
       group: group === null ? null : digestGroup(group),
-      signals: signalsAt(columns, index),
-      scoredAtMs,
+      signals: signalsAt(index),
     };
     return { id, record, logits: logitsAt(logits, index, classes) };
   });
@@ -136,3 +153,22 @@ function signalsOf(
 
 /** The one signal that reads ‖h‖. */
 const NORM_SIGNAL: SignalName = "grad_norm_last";
+
+/** A function that gives each sample the signals that its label allows. Samples with the same signals share their names. */
+function signalRows(columns: SignalColumns): (index: number) => SignalRow {
+  const all = [...columns];
+  const namesByLack = new Map<number, readonly string[]>();
+  return (index) => {
+    const numbers: number[] = [];
+    let lack = 0;
+    for (let place = 0; place < all.length; place++) {
+      const value = all[place]?.[1][index];
+      if (typeof value === "number") numbers.push(value);
+      else lack |= 1 << place;
+    }
+    const names =
+      namesByLack.get(lack) ?? all.filter((_, place) => (lack & (1 << place)) === 0).map(([name]) => name);
+    namesByLack.set(lack, names);
+    return new SignalRow(names, numbers);
+  };
+}

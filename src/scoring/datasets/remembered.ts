@@ -70,7 +70,7 @@ function rememberedHistory(found: FoundHistories | null): RememberedHistory | nu
   return {
     checkpoints: checkpoints.map((number, index) => ({
       ...checkpointOf(number),
-      logits: [...logitsAt(logits, index, classes)],
+      logits: logitsAt(logits, index, classes),
     })),
     merged: merged && { checkpoints: merged.count, through: checkpointOf(merged.through) },
   };

@@ -1,4 +1,4 @@
-import type { MergedLogits, SampleHistory } from "../port.js";
+import type { SampleHistory } from "../port.js";
 import { corrupt, finish, type Reading, readVarint, take, varintLength, writeVarint } from "./bytes.js";
 import { fromFloat16, toFloat16 } from "./float16.js";
 
@@ -19,18 +19,15 @@ const HAS_MERGED = 0x1;
  * A checkpoint of one logit therefore takes 3 bytes, also beyond the 64th checkpoint of a dataset.
  */
 export function encodeHistory({ classes, checkpoints, logits, merged }: SampleHistory): Buffer {
-  const steps = differences(checkpoints);
-  const length =
-    1 +
-    varintLength(classes) +
-    (merged === null ? 0 : mergedBytes(merged)) +
-    steps.reduce((bytes, step) => bytes + varintLength(step), 2 * logits.length);
+  let length = 1 + varintLength(classes) + (merged === null ? 0 : mergedBytes(merged)) + 2 * logits.length;
+  for (let index = 0; index < checkpoints.length; index++)
+    length += varintLength(difference(checkpoints, index));
   const bytes = Buffer.allocUnsafe(length);
   bytes[0] = (LAYOUT << 4) | (merged === null ? 0 : HAS_MERGED);
   let at = writeVarint(bytes, classes, 1);
   if (merged !== null) at = writeMerged(bytes, merged, at);
-  for (const [index, step] of steps.entries()) {
-    at = writeVarint(bytes, step, at);
+  for (let index = 0; index < checkpoints.length; index++) {
+    at = writeVarint(bytes, difference(checkpoints, index), at);
     for (let k = 0; k < classes; k++)
       at = bytes.writeUInt16LE(toFloat16(logits[index * classes + k] as number), at);
   }
@@ -55,16 +52,13 @@ export function decodeHistory(bytes: Buffer, start = 0, end = bytes.length): Sam
     for (let k = 0; k < classes; k++) logits.push(fromFloat16(bytes.readUInt16LE(first + 2 * k)));
   }
   finish(reading);
-  return { classes, checkpoints, logits: Float32Array.from(logits), merged };
+  return { classes, checkpoints, logits, merged };
 }
 
-function differences(numbers: readonly number[]): number[] {
-  let last = 0;
-  return numbers.map((number) => {
-    const difference = number - last;
-    last = number;
-    return difference < 0 ? -2 * difference - 1 : 2 * difference;
-  });
+/** A number minus the number before it, zigzag. */
+function difference(numbers: readonly number[], index: number): number {
+  const change = (numbers[index] as number) - (numbers[index - 1] ?? 0);
+  return change < 0 ? -2 * change - 1 : 2 * change;
 }
 
 function unzigzag(value: number): number {
@@ -93,10 +87,10 @@ function readMerged(reading: Reading, classes: number): Merged {
   const through = readVarint(reading);
   const count = readVarint(reading);
   const predicted = readVarint(reading);
-  const left = Uint32Array.from({ length: Math.max(2, classes) }, () => readVarint(reading));
-  const sums: MergedLogits["sums"] = new Float64Array(3 * classes);
-  const first = take(reading, 8 * sums.length);
-  for (let index = 0; index < sums.length; index++)
-    sums[index] = reading.bytes.readDoubleLE(first + 8 * index);
+  const left = Array.from({ length: Math.max(2, classes) }, () => readVarint(reading));
+  const first = take(reading, 8 * 3 * classes);
+  const sums = Array.from({ length: 3 * classes }, (_, index) =>
+    reading.bytes.readDoubleLE(first + 8 * index),
+  );
   return { through, classes, count, predicted, left, sums };
 }

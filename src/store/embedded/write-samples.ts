@@ -1,7 +1,7 @@
 import { decodeHistory, encodeHistory } from "../codec/history.js";
 import { encodeSample } from "../codec/sample.js";
 import { openShapeTexts, type Shape } from "../codec/shape.js";
-import { decodeStored, encodeStored, storedNumbers } from "../codec/stored.js";
+import { decodeRecord, encodeStored, storedNumbers } from "../codec/stored.js";
 import { recount } from "../counted-once.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint, type WrittenSample } from "../history.js";
 import type {
@@ -108,7 +108,7 @@ interface HistoryPut {
 }
 
 function recordOf(stored: Buffer, shapes: readonly Shape[]): SampleRecord {
-  return decodeStored(stored, (number) => shapes[number], null).record;
+  return decodeRecord(stored, (number) => shapes[number]);
 }
 
 function historyAt(histories: Table, key: Buffer): SampleHistory | null {

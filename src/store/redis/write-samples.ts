@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { decodeHistory, encodeHistory } from "../codec/history.js";
 import { encodeSample } from "../codec/sample.js";
 import { openShapeTexts } from "../codec/shape.js";
-import { decodeStored } from "../codec/stored.js";
+import { decodeRecord } from "../codec/stored.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint } from "../history.js";
 import type {
   HistoryRules,
@@ -95,7 +95,7 @@ export function openWriting(
           return;
         }
         const bytes = Buffer.from(stored.subarray(from, to));
-        const { record } = decodeStored(bytes, (number) => shapes[number], null);
+        const record = decodeRecord(bytes, (number) => shapes[number]);
         const storedHistory = ofIndex.get(index) ?? Buffer.alloc(0);
         const decoded = storedHistory.length === 0 ? null : decodeHistory(storedHistory);
         olds.set(id, { stored: bytes, record, storedHistory, history: decoded });

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { distributionOf } from "../../../src/importance/distribution.js";
 import { isHard, targetOf } from "../../../src/importance/labels.js";
-import { addLogits, type LogitTotals } from "../../../src/importance/logit-totals.js";
+import { addLogits } from "../../../src/importance/logit-totals.js";
 import { computeSignals } from "../../../src/importance/signals/compute.js";
 import { HISTORY_SIGNALS, historySignals } from "../../../src/importance/signals/history.js";
 import { labelNeed } from "../../../src/importance/signals/suitability.js";
@@ -22,9 +22,10 @@ function signalsOf(
   merged = 0,
 ): Partial<Record<SignalName, number>> {
   const classes = rows[0]?.length ?? 1;
-  const totals = rows.slice(0, merged).reduce<LogitTotals | null>(addLogits, null);
-  const logits = Float32Array.from(rows.slice(merged).flat());
-  return Object.fromEntries(historySignals({ classes, logits, merged: totals }, label, lossOf(classes)));
+  const totals = merged === 0 ? null : addLogits(null, rows.slice(0, merged).flat(), classes);
+  const logits = rows.slice(merged).flat();
+  const found = historySignals({ classes, logits, merged: totals }, label, lossOf(classes));
+  return Object.fromEntries(found?.names.map((name, index) => [name, found.values[index]]) ?? []);
 }
 
 /** The same from the papers' definitions, checkpoint by checkpoint. */
@@ -118,11 +119,10 @@ describe("the signals of a history", () => {
   });
 
   test("are none where logits are no probabilities, and for a label of other logits", () => {
-    const history = { classes: 1, logits: Float32Array.of(1), merged: null };
-    expect(historySignals(history, 1, "mse")).toEqual([]);
-    expect(historySignals(history, 1, "pairwise")).toEqual([]);
-    expect(historySignals(history, [0.5, 0.5], "bce")).toEqual([]);
-    expect(historySignals(history, 7, "bce")).toEqual([]);
-    expect(historySignals({ ...history, logits: new Float32Array(0) }, 1, "bce")).toEqual([]);
+    const history = { classes: 1, logits: [1], merged: null };
+    expect(historySignals(history, 1, "mse")).toBeNull();
+    expect(historySignals(history, 1, "pairwise")).toBeNull();
+    expect(historySignals(history, [0.5, 0.5], "bce")).toBeNull();
+    expect(historySignals(history, 7, "bce")).toBeNull();
   });
 });

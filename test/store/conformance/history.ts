@@ -21,7 +21,7 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
     logits: number | readonly number[],
     record = plain(),
   ): Promise<WrittenSamples> {
-    const entry = { id, record, logits: Float32Array.from([logits].flat()) };
+    const entry = { id, record, logits: [logits].flat() };
     return store().writeSamples("d", [entry], (_, fresh) => fresh, historyRules({ name, step }));
   }
   const epoch = (step: number): [string, number] => [`epoch-${step}`, step];
@@ -98,7 +98,7 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
       message: expect.stringContaining('must be 1, with which the dataset knows the checkpoint "epoch-1"'),
     });
     const other = await open();
-    const entries = [{ id: "b", record: plain(), logits: Float32Array.of(1) }];
+    const entries = [{ id: "b", record: plain(), logits: [1] }];
     const rules = historyRules({ name: "epoch-1", step: 7 });
     await expect(other.writeSamples("d", entries, undefined, rules)).rejects.toMatchObject({
       code: "checkpoint_conflict",
@@ -147,7 +147,7 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
     const ids = Array.from({ length: 120 }, (_, index) => `s${index}`);
     await Promise.all(
       stores.map((each, index) => {
-        const entries = ids.map((id) => ({ id, record: plain(), logits: Float32Array.of(index) }));
+        const entries = ids.map((id) => ({ id, record: plain(), logits: [index] }));
         const rules = historyRules({ name: `epoch-${index}`, step: index });
         return each.writeSamples("d", entries, (_, fresh) => fresh, rules);
       }),
