@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
+import { AssayError, type ErrorCode, type Fault, faultsError, throwFaults } from "../../errors.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { splitLines } from "../../text/lines.js";
 import { bodyQuotaOf } from "./body-quota.js";
@@ -61,6 +61,17 @@ export async function* readLines(
     if (text.trim() === "") continue;
     yield { number, value: parseLine(text, number) };
   }
+}
+
+/**
+ * Refuses query parameters of a request with a JSON body, which has these fields itself. Throws `invalid_request`.
+ */
+export function refuseQuery(query: object): void {
+  const message = "belongs in the JSON body: query parameters are only for JSON lines";
+  throwFaults(
+    "invalid_request",
+    Object.keys(query).map((path) => ({ path, message })),
+  );
 }
 
 /** The place of a line in words; `number` counts from 1. */

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
-import { AssayError, faultsError } from "../../errors.js";
+import { faultsError } from "../../errors.js";
 import { deleteDirection, listDirections, readDirection } from "../../scoring/directions/known.js";
 import { type DirectionRequest, makeDirection } from "../../scoring/directions/make.js";
 import type { Ports } from "../../scoring/ports.js";
@@ -9,6 +9,7 @@ import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { checkSchema } from "../../scoring/requests/schema-faults.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
+import { closingSignal } from "../plugins/closing.js";
 import {
   atLine,
   isLineBody,
@@ -16,6 +17,7 @@ import {
   lineAt,
   NDJSON_MEDIA_TYPE,
   readLines,
+  refuseQuery,
   takeLineBodies,
 } from "../plugins/ndjson.js";
 import { answerInLines } from "../plugins/progress-lines.js";
@@ -101,11 +103,7 @@ export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyn
 function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
     takeLineBodies(app);
-    const closing = new AbortController();
-    app.addHook("preClose", async () => {
-      const detail = "The service is shutting down: send the samples again";
-      closing.abort(new AssayError("shutting_down", { detail }));
-    });
+    const closing = closingSignal(app);
     app.put(
       "/v1/directions/:direction",
       {
@@ -152,8 +150,7 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
           return renderDirection(await makeDirection(ports, { name, ...rest }, located, watch, limits));
         }
         const asked = { name, ...requireKind(request.query) };
-        // A stream may last hours, so the service does not wait for it when it closes.
-        const signal = AbortSignal.any([caller.signal, closing.signal]);
+        const signal = AbortSignal.any([caller.signal, closing]);
         return answerInLines(request, reply, async (onProgress) => {
           const samples = samplesOf(body, limits, signal);
           const watch = {
@@ -186,17 +183,6 @@ function requireKind({ kind, ...rest }: Query): Omit<DirectionRequest, "name"> {
   if (kind !== undefined) return { kind, ...rest };
   const message = "is required as a query parameter with JSON lines";
   throw faultsError("invalid_request", [{ path: "kind", message }]);
-}
-
-/** A JSON body has these fields itself, so the query must not repeat them. */
-function refuseQuery(query: Query): void {
-  const names = Object.keys(query);
-  if (names.length === 0) return;
-  const message = "belongs in the JSON body: query parameters are only for JSON lines";
-  throw faultsError(
-    "invalid_request",
-    names.map((path) => ({ path, message })),
-  );
 }
 
 type Query = z.infer<typeof directionQuerySchema>;

@@ -18,6 +18,7 @@ import { placesOf, sampleBatches } from "../../scoring/requests/sample-batches.j
 import { checkSchema } from "../../scoring/requests/schema-faults.js";
 import type { Store } from "../../store/port.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
+import { closingSignal } from "../plugins/closing.js";
 import {
   atLine,
   isLineBody,
@@ -25,6 +26,7 @@ import {
   lineAt,
   NDJSON_MEDIA_TYPE,
   readLines,
+  refuseQuery,
   takeLineBodies,
 } from "../plugins/ndjson.js";
 import { answerInLines } from "../plugins/progress-lines.js";
@@ -46,6 +48,7 @@ type Query = z.infer<typeof observationQuerySchema>;
 export function observationRoutes(ports: { readonly store: Store }, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
     takeLineBodies(app);
+    const closing = closingSignal(app);
     app.post(
       "/v1/datasets/:dataset/observations",
       {
@@ -69,6 +72,7 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
               "unsuitable_label",
               "checkpoint_conflict",
               "checkpoints_full",
+              "shutting_down",
               ...BODY_PROBLEMS,
               ...STORE_PROBLEMS,
             ),
@@ -95,7 +99,7 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
           return answerOf(observation, observed);
         }
         const observation = observationOf(request.query);
-        const { signal } = callerOf(request, reply);
+        const signal = AbortSignal.any([callerOf(request, reply).signal, closing]);
         return answerInLines(request, reply, async (onProgress) => {
           const total = { samples: 0, late: 0 };
           const lines = samplesOf(body, limits, signal);
@@ -150,16 +154,5 @@ function observationOf({ model = OBSERVED_MODEL, checkpoint, step, loss, mode }:
   throw faultsError(
     "invalid_request",
     missing.map(([path]) => ({ path, message })),
-  );
-}
-
-/** A JSON body has these fields itself, so the query must not repeat them. */
-function refuseQuery(query: Query): void {
-  const names = Object.keys(query);
-  if (names.length === 0) return;
-  const message = "belongs in the JSON body: query parameters are only for JSON lines";
-  throw faultsError(
-    "invalid_request",
-    names.map((path) => ({ path, message })),
   );
 }
