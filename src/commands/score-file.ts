@@ -7,6 +7,7 @@ import { startStopwatch } from "../observe/stopwatch.js";
 import type { Caller, Precision } from "../ranker/port.js";
 import { defaultSignals } from "../scoring/batch/plan.js";
 import { checkRequest, scoreSamples } from "../scoring/batch/score.js";
+import { modelNameOf } from "../scoring/model-name.js";
 import { suitLoss } from "../scoring/requests/checks.js";
 import { sampleBatches } from "../scoring/requests/sample-batches.js";
 import type { ScoreRequest } from "../scoring/requests/score-request.js";
@@ -170,7 +171,7 @@ async function checkAll(run: Run): Promise<{ signals: ReadonlySet<SignalName>; t
 
 /** The signals that rows may have, without a look at the samples. */
 function possibleSignals({ options, weighting, ports: { rankers } }: Run): ReadonlySet<SignalName> {
-  const { model } = rankers.get(options.model ?? rankers.defaultName);
+  const { model } = rankers.get(modelNameOf(rankers, options.model));
   const either = [{ text: "", label: 0 }, { text: "" }];
   const named = options.signals ?? defaultSignals(either, suitLoss(options.loss, model), model.classes);
   const weighed = weighting === null ? [] : weighedSignals(weighting);
@@ -238,7 +239,7 @@ function weighRows(rows: readonly OutputRow[], weighting: WeightingRequest): Out
 /** Waits until the model is ready, without a time limit. Throws `model_not_ready` if it fails, or the reason of the signal. */
 async function untilReady({ options, ports: { rankers }, caller: { signal } }: Run): Promise<void> {
   signal.throwIfAborted();
-  const ranker = rankers.get(options.model ?? rankers.defaultName);
+  const ranker = rankers.get(modelNameOf(rankers, options.model));
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });

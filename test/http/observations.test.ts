@@ -2,9 +2,11 @@ import type { FastifyInstance } from "fastify";
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import { lookUpAnswerSchema, sampleAnswerSchema } from "../../src/http/schemas/dataset.js";
 import { observationAnswerSchema } from "../../src/http/schemas/observation.js";
+import type { Rankers } from "../../src/ranker/port.js";
 import type { Store } from "../../src/store/port.js";
 import { openRedisStore } from "../../src/store/redis/store.js";
 import { temporaryStore, testApp } from "../support/app.js";
+import { fakeRankers } from "../support/fake-rankers.js";
 import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 
 const D = "/v1/datasets/d";
@@ -347,5 +349,20 @@ describe("a score request with a checkpoint", () => {
     expect(status).toBe(422);
     expect(problem).toMatchObject({ code: "unsuitable_signal", faults: [{ path: "/weighting/signal" }] });
     expect(JSON.stringify(problem)).toContain("weigh the dataset by it");
+  });
+});
+
+describe("a service without a default model", () => {
+  it("is ready, takes observations and weighs them, and refuses to score", async () => {
+    const rankers: Rankers = { ...fakeRankers(), defaultName: null, describe: () => [] };
+    const app = await testApp({ rankers });
+    expect((await call(app, "GET", "/readyz")).status).toBe(200);
+    expect((await call(app, "GET", "/v1/models")).body).toMatchObject({ default: null });
+    await observe(app, [{ id: "a", label: 1, logits: 1 }]);
+    await post(app, `${D}/weights`, { weighting: { signal: "aum", scheme: "rank" } });
+    expect((await read(app)).weight).toBe(1);
+    const refused = await call(app, "POST", "/v1/score", { samples: [{ text: "x", label: 1 }] });
+    expect(refused).toMatchObject({ status: 404, body: { code: "model_not_found" } });
+    expect(JSON.stringify(refused.body)).toContain("name a model");
   });
 });

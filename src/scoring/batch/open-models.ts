@@ -1,4 +1,5 @@
 import type { Ranker, Rankers } from "../../ranker/port.js";
+import { modelNameOf } from "../model-name.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 
 /** The models of one request, kept open while it is scored. */
@@ -23,7 +24,7 @@ export function useModels<T>(
   { model, reference, trajectory = [] }: ScoreRequest,
   work: (models: OpenModels) => Promise<T>,
 ): Promise<T> {
-  const own = model ?? rankers.defaultName;
+  const own = modelNameOf(rankers, model);
   const checkpoints = trajectory.map((checkpoint) => checkpoint.model);
   const names = [own, ...(reference === undefined ? [] : [reference.model]), ...checkpoints];
   return useAll(rankers, [...new Set(names)], new Map(), (open) => {
