@@ -5,9 +5,9 @@ import { BATCH_SIGNALS, isGroupLoss, type LossName, type SignalName } from "../i
 import { weigh } from "../importance/weights.js";
 import { startStopwatch } from "../observe/stopwatch.js";
 import type { Caller, Precision } from "../ranker/port.js";
+import { modelNameOf } from "../scoring/batch/open-models.js";
 import { defaultSignals } from "../scoring/batch/plan.js";
 import { checkRequest, scoreSamples } from "../scoring/batch/score.js";
-import { modelNameOf } from "../scoring/model-name.js";
 import { suitLoss } from "../scoring/requests/checks.js";
 import { sampleBatches } from "../scoring/requests/sample-batches.js";
 import type { ScoreRequest } from "../scoring/requests/score-request.js";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { historyRules } from "../../src/scoring/datasets/history-rules.js";
+import { HISTORY_RULES } from "../../src/scoring/datasets/history-rules.js";
 import type { OutputsRecord, Store } from "../../src/store/port.js";
 import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
@@ -237,7 +237,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
         record: sample(),
         logits: [index],
       }));
-      const history = historyRules({ name: "epoch-1", step: 1 });
+      const history = { ...HISTORY_RULES, checkpoint: { name: "epoch-1", step: 1 } };
       await store.writeSamples("d", entries, undefined, history);
       expect((await admin.keys("assay:{d}:*:h:*")).length).toBe(3);
       for (let version = 1; version < 7; version++)

@@ -1,5 +1,5 @@
+import { AssayError } from "../../errors.js";
 import type { Ranker, Rankers } from "../../ranker/port.js";
-import { modelNameOf } from "../model-name.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 
 /** The models of one request, kept open while it is scored. */
@@ -49,4 +49,13 @@ function useAll<T>(
 ): Promise<T> {
   if (name === undefined) return work(open);
   return rankers.use(name, (ranker) => useAll(rankers, names, new Map([...open, [name, ranker]]), work));
+}
+
+/** The model that a request names, or the default model. Throws `model_not_found` if it names none and there is no default. */
+export function modelNameOf({ defaultName }: Rankers, asked: string | undefined): string {
+  const name = asked ?? defaultName;
+  if (name !== null) return name;
+  throw new AssayError("model_not_found", {
+    detail: "The service has no default model (ASSAY_DEFAULT_MODEL is none): name a model",
+  });
 }

@@ -1,23 +1,13 @@
 import { addLogits } from "../../importance/logit-totals.js";
 import { historySignals, type NamedSignals } from "../../importance/signals/history.js";
 import type { LossName } from "../../importance/types.js";
-import {
-  type HistoryRules,
-  type SampleHistory,
-  type SampleRecord,
-  SignalRow,
-  type TrainingCheckpoint,
-} from "../../store/port.js";
+import { type HistoryRules, type SampleHistory, type SampleRecord, SignalRow } from "../../store/port.js";
 
 /**
- * How a writing of samples keeps their histories: it adds the logits of the checkpoint, and computes the signals of the history
- * under the sample's present label and loss.
- *
- * @param checkpoint null if the writing belongs to no checkpoint
+ * How writings of samples keep their histories, whatever the checkpoint: they add its logits, and compute the signals of the
+ * history under the sample's present label and loss.
  */
-export function historyRules(checkpoint: TrainingCheckpoint | null): HistoryRules {
-  return { checkpoint, merge: addLogits, withSignals };
-}
+export const HISTORY_RULES: Omit<HistoryRules, "checkpoint"> = { merge: addLogits, withSignals };
 
 function withSignals(record: SampleRecord, history: SampleHistory): SampleRecord {
   const found = historySignals(history, record.label, record.loss as LossName);

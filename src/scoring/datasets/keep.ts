@@ -11,7 +11,7 @@ import type {
 } from "../../store/port.js";
 import { groupDigests, textDigests } from "../outputs/digests.js";
 import { type Sample, textOf } from "../requests/sample.js";
-import { historyRules } from "./history-rules.js";
+import { HISTORY_RULES } from "./history-rules.js";
 
 /** What a dataset is to remember of a scored batch: N samples with their ids, the keys of their outputs, and their signals. */
 export interface KeptBatch {
@@ -63,7 +63,7 @@ export async function keepSamples(store: SampleStore & OutputsStore, batch: Kept
     return { id: ids[index] as string, record, logits: logitsAt(batch.logits, index, classes) };
   });
   const merge = mergeRecords({ classes, hasReference: (fresh) => withReference.has(fresh) });
-  await store.writeSamples(dataset, entries, merge, historyRules(batch.checkpoint));
+  await store.writeSamples(dataset, entries, merge, { ...HISTORY_RULES, checkpoint: batch.checkpoint });
 }
 
 /** (K) The logits of one sample of (N, K). */

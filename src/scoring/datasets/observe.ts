@@ -18,7 +18,7 @@ import {
 } from "../../store/port.js";
 import { groupDigests } from "../outputs/digests.js";
 import { refuseLabels, refuseRepeatedIds, refuseUngrouped } from "../requests/checks.js";
-import { historyRules } from "./history-rules.js";
+import { HISTORY_RULES } from "./history-rules.js";
 import { logitsAt } from "./keep.js";
 import { mergeObserved } from "./merge-observed.js";
 
@@ -105,12 +105,10 @@ export async function observeSamples(
     };
     return { id, record, logits: logitsAt(logits, index, classes) };
   });
-  const { late } = await store.writeSamples(
-    dataset,
-    entries,
-    mergeObserved(classes),
-    historyRules(checkpoint),
-  );
+  const { late } = await store.writeSamples(dataset, entries, mergeObserved(classes), {
+    ...HISTORY_RULES,
+    checkpoint,
+  });
   return { samples: ids.length, late };
 }
 

@@ -3,7 +3,7 @@ import { isGroupLoss, type LossName } from "../../importance/types.js";
 import type { AccumulatedVector, Caller, ModelDescription, Rankers } from "../../ranker/port.js";
 import { modelId } from "../../ranker/port.js";
 import type { DirectionFacts, DirectionKind, DirectionStore } from "../../store/port.js";
-import { modelNameOf } from "../model-name.js";
+import { modelNameOf } from "../batch/open-models.js";
 import type { ModelPorts, Ports } from "../ports.js";
 import { suitLoss } from "../requests/checks.js";
 import type { Limits } from "../requests/limits.js";

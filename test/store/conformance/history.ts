@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { historyRules } from "../../../src/scoring/datasets/history-rules.js";
+import { HISTORY_RULES } from "../../../src/scoring/datasets/history-rules.js";
 import {
   CHECKPOINTS_KEPT,
   type SampleRecord,
@@ -22,7 +22,10 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
     record = plain(),
   ): Promise<WrittenSamples> {
     const entry = { id, record, logits: [logits].flat() };
-    return store().writeSamples("d", [entry], (_, fresh) => fresh, historyRules({ name, step }));
+    return store().writeSamples("d", [entry], (_, fresh) => fresh, {
+      ...HISTORY_RULES,
+      checkpoint: { name, step },
+    });
   }
   const epoch = (step: number): [string, number] => [`epoch-${step}`, step];
 
@@ -59,7 +62,7 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
     await write("a", epoch(1), 1);
     await write("a", epoch(2), -2);
     const relabelled = [{ id: "a", record: plain({ label: 0 }) }];
-    await store().writeSamples("d", relabelled, (_, fresh) => fresh, historyRules(null));
+    await store().writeSamples("d", relabelled, (_, fresh) => fresh, { ...HISTORY_RULES, checkpoint: null });
     expect(await signalsOf("a")).toMatchObject({ aum: 0.5, forgetting: 0 });
     expect((await historyOf("a"))?.logits).toEqual([1, -2]);
   });
@@ -99,7 +102,7 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
     });
     const other = await open();
     const entries = [{ id: "b", record: plain(), logits: [1] }];
-    const rules = historyRules({ name: "epoch-1", step: 7 });
+    const rules = { ...HISTORY_RULES, checkpoint: { name: "epoch-1", step: 7 } };
     await expect(other.writeSamples("d", entries, undefined, rules)).rejects.toMatchObject({
       code: "checkpoint_conflict",
     });
@@ -123,7 +126,7 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
   it("go when their text is replaced by one that no checkpoint has scored", async () => {
     await write("a", epoch(1), 1);
     const replaced = [{ id: "a", record: plain({ textDigest: Buffer.from("000000000001", "hex") }) }];
-    await store().writeSamples("d", replaced, (_, fresh) => fresh, historyRules(null));
+    await store().writeSamples("d", replaced, (_, fresh) => fresh, { ...HISTORY_RULES, checkpoint: null });
     expect(await historyOf("a")).toBeNull();
     expect(await signalsOf("a")).toEqual({});
   });
@@ -148,7 +151,7 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
     await Promise.all(
       stores.map((each, index) => {
         const entries = ids.map((id) => ({ id, record: plain(), logits: [index] }));
-        const rules = historyRules({ name: `epoch-${index}`, step: index });
+        const rules = { ...HISTORY_RULES, checkpoint: { name: `epoch-${index}`, step: index } };
         return each.writeSamples("d", entries, (_, fresh) => fresh, rules);
       }),
     );
