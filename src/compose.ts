@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { openStore, type StoreHooks, type StoreSettings } from "./compose-store.js";
-import type { Config } from "./config.js";
+import { type Config, NO_MODEL } from "./config.js";
 import { AssayError } from "./errors.js";
 import { openJobs } from "./jobs/in-process/jobs.js";
 import { openLooks } from "./jobs/in-process/looks.js";
@@ -41,7 +41,7 @@ export async function openPorts(config: Config): Promise<Ports> {
   });
   const rankers = await openRankers({
     modelsDirectory: config.modelsDir,
-    defaultName: config.defaultModel,
+    defaultName: config.defaultModel === NO_MODEL ? null : config.defaultModel,
     pinned: config.pinnedModels,
     weightsBytesMax: config.weightsBytesMax,
     ranker: {
@@ -75,6 +75,7 @@ export async function openPorts(config: Config): Promise<Ports> {
 /** Throws `config_invalid` with what is missing if a device that the configuration names cannot be used. */
 async function requireDevices({ device: devices }: Config, rankers: Rankers): Promise<void> {
   if (devices.every(({ device, fallback }) => fallback || device.kind === "cpu")) return;
+  if (rankers.defaultName === null) return;
   const state = await rankers.get(rankers.defaultName).settled();
   if (state.status !== "ready") {
     throw new AssayError("config_invalid", {

@@ -5,6 +5,9 @@ import { AssayError, type Fault } from "./errors.js";
 import type { DeviceChoice } from "./ranker/ranker.js";
 import { faultOfRedisUrl } from "./store/redis/location.js";
 
+/** The value of `ASSAY_DEFAULT_MODEL` for a service without a default model. */
+export const NO_MODEL = "none";
+
 const packageRoot = fileURLToPath(new URL("..", import.meta.url));
 
 /** An integer written as text. */
@@ -92,7 +95,7 @@ export const SETTINGS = {
   ASSAY_DEFAULT_MODEL: {
     type: z.string().min(1),
     preset: "default",
-    help: "Model of a request that names no model. It is loaded at the start.",
+    help: `Model of a request that names no model. It is loaded at the start. \`${NO_MODEL}\`: there is none, the service needs no model folder, and it takes observations.`,
   },
   ASSAY_PINNED_MODELS: {
     type: list,

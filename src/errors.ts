@@ -64,6 +64,8 @@ export const ERRORS = {
   sample_not_found: "The dataset has no sample with this id",
   snapshot_not_found: "The dataset keeps no snapshot of this version",
   idempotency_conflict: "The key was given to another request",
+  checkpoint_conflict: "The dataset knows the checkpoint with another step",
+  checkpoints_full: "The dataset has the most checkpoints that it may have",
   job_not_found: "No job has this id",
   direction_not_found: "No direction has this name",
   direction_stale: "The direction was made with other weights or another gradient scope",

@@ -68,6 +68,7 @@ async function listen(app: FastifyInstance, { host, port }: Config): Promise<str
 
 /** Prints how to score a first sample once the default model is ready. If the model fails, the log says why. */
 async function announceReady({ rankers }: Ports, url: string, needsKey: boolean): Promise<void> {
+  if (rankers.defaultName === null) return;
   const ranker = rankers.get(rankers.defaultName);
   if ((await ranker.settled()).status !== "ready") return;
   const key = needsKey ? ` -H "authorization: Bearer $KEY"` : "";

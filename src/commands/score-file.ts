@@ -1,10 +1,11 @@
 import { openPorts, type Ports } from "../compose.js";
 import { type Config, readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
-import { isGroupLoss, type LossName, SIGNALS, type SignalName } from "../importance/types.js";
+import { BATCH_SIGNALS, isGroupLoss, type LossName, type SignalName } from "../importance/types.js";
 import { multiplierOf, weigh } from "../importance/weights.js";
 import { startStopwatch } from "../observe/stopwatch.js";
 import type { Caller, Precision } from "../ranker/port.js";
+import { modelNameOf } from "../scoring/batch/open-models.js";
 import { defaultSignals } from "../scoring/batch/plan.js";
 import { checkRequest, scoreSamples } from "../scoring/batch/score.js";
 import { suitLoss } from "../scoring/requests/checks.js";
@@ -175,7 +176,7 @@ async function checkAll(run: Run): Promise<{ signals: ReadonlySet<SignalName>; t
 
 /** The signals that rows may have, without a look at the samples. */
 function possibleSignals({ options, weighting, ports: { rankers } }: Run): ReadonlySet<SignalName> {
-  const { model } = rankers.get(options.model ?? rankers.defaultName);
+  const { model } = rankers.get(modelNameOf(rankers, options.model));
   const either = [{ text: "", label: 0 }, { text: "" }];
   const named = options.signals ?? defaultSignals(either, suitLoss(options.loss, model), model.classes);
   const weighed = weighting === null ? [] : weighedSignals(weighting);
@@ -200,7 +201,7 @@ function checkSort({ options, weighting }: Run, signals: ReadonlySet<SignalName>
 /** How to give rows the field; null if nothing does. */
 function sortAdvice(field: string): string | null {
   const among = (names: readonly string[]): boolean => names.includes(field);
-  if (among(SIGNALS)) return "name it in --signals to sort by it";
+  if (among(BATCH_SIGNALS)) return "name it in --signals to sort by it";
   if (among(CARRIED_NUMBERS)) return "name it in --with to sort by it";
   if (among(WEIGHTS)) return "weigh with --weigh-by or --scheme to sort by it";
   return null;
@@ -244,7 +245,7 @@ function weighRows(rows: readonly OutputRow[], weighting: WeightingRequest): Out
 /** Waits until the model is ready, without a time limit. Throws `model_not_ready` if it fails, or the reason of the signal. */
 async function untilReady({ options, ports: { rankers }, caller: { signal } }: Run): Promise<void> {
   signal.throwIfAborted();
-  const ranker = rankers.get(options.model ?? rankers.defaultName);
+  const ranker = rankers.get(modelNameOf(rankers, options.model));
   const aborted = new Promise<never>((_, reject) => {
     signal.addEventListener("abort", () => reject(signal.reason), { once: true });
   });

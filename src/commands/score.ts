@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { LOSSES, SIGNALS } from "../importance/types.js";
+import { BATCH_SIGNALS, LOSSES } from "../importance/types.js";
 import { PRECISIONS } from "../ranker/port.js";
 import { INPUT_FORMATS } from "./input/sample-file.js";
 import { wholeNumber } from "./option-values.js";
@@ -53,7 +53,11 @@ export function addScoreCommand(program: Command): void {
       "--dataset <name>",
       "remember the samples under this name, in the store of ASSAY_DATA_DIR or ASSAY_REDIS_URL",
     )
-    .option("--signals <names>", `signals to compute, comma-separated: ${SIGNALS.join(", ")}`, oneOf(SIGNALS))
+    .option(
+      "--signals <names>",
+      `signals to compute, comma-separated: ${BATCH_SIGNALS.join(", ")}`,
+      oneOf(BATCH_SIGNALS),
+    )
     .addOption(
       new Option("--loss <name>", "loss of the samples (default: the loss of the model's task)").choices(
         LOSSES,

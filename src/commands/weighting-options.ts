@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { AssayError } from "../errors.js";
-import { SCHEMES, type SchemeName, SIGNALS, type SignalName } from "../importance/types.js";
+import { BATCH_SIGNALS, SCHEMES, type SchemeName, SIGNALS, type SignalName } from "../importance/types.js";
 import {
   CHOICE_OPTIONS,
   type ChoiceRule,
@@ -42,7 +42,7 @@ export function addWeightingOptions(command: Command, of: "file" | "dataset"): C
       new Option(
         "--weigh-by <signal>",
         `signal that the scheme reads${of === "file" ? ", computed even if --signals does not name it" : ""} (default: ${DEFAULT_WEIGHTING.signal}; grad_norm for unit_gradient)`,
-      ).choices(SIGNALS),
+      ).choices(of === "file" ? BATCH_SIGNALS : SIGNALS),
     );
   for (const name of namesOf(CHOICE_OPTIONS))
     command.addOption(optionFor(name, CHOICE_OPTIONS[name]).choices(CHOICE_OPTIONS[name].choices));

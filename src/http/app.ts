@@ -27,6 +27,7 @@ import { healthRoutes } from "./routes/health.js";
 import { jobRoutes } from "./routes/jobs.js";
 import { lookRoutes } from "./routes/looks.js";
 import { modelRoutes } from "./routes/models.js";
+import { observationRoutes } from "./routes/observations.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
 import { selectRoutes } from "./routes/select.js";
@@ -82,6 +83,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(datasetRoutes({ store }));
   await app.register(exportRoutes({ store }));
   await app.register(sampleRoutes({ rankers, store }, limits));
+  await app.register(observationRoutes({ store }, limits));
   await app.register(weightRoutes({ rankers, store, jobs }));
   await app.register(selectRoutes({ rankers, store, jobs }, limits));
   await app.register(lookRoutes({ rankers, looks }));

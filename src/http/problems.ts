@@ -34,6 +34,8 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   sample_not_found: 404,
   snapshot_not_found: 404,
   idempotency_conflict: 409,
+  checkpoint_conflict: 409,
+  checkpoints_full: 409,
   job_not_found: 404,
   direction_not_found: 404,
   direction_stale: 409,

@@ -5,11 +5,16 @@ import type { SignalName } from "../importance/types.js";
 import type { Weighting } from "../importance/weights.js";
 import type { EstimatedNorms } from "../scoring/batch/estimated-norms.js";
 import { EXTRAS_PREFIX } from "../scoring/datasets/keep.js";
-import type { LookUp, RememberedSample } from "../scoring/datasets/remembered.js";
+import type { LookUp, RememberedHistory, RememberedSample } from "../scoring/datasets/remembered.js";
 import type { DatasetWeighting } from "../scoring/datasets/weigh-dataset.js";
 import type { KnownDirection } from "../scoring/directions/known.js";
 import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
-import type { datasetSummarySchema, snapshotSchema, weighAnswerSchema } from "./schemas/dataset.js";
+import type {
+  datasetSummarySchema,
+  historySchema,
+  snapshotSchema,
+  weighAnswerSchema,
+} from "./schemas/dataset.js";
 import type { diagnosticsSchema } from "./schemas/diagnostics.js";
 import type { directionSchema } from "./schemas/direction.js";
 import type { fractionSchema } from "./schemas/score.js";
@@ -89,12 +94,12 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
 /** A remembered sample's id, weight, signals and extras. */
 export function renderRemembered({ id, record, weight, later, stale }: RememberedSample) {
   const { signals, extras } = splitExtras(record.signals);
-  return { id, weight, ...(later && { later }), ...signals, extras, stale };
+  return { id, weight, ...(later && { later }), ...signals, extras, stale, observed: record.observed };
 }
 
 /** The same with what the dataset remembers beside the signals. */
 export function renderSample(sample: RememberedSample) {
-  const { label, group, source, loss, model, scoredAtMs } = sample.record;
+  const { label, group, source, loss, model, earlier, textDigest, scoredAtMs } = sample.record;
   return {
     ...renderRemembered(sample),
     label: label === null || typeof label === "number" ? label : [...label],
@@ -102,7 +107,18 @@ export function renderSample(sample: RememberedSample) {
     source,
     loss_name: loss,
     model,
+    earlier: Object.fromEntries(earlier),
+    text_digest: textDigest === null ? null : textDigest.toString("hex"),
     scored_at: renderTime(scoredAtMs),
+  };
+}
+
+export function renderHistory(history: RememberedHistory | null): z.infer<typeof historySchema> | null {
+  if (history === null) return null;
+  const { checkpoints, merged } = history;
+  return {
+    checkpoints: checkpoints.map(({ name, step, logits }) => ({ name, step, logits: [...logits] })),
+    merged: merged && { checkpoints: merged.checkpoints, through: { ...merged.through } },
   };
 }
 
@@ -127,7 +143,7 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
   return ids.map((id, index) => {
     const kind = shapeOf[index] as number;
     if (kind === -1) return null;
-    const { signals: names } = shapes[kind] as SampleShape;
+    const { signals: names, observed } = shapes[kind] as SampleShape;
     const weight = weights[index] as number;
     const result: RenderedSample = { id, weight: Number.isNaN(weight) ? null : weight };
     const row = index * signalsMax;
@@ -137,7 +153,8 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
     }
     if (later?.[index] === 1) result.later = true;
     result.stale = staleShapes[kind] as boolean;
-    return result as Required<Pick<RenderedSample, "stale">> & RenderedSample;
+    result.observed = observed;
+    return result as Required<Pick<RenderedSample, "stale" | "observed">> & RenderedSample;
   });
 }
 
@@ -147,6 +164,7 @@ interface RenderedSample extends Partial<Record<SignalName, number>> {
   weight: number | null;
   later?: boolean;
   stale?: boolean;
+  observed?: SampleShape["observed"];
 }
 
 /** A direction without its entries. */

@@ -18,8 +18,8 @@ export function isGroupLoss(loss: LossName): loss is GroupLossName {
   return GROUP_LOSSES.some((name) => name === loss);
 }
 
-/** The names of all signals. */
-export const SIGNALS = [
+/** The signals that one batch can have. */
+export const BATCH_SIGNALS = [
   "loss",
   "probability",
   "margin",
@@ -36,6 +36,10 @@ export const SIGNALS = [
   "rho",
   "learned",
 ] as const;
+/** The signals over the checkpoints that scored a sample. Only a dataset has them. */
+export const HISTORY_SIGNAL_NAMES = ["mean_confidence", "variability", "aum", "forgetting"] as const;
+/** The names of all signals. */
+export const SIGNALS = [...BATCH_SIGNALS, ...HISTORY_SIGNAL_NAMES] as const;
 export type SignalName = (typeof SIGNALS)[number];
 
 /** (N) One signal of a batch; null for a sample that lacks the label that `labelNeed` names. Never NaN. */

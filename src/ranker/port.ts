@@ -239,7 +239,8 @@ export interface AccumulatedVector {
 
 /** The models of the models folder, by name. A reload replaces a model's ranker. */
 export interface Rankers {
-  readonly defaultName: string;
+  /** The model of a request that names none; null if such requests are refused. */
+  readonly defaultName: string | null;
   /** Every model, also those whose engine has not been started. */
   describe(): readonly ModelDescription[];
   /** Names of the model folders that cannot be served. The log has their faults. A reload serves a folder that was repaired. */

@@ -24,7 +24,8 @@ export interface ReplacementFacts {
 
 export interface RankersOptions {
   readonly modelsDirectory: string;
-  readonly defaultName: string;
+  /** Null: there is none, and the models folder may be missing. */
+  readonly defaultName: string | null;
   /** Models that are loaded at the start in addition to the default one. The others are loaded by their first request. */
   readonly pinned: readonly string[];
   /** Time between two looks at the folders for changes that other processes have made. */
@@ -51,6 +52,7 @@ const REPLACED_RETRY_MS = 2000;
  */
 export async function openRankers(options: RankersOptions): Promise<Rankers> {
   const { modelsDirectory, defaultName, pinned, weightsBytesMax, watchMs = WATCH_MS } = options;
+  const started = defaultName === null ? pinned : [defaultName, ...pinned];
   const models = new Map<string, Swappable>();
   const busy = new Set<string>();
   const refreshing = new Map<string, Promise<void>>();
@@ -62,7 +64,8 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
   });
   /** The faults of the folders that cannot be served, by name. A reload reads the folder again. */
   const faulty = new Map<string, AssayError>();
-  for (const name of await listAtStart(modelsDirectory)) {
+  const isNeeded = started.length > 0 || existsSync(modelsDirectory);
+  for (const name of isNeeded ? await listAtStart(modelsDirectory) : []) {
     try {
       await settleFolder(join(modelsDirectory, name));
       watch.take(name, await watch.look(name));
@@ -73,7 +76,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
       options.onFaulty(name, error.message);
     }
   }
-  for (const name of [defaultName, ...pinned]) {
+  for (const name of started) {
     if (models.has(name)) continue;
     const fault = faulty.get(name);
     if (fault !== undefined) throw fault;
@@ -168,7 +171,7 @@ export async function openRankers(options: RankersOptions): Promise<Rankers> {
     });
   }
 
-  for (const name of [defaultName, ...pinned]) find(name).ranker();
+  for (const name of started) find(name).ranker();
   return {
     defaultName,
     describe: () => [...models.values()].map((model) => model.inspect().model),

@@ -45,6 +45,42 @@ export interface SampleRecord extends Omit<SampleShape, "signals"> {
   readonly scoredAtMs: number;
 }
 
+/**
+ * Signals by name, as a map over two lists. Many rows share one list of names. A `Map` for each of a batch's samples takes longer to
+ * make than all else that a writing does.
+ */
+export class SignalRow implements ReadonlyMap<string, number> {
+  /** @param numbers in the order of the names, which are unique */
+  constructor(
+    readonly names: readonly string[],
+    readonly numbers: readonly number[],
+  ) {}
+  get size(): number {
+    return this.names.length;
+  }
+  get(name: string): number | undefined {
+    return this.numbers[this.names.indexOf(name)];
+  }
+  has(name: string): boolean {
+    return this.names.includes(name);
+  }
+  keys() {
+    return this.names.values();
+  }
+  values() {
+    return this.numbers.values();
+  }
+  *entries(): Generator<[string, number], undefined> {
+    for (const [index, name] of this.names.entries()) yield [name, this.numbers[index] as number];
+  }
+  [Symbol.iterator]() {
+    return this.entries();
+  }
+  forEach(each: (value: number, name: string, map: ReadonlyMap<string, number>) => void): void {
+    for (const [name, value] of this) each(value, name, this);
+  }
+}
+
 /** A sample in the store. */
 export interface StoredSample {
   readonly record: SampleRecord;
@@ -203,18 +239,28 @@ export interface ScannedSamples {
   record(index: number): SampleRecord;
 }
 
+/** A sample to write, with the logits (K) that the writing's checkpoint gave to it; absent if the writing has no checkpoint. */
+export interface SampleEntry {
+  readonly id: string;
+  readonly record: SampleRecord;
+  readonly logits?: readonly number[];
+}
+
 /** The samples of datasets, by id. */
 export interface SampleStore {
   /**
-   * Writes all entries or none. The first sample of a dataset creates the dataset.
+   * Writes all entries or none. The first sample of a dataset creates the dataset. If an id occurs twice, the last entry counts.
    *
    * @param merge decides what to keep of an id that the dataset has; by default the new record alone
+   * @param history what becomes of the samples' histories; without it they stay as they are. Throws `checkpoint_conflict` if the
+   *   dataset knows the checkpoint with another step, and `checkpoints_full` if it has `CHECKPOINTS_MAX` others
    */
   writeSamples(
     dataset: string,
-    entries: readonly { id: string; record: SampleRecord }[],
+    entries: readonly SampleEntry[],
     merge?: MergeRecords,
-  ): Promise<void>;
+    history?: HistoryRules,
+  ): Promise<WrittenSamples>;
   /**
    * Weights and signals of many ids, from one state of the dataset; null if the dataset is unknown.
    *
@@ -223,7 +269,7 @@ export interface SampleStore {
   lookUp(dataset: string, ids: readonly string[], snapshot?: number): Promise<LookedUp | null>;
   /** The samples in the order of `ids`; null if the dataset or the id is unknown. `weight` comes from the newest snapshot. */
   readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
-  /** Removes the record and its weights in all snapshots. False if there was no record. */
+  /** Removes the record, its history and its weights in all snapshots. False if there was no record. */
   deleteSample(dataset: string, id: string): Promise<boolean>;
   /**
    * Every sample once, in chunks, in any order. Samples that are written during the scan may or may not appear. The scan ends
@@ -233,6 +279,68 @@ export interface SampleStore {
    *   kept, or no longer
    */
   scanSamples(dataset: string, snapshot?: number): AsyncIterable<ScannedSamples>;
+}
+
+/** A checkpoint of a training, by which a dataset keeps logits. Steps order the checkpoints, by name in the order of arrival. */
+export interface TrainingCheckpoint {
+  readonly name: string;
+  /** The trainer's step: a whole number of at least 0. A name has one step. */
+  readonly step: number;
+}
+
+/** Most checkpoints of one dataset. A trainer that posts single steps names their epoch's checkpoint. */
+export const CHECKPOINTS_MAX = 4096;
+
+/** Newest checkpoints whose logits a sample keeps apart. */
+export const CHECKPOINTS_KEPT = 16;
+
+/** Sums over the logits of a sample's older checkpoints. They are the caller's: see `LogitTotals` in `src/importance`. */
+export interface MergedLogits {
+  readonly classes: number; // K
+  readonly count: number;
+  readonly sums: readonly number[]; // (K, 3)
+  readonly left: readonly number[]; // (max(2, K))
+  readonly predicted: number;
+}
+
+/** The logits of one sample by checkpoint. A new text starts it again; a new label does not. */
+export interface SampleHistory {
+  readonly classes: number; // K
+  /** (C) Places in the dataset's list of checkpoints, in the order of their steps; at most `CHECKPOINTS_KEPT`. */
+  readonly checkpoints: readonly number[];
+  /** (C, K) as float16 holds them. */
+  readonly logits: readonly number[];
+  /** The checkpoints before these, up to `through`; null if there are none. */
+  readonly merged: (MergedLogits & { readonly through: number }) | null;
+}
+
+/** What a writing does with the histories of its samples. The functions have no side effects. */
+export interface HistoryRules {
+  /** The checkpoint that gave the entries' logits; null if the writing adds none. */
+  readonly checkpoint: TrainingCheckpoint | null;
+  /** Adds the logits (K) of the next checkpoint to the sums; null if they are the first. */
+  readonly merge: (merged: MergedLogits | null, logits: readonly number[]) => MergedLogits;
+  /** The record, with the signals of its history under its label. It is called for every sample with a history. */
+  readonly withSignals: (record: SampleRecord, history: SampleHistory) => SampleRecord;
+}
+
+export interface WrittenSamples {
+  /** Samples that have already merged a checkpoint of this step or a later one. Their histories are as they were. */
+  readonly late: number;
+}
+
+/** A dataset's checkpoints, and histories of its samples. */
+export interface FoundHistories {
+  /** In the order in which they first came. */
+  readonly checkpoints: readonly TrainingCheckpoint[];
+  /** (N) In the order of the ids; null for a sample without a history. */
+  readonly histories: readonly (SampleHistory | null)[];
+}
+
+/** The logits of samples by checkpoint. `writeSamples` writes them with the samples, and a deletion removes them. */
+export interface HistoryStore {
+  /** Null if the dataset is unknown. */
+  readHistories(dataset: string, ids: readonly string[]): Promise<FoundHistories | null>;
 }
 
 /** Weights of a whole dataset by sample number. */
@@ -292,12 +400,12 @@ export interface SummaryStore {
   /** Ordered by name. */
   listDatasets(cursor: string | null, limit: number): Promise<Page<DatasetSummary>>;
   readDataset(dataset: string): Promise<DatasetSummary | null>;
-  /** Removes samples and snapshots. Outputs stay, because they belong to no dataset. False if there was no dataset. */
+  /** Removes samples, histories and snapshots. Outputs stay, because they belong to no dataset. False if there was no dataset. */
   deleteDataset(dataset: string): Promise<boolean>;
 }
 
-/** Datasets with their samples and snapshots. */
-export interface DatasetStore extends SummaryStore, SampleStore, SnapshotStore {}
+/** Datasets with their samples, histories and snapshots. */
+export interface DatasetStore extends SummaryStore, SampleStore, HistoryStore, SnapshotStore {}
 
 /** Directions, by name. */
 export interface DirectionStore {

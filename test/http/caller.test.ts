@@ -59,6 +59,14 @@ describe("a caller's deadline", () => {
     ["POST", "/v1/score", { dataset: "d", samples: [{ id: "a", text: "a", label: 1 }] }],
     ["POST", "/v1/datasets/d/lookup", { ids: ["a"] }],
     ["POST", "/v1/datasets/d/weights", { weighting: { signal: "loss", scheme: "rank" } }],
+    [
+      "POST",
+      "/v1/datasets/d/observations",
+      {
+        ...{ checkpoint: { name: "e1", step: 1 }, loss: "bce", mode: "eval" },
+        samples: [{ id: "a", label: 1, logits: 1 }],
+      },
+    ],
     ["GET", "/v1/datasets", undefined],
     ["GET", "/v1/datasets/d", undefined],
     ["DELETE", "/v1/datasets/d", undefined],
@@ -75,6 +83,7 @@ describe("a caller's deadline", () => {
       writeSamples: never,
       lookUp: never,
       readSamples: never,
+      readHistories: never,
       deleteSample: never,
       readDataset: never,
       listDatasets: never,

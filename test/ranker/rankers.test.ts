@@ -14,6 +14,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import type { Caller, Rankers } from "../../src/ranker/port.js";
 import { openRankers, type ReplacementFacts } from "../../src/ranker/rankers.js";
+import { temporaryFolder } from "../support/app.js";
 import {
   chunksOf,
   copiesOfShipped,
@@ -459,3 +460,20 @@ async function withoutWriting<T>(folder: string, work: () => Promise<T>): Promis
     expect(existsSync(folder)).toBe(true);
   }
 }
+
+it("opens without a default model, also without a models folder, and finds no model then", async () => {
+  const options = {
+    ...{ modelsDirectory: join(temporaryFolder(), "missing"), weightsBytesMax: 1, ranker: rankerOptions() },
+    ...{ onReplacement: () => undefined, onFaulty: () => undefined },
+  };
+  const rankers = await openRankers({ ...options, defaultName: null, pinned: [] });
+  onTestFinished(() => rankers.close());
+  expect({ name: rankers.defaultName, models: rankers.describe() }).toEqual({ name: null, models: [] });
+  expect(() => rankers.get("default")).toThrow(expect.objectContaining({ code: "model_not_found" }));
+  await expect(openRankers({ ...options, defaultName: "default", pinned: [] })).rejects.toMatchObject({
+    code: "model_invalid",
+  });
+  await expect(openRankers({ ...options, defaultName: null, pinned: ["a"] })).rejects.toMatchObject({
+    code: "model_invalid",
+  });
+});

@@ -17,6 +17,7 @@ describe("the purge of deleted datasets", () => {
     const purge = startPurge(
       {
         samples: none,
+        histories: none,
         shapes: none,
         columns: none,
         answers: none,

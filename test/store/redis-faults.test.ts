@@ -55,7 +55,7 @@ describe.skipIf(!hasRedisServer())(
       await server.remove();
     });
 
-    const write = (to: RedisStore, id: string): Promise<void> =>
+    const write = (to: RedisStore, id: string): Promise<unknown> =>
       to.writeSamples("d", [{ id, record: sample() }]);
 
     describe("at the start", () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { HISTORY_RULES } from "../../src/scoring/datasets/history-rules.js";
 import type { OutputsRecord, Store } from "../../src/store/port.js";
 import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
@@ -231,14 +232,20 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
 
     it("leaves no key behind when a dataset is deleted, also when an earlier deletion was cut short", async () => {
       const store = open();
-      const entries = Array.from({ length: 300 }, (_, index) => ({ id: `s${index}`, record: sample() }));
-      await store.writeSamples("d", entries);
+      const entries = Array.from({ length: 300 }, (_, index) => ({
+        id: `s${index}`,
+        record: sample(),
+        logits: [index],
+      }));
+      const history = { ...HISTORY_RULES, checkpoint: { name: "epoch-1", step: 1 } };
+      await store.writeSamples("d", entries, undefined, history);
+      expect((await admin.keys("assay:{d}:*:h:*")).length).toBe(3);
       for (let version = 1; version < 7; version++)
         await weighIds(store, "d", { ids: ["s1"], weights: Float64Array.of(1) }, {});
       await store.deleteSample("d", "s1");
       await store.deleteDataset("d");
       expect(await admin.keys("*")).toEqual(["assay:format"]);
-      await store.writeSamples("d", entries);
+      await store.writeSamples("d", entries, undefined, history);
       await admin.del("assay:{d}"); // as far as a deletion that died came
       expect(await store.readSamples("d", ["s1"])).toEqual([null]);
       expect((await store.listDatasets(null, 5)).items).toEqual([]);

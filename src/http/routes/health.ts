@@ -64,6 +64,7 @@ export function healthRoutes(
 }
 
 function readinessOfModel(rankers: Rankers): z.infer<typeof partSchema> {
+  if (rankers.defaultName === null) return { ready: true, detail: "there is no default model to load" };
   const ranker = rankers.get(rankers.defaultName);
   const state = ranker.state();
   if (state.status === "ready")

@@ -57,7 +57,7 @@ export function lookRoutes({
         return {
           dataset,
           built_at: renderTime(found.builtAtMs),
-          samples: found.samples.map((each) => renderSample({ ...each, stale: isStale(each.record.model) })),
+          samples: found.samples.map((each) => renderSample({ ...each, stale: isStale(each.record) })),
           next_cursor: found.next === null ? null : renderCursor(found.next),
         };
       },

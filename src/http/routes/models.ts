@@ -22,7 +22,10 @@ export function modelRoutes(rankers: Rankers): FastifyPluginAsyncZod {
           response: {
             200: z
               .object({
-                default: z.string(),
+                default: z
+                  .string()
+                  .nullable()
+                  .describe("The model of a request that names none; null if such requests are refused"),
                 models: z.array(modelSchema),
                 faulty: z
                   .array(z.string())

@@ -6,7 +6,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import type { DatasetSummary } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { renderLookUp, renderSample, renderTime } from "../render.js";
+import { renderHistory, renderLookUp, renderSample, renderTime } from "../render.js";
 import {
   datasetParamsSchema,
   lookUpAnswerSchema,
@@ -75,12 +75,17 @@ export function sampleRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZo
       },
       async (request, reply) => {
         const { params } = request;
-        const { dataset, sample } = await readSample(
+        const { dataset, sample, history } = await readSample(
           portsUntil(ports, request, reply),
           params.dataset,
           params.id,
         );
-        return { dataset: dataset.dataset, as_of: asOf(dataset), ...renderSample(sample) };
+        return {
+          dataset: dataset.dataset,
+          as_of: asOf(dataset),
+          ...renderSample(sample),
+          history: renderHistory(history),
+        };
       },
     );
 

@@ -83,6 +83,8 @@ export function scoreRoutes(
               "unsuitable_weighting",
               "direction_not_found",
               "direction_stale",
+              "checkpoint_conflict",
+              "checkpoints_full",
               ...BODY_PROBLEMS,
               ...RUN_PROBLEMS,
               ...STORE_PROBLEMS,

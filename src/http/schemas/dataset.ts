@@ -1,8 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { z } from "zod";
+import { OBSERVED_MODES } from "../../scoring/datasets/observe.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { datasetSchema, idSchema } from "../../scoring/requests/names.js";
 import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
+import { CHECKPOINTS_KEPT } from "../../store/port.js";
 import { diagnosticsSchema } from "./diagnostics.js";
 import { signalsSchema } from "./score.js";
 
@@ -101,7 +103,36 @@ const rememberedSchema = signalsSchema.extend({
       "True if the sample came after the snapshot: its weight is what the snapshot's weighting gives to its signals. With later samples, the weights sum to more than `weight_sum`. Absent: false.",
     ),
   stale: z.boolean().describe("True if the sample was scored by a model version that is no longer served"),
+  observed: z
+    .enum(OBSERVED_MODES)
+    .nullable()
+    .describe(
+      "Mode of the trainer's model if the newest outputs were observed by a trainer; null if a model of this service gave them",
+    ),
 });
+
+export const historySchema = z
+  .object({
+    checkpoints: z
+      .array(
+        z.object({
+          name: z.string(),
+          step: z.number().int(),
+          logits: z.array(z.number()).describe("In float16"),
+        }),
+      )
+      .describe(`The newest checkpoints, at most ${CHECKPOINTS_KEPT}, in the order of their steps`),
+    merged: z
+      .object({
+        checkpoints: z.number().int(),
+        through: z.object({ name: z.string(), step: z.number().int() }).describe("The last of them"),
+      })
+      .nullable()
+      .describe(
+        "How many older checkpoints there were, of which only sums are kept; null if there were none",
+      ),
+  })
+  .describe("The sample's logits by checkpoint");
 
 export function lookUpBodySchema(limits: Limits) {
   return z.strictObject({
@@ -140,12 +171,19 @@ export const rememberedFieldsSchema = rememberedSchema.extend({
   source: z.string().nullable(),
   extras: z.record(z.string(), z.number()).describe("The extras that were sent, in float32"),
   loss_name: z.string().describe("The loss that the signals were computed with"),
-  model: z.string().describe("`name@version`"),
+  model: z.string().describe("`name@version`, or the name under which a trainer posted outputs"),
+  earlier: z
+    .record(z.string(), z.string())
+    .describe("The signals that an earlier model computed, with that model"),
+  text_digest: z
+    .string()
+    .nullable()
+    .describe("A keyed digest of the text, in hex: equal for equal texts of this store. Null: unknown."),
   scored_at: timeSchema,
 });
 
 export const sampleAnswerSchema = rememberedFieldsSchema
-  .extend({ dataset: z.string(), as_of: timeSchema.nullable() })
+  .extend({ dataset: z.string(), as_of: timeSchema.nullable(), history: historySchema.nullable() })
   .describe("What the dataset remembers about the sample");
 
 export const weighBodySchema = z.strictObject({ weighting: weightingSchema });

@@ -69,6 +69,33 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       },
     },
   },
+  observe: {
+    batch: {
+      summary: "Logits of a trainer's own model after an epoch",
+      path: SEARCH,
+      body: {
+        checkpoint: { name: "epoch-1", step: 500 },
+        loss: "bce",
+        mode: "eval",
+        samples: [
+          { id: "q1:p9", label: 1, logits: 2.25, feature_norm: 3.5 },
+          { id: "q1:p7", label: 0, logits: -0.5, feature_norm: 3.25 },
+        ],
+      },
+    },
+    lines: {
+      summary: "The same as a stream of lines",
+      path: SEARCH,
+      query: { checkpoint: "epoch-2", step: 1000, loss: "bce", mode: "eval" },
+      body: [
+        { id: "q1:p9", label: 1, logits: 2.75 },
+        { id: "q1:p7", label: 0, logits: -1.5 },
+      ]
+        .map((sample) => `${JSON.stringify(sample)}\n`)
+        .join(""),
+      mediaType: NDJSON_MEDIA_TYPE,
+    },
+  },
   listDatasets: { first: FIRST_PAGE, next: nextPage(REVIEWS.dataset) },
   readDataset: {
     pairs: { summary: "A dataset of pairs", path: SEARCH },

@@ -1,10 +1,15 @@
 import { z } from "zod";
-import { LOSSES, SIGNALS } from "../../importance/types.js";
+import { BATCH_SIGNALS, LOSSES, SIGNALS } from "../../importance/types.js";
 import { PRECISIONS } from "../../ranker/port.js";
 import { CORRELATED_MIN } from "../../scoring/batch/estimated-norms.js";
 import { DRAWN_MIN } from "../../scoring/batch/fraction-outputs.js";
 import type { Limits } from "../../scoring/requests/limits.js";
-import { datasetSchema, directionNameSchema, modelNameSchema } from "../../scoring/requests/names.js";
+import {
+  checkpointSchema,
+  datasetSchema,
+  directionNameSchema,
+  modelNameSchema,
+} from "../../scoring/requests/names.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
 import { diagnosticsSchema } from "./diagnostics.js";
@@ -21,9 +26,14 @@ export function scoreBodySchema(limits: Limits) {
     .strictObject({
       model: modelNameSchema.optional(),
       dataset: datasetSchema.optional(),
+      checkpoint: checkpointSchema
+        .optional()
+        .describe(
+          "The checkpoint of the training that the model is. The dataset keeps the samples' logits by checkpoint, and has the signals `mean_confidence`, `variability`, `aum` and `forgetting` from them.",
+        ),
       signals: z
-        .array(z.enum(SIGNALS))
-        .max(SIGNALS.length)
+        .array(z.enum(BATCH_SIGNALS))
+        .max(BATCH_SIGNALS.length)
         .optional()
         .describe(
           "Default: `loss` and `grad_norm_last` for labelled samples, and the signals that need no label for the others. If the request names a dataset, the signals are remembered.",
@@ -85,6 +95,13 @@ export function scoreBodySchema(limits: Limits) {
           path: ["seed"],
           input: value,
         });
+      if (value.checkpoint !== undefined && value.dataset === undefined)
+        issues.push({
+          code: "custom",
+          message: "needs dataset, which keeps the logits by checkpoint: send both, or leave it out",
+          path: ["checkpoint"],
+          input: value,
+        });
     });
 }
 
@@ -95,7 +112,7 @@ export const scoreQuerySchema = z.strictObject({
   signals: z
     .string()
     .transform((text) => text.split(","))
-    .pipe(z.array(z.enum(SIGNALS)).max(SIGNALS.length))
+    .pipe(z.array(z.enum(BATCH_SIGNALS)).max(BATCH_SIGNALS.length))
     .optional()
     .describe("Names of signals, separated by commas. Default: as in the body."),
   loss: z.enum(LOSSES).optional().describe("Default: the loss of the model's task"),
@@ -104,13 +121,15 @@ export const scoreQuerySchema = z.strictObject({
   reference: modelNameSchema.optional().describe("Name of the model whose loss `rho` subtracts"),
 });
 
-const signalFields = Object.fromEntries(SIGNALS.map((name) => [name, z.number().optional()])) as Record<
-  (typeof SIGNALS)[number],
-  z.ZodOptional<z.ZodNumber>
->;
+function signalFields<N extends string>(names: readonly N[]): Record<N, z.ZodOptional<z.ZodNumber>> {
+  return Object.fromEntries(names.map((name) => [name, z.number().optional()])) as Record<
+    N,
+    z.ZodOptional<z.ZodNumber>
+  >;
+}
 
-/** A sample's signals. A signal is absent if the sample's label does not allow it, or if it was not asked for. */
-export const signalsSchema = z.object(signalFields);
+/** A remembered sample's signals. A signal is absent if the sample's label does not allow it, or if nothing computed it. */
+export const signalsSchema = z.object(signalFields(SIGNALS));
 
 export const fractionSchema = z
   .object({
@@ -153,7 +172,7 @@ export const scoreAnswerSchema = z
           id: z.string().nullable(),
           logit: z.number().optional().describe("For a model with one logit"),
           logits: z.array(z.number()).optional().describe("For a model with several logits"),
-          ...signalFields,
+          ...signalFields(BATCH_SIGNALS),
           estimated: z
             .boolean()
             .optional()

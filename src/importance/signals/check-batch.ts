@@ -71,7 +71,8 @@ function isThere(reading: Reading, batch: LogitBatch, context: SignalContext): b
     case "reference":
       return context.referenceLosses !== undefined;
     case "learned":
-      return false; // it has no formula
+    case "history":
+      return false; // they have no formula
     default:
       return batch[reading] !== undefined;
   }

@@ -5,8 +5,11 @@ import { type BatchMatrix, type Label, LOSSES, type LossName, type MatrixRows } 
 /** The label that a signal needs: none, any, or a hard one (0 or 1, or a class index). */
 export type LabelNeed = "none" | "any" | "hard";
 
-/** What a signal reads in addition to the logits and ‖h‖: a matrix, a reference loss, or the folder's learned model. */
-export type Reading = BatchMatrix | "reference" | "learned";
+/**
+ * What a signal reads in addition to the logits and ‖h‖: a matrix, a reference loss, the folder's learned model, or the logits that a
+ * dataset keeps by checkpoint.
+ */
+export type Reading = BatchMatrix | "reference" | "learned" | "history";
 
 /** One signal: what it needs of labels, losses and the model, and its formula. */
 export interface Signal {

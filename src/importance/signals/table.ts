@@ -2,6 +2,7 @@ import type { SignalName } from "../types.js";
 import { COMPARED_SIGNALS } from "./compared.js";
 import { DIRECTION_SIGNALS } from "./directions.js";
 import { GRADIENT_SIGNALS } from "./gradients.js";
+import { HISTORY_SIGNALS } from "./history.js";
 import { LOGIT_SIGNALS } from "./logits.js";
 import type { Signal } from "./signal.js";
 
@@ -11,4 +12,5 @@ export const SIGNAL_TABLE: Readonly<Record<SignalName, Signal>> = {
   ...GRADIENT_SIGNALS,
   ...DIRECTION_SIGNALS,
   ...COMPARED_SIGNALS,
+  ...HISTORY_SIGNALS,
 };

@@ -1,3 +1,4 @@
+import { AssayError } from "../../errors.js";
 import type { Ranker, Rankers } from "../../ranker/port.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 
@@ -23,7 +24,7 @@ export function useModels<T>(
   { model, reference, trajectory = [] }: ScoreRequest,
   work: (models: OpenModels) => Promise<T>,
 ): Promise<T> {
-  const own = model ?? rankers.defaultName;
+  const own = modelNameOf(rankers, model);
   const checkpoints = trajectory.map((checkpoint) => checkpoint.model);
   const names = [own, ...(reference === undefined ? [] : [reference.model]), ...checkpoints];
   return useAll(rankers, [...new Set(names)], new Map(), (open) => {
@@ -48,4 +49,13 @@ function useAll<T>(
 ): Promise<T> {
   if (name === undefined) return work(open);
   return rankers.use(name, (ranker) => useAll(rankers, names, new Map([...open, [name, ranker]]), work));
+}
+
+/** The model that a request names, or the default model. Throws `model_not_found` if it names none and there is no default. */
+export function modelNameOf({ defaultName }: Rankers, asked: string | undefined): string {
+  const name = asked ?? defaultName;
+  if (name !== null) return name;
+  throw new AssayError("model_not_found", {
+    detail: "The service has no default model (ASSAY_DEFAULT_MODEL is none): name a model",
+  });
 }

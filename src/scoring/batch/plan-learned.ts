@@ -1,6 +1,6 @@
 import { type Fault, throwFaults } from "../../errors.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
-import { type LossName, SIGNALS, type SignalName } from "../../importance/types.js";
+import { BATCH_SIGNALS, type LossName, type SignalName } from "../../importance/types.js";
 import type { LearnedDescription, ModelDescription } from "../../ranker/port.js";
 import type { AskedSignal } from "../requests/checks.js";
 import { extraOf, type Sample } from "../requests/sample.js";
@@ -70,7 +70,7 @@ export function planLearned(
 }
 
 function isReadable(name: string): boolean {
-  const known = SIGNALS.find((signal) => signal === name);
+  const known = BATCH_SIGNALS.find((signal) => signal === name);
   return (
     known !== undefined && !READINGS_WITHOUT.some((reading) => SIGNAL_TABLE[known].reads.includes(reading))
   );

@@ -11,7 +11,7 @@ import {
   type Precision,
   type Ranker,
 } from "../../ranker/port.js";
-import type { DirectionStore } from "../../store/port.js";
+import type { DirectionStore, TrainingCheckpoint } from "../../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "../directions/known.js";
 import type { KeptMatrix, WantedRecord } from "../ports.js";
 import {
@@ -69,8 +69,16 @@ export interface ScoringPlan {
   /** What `learned` reads; null if it is not computed. */
   readonly learned: LearnedPlan | null;
   /** The dataset that is to remember the samples, and the id of each sample; null if no dataset is named. */
-  readonly remembered: { readonly dataset: string; readonly ids: readonly string[] } | null;
+  readonly remembered: Remembered | null;
   readonly advice: readonly string[];
+}
+
+/** Where the samples are remembered. */
+interface Remembered {
+  readonly dataset: string;
+  readonly ids: readonly string[]; // (N)
+  /** The checkpoint by which their histories keep the logits; null if the request names none. */
+  readonly checkpoint: TrainingCheckpoint | null;
 }
 
 /** A graph for every sample, with the extra matrices asked of it; or gradients for a fraction of the batch. */
@@ -144,7 +152,7 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     reference,
     trajectory,
     learned,
-    remembered: dataset === undefined ? null : { dataset, ids },
+    remembered: dataset === undefined ? null : { dataset, ids, checkpoint: request.checkpoint ?? null },
     advice: [...advice, ...(learned?.advice ?? [])],
   };
 }

@@ -88,9 +88,10 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     // Samples refer to outputs by key, so the outputs must be in the store first.
     const failure = await kept;
     if (failure !== null) throw failure;
-    const { keys } = outputs;
+    const { keys, logits } = outputs;
     const { directions, precision } = plan;
-    const scored = { samples, keys, columns: rememberedOf(batch), model, precision, loss, directions };
+    const columns = rememberedOf(batch);
+    const scored = { samples, keys, columns, logits, model, precision, loss, directions };
     await keepSamples(store, { ...remembered, ...scored });
     stopwatch.lap("keep");
   }

@@ -3,6 +3,8 @@ import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { SIGNALS } from "../../importance/types.js";
 import type { SampleStore, ScannedSamples, StoredLabel } from "../../store/port.js";
 import { type GrowingFloats, type GrowingNumbers, growingFloats, growingNumbers } from "./growing.js";
+import { originOf } from "./keep.js";
+import type { ObservedMode } from "./observe.js";
 
 /** Columns of all N samples of a dataset, in the order of a scan. */
 export interface DatasetColumns {
@@ -14,6 +16,10 @@ export interface DatasetColumns {
   /** (N) Hard labels; null if they were not asked for. */
   readonly classes: Uint16Array | null;
   readonly models: ReadonlySet<string>;
+  /** Those of `models` whose outputs Assay computed. */
+  readonly runModels: ReadonlySet<string>;
+  /** How the outputs came about: `run` by Assay, or observed by a trainer in one of its modes. */
+  readonly modes: ReadonlySet<"run" | ObservedMode>;
   readonly losses: ReadonlySet<string>;
   readonly precisions: ReadonlySet<string>;
   /** Each entry is a direction, or several that were summed; empty if no signal is measured along a direction. */
@@ -61,7 +67,7 @@ export async function readColumns(
     numbers.push(chunk.numbers);
     for (const column of columns.values()) readChunk(chunk, column);
     if (classes !== null) readClasses(chunk, classes);
-    noteShapes(chunk, seen, having);
+    noteShapes(chunk, [...columns.keys()], seen, having);
     onRead(numbers.length);
   }
   const samples = numbers.length;
@@ -88,6 +94,8 @@ export async function readColumns(
     },
     classes: classes && Uint16Array.from(classes.values.take()),
     models: seen.models,
+    runModels: seen.runModels,
+    modes: seen.modes,
     losses: seen.losses,
     precisions: seen.precisions,
     directions: readsDirections ? seen.directions : new Set(),
@@ -125,6 +133,8 @@ interface AskedColumn {
 /** What the shapes of samples say. */
 export interface SeenShapes {
   readonly models: Set<string>;
+  readonly runModels: Set<string>;
+  readonly modes: Set<"run" | ObservedMode>;
   readonly losses: Set<string>;
   readonly precisions: Set<string>;
   /** Each entry is a direction, or several that were summed. */
@@ -132,7 +142,14 @@ export interface SeenShapes {
 }
 
 export function noSeenShapes(): SeenShapes {
-  return { models: new Set(), losses: new Set(), precisions: new Set(), directions: new Set() };
+  return {
+    models: new Set(),
+    runModels: new Set(),
+    modes: new Set(),
+    losses: new Set(),
+    precisions: new Set(),
+    directions: new Set(),
+  };
 }
 
 function readChunk(chunk: ScannedSamples, { column, values, lacking }: AskedColumn): void {
@@ -167,11 +184,13 @@ export function isClass(label: StoredLabel): label is number {
 /**
  * Notes what the samples' shapes say.
  *
+ * @param asked the columns whose models are noted
  * @param having the number of samples that have each signal; the chunk's samples are added
  */
 export function noteShapes(
   { shapes, shapeOf }: ScannedSamples,
-  { models, losses, precisions, directions }: SeenShapes,
+  asked: readonly string[],
+  { models, runModels, modes, losses, precisions, directions }: SeenShapes,
   having: Map<string, number>,
 ): void {
   const counts = new Uint32Array(shapes.length);
@@ -180,7 +199,14 @@ export function noteShapes(
     const count = counts[index] as number;
     if (count === 0) continue;
     for (const name of shape.signals) having.set(name, (having.get(name) ?? 0) + count);
-    models.add(shape.model);
+    for (const name of asked) {
+      const isEarlier = shape.earlier.has(name); // only a run's signals stay when others are observed
+      const model = originOf(shape, name);
+      const mode = isEarlier ? "run" : (shape.observed ?? "run");
+      models.add(model);
+      if (mode === "run") runModels.add(model);
+      modes.add(mode);
+    }
     losses.add(shape.loss);
     if (shape.precision !== null) precisions.add(shape.precision);
     if (shape.directions.length > 0) directions.add(shape.directions.join(" + "));

@@ -2,9 +2,16 @@ import { signalsAt } from "../../importance/columns.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { type LossName, SIGNALS, type SignalColumns, type SignalName } from "../../importance/types.js";
 import { type ModelDescription, modelId, type Precision } from "../../ranker/port.js";
-import type { OutputsKey, OutputsStore, SampleRecord, SampleStore } from "../../store/port.js";
+import type {
+  OutputsKey,
+  OutputsStore,
+  SampleRecord,
+  SampleStore,
+  TrainingCheckpoint,
+} from "../../store/port.js";
 import { groupDigests, textDigests } from "../outputs/digests.js";
 import { type Sample, textOf } from "../requests/sample.js";
+import { HISTORY_RULES } from "./history-rules.js";
 
 /** What a dataset is to remember of a scored batch: N samples with their ids, the keys of their outputs, and their signals. */
 export interface KeptBatch {
@@ -13,6 +20,9 @@ export interface KeptBatch {
   readonly samples: readonly Sample[]; // (N)
   readonly keys: readonly OutputsKey[]; // (N)
   readonly columns: SignalColumns; // (N)
+  readonly logits: Float32Array; // (N, K)
+  /** The checkpoint by which the histories keep the logits; null if the request names none. */
+  readonly checkpoint: TrainingCheckpoint | null;
   readonly model: ModelDescription;
   readonly precision: Precision;
   readonly loss: LossName;
@@ -30,6 +40,7 @@ export async function keepSamples(store: SampleStore & OutputsStore, batch: Kept
   const digestGroup = groupDigests(digestKey);
   const scoredAtMs = Date.now();
   const model = modelId(batch.model);
+  const { classes } = batch.model;
   const withReference = new Set<SampleRecord>();
   const entries = samples.map((sample, index) => {
     const { label = null, group, source = null } = sample;
@@ -49,11 +60,17 @@ export async function keepSamples(store: SampleStore & OutputsStore, batch: Kept
       scoredAtMs,
     };
     if (sample.reference_loss !== undefined) withReference.add(record);
-    return { id: ids[index] as string, record };
+    return { id: ids[index] as string, record, logits: logitsAt(batch.logits, index, classes) };
   });
-  const { classes } = batch.model;
   const merge = mergeRecords({ classes, hasReference: (fresh) => withReference.has(fresh) });
-  await store.writeSamples(dataset, entries, merge);
+  await store.writeSamples(dataset, entries, merge, { ...HISTORY_RULES, checkpoint: batch.checkpoint });
+}
+
+/** (K) The logits of one sample of (N, K). */
+export function logitsAt(logits: ArrayLike<number>, index: number, classes: number): number[] {
+  const own: number[] = [];
+  for (let k = 0; k < classes; k++) own.push(logits[index * classes + k] as number);
+  return own;
 }
 
 function extrasIn({ extras = {} }: Sample): [string, number][] {
@@ -62,6 +79,8 @@ function extrasIn({ extras = {} }: Sample): [string, number][] {
 
 /** What a signal of a record depends on, in addition to text, model and precision. */
 interface Dependence {
+  /** On several checkpoints: the store computes it with each writing. */
+  readonly history: boolean;
   /** On the label, and so on the loss and the group. */
   readonly label: boolean;
   readonly directions: boolean;
@@ -83,7 +102,8 @@ export interface FreshFacts {
 /**
  * The record to keep of a sample that is scored again. The signals that the new scoring did not compute stay if what they depend
  * on is the same: text, model and precision; for most label, loss and group; for some the directions, the reference or the
- * extras. Source and extras stay unless new ones were sent.
+ * extras. Of a sample whose outputs were observed since, the signals stay that the same model computed before. Source and extras
+ * stay unless new ones were sent.
  */
 export function mergeRecords({
   classes,
@@ -93,8 +113,7 @@ export function mergeRecords({
     const source = fresh.source ?? old.source;
     const sentExtras = extrasOf(fresh);
     const extras = sentExtras.length > 0 ? sentExtras : extrasOf(old);
-    if (!isSameScoring(old, fresh))
-      return { ...fresh, source, signals: new Map([...extras, ...fresh.signals]) };
+    if (!isSameText(old, fresh)) return { ...fresh, source, signals: new Map([...extras, ...fresh.signals]) };
     const isSame = {
       label: old.loss === fresh.loss && old.group === fresh.group && isSameLabel(old.label, fresh.label),
       directions: fresh.directions.length === 0 || isSameList(old.directions, fresh.directions),
@@ -105,9 +124,10 @@ export function mergeRecords({
     let directions = fresh.directions;
     for (const [name, value] of old.signals) {
       const known = SIGNALS.find((signal) => signal === name);
-      if (known === undefined || fresh.signals.has(name)) continue;
+      if (known === undefined || fresh.signals.has(name) || originOf(old, name) !== fresh.model) continue;
       const needs = dependence(known, classes);
       if (
+        needs.history ||
         (needs.label && !isSame.label) ||
         (needs.directions && !isSame.directions) ||
         (needs.reference && !isSame.reference) ||
@@ -122,10 +142,12 @@ export function mergeRecords({
   };
 }
 
-function dependence(name: SignalName, classes: number): Dependence {
+/** What the signal depends on, for a model with `classes` logits. */
+export function dependence(name: SignalName, classes: number): Dependence {
   const { labelOfOneLogit, labelOfManyLogits, reads } = SIGNAL_TABLE[name];
   const isLearned = reads.includes("learned");
   return {
+    history: reads.includes("history"),
     // A learned signal may read any other.
     label: isLearned || (classes === 1 ? labelOfOneLogit : labelOfManyLogits) !== "none",
     directions: isLearned || reads.includes("tangent"),
@@ -134,16 +156,24 @@ function dependence(name: SignalName, classes: number): Dependence {
   };
 }
 
-/** Whether both records are of the same text under the same model and precision. */
-function isSameScoring(old: SampleRecord, fresh: SampleRecord): boolean {
-  if (old.model !== fresh.model) return false;
+/** The model that computed a signal of the record. */
+export function originOf(
+  { model, earlier }: Pick<SampleRecord, "model" | "earlier">,
+  signal: string,
+): string {
+  return earlier.get(signal) ?? model;
+}
+
+/** Whether both records are of the same text in the same precision. */
+function isSameText(old: SampleRecord, fresh: SampleRecord): boolean {
   // One key covers text, weights and precision. Records of version 1a1e855 have no more than that.
   if (old.outputsKey !== null && fresh.outputsKey?.equals(old.outputsKey)) return true;
   if (old.textDigest === null || fresh.textDigest === null) return false;
   return old.textDigest.equals(fresh.textDigest) && old.precision === fresh.precision;
 }
 
-function isSameLabel(a: SampleRecord["label"], b: SampleRecord["label"]): boolean {
+/** Whether two labels are the same, to the last bit. */
+export function isSameLabel(a: SampleRecord["label"], b: SampleRecord["label"]): boolean {
   return typeof a === "object" && a !== null && typeof b === "object" && b !== null
     ? isSameList(a, b)
     : Object.is(a, b);

@@ -3,13 +3,17 @@ import { modelId, type Rankers } from "../../ranker/port.js";
 import type {
   DatasetStore,
   DatasetSummary,
+  FoundHistories,
   LookedUp,
+  SampleShape,
   SnapshotInfo,
   SnapshotStore,
   StoredSample,
   SummaryStore,
+  TrainingCheckpoint,
 } from "../../store/port.js";
 import type { Ports } from "../ports.js";
+import { logitsAt } from "./keep.js";
 import { fillLaterWeights, readLaterWeighing, weightOfLater } from "./later.js";
 
 /** One sample as the dataset remembers it. */
@@ -19,6 +23,14 @@ export interface RememberedSample extends StoredSample {
   readonly stale: boolean;
   /** True if the sample came after the snapshot, and its weight is computed by the snapshot's normaliser. */
   readonly later: boolean;
+}
+
+/** The logits of a sample by checkpoint. */
+export interface RememberedHistory {
+  /** In the order of their steps. */
+  readonly checkpoints: readonly (TrainingCheckpoint & { readonly logits: readonly number[] })[];
+  /** The checkpoints before these, of which only sums are kept. */
+  readonly merged: { readonly checkpoints: number; readonly through: TrainingCheckpoint } | null;
 }
 
 /** Many samples' weights and signals, in columns. */
@@ -44,7 +56,7 @@ export async function lookUpSamples(
   if (found === null) throw datasetNotFound(dataset);
   const later = await fillLaterWeights(store, dataset, ids, found);
   const isStale = staleness(rankers);
-  return { ...found, later, staleShapes: found.shapes.map(({ model }) => isStale(model)) };
+  return { ...found, later, staleShapes: found.shapes.map(isStale) };
 }
 
 /** One sample. Throws `dataset_not_found` or `sample_not_found`. */
@@ -52,13 +64,14 @@ export async function readSample(
   { rankers, store }: Ports,
   dataset: string,
   id: string,
-): Promise<{ dataset: DatasetSummary; sample: RememberedSample }> {
+): Promise<{ dataset: DatasetSummary; sample: RememberedSample; history: RememberedHistory | null }> {
   const summary = await readDataset(store, dataset);
   const [found] = await store.readSamples(dataset, [id]);
   if (found === null || found === undefined) throw sampleNotFound(dataset, id);
-  const stale = staleness(rankers)(found.record.model);
+  const stale = staleness(rankers)(found.record);
   const [weighed] = await weighLater(store, summary, [{ ...found, id }]);
-  return { dataset: summary, sample: { ...(weighed as WeighedSample), stale } };
+  const history = rememberedHistory(await store.readHistories(dataset, [id]));
+  return { dataset: summary, sample: { ...(weighed as WeighedSample), stale }, history };
 }
 
 /** A stored sample with its id and its weight, which may be that of a later sample. */
@@ -78,6 +91,21 @@ export async function weighLater(
     const weight = weightOfLater(weighing, { value: (name) => signals.get(name), label });
     return { ...sample, weight, later: weight !== null };
   });
+}
+
+function rememberedHistory(found: FoundHistories | null): RememberedHistory | null {
+  const history = found?.histories[0] ?? null;
+  if (found === null || history === null) return null;
+  const { classes, checkpoints, logits, merged } = history;
+  const checkpointOf = (number: number): TrainingCheckpoint =>
+    found.checkpoints[number] as TrainingCheckpoint;
+  return {
+    checkpoints: checkpoints.map((number, index) => ({
+      ...checkpointOf(number),
+      logits: logitsAt(logits, index, classes),
+    })),
+    merged: merged && { checkpoints: merged.count, through: checkpointOf(merged.through) },
+  };
 }
 
 /** Deletes one sample. Throws `dataset_not_found` or `sample_not_found`. */
@@ -108,10 +136,13 @@ export async function deleteDataset(store: SummaryStore, dataset: string): Promi
   }
 }
 
-/** A function that tells whether a remembered `name@version` is not served. It compares with the models that are served now. */
-export function staleness(rankers: Rankers): (model: string) => boolean {
+/**
+ * A function that tells whether the model that scored a sample is not served. It compares with the models that are served now.
+ * Outputs that a trainer observed are never stale, because no model of the service gave them.
+ */
+export function staleness(rankers: Rankers): (scored: Pick<SampleShape, "model" | "observed">) => boolean {
   const current = new Set(servedModels(rankers));
-  return (model) => !current.has(model);
+  return ({ model, observed }) => observed === null && !current.has(model);
 }
 
 /** The models that are served now: `name@version`. */

@@ -147,19 +147,29 @@ function byNumber(
   return { incarnation, weights: column };
 }
 
+const OUTPUTS_BY_MODE = {
+  run: "computed by a model of this service",
+  train: "observed by a trainer in mode train",
+  eval: "observed by a trainer in mode eval",
+} as const;
+
 /**
  * Sentences on samples whose signals are not comparable.
  *
  * @param served the models that are served now: `name@version`
  */
 export function adviceOnMixture(
-  { models, losses, precisions, directions }: Pick<DatasetColumns, keyof SeenShapes>,
+  { models, runModels, modes, losses, precisions, directions }: Pick<DatasetColumns, keyof SeenShapes>,
   served: readonly string[],
 ): string[] {
   const advice: string[] = [];
   if (models.size > 1)
     advice.push(
       `The samples were scored by ${models.size} model versions, so their signals are not comparable: ${[...models].join(", ")}.`,
+    );
+  if (modes.size > 1)
+    advice.push(
+      `Some outputs were ${[...modes].map((mode) => OUTPUTS_BY_MODE[mode]).join(", others ")}, so their signals are not comparable.`,
     );
   if (precisions.size > 1)
     advice.push(
@@ -171,7 +181,7 @@ export function adviceOnMixture(
     advice.push(
       `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${[...directions].join(", ")}.`,
     );
-  const stale = [...models].filter((model) => !served.includes(model));
+  const stale = [...runModels].filter((model) => !served.includes(model));
   if (stale.length > 0)
     advice.push(
       `Some samples were scored by a model version that is no longer served (${stale.join(", ")}): score them again.`,

@@ -3,6 +3,7 @@ import { isGroupLoss, type LossName } from "../../importance/types.js";
 import type { AccumulatedVector, Caller, ModelDescription, Rankers } from "../../ranker/port.js";
 import { modelId } from "../../ranker/port.js";
 import type { DirectionFacts, DirectionKind, DirectionStore } from "../../store/port.js";
+import { modelNameOf } from "../batch/open-models.js";
 import type { ModelPorts, Ports } from "../ports.js";
 import { suitLoss } from "../requests/checks.js";
 import type { Limits } from "../requests/limits.js";
@@ -42,7 +43,7 @@ export async function makeDirection(
 ): Promise<KnownDirection> {
   const patient = storeUntil(store, watch.caller);
   await checkRoom(patient, request.name, limits);
-  return rankers.use(request.model ?? rankers.defaultName, (ranker) =>
+  return rankers.use(modelNameOf(rankers, request.model), (ranker) =>
     makeWith({ ranker, rankers, store: patient }, request, samples, watch, limits),
   );
 }

@@ -90,7 +90,7 @@ export async function buildIndex(
       columns.push(name, before, values);
     }
     columns.push(WEIGHT, before, Float32Array.from(weights));
-    noteShapes(chunk, seen, new Map());
+    noteShapes(chunk, [...new Set(shapes.flatMap((shape) => shape.signals))], seen, new Map());
     ids.push(count, (row) => chunk.id(row));
     if (groups !== null) for (let row = 0; row < count; row++) groups.push(chunk.record(row).group);
     onRead?.(numbers.length);

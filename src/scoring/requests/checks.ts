@@ -3,7 +3,7 @@ import { isHard, labelFault } from "../../importance/labels.js";
 import type { Reading } from "../../importance/signals/signal.js";
 import { labelNeed, suitableLosses, suitableSignals } from "../../importance/signals/suitability.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
-import { isGroupLoss, type LossName, type SignalName } from "../../importance/types.js";
+import { isGroupLoss, type Label, type LossName, type SignalName } from "../../importance/types.js";
 import {
   ANSWERING_GRAPHS,
   type AnsweringGraph,
@@ -62,8 +62,17 @@ export function suitPrecision(
 
 /** Throws `unsuitable_label` with each label that does not suit the loss. */
 export function checkLabels(samples: readonly Sample[], loss: LossName, classes: number): void {
+  refuseLabels(
+    samples.map(({ label = null }) => label),
+    loss,
+    classes,
+  );
+}
+
+/** The same for labels (N) in a column. */
+export function refuseLabels(labels: readonly Label[], loss: LossName, classes: number): void {
   const faults: Fault[] = [];
-  samples.forEach(({ label = null }, index) => {
+  labels.forEach((label, index) => {
     const message = labelFault(label, loss, classes);
     if (message !== null) faults.push({ sample: index, path: "/label", message });
   });
@@ -75,21 +84,24 @@ export function checkLabels(samples: readonly Sample[], loss: LossName, classes:
  * `invalid_sample` if a dataset is named and a sample has no id.
  */
 export function checkIds(samples: readonly Sample[], dataset: string | undefined): string[] {
-  const seen = new Map<string, number>();
-  const absent: Fault[] = [];
-  const repeated: Fault[] = [];
-  samples.forEach(({ id }, index) => {
-    const place = { sample: index, path: "/id" };
-    if (id === undefined) {
-      if (dataset !== undefined)
-        absent.push({ ...place, message: "is required: a dataset remembers samples by id" });
-      return;
-    }
-    const first = seen.get(id);
-    if (first !== undefined) repeated.push({ ...place, message: "is the id of", sharedWith: first });
-    else seen.set(id, index);
+  const absent = samples.flatMap(({ id }, index): Fault[] => {
+    const message = "is required: a dataset remembers samples by id";
+    return id === undefined && dataset !== undefined ? [{ sample: index, path: "/id", message }] : [];
   });
   throwFaults("invalid_sample", absent);
+  return refuseRepeatedIds(samples.map(({ id }) => id));
+}
+
+/** The ids (N) that are not undefined. Throws `duplicate_id` with each repeated one. */
+export function refuseRepeatedIds(ids: readonly (string | undefined)[]): string[] {
+  const seen = new Map<string, number>();
+  const repeated: Fault[] = [];
+  ids.forEach((id, index) => {
+    if (id === undefined) return;
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, index);
+    else repeated.push({ sample: index, path: "/id", message: "is the id of", sharedWith: first });
+  });
   throwFaults("duplicate_id", repeated);
   return [...seen.keys()];
 }
@@ -99,12 +111,20 @@ const PAIRWISE_GROUP_MAX = 1024;
 
 /** For losses that compare the samples of a group: throws `invalid_sample` if a sample has no group or a group is too large. */
 export function checkGroups(samples: readonly Sample[], loss: LossName): void {
+  refuseUngrouped(
+    samples.map(({ group = null }) => group),
+    loss,
+  );
+}
+
+/** The same for groups (N) in a column. */
+export function refuseUngrouped(groups: readonly (string | null)[], loss: LossName): void {
   if (!isGroupLoss(loss)) return;
   const sizes = new Map<string, number>();
   const faults: Fault[] = [];
-  samples.forEach(({ group }, index) => {
+  groups.forEach((group, index) => {
     const place = { sample: index, path: "/group" };
-    if (group === undefined) {
+    if (group === null) {
       faults.push({ ...place, message: `is required: ${loss} compares the samples of a group` });
       return;
     }
@@ -199,6 +219,8 @@ export function lackOfModel(readings: ReadonlySet<Reading>, model: ModelDescript
     const reason = model.gradientGraphsUnsupported;
     return `the graph ${graph}, which model ${model.name} lacks${reason === null ? "" : ` (${reason})`}`;
   }
+  if (readings.has("history"))
+    return "the logits of several checkpoints, which only a dataset keeps: weigh the dataset by it";
   const lacksTrees = readings.has("learned") && model.learned === null;
   return lacksTrees ? `a learned model, which model ${model.name} lacks (learned.onnx)` : null;
 }

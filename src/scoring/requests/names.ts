@@ -66,3 +66,11 @@ export const sourceSchema = name(
 export const datasetSchema = pathName(DATASET_BYTES_MAX, "Name of a dataset.");
 export const directionNameSchema = pathName(DATASET_BYTES_MAX, "Name of a direction.");
 export const modelNameSchema = z.string().min(1).max(128).describe("Name of a model folder.");
+export const checkpointNameSchema = name(DATASET_BYTES_MAX, "Name of a checkpoint of a training.");
+export const checkpointStepSchema = z
+  .int()
+  .min(0)
+  .describe("The trainer's step at the checkpoint. Steps order the checkpoints of a dataset.");
+
+/** A checkpoint of a training: see `TrainingCheckpoint`. */
+export const checkpointSchema = z.strictObject({ name: checkpointNameSchema, step: checkpointStepSchema });

@@ -9,8 +9,14 @@ export interface LocatedSample {
 }
 
 /** The place of the sample at each index, as a function for `relocated`. */
-export function placesOf(samples: readonly LocatedSample[]): (index: number) => SamplePlace {
+export function placesOf(samples: readonly Pick<LocatedSample, "place">[]): (index: number) => SamplePlace {
   return (index) => samples[index]?.place ?? index;
+}
+
+/** What a batch reads of a sample. */
+interface BatchedSample {
+  readonly sample: Pick<Sample, "group"> & Partial<Pick<Sample, "query" | "document" | "text">>;
+  readonly place: SamplePlace;
 }
 
 /** The default size of a batch: it is full with this many samples or characters. */
@@ -24,7 +30,7 @@ const CHARS = 2 ** 21;
  * With `byGroup`, throws `invalid_sample` if a sample has no group, if its group has ended before, or if a group is larger than
  * a request may be.
  */
-export async function* sampleBatches<T extends LocatedSample>(
+export async function* sampleBatches<T extends BatchedSample>(
   samples: Iterable<T> | AsyncIterable<T>,
   byGroup: boolean,
   limits: Pick<Limits, "samplesMax" | "bodyBytesMax">,
@@ -61,7 +67,7 @@ export function groupedTogether(samples: readonly LocatedSample[]): LocatedSampl
 function groupBeginnings({
   samplesMax,
   bodyBytesMax,
-}: Pick<Limits, "samplesMax" | "bodyBytesMax">): (located: LocatedSample) => boolean {
+}: Pick<Limits, "samplesMax" | "bodyBytesMax">): (located: BatchedSample) => boolean {
   const begun = new Set<string>();
   let current: string | undefined;
   let samples = 0;
@@ -86,6 +92,6 @@ function groupBeginnings({
   };
 }
 
-function fault({ place }: LocatedSample, message: string): AssayError {
+function fault({ place }: BatchedSample, message: string): AssayError {
   return faultsError("invalid_sample", [{ sample: place, path: "/group", message }]);
 }

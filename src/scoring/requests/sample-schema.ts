@@ -11,10 +11,20 @@ const LABEL_MAX = 1e9;
 const LOSS_MAX = 1e30;
 
 /** Most probabilities in one label: the most classes that a model may have. */
-const CLASSES_MAX = 1024;
+export const CLASSES_MAX = 1024;
 
 /** Most named numbers of one sample. */
 const EXTRAS_MAX = 64;
+
+const LABEL_MEANING =
+  "For a model with one logit: a number from 0 to 1 (bce), any number (mse, pairwise), or a grade of at least 0 (listwise). For a model with K logits: a class index, or a list of K probabilities.";
+
+export const labelSchema = z
+  .union([z.number().min(-LABEL_MAX).max(LABEL_MAX), z.array(z.number()).max(CLASSES_MAX)], {
+    error: `must be a number from -${LABEL_MAX} to ${LABEL_MAX}, or a list of K probabilities, at most ${CLASSES_MAX}`,
+  })
+  .nullable()
+  .describe(`${LABEL_MEANING} Null: unlabelled.`);
 
 /** A sample as it is posted or read from a file. */
 export function sampleSchema(limits: SampleLimits) {
@@ -30,15 +40,7 @@ export function sampleSchema(limits: SampleLimits) {
       query: text.optional(),
       document: text.optional(),
       text: text.optional().describe("A single text, in place of `query` and `document`"),
-      label: z
-        .union([z.number().min(-LABEL_MAX).max(LABEL_MAX), z.array(z.number()).max(CLASSES_MAX)], {
-          error: `must be a number from -${LABEL_MAX} to ${LABEL_MAX}, or a list of K probabilities, at most ${CLASSES_MAX}`,
-        })
-        .nullable()
-        .optional()
-        .describe(
-          "For a model with one logit: a number from 0 to 1 (bce), any number (mse, pairwise), or a grade of at least 0 (listwise). For a model with K logits: a class index, or a list of K probabilities. Null or absent: unlabelled.",
-        ),
+      label: labelSchema.optional().describe(`${LABEL_MEANING} Null or absent: unlabelled.`),
       group: groupSchema(limits).optional(),
       source: sourceSchema.optional(),
       reference_loss: z

@@ -28,7 +28,11 @@ export function textOf(sample: Sample): Text {
 }
 
 /** Characters of the sample's texts. */
-export function textLengthOf({ query = "", document = "", text = "" }: Sample): number {
+export function textLengthOf({
+  query = "",
+  document = "",
+  text = "",
+}: Partial<Pick<Sample, "query" | "document" | "text">>): number {
   return query.length + document.length + text.length;
 }
 

@@ -1,5 +1,6 @@
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { Precision } from "../../ranker/port.js";
+import type { TrainingCheckpoint } from "../../store/port.js";
 import type { Sample } from "./sample.js";
 import type { WeightingRequest } from "./weighting.js";
 
@@ -9,6 +10,8 @@ export interface ScoreRequest {
   readonly model?: string | undefined;
   /** Dataset that remembers the samples under their ids. Absent: only the outputs are kept. */
   readonly dataset?: string | undefined;
+  /** Checkpoint by which the dataset keeps the samples' logits. It needs a dataset. */
+  readonly checkpoint?: TrainingCheckpoint | undefined;
   /** Absent: `loss` and `grad_norm_last` for labelled samples, and the signals that need no label for the others. */
   readonly signals?: readonly SignalName[] | undefined;
   /** Absent: the loss of the model's task. */

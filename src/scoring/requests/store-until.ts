@@ -45,6 +45,9 @@ class StoreUntil extends OutputsUntil<Store> implements Store {
   lookUp(...of: Parameters<Store["lookUp"]>) {
     return untilOver(() => this.store.lookUp(...of), this.caller);
   }
+  readHistories(...of: Parameters<Store["readHistories"]>) {
+    return untilOver(() => this.store.readHistories(...of), this.caller);
+  }
   readSamples(...of: Parameters<Store["readSamples"]>) {
     return untilOver(() => this.store.readSamples(...of), this.caller);
   }

@@ -1,6 +1,7 @@
 import { AssayError, type Fault, faultsError, relocated } from "../../errors.js";
 import { isGroupLoss, type SignalName } from "../../importance/types.js";
 import type { Rankers } from "../../ranker/port.js";
+import { modelNameOf } from "../batch/open-models.js";
 import { defaultSignals } from "../batch/plan.js";
 import { type ScoreAnswer, scoreSamples } from "../batch/score.js";
 import { patiently } from "../directions/patience.js";
@@ -49,7 +50,7 @@ export async function* scoreStream(
   lines: AsyncIterable<readonly StreamedLine[]>,
   needs: StreamNeeds,
 ): AsyncGenerator<StreamedResult[]> {
-  const { model } = ports.rankers.get(request.model ?? ports.rankers.defaultName);
+  const { model } = ports.rankers.get(modelNameOf(ports.rankers, request.model));
   const byGroup = isGroupLoss(suitLoss(request.loss, model));
   const units = byGroup ? wholeGroups(lines, needs.limits) : each(lines);
   // The dataset keeps what comes last of an id, so batches that it remembers must not overtake one another.
@@ -69,7 +70,7 @@ export function streamColumns(
   rankers: Rankers,
   { model: name, signals, loss }: StreamRequest,
 ): { readonly classes: number; readonly signals: readonly SignalName[] } {
-  const { model } = rankers.get(name ?? rankers.defaultName);
+  const { model } = rankers.get(modelNameOf(rankers, name));
   const { classes } = model;
   return { classes, signals: signals ?? defaultSignals(EITHER, suitLoss(loss, model), classes) };
 }

@@ -1,4 +1,4 @@
-import type { SampleRecord, StoredLabel } from "../port.js";
+import { type SampleRecord, SignalRow, type StoredLabel } from "../port.js";
 import {
   corrupt,
   finish,
@@ -71,18 +71,32 @@ export function decodeSample(reading: Reading, shape: Shape): SampleRecord {
   const group = flags & HAS.group ? copy(reading, GROUP_BYTES).toString("hex") : null;
   const signals = readSignals(reading, shape);
   const { model, loss, precision, directions, source, observed, earlier } = shape;
-  const shared = { model, loss, precision, directions, source, observed, earlier };
-  return { ...shared, outputsKey, textDigest, label, group, signals, scoredAtMs };
+  // Without a spread, which takes longer than all else here.
+  return {
+    model,
+    loss,
+    precision,
+    directions,
+    source,
+    observed,
+    earlier,
+    outputsKey,
+    textDigest,
+    label,
+    group,
+    signals,
+    scoredAtMs,
+  };
 }
 
 /** Reads the signals, which reach to the end of `reading`. */
-export function readSignals(reading: Reading, { signals: names }: Shape): Map<string, number> {
+export function readSignals(reading: Reading, { signals: names }: Shape): SignalRow {
   const first = take(reading, names.length * 4);
   finish(reading);
-  const signals = new Map<string, number>();
+  const numbers: number[] = [];
   for (let index = 0; index < names.length; index++)
-    signals.set(names[index] as string, reading.bytes.readFloatLE(first + index * 4));
-  return signals;
+    numbers.push(reading.bytes.readFloatLE(first + index * 4));
+  return new SignalRow(names, numbers);
 }
 
 /**

@@ -23,6 +23,50 @@ export function shapeText({ earlier, signals, ...record }: SampleRecord): string
   });
 }
 
+/** A shape in its stored form, and the names of its signals in their order. */
+export interface ShapeText {
+  readonly text: string;
+  readonly signals: readonly string[];
+}
+
+/**
+ * Makes the texts of the shapes of many records, once for each shape: making one takes longer than packing its record, and most
+ * records of a batch have the same shape.
+ */
+export function openShapeTexts(): (record: SampleRecord) => ShapeText {
+  const made = new Map<string, (ShapeText & { readonly of: SampleRecord })[]>();
+  return (record) => {
+    const rough = `${record.signals.size} ${record.source}`;
+    const similar = made.get(rough) ?? [];
+    const known = similar.find(({ of }) => hasSameShape(of, record));
+    if (known !== undefined) return known;
+    const shape = { of: record, text: shapeText(record), signals: [...record.signals.keys()].sort() };
+    made.set(rough, [...similar, shape]);
+    return shape;
+  };
+}
+
+/** Whether two records have the same shape, with their signals in the same order. False is no proof of the contrary. */
+function hasSameShape(a: SampleRecord, b: SampleRecord): boolean {
+  return (
+    a.model === b.model &&
+    a.loss === b.loss &&
+    a.precision === b.precision &&
+    a.source === b.source &&
+    a.observed === b.observed &&
+    isSameOrder(a.directions, b.directions) &&
+    isSameOrder(a.signals.keys(), b.signals.keys()) &&
+    isSameOrder(a.earlier.keys(), b.earlier.keys()) &&
+    isSameOrder(a.earlier.values(), b.earlier.values())
+  );
+}
+
+function isSameOrder(a: Iterable<string>, b: Iterable<string>): boolean {
+  const others = b[Symbol.iterator]();
+  for (const each of a) if (others.next().value !== each) return false;
+  return others.next().done === true;
+}
+
 function byName([a]: readonly [string, string], [b]: readonly [string, string]): number {
   return a < b ? -1 : 1;
 }

@@ -77,9 +77,20 @@ export function decodeStored(
   const reading: Reading = { bytes, at: 0, end: bytes.length };
   const { layout, number, firstWeight, shape } = readHead(reading, snapshot?.version ?? 0);
   const known = knownShape(shape, shapeOf);
-  const record: SampleRecord = (layout === FIRST_LAYOUT ? decodeFirstSample : decodeSample)(reading, known);
+  const record = (layout === FIRST_LAYOUT ? decodeFirstSample : decodeSample)(reading, known);
   const weight = firstWeight * (snapshot?.weightScale ?? 1);
-  return { number, record, weight: Number.isNaN(weight) ? null : weight };
+  return {
+    number,
+    record: { ...record, signals: new Map(record.signals) },
+    weight: Number.isNaN(weight) ? null : weight,
+  };
+}
+
+/** The record alone, for a writing that replaces it. Its signals share the names of the shape. */
+export function decodeRecord(bytes: Buffer, shapeOf: (number: number) => Shape | undefined): SampleRecord {
+  const reading: Reading = { bytes, at: 0, end: bytes.length };
+  const { layout, shape } = readHead(reading, 0);
+  return (layout === FIRST_LAYOUT ? decodeFirstSample : decodeSample)(reading, knownShape(shape, shapeOf));
 }
 
 /** Columns that are being filled. */

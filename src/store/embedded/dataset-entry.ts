@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
 import { isObject, parseObject } from "../codec/json.js";
 import { type KeptSnapshot, snapshotOf } from "../codec/snapshot.js";
+import type { TrainingCheckpoint } from "../port.js";
 
 /**
  * An incarnation is the random name of one life of a dataset. A deleted dataset's remains can therefore not be taken for those of
@@ -29,6 +30,8 @@ export interface DatasetEntry {
   readonly columns: number;
   /** The columns that are being written. */
   readonly pending: readonly PendingColumn[];
+  /** The checkpoints of the histories, by number. */
+  readonly checkpoints: readonly TrainingCheckpoint[];
 }
 
 export interface PendingColumn {
@@ -55,6 +58,7 @@ export function newEntry(now: number): DatasetEntry & { readonly counts: readonl
     deletions: 0,
     columns: 0,
     pending: [],
+    checkpoints: [],
   };
 }
 
@@ -74,7 +78,7 @@ export function formatEntry({ counts, ...entry }: DatasetEntry): Buffer {
 export function parseEntry(bytes: Buffer): DatasetEntry {
   const fields = parseObject(bytes.toString(), "the entry of a dataset");
   const { incarnation, samples, createdAtMs, updatedAtMs, shapes, counts, snapshots } = fields;
-  const { numbers = 0, deletions = 0, columns = 0, pending = [] } = fields;
+  const { numbers = 0, deletions = 0, columns = 0, pending = [], checkpoints = [] } = fields;
   if (
     typeof incarnation !== "string" ||
     !isWhole(samples) ||
@@ -84,7 +88,8 @@ export function parseEntry(bytes: Buffer): DatasetEntry {
     !isWhole(numbers) ||
     !isWhole(deletions) ||
     !isWhole(columns) ||
-    !(Array.isArray(pending) && pending.every(isPending))
+    !(Array.isArray(pending) && pending.every(isPending)) ||
+    !(Array.isArray(checkpoints) && checkpoints.every(isCheckpoint))
   ) {
     throw corrupt("the entry of a dataset is incomplete");
   }
@@ -100,6 +105,7 @@ export function parseEntry(bytes: Buffer): DatasetEntry {
     deletions,
     columns,
     pending,
+    checkpoints,
   };
 }
 
@@ -124,6 +130,10 @@ function countsAt(updatedAtMs: number, counts: unknown): readonly number[] | nul
 
 function isPending(value: unknown): value is PendingColumn {
   return isObject(value) && isWhole(value.id) && isWhole(value.begunAtMs);
+}
+
+function isCheckpoint(value: unknown): value is TrainingCheckpoint {
+  return isObject(value) && typeof value.name === "string" && isWhole(value.step);
 }
 
 function isWhole(value: unknown): value is number {

@@ -5,14 +5,14 @@ import { CHUNK_ENTRIES } from "../weight-columns.js";
 import { columnKey, DELETED_COLUMN, DELETED_ENTRIES } from "./column-key.js";
 import type { Change, CountedEntry } from "./dataset-entries.js";
 import type { Environment } from "./environment.js";
-import { sampleKey } from "./sample-key.js";
+import { historyKey, sampleKey } from "./sample-key.js";
 
 /**
- * Plans the deletion of a sample: its record, its weights in all snapshots that are kept, and a bit that keeps its weight out of
+ * Plans the deletion of a sample: its record, its history, its weights in all snapshots that are kept, and a bit that keeps its weight out of
  * snapshots that are being written. Null if there is no such sample.
  */
 export function planDeletion(
-  { samples, columns }: Pick<Environment, "samples" | "columns">,
+  { samples, histories, columns }: Pick<Environment, "samples" | "histories" | "columns">,
   entry: CountedEntry | null,
   id: string,
 ): Change<true> | null {
@@ -46,6 +46,7 @@ export function planDeletion(
     entry: { ...entry, samples: entry.samples - 1, deletions: entry.deletions + 1, counts, snapshots },
     write: () => {
       samples.remove(key);
+      histories.remove(historyKey(entry, number));
       for (const put of puts) columns.put(put.key, put.value);
     },
     result: true,

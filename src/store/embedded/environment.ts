@@ -27,6 +27,8 @@ export interface Environment {
   readonly columns: Table;
   /** Incarnation and digest of the key → done request. */
   readonly answers: Table;
+  /** Incarnation and sample number → history. */
+  readonly histories: Table;
   /** Incarnations of deleted datasets whose samples have not all been removed yet. */
   readonly doomed: Table;
   /** Name → direction and the file of its vector. Each write gives the entry a new version. */
@@ -106,6 +108,7 @@ export async function openEnvironment(
     samples: table("samples"),
     columns: table("columns"),
     answers: table("answers"),
+    histories: table("histories"),
     doomed: table("doomed"),
     directions: table("directions", true),
     outputs: [table("outputs0"), table("outputs1")],

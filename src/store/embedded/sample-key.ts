@@ -9,6 +9,14 @@ export function sampleKey({ incarnation }: DatasetEntry, id: string): Buffer {
   return key;
 }
 
+/** Key of a sample's history: incarnation and number, so that samples that came together are together. */
+export function historyKey({ incarnation }: DatasetEntry, number: number): Buffer {
+  const key = Buffer.allocUnsafe(incarnation.length + 4);
+  incarnation.copy(key);
+  key.writeUInt32BE(number, incarnation.length);
+  return key;
+}
+
 /** Ids of at most this many UTF-16 units take the fast path. An id has at most 256 bytes. */
 const UNITS_MAX = 256;
 

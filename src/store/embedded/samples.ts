@@ -1,70 +1,29 @@
-import { encodeSample } from "../codec/sample.js";
-import { parseShape, shapeText } from "../codec/shape.js";
-import { decodeIntoColumns, decodeStored, encodeStored, storedNumbers } from "../codec/stored.js";
-import { recount } from "../counted-once.js";
+import { decodeHistory } from "../codec/history.js";
+import { decodeIntoColumns, decodeStored, storedNumbers } from "../codec/stored.js";
 import type { Lifetime } from "../lifetime.js";
 import { lookUpInChunks, type ReadChunk, type SampleView, withWeights } from "../look-up.js";
-import type { MergeRecords, SampleRecord, SampleStore } from "../port.js";
+import type { HistoryStore, SampleStore } from "../port.js";
 import { snapshotToRead } from "../snapshot-to-read.js";
 import type { WeightColumns } from "../weight-columns.js";
 import { columnKey } from "./column-key.js";
-import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
-import { type DatasetEntry, newEntry } from "./dataset-entry.js";
+import type { DatasetEntries } from "./dataset-entries.js";
+import type { DatasetEntry } from "./dataset-entry.js";
 import { planDeletion } from "./deletion.js";
 import type { Environment } from "./environment.js";
-import { openSampleKeys, sampleKey } from "./sample-key.js";
+import { historyKey, openSampleKeys, sampleKey } from "./sample-key.js";
 import { openScan } from "./scan.js";
+import { planWriting } from "./write-samples.js";
 
 /** Samples by incarnation and id. */
 export function openSamples(
-  environment: Pick<Environment, "samples" | "columns">,
+  environment: Pick<Environment, "samples" | "histories" | "columns">,
   datasets: DatasetEntries,
   weightColumns: WeightColumns,
   lifetime: Lifetime,
-): SampleStore {
-  const { samples, columns } = environment;
+): SampleStore & HistoryStore {
+  const { samples, histories, columns } = environment;
   const { run } = lifetime;
   const reusedKey = openSampleKeys();
-
-  function planWriting(
-    found: CountedEntry | null,
-    fresh: ReadonlyMap<string, SampleRecord>,
-    merge: MergeRecords | undefined,
-  ): Change<undefined> {
-    const entry = found ?? newEntry(Date.now());
-    const known = datasets.shapes(entry);
-    const counts = Array.from({ length: entry.shapes }, (_, shape) => entry.counts[shape] ?? 0);
-    let { numbers } = entry;
-    let added = 0;
-    const kept = [...fresh].map(([id, record]) => {
-      const key = sampleKey(entry, id);
-      const old = samples.getBinaryFast(key);
-      if (old === undefined) {
-        added++;
-        return { key, number: numbers++, record };
-      }
-      const { number, shape } = storedNumbers(old);
-      recount(counts, shape, -1);
-      if (merge === undefined) return { key, number, record };
-      return { key, number, record: merge(decodeStored(old, (each) => known[each], null).record, record) };
-    });
-    const texts = kept.map(({ record }) => shapeText(record));
-    const shapes = datasets.numberShapes(entry, new Set(texts));
-    const puts = kept.map(({ key, number, record }, index) => {
-      const text = texts[index] as string;
-      const shape = shapes.numberOf.get(text) as number;
-      recount(counts, shape, 1);
-      return { key, value: encodeStored(number, shape, encodeSample(record, parseShape(text).signals)) };
-    });
-    return {
-      entry: { ...entry, samples: entry.samples + added, numbers, shapes: shapes.shapes, counts },
-      write: () => {
-        shapes.write();
-        for (const { key, value } of puts) samples.put(key, value);
-      },
-      result: undefined,
-    };
-  }
 
   /** @param version of the snapshot to read; absent: the newest; null: none */
   function viewOf(dataset: string, entry: DatasetEntry, version?: number | null): SampleView {
@@ -96,12 +55,27 @@ export function openSamples(
   }
 
   return {
-    writeSamples: (dataset, entries, merge) =>
+    writeSamples: (dataset, entries, merge, history) =>
       run(async () => {
-        if (entries.length === 0) return;
-        // If an id occurs twice, the last entry counts.
-        const fresh = new Map(entries.map(({ id, record }) => [id, record]));
-        await datasets.change(dataset, (entry) => planWriting(entry, fresh, merge));
+        if (entries.length === 0) return { late: 0 };
+        const fresh = new Map(entries.map((entry) => [entry.id, entry]));
+        const plan = { environment, datasets, fresh, merge, history };
+        const written = await datasets.change(dataset, (entry) => planWriting(entry, plan));
+        return written ?? { late: 0 };
+      }),
+
+    readHistories: (dataset, ids) =>
+      run(() => {
+        const entry = datasets.read(dataset);
+        if (entry === null) return null;
+        const { checkpoints } = entry;
+        const found = ids.map((id) => {
+          const stored = checkpoints.length === 0 ? undefined : samples.getBinaryFast(sampleKey(entry, id));
+          if (stored === undefined) return null;
+          const bytes = histories.getBinaryFast(historyKey(entry, storedNumbers(stored).number));
+          return bytes === undefined ? null : decodeHistory(bytes);
+        });
+        return { checkpoints, histories: found };
       }),
 
     lookUp: (dataset, ids, version) =>

@@ -7,6 +7,7 @@ import { LATER_CHUNK } from "../weight-columns.js";
 import type { Connection } from "./connection.js";
 import { openCounts } from "./counts.js";
 import type { Format } from "./format.js";
+import { historiesPart } from "./history-scripts.js";
 import { datasetKey, incarnationKey, indexKey, usedBuckets } from "./keys.js";
 import { bytes, ignored, listOf } from "./reply.js";
 import { hash } from "./script-replies.js";
@@ -76,9 +77,17 @@ export function openDatasets(
     const chunks = [...columns].flatMap(([column, state]) =>
       [...Array(Number.parseInt(state, 10)).keys(), LATER_CHUNK].map((chunk) => key(`w:${column}:${chunk}`)),
     );
-    // `used` and `columns` name the other keys, so they go last.
-    const own = ["shapes", "counts", "snapshots", "removed", "deleted", "used", "columns"];
-    await unlinkAll(connection, [...buckets.map(key), ...chunks, ...own.map(key)]);
+    const hashes = await connection.send("GET", [key("histories")], usedBuckets);
+    const histories = hashes.map((each) => key(historiesPart(each)));
+    // `used`, `columns` and `histories` name the other keys, so they go last.
+    const own = ["shapes", "counts", "snapshots", "removed", "deleted", "checkpoints"];
+    const last = ["used", "columns", "histories"];
+    await unlinkAll(connection, [
+      ...buckets.map(key),
+      ...chunks,
+      ...histories,
+      ...[...own, ...last].map(key),
+    ]);
     await connection.send("ZREM", [indexKey(prefix), member(dataset, incarnation)], ignored);
     shapesByIncarnation.delete(incarnation);
     indexed.delete(incarnation);

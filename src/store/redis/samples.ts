@@ -1,22 +1,21 @@
-import { randomBytes } from "node:crypto";
-import { encodeSample } from "../codec/sample.js";
-import { parseShape, shapeText } from "../codec/shape.js";
 import type { ColumnPlace } from "../codec/snapshot.js";
 import { decodeIntoColumns, decodeStored, type NumberedSample } from "../codec/stored.js";
 import type { Lifetime } from "../lifetime.js";
 import { lookUpInChunks, type ReadChunk, type SampleView, withWeights } from "../look-up.js";
-import type { MergeRecords, SampleRecord, SampleStore } from "../port.js";
+import type { HistoryStore, SampleStore } from "../port.js";
 import { scannedSamples } from "../scanned.js";
 import { droppedSnapshot, snapshotToRead } from "../snapshot-to-read.js";
 import type { LoadChunks, WeightColumns } from "../weight-columns.js";
-import type { Argument, Connection } from "./connection.js";
+import type { Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
 import type { Format } from "./format.js";
+import { readHistories } from "./histories.js";
 import { bucketOf, datasetKey, incarnationKey, usedBuckets } from "./keys.js";
 import { packBucketsAndIds } from "./packed.js";
 import { readPackedList } from "./packed-list.js";
 import { bytes, listOf, orNull } from "./reply.js";
-import { DELETE_SAMPLE, READ_BUCKETS, READ_SAMPLES, WRITE_SAMPLES } from "./scripts.js";
+import { DELETE_SAMPLE, READ_BUCKETS, READ_SAMPLES } from "./scripts.js";
+import { openWriting } from "./write-samples.js";
 
 /** About as many samples as one script of a scan reads. It is limited, because Redis does nothing else during a script. */
 const CHUNK = 1000;
@@ -48,8 +47,10 @@ export function openSamples(
   prefix: string,
   { datasets, weightColumns, format }: SamplesNeeds,
   { run }: Lifetime,
-): SampleStore {
+): SampleStore & HistoryStore {
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
+  const write = openWriting(connection, datasets, keyOf);
+  const histories = readHistories(connection, keyOf);
 
   /** Reads samples; null if there is no such dataset. */
   async function readView(
@@ -98,34 +99,6 @@ export function openSamples(
     };
   }
 
-  /** Writes the records. If `merge` has a say, tries again until it has seen all that is replaced. */
-  async function write(
-    dataset: string,
-    fresh: ReadonlyMap<string, SampleRecord>,
-    merge: MergeRecords | undefined,
-  ): Promise<void> {
-    const olds = new Map<string, OldSample>();
-    for (;;) {
-      const { order, args } = packSamples(fresh, olds, merge);
-      const { incarnation, differing } = await connection.run(WRITE_SAMPLES, keyOf(dataset), args);
-      if (differing === null) return datasets.index(dataset, incarnation);
-      const shapes = await datasets.shapes(dataset, incarnation, differing.shapes);
-      if (shapes === null) {
-        olds.clear(); // the dataset was deleted in the meantime
-        continue;
-      }
-      readPackedList(differing.stored, (index, from, to) => {
-        const id = order[index] as string;
-        if (from === to) olds.delete(id);
-        else {
-          const stored = Buffer.from(differing.stored.subarray(from, to));
-          const { record } = decodeStored(stored, (number) => shapes[number], null);
-          olds.set(id, { stored, record });
-        }
-      });
-    }
-  }
-
   /** Finds the buckets of a dataset and the snapshot of this version; null if there is no such dataset. */
   async function beginScan(dataset: string, version: number | undefined): Promise<ScanStart | null> {
     const weighed = version === undefined ? null : await readView(dataset, [], version);
@@ -145,13 +118,15 @@ export function openSamples(
   }
 
   return {
-    writeSamples: (dataset, entries, merge) =>
+    writeSamples: (dataset, entries, merge, history) =>
       run(async () => {
-        if (entries.length === 0) return;
+        if (entries.length === 0) return { late: 0 };
         await format.requireWritable();
-        // If an id occurs twice, the last entry counts.
-        await write(dataset, new Map(entries.map(({ id, record }) => [id, record])), merge);
+        const fresh = new Map(entries.map((entry) => [entry.id, entry]));
+        return write({ dataset, fresh, merge, history });
       }),
+
+    readHistories: (dataset, ids) => run(() => histories(dataset, ids)),
 
     lookUp: (dataset, ids, version) =>
       run(() => lookUpInChunks(ids, weightColumns, (chunk) => readChunk(dataset, chunk, version))),
@@ -198,39 +173,4 @@ export function openSamples(
       }
     },
   };
-}
-
-/** A sample that is to be replaced. */
-interface OldSample {
-  readonly stored: Buffer;
-  readonly record: SampleRecord;
-}
-
-/** The arguments of `WRITE_SAMPLES`, grouped by shape, and the ids in the order of the arguments. */
-function packSamples(
-  fresh: ReadonlyMap<string, SampleRecord>,
-  olds: ReadonlyMap<string, OldSample>,
-  merge: MergeRecords | undefined,
-): { order: readonly string[]; args: Argument[] } {
-  const byShape = new Map<string, { readonly ids: string[]; readonly args: Argument[] }>();
-  const signalsOf = new Map<string, readonly string[]>();
-  for (const [id, record] of fresh) {
-    const old = olds.get(id);
-    const kept = old === undefined || merge === undefined ? record : merge(old.record, record);
-    const text = shapeText(kept);
-    const signals = signalsOf.get(text) ?? parseShape(text).signals;
-    signalsOf.set(text, signals);
-    const group = byShape.get(text) ?? { ids: [], args: [] };
-    byShape.set(text, group);
-    group.ids.push(id);
-    group.args.push(bucketOf(id), id, old?.stored ?? "", encodeSample(kept, signals));
-  }
-  const order: string[] = [];
-  const args: Argument[] = [randomBytes(6).toString("base64url"), merge === undefined ? 0 : 1];
-  for (const [text, group] of byShape) {
-    args.push(text, group.ids.length);
-    for (const id of group.ids) order.push(id);
-    for (const arg of group.args) args.push(arg);
-  }
-  return { order, args };
 }

@@ -1,4 +1,6 @@
+import { corrupt } from "../codec/bytes.js";
 import { type KeptSnapshot, parseFields } from "../codec/snapshot.js";
+import type { TrainingCheckpoint } from "../port.js";
 import { bytes, list, number, orNull, pairsOf, type Reply } from "./reply.js";
 
 const text: Reply<string> = (answer) => bytes(answer).toString("utf8");
@@ -43,13 +45,35 @@ export interface WrittenOrDiffering {
     readonly shapes: number;
     /** A packed list: see `readPackedList`. */
     readonly stored: Buffer;
+    /** The histories of the same samples: a packed list. */
+    readonly histories: Buffer;
+    readonly checkpoints: readonly TrainingCheckpoint[];
   } | null;
 }
 
 export const writtenOrDiffering: Reply<WrittenOrDiffering> = (answer) => {
-  const [incarnation, shapes, stored] = list(answer);
-  const differing = stored === undefined ? null : { shapes: number(shapes), stored: bytes(stored) };
+  const [incarnation, shapes, stored, histories, checkpoints] = list(answer);
+  const differing =
+    stored === undefined
+      ? null
+      : {
+          shapes: number(shapes),
+          stored: bytes(stored),
+          histories: bytes(histories),
+          checkpoints: checkpointList(checkpoints),
+        };
   return { incarnation: text(incarnation), differing };
+};
+
+/** The hash `checkpoints` as a list in the order of the numbers. */
+export const checkpointList: Reply<readonly TrainingCheckpoint[]> = (answer) => {
+  const checkpoints: TrainingCheckpoint[] = [];
+  for (const [name, place] of hash(answer)) {
+    const [number, step] = place.split(" ").map(Number);
+    if (number === undefined || step === undefined) throw corrupt(`the checkpoint "${name}" lacks its step`);
+    checkpoints[number] = { name, step };
+  }
+  return checkpoints;
 };
 
 /** All samples of some buckets. */

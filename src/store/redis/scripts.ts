@@ -1,6 +1,7 @@
 import { LAYOUT_VERSION } from "../codec/stored.js";
 import { CHUNK_ENTRIES } from "../weight-columns.js";
 import { defineScript } from "./connection.js";
+import { HISTORIES } from "./history-scripts.js";
 import { bytes, ignored, number, orNull } from "./reply.js";
 import { foundBuckets, foundDataset, foundSamples, writtenOrDiffering } from "./script-replies.js";
 
@@ -72,36 +73,39 @@ end
 `;
 
 /**
- * Writes samples, or nothing if a sample is not stored as the writer expects. ARGV: an incarnation that is used if the dataset is
- * new; 1 if the writer expects something of the stored samples, else 0; then for each shape its text and the number of its samples,
- * and for each sample bucket, id, expected value (empty for none) and body. Answers the dataset's incarnation if it wrote, else also
- * the number of shapes and a packed list of the stored values that differ, in the order of the arguments (empty for none).
+ * Writes samples with their histories, or nothing if something is not stored as the writer expects. ARGV: an incarnation that is
+ * used if the dataset is new; 1 if the writer expects something of the stored samples, else 0; the state of the checkpoints that
+ * it expects (empty for any); name, and number and step, of a checkpoint to keep (empty for none); the number of values for each
+ * sample; then for each shape its text and the number of its samples, and for each sample bucket, id, expected value (empty for
+ * none), body and, if there are six values, expected history and history (empty for none). Answers the dataset's incarnation if it
+ * wrote, else also the number of shapes, two packed lists of the samples that differ and of their histories, in the order of the
+ * arguments (empty for none), and the checkpoints.
  */
 export const WRITE_SAMPLES = defineScript(
   writtenOrDiffering,
-  `${LAYOUT}
+  `${LAYOUT}${HISTORIES}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
 local base = meta .. ":" .. incarnation .. ":"
-local shapes = base .. "shapes"
+local shapes, checkpoints = base .. "shapes", base .. "checkpoints"
 local shapeCount = redis.call("HLEN", shapes)
 local numbers = tonumber(redis.call("HGET", meta, "numbers") or 0)
+local values = tonumber(ARGV[6])
 local newShapes, puts, added, changes = {}, {}, 0, {}
-local differing, differ = {}, false
-local at = 3
+local differing, differingHistories = {}, {}
+local differ = ARGV[3] ~= "" and ARGV[3] ~= checkpointsState(base, incarnation)
+local at = 7
 while at <= #ARGV do
   local text = ARGV[at]
   local shapeNumber = tonumber(redis.call("HGET", shapes, text) or shapeCount + #newShapes)
   if shapeNumber == shapeCount + #newShapes then newShapes[#newShapes + 1] = text end
   local shape = varint(shapeNumber)
   local first = at + 2
-  at = first + 4 * ARGV[at + 1]
-  for entry = first, at - 1, 4 do
+  at = first + values * ARGV[at + 1]
+  for entry = first, at - 1, values do
     local key, id = base .. ARGV[entry], ARGV[entry + 1]
     local old = redis.call("HGET", key, id)
     local isExpected = ARGV[2] == "0" or (old or "") == ARGV[entry + 2]
-    differ = differ or not isExpected
-    differing[#differing + 1] = not isExpected and (old or "")
     local number
     if old then
       local oldShape
@@ -111,21 +115,32 @@ while at <= #ARGV do
       number = numbers + added
       added = added + 1
     end
+    local oldHistory = values == 6 and old and historyAt(base, number) or ""
+    if values == 6 then isExpected = isExpected and oldHistory == ARGV[entry + 4] end
+    differ = differ or not isExpected
+    differing[#differing + 1] = not isExpected and (old or "")
+    differingHistories[#differingHistories + 1] = not isExpected and oldHistory
     count(changes, shapeNumber, 1)
     local head = string.char(${LAYOUT_VERSION * 16}) .. varint(number) .. shape
-    puts[#puts + 1] = { key, id, head .. ARGV[entry + 3], not old and ARGV[entry] }
+    local history = values == 6 and ARGV[entry + 5] or ""
+    puts[#puts + 1] = { key, id, head .. ARGV[entry + 3], not old and ARGV[entry], number, history ~= oldHistory and history }
   end
 end
-if differ then return { incarnation, shapeCount, cmsgpack.pack(differing) } end
+if differ then
+  local known = redis.call("HGETALL", checkpoints)
+  return { incarnation, shapeCount, cmsgpack.pack(differing), cmsgpack.pack(differingHistories), known }
+end
 -- The commands that a user of Redis may not be allowed to run come first: a script that is refused later has already written.
 redis.call("HSETNX", meta, "created_at_ms", nowMs())
 touch(meta, base, changes)
 redis.call("HSET", meta, "incarnation", incarnation, "numbers", numbers + added)
 redis.call("HINCRBY", meta, "samples", added)
+if ARGV[4] ~= "" then redis.call("HSET", checkpoints, ARGV[4], ARGV[5]) end
 for index, text in ipairs(newShapes) do redis.call("HSET", shapes, text, shapeCount + index - 1) end
 for _, put in ipairs(puts) do
   redis.call("HSET", put[1], put[2], put[3])
   if put[4] then redis.call("SETBIT", base .. "used", put[4], 1) end
+  if put[6] then putHistory(base, put[5], put[6]) end
 end
 return { incarnation }
 `,
@@ -164,12 +179,12 @@ return found
 );
 
 /**
- * ARGV: bucket, id. Removes the sample and its weight in each snapshot, and sets the bit that keeps its weight out of snapshots
+ * ARGV: bucket, id. Removes the sample, its history and its weight in each snapshot, and sets the bit that keeps its weight out of snapshots
  * that are being written. Answers 1 if there was such a sample, or else 0.
  */
 export const DELETE_SAMPLE = defineScript(
   number,
-  `${LAYOUT}
+  `${LAYOUT}${HISTORIES}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return 0 end
@@ -178,6 +193,7 @@ local old = redis.call("HGET", base .. ARGV[1], ARGV[2])
 if not old then return 0 end
 local number, shape = numbersOf(old)
 redis.call("HDEL", base .. ARGV[1], ARGV[2])
+putHistory(base, number, "")
 redis.call("HINCRBY", meta, "samples", -1)
 redis.call("HINCRBY", meta, "deletions", 1)
 redis.call("SETBIT", base .. "deleted", number, 1)

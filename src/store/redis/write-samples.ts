@@ -1,0 +1,167 @@
+import { randomBytes } from "node:crypto";
+import { decodeHistory, encodeHistory } from "../codec/history.js";
+import { encodeSample } from "../codec/sample.js";
+import { openShapeTexts } from "../codec/shape.js";
+import { decodeRecord } from "../codec/stored.js";
+import { growHistory, type PlacedCheckpoint, placeCheckpoint } from "../history.js";
+import type {
+  HistoryRules,
+  MergeRecords,
+  SampleEntry,
+  SampleHistory,
+  SampleRecord,
+  TrainingCheckpoint,
+  WrittenSamples,
+} from "../port.js";
+import type { Argument, Connection } from "./connection.js";
+import type { DatasetKeys } from "./datasets.js";
+import { bucketOf } from "./keys.js";
+import { readPackedList } from "./packed-list.js";
+import { WRITE_SAMPLES } from "./scripts.js";
+
+/** What to write. */
+export interface Writing {
+  readonly dataset: string;
+  readonly fresh: ReadonlyMap<string, SampleEntry>;
+  readonly merge: MergeRecords | undefined;
+  readonly history: HistoryRules | undefined;
+}
+
+/** A dataset's checkpoints as they were read, and the state that `WRITE_SAMPLES` compares. */
+interface KnownCheckpoints {
+  readonly state: string;
+  readonly checkpoints: readonly TrainingCheckpoint[];
+}
+
+const NO_CHECKPOINTS: KnownCheckpoints = { state: "0", checkpoints: [] };
+
+/** A sample that is to be replaced. */
+interface OldSample {
+  readonly stored: Buffer;
+  readonly record: SampleRecord;
+  /** Empty if there is no history. */
+  readonly storedHistory: Buffer;
+  readonly history: SampleHistory | null;
+}
+
+/**
+ * Writes samples and their histories. If what is kept depends on what is replaced, tries again until it has seen all of that.
+ *
+ * @param keyOf key of a dataset's own hash
+ */
+export function openWriting(
+  connection: Connection,
+  datasets: Pick<DatasetKeys, "index" | "shapes">,
+  keyOf: (dataset: string) => string,
+): (writing: Writing) => Promise<WrittenSamples> {
+  /** Of each dataset that this process has written a checkpoint to: most writings need them as they were. */
+  const checkpointsOf = new Map<string, KnownCheckpoints>();
+
+  return async (writing) => {
+    const { dataset, history } = writing;
+    const olds = new Map<string, OldSample>();
+    /** What was read last may be of an earlier life of the dataset, so only what this writing has read may refuse it. */
+    let isRead = false;
+    for (;;) {
+      const last = checkpointsOf.get(dataset) ?? NO_CHECKPOINTS;
+      const known = isRead || hasCheckpoint(last, history?.checkpoint ?? null) ? last : NO_CHECKPOINTS;
+      const placed = placeCheckpoint(known.checkpoints, history?.checkpoint ?? null);
+      const { order, args, late } = packSamples(writing, olds, placed, known.state);
+      const { incarnation, differing } = await connection.run(WRITE_SAMPLES, keyOf(dataset), args);
+      if (differing === null) {
+        const { checkpoints } = placed;
+        if (checkpoints.length > 0)
+          checkpointsOf.set(dataset, { state: `${incarnation}:${checkpoints.length}`, checkpoints });
+        await datasets.index(dataset, incarnation);
+        return { late };
+      }
+      const { checkpoints, stored, histories } = differing;
+      const state = checkpoints.length === 0 ? NO_CHECKPOINTS.state : `${incarnation}:${checkpoints.length}`;
+      checkpointsOf.set(dataset, { state, checkpoints });
+      isRead = true;
+      const shapes = await datasets.shapes(dataset, incarnation, differing.shapes);
+      if (shapes === null) {
+        olds.clear(); // the dataset was deleted in the meantime
+        continue;
+      }
+      const ofIndex = new Map<number, Buffer>();
+      readPackedList(histories, (index, from, to) =>
+        ofIndex.set(index, Buffer.from(histories.subarray(from, to))),
+      );
+      readPackedList(stored, (index, from, to) => {
+        const id = order[index] as string;
+        if (from === to) {
+          olds.delete(id);
+          return;
+        }
+        const bytes = Buffer.from(stored.subarray(from, to));
+        const record = decodeRecord(bytes, (number) => shapes[number]);
+        const storedHistory = ofIndex.get(index) ?? Buffer.alloc(0);
+        const decoded = storedHistory.length === 0 ? null : decodeHistory(storedHistory);
+        olds.set(id, { stored: bytes, record, storedHistory, history: decoded });
+      });
+    }
+  };
+}
+
+function hasCheckpoint({ checkpoints }: KnownCheckpoints, wanted: TrainingCheckpoint | null): boolean {
+  return (
+    wanted === null || checkpoints.some(({ name, step }) => name === wanted.name && step === wanted.step)
+  );
+}
+
+interface PackedSamples {
+  /** The ids in the order of the arguments. */
+  readonly order: readonly string[];
+  readonly args: Argument[];
+  readonly late: number;
+}
+
+/** The arguments of `WRITE_SAMPLES`, grouped by shape. */
+function packSamples(
+  { fresh, merge, history: rules }: Writing,
+  olds: ReadonlyMap<string, OldSample>,
+  placed: PlacedCheckpoint,
+  state: string,
+): PackedSamples {
+  const hasHistories = rules !== undefined && placed.checkpoints.length > 0;
+  const byShape = new Map<string, { readonly ids: string[]; readonly args: Argument[] }>();
+  const textOf = openShapeTexts();
+  let late = 0;
+  for (const [id, { record, logits }] of fresh) {
+    const old = olds.get(id);
+    const kept = old === undefined || merge === undefined ? record : merge(old.record, record);
+    const grown = hasHistories
+      ? growHistory({ record: kept, logits, old: old ?? null }, placed, rules)
+      : null;
+    if (grown?.late) late++;
+    const own = grown?.record ?? kept;
+    const { text, signals } = textOf(own);
+    const group = byShape.get(text) ?? { ids: [], args: [] };
+    byShape.set(text, group);
+    group.ids.push(id);
+    group.args.push(bucketOf(id), id, old?.stored ?? "", encodeSample(own, signals));
+    if (grown !== null) group.args.push(old?.storedHistory ?? "", packHistory(grown.history, old));
+  }
+  const { checkpoint = null } = rules ?? {};
+  const order: string[] = [];
+  const args: Argument[] = [
+    randomBytes(6).toString("base64url"),
+    merge !== undefined || hasHistories ? 1 : 0,
+    rules === undefined ? "" : state,
+    checkpoint?.name ?? "",
+    checkpoint === null ? "" : `${placed.number} ${checkpoint.step}`,
+    hasHistories ? 6 : 4,
+  ];
+  for (const [text, group] of byShape) {
+    args.push(text, group.ids.length);
+    for (const id of group.ids) order.push(id);
+    for (const arg of group.args) args.push(arg);
+  }
+  return { order, args, late };
+}
+
+function packHistory(history: SampleHistory | null, old: OldSample | undefined): Argument {
+  if (history === null) return "";
+  return old !== undefined && history === old.history ? old.storedHistory : encodeHistory(history);
+}
