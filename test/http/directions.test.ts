@@ -437,10 +437,10 @@ describe("PUT /v1/directions/{direction} of JSON lines", () => {
     });
   });
 
-  it("is taken by no other route, and not compressed", async () => {
+  it("is not taken by a route without streams, and not compressed", async () => {
     const app = await testApp();
-    const score = await app.inject({ method: "POST", url: "/v1/score", headers: NDJSON, payload: "{}" });
-    expect(score.json()).toMatchObject({ status: 415, code: "unsupported_media_type" });
+    const lookUp = { method: "POST", url: "/v1/datasets/d/lookup", headers: NDJSON, payload: "{}" } as const;
+    expect((await app.inject(lookUp)).json()).toMatchObject({ status: 415, code: "unsupported_media_type" });
     const headers = { ...NDJSON, "content-encoding": "gzip" };
     const zipped = await app.inject({
       method: "PUT",

@@ -145,12 +145,15 @@ describe("a fault of the schema", () => {
   });
 });
 
+/** The types that `POST /v1/score` takes. */
+const SCORED = "application/json or application/x-ndjson or application/vnd.apache.arrow.stream";
+
 describe("a body that is absent", () => {
   it.each([
     ["of a JSON type", json, "The body is missing: send a JSON object"],
     ["of no type", {}, "The body is missing, or null: send it as application/json"],
   ])("is called missing where the route needs one: %s", async (_about, headers, detail) => {
-    for (const url of ["/v1/score", "/v1/datasets/d/lookup", "/v1/datasets/d/weights"])
+    for (const url of ["/v1/datasets/d/lookup", "/v1/datasets/d/weights"])
       expect(await send("POST", url, undefined, headers)).toMatchObject({ status: 400, detail });
   });
 
@@ -158,6 +161,10 @@ describe("a body that is absent", () => {
     expect(await send("PUT", "/v1/directions/v", undefined, {})).toMatchObject({
       status: 400,
       detail: "The body is missing, or null: send it as application/json or application/x-ndjson",
+    });
+    expect(await send("POST", "/v1/score", undefined, {})).toMatchObject({
+      status: 400,
+      detail: `The body is missing, or null: send it as ${SCORED}`,
     });
     expect(await send("PUT", "/v1/models/default/weights", undefined, {})).toMatchObject({
       status: 400,
@@ -186,7 +193,7 @@ describe("a body that is absent", () => {
 
 describe("a content type that a route does not take", () => {
   it.each([
-    ["POST", "/v1/score", "Send the body as application/json, not as text/csv"],
+    ["POST", "/v1/score", `Send the body as ${SCORED}, not as text/csv`],
     ["POST", "/v1/datasets/d/lookup", "Send the body as application/json, not as text/csv"],
     [
       "PUT",
@@ -208,11 +215,11 @@ describe("a content type that a route does not take", () => {
   it("is no type at all, or none is named", async () => {
     expect(await send("POST", "/v1/score", "{}", { "content-type": "json" })).toMatchObject({
       status: 415,
-      detail: "Send the body as application/json, not as json",
+      detail: `Send the body as ${SCORED}, not as json`,
     });
     expect(await send("POST", "/v1/score", Buffer.from("{}"), {})).toMatchObject({
       status: 415,
-      detail: "Send the body as application/json, and name the type in Content-Type",
+      detail: `Send the body as ${SCORED}, and name the type in Content-Type`,
     });
   });
 
