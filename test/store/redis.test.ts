@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { HISTORY_RULES } from "../../src/scoring/datasets/history-rules.js";
+import { HISTORY_RULES } from "../../src/scoring/datasets/keep.js";
 import type { OutputsRecord, Store } from "../../src/store/port.js";
 import { describeDurability } from "../../src/store/redis/durability.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";

@@ -1,17 +1,21 @@
 import { signalsAt } from "../../importance/columns.js";
+import { addLogits } from "../../importance/logit-totals.js";
+import { historySignals, type NamedSignals } from "../../importance/signals/history.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { type LossName, SIGNALS, type SignalColumns, type SignalName } from "../../importance/types.js";
 import { type ModelDescription, modelId, type Precision } from "../../ranker/port.js";
-import type {
-  OutputsKey,
-  OutputsStore,
-  SampleRecord,
-  SampleStore,
-  TrainingCheckpoint,
+import {
+  type HistoryRules,
+  type OutputsKey,
+  type OutputsStore,
+  type SampleHistory,
+  type SampleRecord,
+  type SampleStore,
+  SignalRow,
+  type TrainingCheckpoint,
 } from "../../store/port.js";
 import { groupDigests, textDigests } from "../outputs/digests.js";
 import { type Sample, textOf } from "../requests/sample.js";
-import { HISTORY_RULES } from "./history-rules.js";
 
 /** What a dataset is to remember of a scored batch: N samples with their ids, the keys of their outputs, and their signals. */
 export interface KeptBatch {
@@ -191,4 +195,33 @@ function extrasOf({ signals }: SampleRecord): [string, number][] {
 function isSameExtras(old: readonly [string, number][], sent: readonly [string, number][]): boolean {
   const values = new Map(old);
   return old.length === sent.length && sent.every(([name, value]) => values.get(name) === Math.fround(value));
+}
+
+/**
+ * How writings of samples keep their histories, whatever the checkpoint: they add its logits, and compute the signals of the
+ * history under the sample's present label and loss.
+ */
+export const HISTORY_RULES: Omit<HistoryRules, "checkpoint"> = { merge: addLogits, withSignals };
+
+function withSignals(record: SampleRecord, history: SampleHistory): SampleRecord {
+  const found = historySignals(history, record.label, record.loss as LossName);
+  return found === null ? record : { ...record, signals: joined(record.signals, found) };
+}
+
+/** The signals and those of the history, which they do not have yet. */
+function joined(signals: ReadonlyMap<string, number>, { names, values }: NamedSignals): SignalRow {
+  const own =
+    signals instanceof SignalRow ? signals : new SignalRow([...signals.keys()], [...signals.values()]);
+  return new SignalRow(joinedNames(own.names, names), own.numbers.concat(values));
+}
+
+/** The joined names of lists that many samples share. */
+const joinedWith = new WeakMap<readonly string[], WeakMap<readonly string[], readonly string[]>>();
+
+function joinedNames(first: readonly string[], second: readonly string[]): readonly string[] {
+  const known = joinedWith.get(first) ?? new WeakMap<readonly string[], readonly string[]>();
+  joinedWith.set(first, known);
+  const names = known.get(second) ?? [...first, ...second];
+  known.set(second, names);
+  return names;
 }

@@ -18,8 +18,7 @@ import {
 } from "../../store/port.js";
 import { groupDigests } from "../outputs/digests.js";
 import { refuseLabels, refuseRepeatedIds, refuseUngrouped } from "../requests/checks.js";
-import { HISTORY_RULES } from "./history-rules.js";
-import { logitsAt } from "./keep.js";
+import { HISTORY_RULES, logitsAt } from "./keep.js";
 import { mergeObserved } from "./merge-observed.js";
 
 /** The name of the model of an observation that names none. */

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { HISTORY_RULES } from "../../../src/scoring/datasets/history-rules.js";
+import { HISTORY_RULES } from "../../../src/scoring/datasets/keep.js";
 import {
   CHECKPOINTS_KEPT,
   type SampleRecord,
