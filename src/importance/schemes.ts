@@ -127,5 +127,7 @@ function unitGradient(divisor: number, least: number, lambda: number): number {
   const unit = Math.max(least, lambda);
   const loss = least / unit;
   const direction = lambda / unit;
-  return (loss + direction * (least / divisor)) / (loss + direction);
+  // A later sample may have a divisor so far below that the quotient overflows; without λ it does not count.
+  const byDirection = direction === 0 ? 0 : direction * (least / divisor);
+  return (loss + byDirection) / (loss + direction);
 }

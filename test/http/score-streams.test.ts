@@ -18,7 +18,7 @@ import {
   vectorFromArray,
 } from "apache-arrow";
 import type { FastifyInstance } from "fastify";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { TEST_LIMITS, temporaryStore, testApp } from "../support/app.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
@@ -436,15 +436,13 @@ describe("a stream of many samples", () => {
     let peak = 0;
     let before = 0;
     let bytes = 0;
-    const watch = setInterval(() => {
-      // The first part warms everything up.
-      if (bytes > 300_000 && before === 0) before = process.memoryUsage.rss();
-      peak = Math.max(peak, process.memoryUsage.rss());
-    }, 5);
-    onTestFinished(() => clearInterval(watch));
     const parts: Buffer[] = [];
     await stream(port, type, body(), (part) => {
       bytes += part.length;
+      const rss = process.memoryUsage.rss();
+      // The first part warms everything up.
+      if (bytes > 300_000 && before === 0) before = rss;
+      peak = Math.max(peak, rss);
       if (!LONG) parts.push(part);
     });
     if (!LONG) {

@@ -3,6 +3,7 @@ import { distributionOf } from "../../src/importance/distribution.js";
 import type { SchemeParameters } from "../../src/importance/schemes.js";
 import { computeSignals } from "../../src/importance/signals/compute.js";
 import { suitableSignals } from "../../src/importance/signals/suitability.js";
+import { SIGNAL_TABLE } from "../../src/importance/signals/table.js";
 import type { GroupLossName, Label, LossName, SchemeName, SignalName } from "../../src/importance/types.js";
 import { WEIGH_DEFAULTS, type WeighOptions } from "../../src/importance/weigh-options.js";
 import { multiplierOf, type Weighting, weigh } from "../../src/importance/weights.js";
@@ -166,7 +167,9 @@ function byLoss() {
 
 /** What has a meaning under the loss and a formula: `learned` comes from the model's folder. */
 function computable(loss: LossName): SignalName[] {
-  return suitableSignals(loss).filter((name) => name !== "learned");
+  return suitableSignals(loss).filter(
+    (name) => name !== "learned" && !SIGNAL_TABLE[name].reads.includes("history"),
+  );
 }
 
 /** Both null, or within `tolerance` of each other relative to the expected figure. */

@@ -20,7 +20,7 @@ from assay.client.weighting import Share, Weighting
 from service import ROOT
 
 OPENAPI = json.loads((ROOT / "openapi" / "openapi.json").read_text("utf-8"))
-SIGNALS = set(get_args(answers.Signal))
+SIGNALS = set(get_type_hints(answers.KeptSignalValues))
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def described(schema: dict[str, Any]) -> Iterator[str]:
 def test_requests_have_no_field_that_the_service_lacks() -> None:
     """Those of `test_options_become_fields...`, and the query of a direction."""
     sent = {"model", "dataset", "signals", "loss", "weighting", "precision", "direction"}
-    sent |= {"reference", "trajectory", "exact_fraction", "seed", "samples"}
+    sent |= {"reference", "trajectory", "exact_fraction", "seed", "samples", "checkpoint"}
     assert sent == set(SCORED["properties"])
     query = {p["name"] for p in OPENAPI["paths"]["/v1/directions/{direction}"]["put"]["parameters"]}
     assert {"kind", "loss", "model"} <= query

@@ -29,6 +29,8 @@ Signal = Literal[
     "rho",
     "learned",
 ]
+# Those that a dataset keeps too: the last four are of a history of checkpoints.
+KeptSignal = Literal[Signal, "mean_confidence", "variability", "aum", "forgetting"]
 
 
 class SignalValues(TypedDict, total=False):
@@ -66,7 +68,16 @@ class ScoreRow(SignalValues, total=False):
     truncated: bool
 
 
-class LookUpRow(SignalValues, total=False):
+class KeptSignalValues(SignalValues, total=False):
+    """Signals that a dataset keeps of one sample."""
+
+    mean_confidence: float
+    variability: float
+    aum: float
+    forgetting: float
+
+
+class LookUpRow(KeptSignalValues, total=False):
     """What a dataset keeps of one id. `weight` is that of the newest snapshot.
 
     `later` is True if the sample came after the weighing and got its weight by the same rule.
@@ -76,6 +87,7 @@ class LookUpRow(SignalValues, total=False):
     weight: float | None
     later: bool
     stale: bool
+    observed: Literal["train", "eval"] | None
 
 
 @dataclass(frozen=True)
@@ -158,6 +170,13 @@ class Dataset:
     snapshot: Snapshot | None
 
 
+class TrainingCheckpoint(TypedDict):
+    """A checkpoint of a training, by which histories are ordered."""
+
+    name: str
+    step: int
+
+
 @dataclass(frozen=True)
 class KeptSample:
     """What a dataset remembers of one sample: no text. `model` is `name@version`.
@@ -177,7 +196,11 @@ class KeptSample:
     model: str
     scored_at: datetime
     stale: bool
-    signals: SignalValues
+    observed: Literal["train", "eval"] | None
+    earlier: dict[str, str]
+    text_digest: str | None
+    history: dict[str, Any] | None
+    signals: KeptSignalValues
     later: bool | None = None
 
 
@@ -274,6 +297,6 @@ class Model:
 class Models:
     """Every model folder. `faulty` are those that cannot be served."""
 
-    default: str
+    default: str | None
     models: list[Model]
     faulty: list[str]

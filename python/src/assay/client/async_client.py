@@ -13,12 +13,14 @@ from assay.client.answers import (
     Direction,
     DirectionKind,
     KeptSample,
+    KeptSignal,
     Loss,
     Model,
     Models,
     Precision,
     Signal,
     Snapshot,
+    TrainingCheckpoint,
 )
 from assay.client.async_driver import AsyncDriver
 from assay.client.operations import datasets, directions, lookup, models
@@ -84,6 +86,7 @@ class AsyncClient:
         precision: Precision | None = None,
         exact_fraction: float | None = None,
         seed: int | None = None,
+        checkpoint: TrainingCheckpoint | None = None,
         id: str | None = None,
         query: str | None = None,
         document: str | None = None,
@@ -117,6 +120,7 @@ class AsyncClient:
             precision=precision,
             exact_fraction=exact_fraction,
             seed=seed,
+            checkpoint=checkpoint,
         )
         return await self._driver.run(score(samples, columns, options, self._limits, progress))
 
@@ -143,7 +147,7 @@ class AsyncClient:
         self,
         dataset: str,
         *,
-        signal: Signal | None = None,
+        signal: KeptSignal | None = None,
         mix: Sequence[Share] | None = None,
         base: str | None = None,
         balance: bool | None = None,

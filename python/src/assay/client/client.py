@@ -13,12 +13,14 @@ from assay.client.answers import (
     Direction,
     DirectionKind,
     KeptSample,
+    KeptSignal,
     Loss,
     Model,
     Models,
     Precision,
     Signal,
     Snapshot,
+    TrainingCheckpoint,
 )
 from assay.client.operations import datasets, directions, lookup, models
 from assay.client.operations.score import score
@@ -90,6 +92,7 @@ class Client:
         precision: Precision | None = None,
         exact_fraction: float | None = None,
         seed: int | None = None,
+        checkpoint: TrainingCheckpoint | None = None,
         id: str | None = None,
         query: str | None = None,
         document: str | None = None,
@@ -137,6 +140,7 @@ class Client:
             precision=precision,
             exact_fraction=exact_fraction,
             seed=seed,
+            checkpoint=checkpoint,
         )
         return self._driver.run(score(samples, columns, options, self._limits, progress))
 
@@ -167,7 +171,7 @@ class Client:
         self,
         dataset: str,
         *,
-        signal: Signal | None = None,
+        signal: KeptSignal | None = None,
         mix: Sequence[Share] | None = None,
         base: str | None = None,
         balance: bool | None = None,

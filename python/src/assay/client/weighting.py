@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from assay.client.answers import Signal
+from assay.client.answers import KeptSignal
 
 Scheme = Literal["proportional", "softmax", "rank", "inverse", "uniform", "unit_gradient"]
 Role = Literal["multiplier", "probability"]
@@ -14,7 +14,7 @@ Normalise = Literal["sum", "mean"]
 class Share(TypedDict):
     """One signal of a mix, and its share."""
 
-    signal: Signal
+    signal: KeptSignal
     share: float
 
 
@@ -22,7 +22,7 @@ class Share(TypedDict):
 Weighting = TypedDict(
     "Weighting",
     {
-        "signal": Signal,
+        "signal": KeptSignal,
         "mix": list[Share],
         "base": str | None,
         "balance": bool,
