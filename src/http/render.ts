@@ -8,7 +8,7 @@ import { EXTRAS_PREFIX } from "../scoring/datasets/keep.js";
 import type { LookUp, RememberedHistory, RememberedSample } from "../scoring/datasets/remembered.js";
 import type { DatasetWeighting } from "../scoring/datasets/weigh-dataset.js";
 import type { KnownDirection } from "../scoring/directions/known.js";
-import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/port.js";
+import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/dataset-records.js";
 import type {
   datasetSummarySchema,
   historySchema,

@@ -1,13 +1,13 @@
 import { AssayError, faultsError } from "../errors.js";
 import { fromFloat16, toFloat16 } from "./codec/float16.js";
+import type { HistoryRules } from "./dataset-port.js";
 import {
   CHECKPOINTS_KEPT,
   CHECKPOINTS_MAX,
-  type HistoryRules,
   type SampleHistory,
   type SampleRecord,
   type TrainingCheckpoint,
-} from "./port.js";
+} from "./dataset-records.js";
 
 /** A dataset's list of checkpoints, and the place in it of the checkpoint that a writing adds logits of. */
 export interface PlacedCheckpoint {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Shape } from "./codec/shape.js";
 import type { KeptSnapshot } from "./codec/snapshot.js";
 import { type Columns, emptyColumns, NO_NUMBER, type NumberedSample } from "./codec/stored.js";
-import type { LookedUp, StoredSample } from "./port.js";
+import type { LookedUp, StoredSample } from "./dataset-records.js";
 import type { LoadChunks, RowRange, WeightColumns, WeightRows } from "./weight-columns.js";
 
 /** Ids that a store reads at once. Between two chunks other work gets a turn. */

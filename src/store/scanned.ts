@@ -1,6 +1,6 @@
 import { decodeIntoColumns, decodeStored, emptyColumns, storedLabel } from "./codec/stored.js";
+import type { ScannedSamples } from "./dataset-records.js";
 import { fillWeights, type SampleView } from "./look-up.js";
-import type { ScannedSamples } from "./port.js";
 import { droppedSnapshot } from "./snapshot-to-read.js";
 import type { WeightColumns } from "./weight-columns.js";
 

@@ -2,7 +2,8 @@ import { AssayError } from "../errors.js";
 import { corrupt } from "./codec/bytes.js";
 import { isObject, parseObject } from "./codec/json.js";
 import { type KeptSnapshot, snapshotInfo, snapshotOf, weightScale } from "./codec/snapshot.js";
-import type { DatasetWeights, DoneRequest, RepeatableRequest, SnapshotInfo } from "./port.js";
+import type { DatasetWeights, DoneRequest, RepeatableRequest } from "./dataset-port.js";
+import type { SnapshotInfo } from "./dataset-records.js";
 import { CHUNK_ENTRIES, chunkCount, encodeChunk, LATER_CHUNK } from "./weight-columns.js";
 
 /** Snapshots of a dataset that stay readable. */

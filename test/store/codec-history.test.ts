@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { fromFloat16, toFloat16 } from "../../src/store/codec/float16.js";
 import { decodeHistory, encodeHistory } from "../../src/store/codec/history.js";
-import type { SampleHistory } from "../../src/store/port.js";
+import type { SampleHistory } from "../../src/store/dataset-records.js";
 
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 const count = fc.integer({ min: 0, max: 2 ** 32 - 1 });

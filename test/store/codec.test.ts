@@ -14,7 +14,8 @@ import {
   type NumberedSample,
   storedNumbers,
 } from "../../src/store/codec/stored.js";
-import type { OutputsRecord, SampleRecord } from "../../src/store/port.js";
+import type { SampleRecord } from "../../src/store/dataset-records.js";
+import type { OutputsRecord } from "../../src/store/port.js";
 import { facts as directionFacts } from "./conformance/directions.js";
 import { sample } from "./conformance/records.js";
 

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { CHECKPOINTS_MAX } from "../../src/store/dataset-records.js";
 import { placeCheckpoint } from "../../src/store/history.js";
-import { CHECKPOINTS_MAX } from "../../src/store/port.js";
 
 it("a dataset has room for so many checkpoints and takes the known ones when it is full", () => {
   const known = Array.from({ length: CHECKPOINTS_MAX }, (_, step) => ({ name: `e${step}`, step }));

@@ -1,6 +1,6 @@
 import { type Data, type DataType, Field, Schema } from "apache-arrow";
 import type { ColumnValues, ExportColumn } from "../../scoring/datasets/export.js";
-import type { StoredLabel } from "../../store/port.js";
+import type { StoredLabel } from "../../store/dataset-records.js";
 import {
   FLOAT32,
   FLOAT64,

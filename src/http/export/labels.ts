@@ -1,4 +1,4 @@
-import type { StoredLabel } from "../../store/port.js";
+import type { StoredLabel } from "../../store/dataset-records.js";
 
 /** In formats whose columns have one type: the labels that are K probabilities. */
 export const PROBABILITIES_COLUMN = "label_probabilities";

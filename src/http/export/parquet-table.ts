@@ -1,6 +1,6 @@
 import { ByteWriter, type ColumnSource, ParquetWriter } from "hyparquet-writer";
 import type { ColumnKind, ColumnValues, ExportColumn } from "../../scoring/datasets/export.js";
-import type { StoredLabel } from "../../store/port.js";
+import type { StoredLabel } from "../../store/dataset-records.js";
 import { labelColumns, PROBABILITIES_COLUMN } from "./labels.js";
 import { provenanceOf, type TableHead, type TableWriter } from "./table.js";
 

@@ -1,5 +1,5 @@
 import type { ColumnValues, ExportColumn } from "../../scoring/datasets/export.js";
-import type { StoredLabel } from "../../store/port.js";
+import type { StoredLabel } from "../../store/dataset-records.js";
 import { csvLine } from "../../text/cells.js";
 import { renderTime } from "../render.js";
 import type { TableHead, TableWriter } from "./table.js";

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { deleteSample, lookUpSamples, readSample } from "../../scoring/datasets/remembered.js";
 import type { Ports } from "../../scoring/ports.js";
 import type { Limits } from "../../scoring/requests/limits.js";
-import type { DatasetSummary } from "../../store/port.js";
+import type { DatasetSummary } from "../../store/dataset-records.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
 import { renderHistory, renderLookUp, renderSample, renderTime } from "../render.js";

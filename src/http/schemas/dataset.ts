@@ -4,7 +4,7 @@ import { OBSERVED_MODES } from "../../scoring/datasets/observe.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { datasetSchema, idSchema } from "../../scoring/requests/names.js";
 import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
-import { CHECKPOINTS_KEPT } from "../../store/port.js";
+import { CHECKPOINTS_KEPT } from "../../store/dataset-records.js";
 import { diagnosticsSchema } from "./diagnostics.js";
 import { signalsSchema } from "./score.js";
 

@@ -11,7 +11,8 @@ import {
   type Precision,
   type Ranker,
 } from "../../ranker/port.js";
-import type { DirectionStore, TrainingCheckpoint } from "../../store/port.js";
+import type { TrainingCheckpoint } from "../../store/dataset-records.js";
+import type { DirectionStore } from "../../store/port.js";
 import { type ResolvedDirection, resolveDirection } from "../directions/known.js";
 import type { KeptMatrix, WantedRecord } from "../ports.js";
 import {

@@ -1,7 +1,8 @@
 import { AssayError, type Fault, faultsError, throwFaults } from "../../errors.js";
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { SIGNALS } from "../../importance/types.js";
-import type { SampleStore, ScannedSamples, StoredLabel } from "../../store/port.js";
+import type { SampleStore } from "../../store/dataset-port.js";
+import type { ScannedSamples, StoredLabel } from "../../store/dataset-records.js";
 import { type GrowingFloats, type GrowingNumbers, growingFloats, growingNumbers } from "./growing.js";
 import { originOf } from "./keep.js";
 import type { ObservedMode } from "./observe.js";

@@ -6,9 +6,9 @@ import type {
   SampleShape,
   ScannedSamples,
   SnapshotInfo,
-  Store,
   StoredLabel,
-} from "../../store/port.js";
+} from "../../store/dataset-records.js";
+import type { Store } from "../../store/port.js";
 import { EXTRAS_PREFIX } from "./keep.js";
 import { readDataset } from "./remembered.js";
 

@@ -4,16 +4,14 @@ import { historySignals, type NamedSignals } from "../../importance/signals/hist
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { type LossName, SIGNALS, type SignalColumns, type SignalName } from "../../importance/types.js";
 import { type ModelDescription, modelId, type Precision } from "../../ranker/port.js";
+import type { HistoryRules, SampleStore } from "../../store/dataset-port.js";
 import {
-  type HistoryRules,
-  type OutputsKey,
-  type OutputsStore,
   type SampleHistory,
   type SampleRecord,
-  type SampleStore,
   SignalRow,
   type TrainingCheckpoint,
-} from "../../store/port.js";
+} from "../../store/dataset-records.js";
+import type { OutputsKey, OutputsStore } from "../../store/port.js";
 import { groupDigests, textDigests } from "../outputs/digests.js";
 import { type Sample, textOf } from "../requests/sample.js";
 

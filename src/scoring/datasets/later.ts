@@ -1,6 +1,7 @@
 import { laterWeight } from "../../importance/later-weight.js";
 import type { Normaliser } from "../../importance/weights.js";
-import type { LookedUp, SampleStore, SnapshotStore, StoredSample } from "../../store/port.js";
+import type { SampleStore, SnapshotStore } from "../../store/dataset-port.js";
+import type { LookedUp, StoredSample } from "../../store/dataset-records.js";
 import { isClass } from "./dataset-columns.js";
 import { EXTRAS_PREFIX } from "./keep.js";
 

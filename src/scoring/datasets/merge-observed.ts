@@ -1,7 +1,8 @@
 import { DIRECTION_SIGNALS } from "../../importance/signals/directions.js";
 import { GRADIENT_SIGNALS } from "../../importance/signals/gradients.js";
 import type { SignalName } from "../../importance/types.js";
-import { type MergeRecords, type SampleRecord, SignalRow } from "../../store/port.js";
+import type { MergeRecords } from "../../store/dataset-port.js";
+import { type SampleRecord, SignalRow } from "../../store/dataset-records.js";
 import { dependence, EXTRAS_PREFIX, isSameLabel, originOf } from "./keep.js";
 
 type GradientSignal = keyof typeof GRADIENT_SIGNALS | keyof typeof DIRECTION_SIGNALS;

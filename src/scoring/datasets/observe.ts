@@ -9,13 +9,9 @@ import {
   type SignalColumns,
   type SignalName,
 } from "../../importance/types.js";
-import {
-  type OutputsStore,
-  type SampleRecord,
-  type SampleStore,
-  SignalRow,
-  type TrainingCheckpoint,
-} from "../../store/port.js";
+import type { SampleStore } from "../../store/dataset-port.js";
+import { type SampleRecord, SignalRow, type TrainingCheckpoint } from "../../store/dataset-records.js";
+import type { OutputsStore } from "../../store/port.js";
 import { groupDigests } from "../outputs/digests.js";
 import { refuseLabels, refuseRepeatedIds, refuseUngrouped } from "../requests/checks.js";
 import { HISTORY_RULES, logitsAt } from "./keep.js";

@@ -1,17 +1,14 @@
 import { AssayError } from "../../errors.js";
 import { modelId, type Rankers } from "../../ranker/port.js";
+import type { DatasetStore, FoundHistories, SnapshotStore, SummaryStore } from "../../store/dataset-port.js";
 import type {
-  DatasetStore,
   DatasetSummary,
-  FoundHistories,
   LookedUp,
   SampleShape,
   SnapshotInfo,
-  SnapshotStore,
   StoredSample,
-  SummaryStore,
   TrainingCheckpoint,
-} from "../../store/port.js";
+} from "../../store/dataset-records.js";
 import type { Ports } from "../ports.js";
 import { logitsAt } from "./keep.js";
 import { fillLaterWeights, readLaterWeighing, weightOfLater } from "./later.js";

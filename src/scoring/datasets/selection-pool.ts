@@ -1,6 +1,6 @@
 import { type Fault, faultsError } from "../../errors.js";
 import { SELECTION_RULES } from "../../importance/selection/rules.js";
-import type { SnapshotInfo } from "../../store/port.js";
+import type { SnapshotInfo } from "../../store/dataset-records.js";
 import type { DatasetIndex } from "../looks/dataset-index.js";
 import { columnOf, matcher } from "../looks/rank-samples.js";
 import { fault, type PostedSelection, readsSignal, WEIGHT_SIGNAL } from "../requests/selection.js";

@@ -1,4 +1,4 @@
-import type { DatasetSummary, ScannedSamples } from "../../store/port.js";
+import type { DatasetSummary, ScannedSamples } from "../../store/dataset-records.js";
 import { noSeenShapes, noteShapes, type SeenShapes } from "../datasets/dataset-columns.js";
 import { type GrowingFloats, growingFloats, growingNumbers } from "../datasets/growing.js";
 import type { DatasetPorts } from "../datasets/long-work.js";

@@ -1,4 +1,5 @@
-import type { DatasetSummary, Store } from "../../store/port.js";
+import type { DatasetSummary } from "../../store/dataset-records.js";
+import type { Store } from "../../store/port.js";
 import { readDataset } from "../datasets/remembered.js";
 import { buildIndex, type DatasetIndex } from "./dataset-index.js";
 

@@ -1,6 +1,6 @@
 import type { LossName, SignalName } from "../../importance/types.js";
 import type { Precision } from "../../ranker/port.js";
-import type { TrainingCheckpoint } from "../../store/port.js";
+import type { TrainingCheckpoint } from "../../store/dataset-records.js";
 import type { Sample } from "./sample.js";
 import type { WeightingRequest } from "./weighting.js";
 

@@ -1,4 +1,4 @@
-import type { SampleRecord, StoredLabel } from "../port.js";
+import type { SampleRecord, StoredLabel } from "../dataset-records.js";
 import { corrupt, finish, type Reading, readVarint, take } from "./bytes.js";
 import { copy, readLabel, readSignals, skipLabel } from "./sample.js";
 import type { Shape } from "./shape.js";

@@ -1,4 +1,4 @@
-import type { SampleHistory } from "../port.js";
+import type { SampleHistory } from "../dataset-records.js";
 import { corrupt, finish, type Reading, readVarint, take, varintLength, writeVarint } from "./bytes.js";
 import { fromFloat16, toFloat16 } from "./float16.js";
 

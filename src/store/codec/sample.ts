@@ -1,4 +1,4 @@
-import { type SampleRecord, SignalRow, type StoredLabel } from "../port.js";
+import { type SampleRecord, SignalRow, type StoredLabel } from "../dataset-records.js";
 import {
   corrupt,
   finish,

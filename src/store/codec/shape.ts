@@ -1,4 +1,4 @@
-import type { SampleRecord, SampleShape } from "../port.js";
+import type { SampleRecord, SampleShape } from "../dataset-records.js";
 import { corrupt } from "./bytes.js";
 import { isObject } from "./json.js";
 

@@ -1,4 +1,4 @@
-import type { SnapshotInfo } from "../port.js";
+import type { SnapshotInfo } from "../dataset-records.js";
 import { corrupt } from "./bytes.js";
 import { isObject, parseObject } from "./json.js";
 

@@ -1,4 +1,4 @@
-import type { LookedUp, SampleRecord, StoredLabel, StoredSample } from "../port.js";
+import type { LookedUp, SampleRecord, StoredLabel, StoredSample } from "../dataset-records.js";
 import { corrupt, type Reading, readVarint, take, varintLength, writeVarint } from "./bytes.js";
 import {
   decodeFirstSample,

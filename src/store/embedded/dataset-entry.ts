@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
 import { isObject, parseObject } from "../codec/json.js";
 import { type KeptSnapshot, snapshotOf } from "../codec/snapshot.js";
-import type { TrainingCheckpoint } from "../port.js";
+import type { TrainingCheckpoint } from "../dataset-records.js";
 
 /**
  * An incarnation is the random name of one life of a dataset. A deleted dataset's remains can therefore not be taken for those of

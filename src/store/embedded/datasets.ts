@@ -1,7 +1,8 @@
 import { samplesByModel, samplesBySource } from "../codec/shape.js";
 import { snapshotInfo } from "../codec/snapshot.js";
+import type { SummaryStore } from "../dataset-port.js";
+import type { DatasetSummary } from "../dataset-records.js";
 import type { Lifetime } from "../lifetime.js";
-import type { DatasetSummary, SummaryStore } from "../port.js";
 import type { DatasetEntries } from "./dataset-entries.js";
 import { type DatasetEntry, newestSnapshot } from "./dataset-entry.js";
 import type { Environment } from "./environment.js";

@@ -1,8 +1,8 @@
 import { decodeHistory } from "../codec/history.js";
 import { decodeIntoColumns, decodeStored, storedNumbers } from "../codec/stored.js";
+import type { HistoryStore, SampleStore } from "../dataset-port.js";
 import type { Lifetime } from "../lifetime.js";
 import { lookUpInChunks, type ReadChunk, type SampleView, withWeights } from "../look-up.js";
-import type { HistoryStore, SampleStore } from "../port.js";
 import { snapshotToRead } from "../snapshot-to-read.js";
 import type { WeightColumns } from "../weight-columns.js";
 import { columnKey } from "./column-key.js";

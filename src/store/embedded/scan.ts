@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
+import type { SampleStore } from "../dataset-port.js";
 import type { Lifetime } from "../lifetime.js";
 import type { SampleView } from "../look-up.js";
-import type { SampleStore } from "../port.js";
 import { scannedSamples } from "../scanned.js";
 import type { WeightColumns } from "../weight-columns.js";
 import type { DatasetEntries } from "./dataset-entries.js";

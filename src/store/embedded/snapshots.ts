@@ -1,6 +1,6 @@
 import { snapshotInfo } from "../codec/snapshot.js";
+import type { DatasetWeights, DoneRequest, SnapshotStore } from "../dataset-port.js";
 import { datasetNotFound, type Lifetime } from "../lifetime.js";
-import type { DatasetWeights, DoneRequest, SnapshotStore } from "../port.js";
 import { openTurns } from "../turns.js";
 import { LATER_CHUNK } from "../weight-columns.js";
 import {

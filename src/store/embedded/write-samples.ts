@@ -3,15 +3,9 @@ import { encodeSample } from "../codec/sample.js";
 import { openShapeTexts, type Shape } from "../codec/shape.js";
 import { decodeRecord, encodeStored, storedNumbers } from "../codec/stored.js";
 import { recount } from "../counted-once.js";
+import type { HistoryRules, MergeRecords, SampleEntry, WrittenSamples } from "../dataset-port.js";
+import type { SampleHistory, SampleRecord } from "../dataset-records.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint, type WrittenSample } from "../history.js";
-import type {
-  HistoryRules,
-  MergeRecords,
-  SampleEntry,
-  SampleHistory,
-  SampleRecord,
-  WrittenSamples,
-} from "../port.js";
 import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
 import { newEntry } from "./dataset-entry.js";
 import type { Environment, Table } from "./environment.js";

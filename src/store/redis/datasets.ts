@@ -1,8 +1,10 @@
 import { corrupt } from "../codec/bytes.js";
 import { parseShape, type Shape, samplesByModel, samplesBySource } from "../codec/shape.js";
 import { snapshotInfo } from "../codec/snapshot.js";
+import type { SummaryStore } from "../dataset-port.js";
+import type { DatasetSummary } from "../dataset-records.js";
 import type { Lifetime } from "../lifetime.js";
-import type { DatasetSummary, Page, SummaryStore } from "../port.js";
+import type { Page } from "../port.js";
 import { LATER_CHUNK } from "../weight-columns.js";
 import type { Connection } from "./connection.js";
 import { openCounts } from "./counts.js";

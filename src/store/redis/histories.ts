@@ -1,5 +1,6 @@
 import { decodeHistory } from "../codec/history.js";
-import type { FoundHistories, HistoryStore, SampleHistory, TrainingCheckpoint } from "../port.js";
+import type { FoundHistories, HistoryStore } from "../dataset-port.js";
+import type { SampleHistory, TrainingCheckpoint } from "../dataset-records.js";
 import type { Connection } from "./connection.js";
 import { defineScript } from "./connection.js";
 import { HISTORIES } from "./history-scripts.js";

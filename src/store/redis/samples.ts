@@ -1,8 +1,8 @@
 import type { ColumnPlace } from "../codec/snapshot.js";
 import { decodeIntoColumns, decodeStored, type NumberedSample } from "../codec/stored.js";
+import type { HistoryStore, SampleStore } from "../dataset-port.js";
 import type { Lifetime } from "../lifetime.js";
 import { lookUpInChunks, type ReadChunk, type SampleView, withWeights } from "../look-up.js";
-import type { HistoryStore, SampleStore } from "../port.js";
 import { scannedSamples } from "../scanned.js";
 import { droppedSnapshot, snapshotToRead } from "../snapshot-to-read.js";
 import type { LoadChunks, WeightColumns } from "../weight-columns.js";

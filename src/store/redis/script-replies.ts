@@ -1,6 +1,6 @@
 import { corrupt } from "../codec/bytes.js";
 import { type KeptSnapshot, parseFields } from "../codec/snapshot.js";
-import type { TrainingCheckpoint } from "../port.js";
+import type { TrainingCheckpoint } from "../dataset-records.js";
 import { bytes, list, number, orNull, pairsOf, type Reply } from "./reply.js";
 
 const text: Reply<string> = (answer) => bytes(answer).toString("utf8");

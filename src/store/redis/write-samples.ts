@@ -3,16 +3,9 @@ import { decodeHistory, encodeHistory } from "../codec/history.js";
 import { encodeSample } from "../codec/sample.js";
 import { openShapeTexts } from "../codec/shape.js";
 import { decodeRecord } from "../codec/stored.js";
+import type { HistoryRules, MergeRecords, SampleEntry, WrittenSamples } from "../dataset-port.js";
+import type { SampleHistory, SampleRecord, TrainingCheckpoint } from "../dataset-records.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint } from "../history.js";
-import type {
-  HistoryRules,
-  MergeRecords,
-  SampleEntry,
-  SampleHistory,
-  SampleRecord,
-  TrainingCheckpoint,
-  WrittenSamples,
-} from "../port.js";
 import type { Argument, Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
 import { bucketOf } from "./keys.js";

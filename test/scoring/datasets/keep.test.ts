@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { mergeRecords } from "../../../src/scoring/datasets/keep.js";
-import type { SampleRecord } from "../../../src/store/port.js";
+import type { SampleRecord } from "../../../src/store/dataset-records.js";
 import { groupDigest, sample } from "../../store/conformance/records.js";
 
 const OLD = {

@@ -1,11 +1,8 @@
 import { expect, it } from "vitest";
 import { HISTORY_RULES } from "../../../src/scoring/datasets/keep.js";
-import {
-  CHECKPOINTS_KEPT,
-  type SampleRecord,
-  type Store,
-  type WrittenSamples,
-} from "../../../src/store/port.js";
+import type { WrittenSamples } from "../../../src/store/dataset-port.js";
+import { CHECKPOINTS_KEPT, type SampleRecord } from "../../../src/store/dataset-records.js";
+import type { Store } from "../../../src/store/port.js";
 import { type OpenStore, sample, scanAll } from "./records.js";
 
 /** A record whose only signals are those of its history. */

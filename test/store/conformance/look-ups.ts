@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import type { LookedUp, Store } from "../../../src/store/port.js";
+import type { LookedUp } from "../../../src/store/dataset-records.js";
+import type { Store } from "../../../src/store/port.js";
 import { groupDigest, sample, weighIds } from "./records.js";
 
 /** What every store promises of look-ups; `store` is an empty one. */

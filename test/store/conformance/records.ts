@@ -1,13 +1,9 @@
 import { createHash, randomBytes } from "node:crypto";
 import { expect } from "vitest";
+import type { DatasetWeights } from "../../../src/store/dataset-port.js";
+import type { SampleRecord, ScannedSamples, SnapshotInfo } from "../../../src/store/dataset-records.js";
 import type { StoreOptions } from "../../../src/store/options.js";
-import type {
-  DatasetWeights,
-  SampleRecord,
-  ScannedSamples,
-  SnapshotInfo,
-  Store,
-} from "../../../src/store/port.js";
+import type { Store } from "../../../src/store/port.js";
 
 /** Opens the place of a suite once more; what it opens is closed after the test. */
 export type OpenStore = (options?: StoreOptions) => Promise<Store>;

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import type { SampleRecord, Store } from "../../../src/store/port.js";
+import type { SampleRecord } from "../../../src/store/dataset-records.js";
+import type { Store } from "../../../src/store/port.js";
 import { groupDigest, type OpenStore, sample, scanAll, weighIds } from "./records.js";
 
 /** What every store promises of samples; `store` is an empty one, `open` opens its place again. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, expect, it } from "vitest";
-import type { LookedUp, Store } from "../../../src/store/port.js";
+import type { LookedUp } from "../../../src/store/dataset-records.js";
+import type { Store } from "../../../src/store/port.js";
 import { type OpenStore, sample, weighIds, weightsOf } from "./records.js";
 
 /** What every store promises of snapshots; `store` is an empty one, `open` opens its place again. */
