@@ -2,6 +2,7 @@ import type {
   DatasetSummary,
   LookedUp,
   MergedLogits,
+  Page,
   SampleHistory,
   SampleRecord,
   ScannedSamples,
@@ -9,7 +10,6 @@ import type {
   StoredSample,
   TrainingCheckpoint,
 } from "./dataset-records.js";
-import type { Page } from "./port.js";
 
 /** What becomes of a sample that is written again: the record to keep. Has no side effects. */
 export type MergeRecords = (old: SampleRecord, fresh: SampleRecord) => SampleRecord;

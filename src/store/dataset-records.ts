@@ -189,3 +189,9 @@ export interface SampleHistory {
   /** The checkpoints before these, up to `through`; null if there are none. */
   readonly merged: (MergedLogits & { readonly through: number }) | null;
 }
+
+/** A page of a list. Pass `cursor` to get the next page; null means that this is the last. */
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly cursor: string | null;
+}

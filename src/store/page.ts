@@ -1,4 +1,4 @@
-import type { Page } from "./port.js";
+import type { Page } from "./dataset-records.js";
 
 /**
  * A page of the items that were found after the cursor, in order.

@@ -1,4 +1,5 @@
 import type { DatasetStore } from "./dataset-port.js";
+import type { Page } from "./dataset-records.js";
 
 /** Key of an outputs record: 16 bytes of a keyed digest of everything that decides the outputs. */
 export type OutputsKey = Buffer;
@@ -56,12 +57,6 @@ export interface DirectionInfo extends DirectionFacts {
   /** Bytes of the vector: four for each parameter of the gradient scope. */
   readonly bytes: number;
   readonly createdAtMs: number;
-}
-
-/** A page of a list. Pass `cursor` to get the next page; null means that this is the last. */
-export interface Page<T> {
-  readonly items: readonly T[];
-  readonly cursor: string | null;
 }
 
 /** Says how durable an acknowledged write is, for `/readyz` and the log. */

@@ -1,7 +1,8 @@
 import { AssayError } from "../../errors.js";
 import type { DirectionVector, ModelDescription, Rankers } from "../../ranker/port.js";
 import { modelId } from "../../ranker/port.js";
-import type { DirectionInfo, DirectionKind, DirectionStore, Page } from "../../store/port.js";
+import type { Page } from "../../store/dataset-records.js";
+import type { DirectionInfo, DirectionKind, DirectionStore } from "../../store/port.js";
 import type { Ports } from "../ports.js";
 
 /** A direction as a run takes it, with the facts that signals read. */

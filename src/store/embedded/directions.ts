@@ -5,9 +5,10 @@ import { corrupt } from "../codec/bytes.js";
 import { directionInfo } from "../codec/direction.js";
 import { parseObject } from "../codec/json.js";
 import { checked, inChunks, VECTOR_CHUNK_BYTES, type VectorFacts } from "../codec/vector.js";
+import type { Page } from "../dataset-records.js";
 import { directionNotFound, type Lifetime } from "../lifetime.js";
 import { nameOfCursor, pageByName } from "../page.js";
-import type { DirectionFacts, DirectionInfo, DirectionStore, Page } from "../port.js";
+import type { DirectionFacts, DirectionInfo, DirectionStore } from "../port.js";
 import { isUndecided } from "./commits.js";
 import { type Environment, freshVersion } from "./environment.js";
 
