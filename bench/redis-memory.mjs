@@ -68,10 +68,15 @@ async function measure(samples, store, admin) {
   await inBatches(score(1_790_000_000_000));
   for (const version of [1, 2]) {
     const weights = Float64Array.from(ids, (id) => Math.abs(hash(id)) / version);
-    await store.writeSnapshot("search-2026-11", { ids, weights }, { scheme: "proportional" });
+    // Samples get their numbers in the order in which they are written.
+    await store.writeSnapshot(
+      "search-2026-11",
+      { incarnation: await lifeOf(store), weights, later: null },
+      { scheme: "proportional" },
+    );
     steps.push(await settled(usedBytes));
   }
-  await inBatches(score(1_790_000_100_000)); // an epoch later: the older snapshot's weights go
+  await inBatches(score(1_790_000_100_000)); // an epoch later
   const each = steps.slice(1).map((bytes, index) => (bytes - steps[index]) / samples);
   const [outputs, first, snapshot] = each;
   const columns = [outputs + first + snapshot, ...each].map((value) => value.toFixed(1).padStart(10));
@@ -86,6 +91,12 @@ async function measure(samples, store, admin) {
   );
 }
 
+/** The name of the dataset's life, as a scan gives it. */
+async function lifeOf(store) {
+  for await (const { incarnation } of store.scanSamples("search-2026-11")) return incarnation;
+  throw new Error("there are no samples");
+}
+
 function record(id, scoredAtMs) {
   const signals = new Map([
     ["loss", Math.abs(hash(id))],
@@ -93,6 +104,11 @@ function record(id, scoredAtMs) {
   ]);
   return {
     outputsKey: keyOf(id),
+    textDigest: keyOf(id).subarray(0, 6),
+    precision: "fp32",
+    source: null,
+    observed: null,
+    earlier: new Map(),
     model: "default@0123456789ab",
     loss: "bce",
     label: 1,

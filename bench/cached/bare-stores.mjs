@@ -8,17 +8,34 @@ export function readersOf({ directory, redisUrl }) {
 }
 
 function overLmdb(directory) {
-  const root = open({ path: directory, noSubdir: false, overlappingSync: false, maxDbs: 8 });
+  const root = open({ path: directory, noSubdir: false, overlappingSync: false, maxDbs: 12 });
   const table = (name, useVersions = false) =>
     root.openDB(name, { keyEncoding: "binary", encoding: "binary", useVersions });
-  const [datasets, shapes, samples, singletons] = [
+  const [datasets, shapes, samples, columns, singletons] = [
     table("datasets", true),
     table("shapes"),
     table("samples"),
+    table("columns"),
     table("singletons", true),
   ];
   const outputs = [table("outputs0"), table("outputs1")];
   const signals = []; // names of the shape with that number
+  let weights = null; // of the newest snapshot, by sample number
+
+  /** The weights of the newest snapshot, which are read once. */
+  function weightsOf(incarnation, { column }) {
+    if (weights !== null) return weights;
+    const chunks = [];
+    for (let chunk = 0; chunk * CHUNK < column.length; chunk++) {
+      const key = Buffer.alloc(14);
+      incarnation.copy(key);
+      key.writeUInt32BE(column.id, 6);
+      key.writeUInt32BE(chunk, 10);
+      chunks.push(Buffer.from(columns.get(key)));
+    }
+    weights = floatsOf(Buffer.concat(chunks));
+    return weights;
+  }
 
   return {
     samples(dataset, ids) {
@@ -28,14 +45,15 @@ function overLmdb(directory) {
         const key = Buffer.alloc(10);
         incarnation.copy(key);
         key.writeUInt32BE(signals.length, 6);
-        signals.push(JSON.parse(shapes.get(key).toString()).slice(2));
+        signals.push(JSON.parse(shapes.get(key).toString()).signals);
       }
+      const weighed = weightsOf(incarnation, entry.snapshots.at(-1));
       return ids.map((id) => {
         const key = Buffer.allocUnsafe(6 + Buffer.byteLength(id));
         incarnation.copy(key);
         key.write(id, 6);
         const bytes = samples.getBinaryFast(key);
-        return bytes === undefined ? null : decodeSample(bytes, id, signals, entry.snapshot.version);
+        return bytes === undefined ? null : decodeSample(bytes, id, signals, weighed);
       });
     },
 
@@ -51,7 +69,7 @@ function overLmdb(directory) {
 const READ_SAMPLES = `
 local incarnation = redis.call("HGET", KEYS[1], "incarnation")
 local base = KEYS[1] .. ":" .. incarnation .. ":"
-local found = { tonumber(redis.call("HGET", KEYS[1], "snapshot_version")) }
+local found = {}
 for index = 1, #ARGV, 2 do found[#found + 1] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1]) end
 return found`;
 const READ_OUTPUTS = `
@@ -64,24 +82,39 @@ async function overRedis(redis) {
   const samplesSha = await redis.script("LOAD", READ_SAMPLES);
   const outputsSha = await redis.script("LOAD", READ_OUTPUTS);
   let signals; // names of each shape, by its number
+  let weights; // of the newest snapshot, by sample number
 
   async function readSignals(dataset) {
     const meta = `assay:{${dataset}}`;
     const numbers = await redis.hgetall(`${meta}:${await redis.hget(meta, "incarnation")}:shapes`);
     const names = [];
-    for (const [text, number] of Object.entries(numbers)) names[number] = JSON.parse(text).slice(2);
+    for (const [text, number] of Object.entries(numbers)) names[number] = JSON.parse(text).signals;
     return names;
+  }
+
+  /** The weights of the newest snapshot. */
+  async function readWeights(dataset) {
+    const meta = `assay:{${dataset}}`;
+    const base = `${meta}:${await redis.hget(meta, "incarnation")}`;
+    const snapshot = await redis.hget(`${base}:snapshots`, await redis.hget(meta, "snapshot_version"));
+    const { column } = JSON.parse(snapshot);
+    const keys = Array.from(
+      { length: Math.ceil(column.length / CHUNK) },
+      (_, chunk) => `${base}:w:${column.id}:${chunk}`,
+    );
+    return floatsOf(Buffer.concat(await redis.mgetBuffer(keys)));
   }
 
   return {
     async samples(dataset, ids) {
       signals ??= await readSignals(dataset);
+      weights ??= await readWeights(dataset);
       const args = [samplesSha, 1, `assay:{${dataset}}`];
       for (const id of ids) args.push(bucketOf(id), id);
       const found = await redis.callBuffer("EVALSHA", args);
       return ids.map((id, index) => {
-        const bytes = found[index + 1];
-        return bytes === null ? null : decodeSample(bytes, id, signals, found[0]);
+        const bytes = found[index];
+        return bytes === null ? null : decodeSample(bytes, id, signals, weights);
       });
     },
 
@@ -94,19 +127,22 @@ async function overRedis(redis) {
 }
 
 /** {id, weight, loss, grad_norm_last}: those of the shape's signals. */
-function decodeSample(bytes, id, signals, snapshot) {
-  const answer = { id, weight: null };
+function decodeSample(bytes, id, signals, weights) {
   let at = 1;
-  for (let left = bytes[0] & 15; left > 0; left--) {
-    let version = bytes[at] & 127;
-    for (let shift = 7; bytes[at++] > 127; shift += 7) version += (bytes[at] & 127) << shift;
-    if (version === snapshot) answer.weight = bytes.readFloatLE(at);
-    at += 4;
-  }
+  let number = bytes[at] & 127;
+  for (let shift = 7; bytes[at++] > 127; shift += 7) number += (bytes[at] & 127) << shift;
+  const answer = { id, weight: weights[number] };
   const names = signals[bytes[at++]];
   at = bytes.length - 4 * names.length;
   for (let index = 0; index < names.length; index++) answer[names[index]] = bytes.readFloatLE(at + 4 * index);
   return answer;
+}
+
+/** Weights in one value: see src/store/weight-columns.ts. */
+const CHUNK = 4092;
+
+function floatsOf(bytes) {
+  return Float32Array.from({ length: bytes.length / 4 }, (_, index) => bytes.readFloatLE(4 * index));
 }
 
 function decodeOutputs(bytes) {

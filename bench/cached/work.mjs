@@ -22,11 +22,10 @@ export async function lookUpWork(place, count) {
     await store.writeSamples(DATASET, entries);
   }
   const weights = Float64Array.from(ids, (id) => figure(id, 8) / count);
-  await store.writeSnapshot(
-    DATASET,
-    { ids, weights },
-    { weighting: { signal: "loss", scheme: "proportional" } },
-  );
+  // Samples get their numbers in the order in which they are written.
+  const incarnation = await lifeOf(store, DATASET);
+  const provenance = { weighting: { signal: "loss", scheme: "proportional" } };
+  await store.writeSnapshot(DATASET, { incarnation, weights, later: null }, provenance);
   await store.close();
   const random = randomFrom(1);
   const bodies = Array.from({ length: 64 }, () =>
@@ -127,8 +126,19 @@ async function post(port, path, body) {
   return response.json();
 }
 
+/** The name of the dataset's life, as a scan gives it. */
+async function lifeOf(store, dataset) {
+  for await (const { incarnation } of store.scanSamples(dataset)) return incarnation;
+  throw new Error(`${dataset} has no samples`);
+}
+
 function recordOf(id) {
   return {
+    textDigest: createHash("sha256").update(id).digest().subarray(16, 22),
+    precision: "fp32",
+    source: null,
+    observed: null,
+    earlier: new Map(),
     outputsKey: createHash("sha256").update(id).digest().subarray(0, 16),
     model: "default@0123456789abcdef",
     loss: "bce",
