@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { AssayError, asAssayError } from "../../errors.js";
+import { unlessAborted } from "../../scoring/requests/store-until.js";
 import type { JobInput, JobKind, JobResult } from "../kinds.js";
 import type { Job, Jobs } from "../port.js";
 import type { Executor } from "./executor.js";
@@ -140,7 +141,8 @@ export function openJobs({
     async result<K extends JobKind>(id: string, kind: K, signal: AbortSignal): Promise<JobResult<K>> {
       const entry = find(id);
       if (entry.job.kind !== kind) throw new RangeError(`job ${id} is no ${kind}`);
-      await untilAborted(entry.ended, signal);
+      signal.throwIfAborted();
+      await unlessAborted(entry.ended, signal);
       const { state, result, error } = entry.job;
       if (error !== null) throw error;
       if (state === "cancelled" || result === null) throw entry.controller.signal.reason;
@@ -163,14 +165,4 @@ function withResolver(): { promise: Promise<void>; resolve: () => void } {
     resolve = done;
   });
   return { promise, resolve };
-}
-
-/** Waits for the promise. Throws the signal's reason if it aborts before. */
-async function untilAborted(promise: Promise<void>, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const { promise: aborted, resolve } = withResolver();
-  signal.addEventListener("abort", resolve);
-  await Promise.race([promise, aborted]);
-  signal.removeEventListener("abort", resolve);
-  signal.throwIfAborted();
 }

@@ -1,5 +1,6 @@
 import type { DatasetPorts } from "../datasets/long-work.js";
 import type { DatasetIndex } from "./dataset-index.js";
+import { firstPlace } from "./first-place.js";
 import { columnOf, matcher, type SampleFilter } from "./rank-samples.js";
 
 /** Which columns to count, in how many bins. Plain values only. */
@@ -125,18 +126,6 @@ function bin(index: DatasetIndex, name: string, { bins, scale, passing }: BinOpt
   const mean = count === 0 ? null : sum / count;
   const missing = passing.count - count;
   return { histogram: { column: name, count, missing, edges, counts, mean, quantiles }, ranked, starts };
-}
-
-/** The first of the places 0 to `length` − 1 for which `isAfter` holds, if it holds for all that follow; `length` if for none. */
-function firstPlace(length: number, isAfter: (place: number) => boolean): number {
-  let low = 0;
-  let high = length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (isAfter(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 function countPairs(rows: number, x: Binned, y: Binned, bins: number): number[][] {

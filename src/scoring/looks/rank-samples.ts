@@ -2,6 +2,7 @@ import { AssayError, faultsError } from "../../errors.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
 import { readDataset, type WeighedSample, weighLater } from "../datasets/remembered.js";
 import type { DatasetIndex } from "./dataset-index.js";
+import { firstPlace } from "./first-place.js";
 
 /** Which samples to list, and in which order. Plain values only. */
 export interface RankInput {
@@ -97,14 +98,8 @@ function start(
     const number = index.numbers[row] as number;
     return orEqual ? number >= after.number : number > after.number;
   };
-  let low = 0;
-  let high = order.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (isAfter(middle, descending)) high = middle;
-    else low = middle + 1;
-  }
-  return descending ? low - 1 : low;
+  const first = firstPlace(order.length, (place) => isAfter(place, descending));
+  return descending ? first - 1 : first;
 }
 
 /** A column of the index. Throws `unsuitable_signal` with the path if no sample has it. */

@@ -115,7 +115,7 @@ async function untilOver<T>(begin: () => Promise<T>, caller: Caller): Promise<T>
 }
 
 /** The result of `work`. Throws the signal's reason if it aborts before. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const giveUp = (): void => reject(signal.reason);
     signal.addEventListener("abort", giveUp);
