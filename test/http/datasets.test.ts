@@ -1,5 +1,5 @@
 import type { FastifyInstance } from "fastify";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { expect, it } from "vitest";
 import {
   datasetListSchema,
   datasetSummarySchema,
@@ -8,11 +8,10 @@ import {
   weighAnswerSchema,
 } from "../../src/http/schemas/dataset.js";
 import type { Store } from "../../src/store/port.js";
-import { openRedisStore } from "../../src/store/redis/store.js";
-import { testApp as buildTestApp, temporaryStore } from "../support/app.js";
+import { testApp as buildTestApp } from "../support/app.js";
+import { describeOverBothStores } from "../support/both-stores.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 import { postScore } from "../support/inject.js";
-import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 
 const samples = Array.from({ length: 10 }, (_, index) => ({
   id: `q${index}`,
@@ -35,24 +34,7 @@ async function call(app: FastifyInstance, method: "GET" | "POST" | "DELETE", url
 
 const loss = { weighting: { signal: "loss", scheme: "proportional", smoothing: 0.1 } };
 
-describe("a dataset in the embedded store", () => {
-  behaves(temporaryStore);
-});
-
-describe.skipIf(!hasRedisServer())("a dataset in Redis", () => {
-  let redis: RedisServer;
-  let prefixes = 0;
-  beforeAll(async () => {
-    redis = await startRedis();
-  });
-  afterAll(() => redis.remove());
-  behaves(async () => {
-    prefixes += 1;
-    const store = openRedisStore({ url: `redis://127.0.0.1:${redis.port}/0?prefix=test${prefixes}:` });
-    onTestFinished(() => store.close());
-    return store;
-  });
-});
+describeOverBothStores("a dataset", behaves);
 
 /** The routes over a dataset, whatever store is under them; `openStore` makes an empty one that the test cleans up. */
 function behaves(openStore: () => Promise<Store>): void {

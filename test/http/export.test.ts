@@ -3,18 +3,17 @@ import { tableFromIPC } from "apache-arrow";
 import { parse } from "csv-parse/sync";
 import type { FastifyInstance } from "fastify";
 import { parquetMetadata, parquetReadObjects } from "hyparquet";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { acceptedFormat } from "../../src/http/export/formats.js";
 import type { Store } from "../../src/store/port.js";
-import { openRedisStore } from "../../src/store/redis/store.js";
 import { sample } from "../store/conformance/records.js";
 import { testApp as buildTestApp, temporaryStore } from "../support/app.js";
+import { describeOverBothStores } from "../support/both-stores.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 import { postScore, postWeights } from "../support/inject.js";
 import { LONG } from "../support/load.js";
 import { listeningPort, openSocket } from "../support/raw.js";
-import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 
 type Row = Record<string, unknown>;
 
@@ -91,24 +90,7 @@ const COLUMNS = [
   ...["loss", "entropy", "grad_norm_last", "extras.=SUM", "extras.clicks", "weight"],
 ];
 
-describe("GET /v1/datasets/{dataset}/export over the embedded store", () => {
-  behaves(temporaryStore);
-});
-
-describe.skipIf(!hasRedisServer())("GET /v1/datasets/{dataset}/export over Redis", () => {
-  let redis: RedisServer;
-  let prefixes = 0;
-  beforeAll(async () => {
-    redis = await startRedis();
-  });
-  afterAll(() => redis.remove());
-  behaves(async () => {
-    prefixes += 1;
-    const store = openRedisStore({ url: `redis://127.0.0.1:${redis.port}/0?prefix=export${prefixes}:` });
-    onTestFinished(() => store.close());
-    return store;
-  });
-});
+describeOverBothStores("an export", behaves);
 
 function behaves(openStore: () => Promise<Store>): void {
   const testApp = async () => buildTestApp({ store: await openStore() });

@@ -1,13 +1,12 @@
 import type { FastifyInstance } from "fastify";
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import { lookUpAnswerSchema, sampleAnswerSchema } from "../../src/http/schemas/dataset.js";
 import { observationAnswerSchema } from "../../src/http/schemas/observation.js";
 import type { Rankers } from "../../src/ranker/port.js";
 import type { Store } from "../../src/store/port.js";
-import { openRedisStore } from "../../src/store/redis/store.js";
-import { temporaryStore, testApp } from "../support/app.js";
+import { testApp } from "../support/app.js";
+import { describeOverBothStores } from "../support/both-stores.js";
 import { fakeRankers } from "../support/fake-rankers.js";
-import { hasRedisServer, type RedisServer, startRedis } from "../support/redis.js";
 
 const D = "/v1/datasets/d";
 const CHECKPOINT = { name: "epoch-1", step: 100 };
@@ -59,24 +58,7 @@ async function stream(app: FastifyInstance, body: string, query: Record<string, 
   return { status: response.statusCode, last: JSON.parse(response.body.trim().split("\n").at(-1) ?? "") };
 }
 
-describe("observations in the embedded store", () => {
-  behaves(temporaryStore);
-});
-
-describe.skipIf(!hasRedisServer())("observations in Redis", () => {
-  let redis: RedisServer;
-  let prefixes = 0;
-  beforeAll(async () => {
-    redis = await startRedis();
-  });
-  afterAll(() => redis.remove());
-  behaves(async () => {
-    prefixes += 1;
-    const store = openRedisStore({ url: `redis://127.0.0.1:${redis.port}/0?prefix=test${prefixes}:` });
-    onTestFinished(() => store.close());
-    return store;
-  });
-});
+describeOverBothStores("observations", behaves);
 
 function behaves(openStore: () => Promise<Store>): void {
   const open = async (): Promise<FastifyInstance> => testApp({ store: await openStore() });
