@@ -2,8 +2,10 @@ import { AssayError } from "../errors.js";
 import type { Manifest } from "./manifest.js";
 import type { AskedMatrix, Precision, Wanted } from "./port.js";
 
-/** Graphs of a model folder that the engine runs, as the manifest names them. */
-export type Graph = "forward" | "forward.int8" | "norms" | "tangent" | "accumulate";
+/** Graphs of a model folder that the engine runs, as the manifest names them. A folder may have others. */
+export const GRAPHS = ["forward", "forward.int8", "norms", "tangent", "accumulate"] as const;
+
+export type Graph = (typeof GRAPHS)[number];
 
 /** What is computed for a row. All rows of a batch have the same work. */
 export interface Work {

@@ -1,6 +1,6 @@
 import { BATCH_SCALE, batchTokensMax, wideTokensMax } from "./engine/process/batch-budget.js";
 import { MAPPED_BYTES_MIN } from "./engine/session/packs-weights.js";
-import { forwardGraph, type Graph } from "./graphs.js";
+import { forwardGraph, GRAPHS, type Graph } from "./graphs.js";
 import { type Manifest, TOKENISER_FILE } from "./manifest.js";
 import { parameterCount } from "./parameters.js";
 import type { Precision } from "./port.js";
@@ -61,7 +61,7 @@ export function estimateMemory(
     accumulate: GRAPH_BYTES + 3 * vector + GRADIENT_VALUES * value * tokensWide * BATCH_SCALE.accumulate,
   };
   const first = forwardGraph(precision);
-  const further = (Object.keys(manifest.graphs) as Graph[]).filter((graph) => graph !== first);
+  const further = GRAPHS.filter((graph) => graph !== first && manifest.graphs[graph] !== undefined);
   return {
     loaded:
       PROCESS_BYTES +

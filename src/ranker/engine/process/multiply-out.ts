@@ -1,7 +1,7 @@
 import { open, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkDigests } from "../../digests.js";
-import type { Graph } from "../../graphs.js";
+import { GRAPHS } from "../../graphs.js";
 import {
   createTensorFile,
   type Extent,
@@ -34,8 +34,9 @@ export async function multiplyOut(folder: ModelFolder, into: string): Promise<vo
   const file = await open(join(into, WEIGHTS_FILE), "wx", PRIVATE);
   try {
     const tensorFile = createTensorFile(file, WEIGHTS_FILE);
-    for (const [graph, name] of Object.entries(manifest.graphs) as [Graph, string][]) {
-      if (packsWeights(graph, manifest)) continue;
+    for (const graph of GRAPHS) {
+      const name = manifest.graphs[graph];
+      if (name === undefined || packsWeights(graph, manifest)) continue;
       const model = decodeModel(await readFile(join(directory, name)));
       await moveWeights(model.graph, directory, tensorFile);
       await writeFile(join(into, name), encodeModel(model), { mode: PRIVATE });
