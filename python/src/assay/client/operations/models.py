@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from assay.client.answers import Model, Models
+from assay.client.answers.model import Model, Models
 from assay.client.call import Call, Plan
 from assay.client.decode import decode
 from assay.client.paths import model_path

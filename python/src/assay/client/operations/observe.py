@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.client.answers import Observed
+from assay.client.answers.sample import Observed
 from assay.client.call import Call, Plan
 from assay.client.chunks import Chunk, make_chunks
 from assay.client.decode import decode
