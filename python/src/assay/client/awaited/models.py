@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from assay.client.answers.model import Model, Models
 from assay.client.awaited.base import Base
 from assay.client.operations import models
+from assay.client.operations.models import PushOptions
+from assay.client.sources import Samples
 
 
 class Served(Base):
@@ -33,7 +35,9 @@ class Served(Base):
         tokenizer: Any | None = None,
         provenance: Mapping[str, Any] | None = None,
         metrics: Mapping[str, Any] | None = None,
+        check: Literal["fast", "full"] = "fast",
+        texts: Samples | None = None,
     ) -> Model:
         """As `Client.push_weights`."""
-        plan = models.push_weights(source, name, tokenizer, provenance or {}, metrics or {})
-        return await self._driver.run(plan)
+        options = PushOptions(tokenizer, provenance or {}, metrics or {}, check, texts)
+        return await self._driver.run(models.push_weights(source, name, options, self._limits))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from assay.client.answers.model import Model, Models
 from assay.client.blocking.base import Base
 from assay.client.operations import models
+from assay.client.operations.models import PushOptions
+from assay.client.sources import Samples
 
 
 class Served(Base):
@@ -33,6 +35,8 @@ class Served(Base):
         tokenizer: Any | None = None,
         provenance: Mapping[str, Any] | None = None,
         metrics: Mapping[str, Any] | None = None,
+        check: Literal["fast", "full"] = "fast",
+        texts: Samples | None = None,
     ) -> Model:
         """Replaces a model's weights, from memory, and answers once the new ones are served.
 
@@ -43,11 +47,15 @@ class Served(Base):
         kept with the weights, and `model(name)` answers them.
 
         The module is copied to the CPU, which takes its size in float32, and stays as it is. The
-        service runs the self-test before it swaps: after an error the old weights are served.
+        service runs the self-test before it swaps, whatever the `check` is: where that fails, the
+        old weights are served. `check="full"` then asks the service for the logits of `texts`, or
+        of those of the self-test, and compares them with the module's own. `texts` are samples as
+        in `score`; the new weights are served while they are compared.
 
         Raises:
-            AssayError: the module has another architecture (`unsuitable_model`), or the service
-                refuses the weights (`weights_invalid`).
+            AssayError: the module has another architecture (`unsuitable_model`), the service
+                refuses the weights (`weights_invalid`), or what it serves differs from the module
+                (`weights_differ`).
         """
-        plan = models.push_weights(source, name, tokenizer, provenance or {}, metrics or {})
-        return self._driver.run(plan)
+        options = PushOptions(tokenizer, provenance or {}, metrics or {}, check, texts)
+        return self._driver.run(models.push_weights(source, name, options, self._limits))
