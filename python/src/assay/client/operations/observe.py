@@ -14,7 +14,7 @@ from assay.client.decode import decode
 from assay.client.errors import Fault, SampleError
 from assay.client.paths import dataset_path
 from assay.client.progress import Progress, counted
-from assay.client.samples import FAULTS_MAX, Sample
+from assay.client.samples import FAULTS_MAX, Sample, encoded
 from assay.client.sending import Limits
 from assay.client.values import Reader, plain, read_label, read_name, read_number
 
@@ -165,8 +165,7 @@ def _sample(read: Mapping[str, Any]) -> Sample:
     given = {name: value for name, value in read.items() if value is not None}
     # The service asks for a label, so that none is left out by mistake.
     given.setdefault("label", None)
-    content = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
-    return Sample(content, 0, given.get("id"), given.get("group"))
+    return Sample(encoded(given).encode(), 0, given.get("id"), given.get("group"))
 
 
 def _call(dataset: str, head: str, chunk: Chunk, done: Callable[[int], None]) -> Call:
