@@ -69,6 +69,7 @@ def test_samples_are_read_page_by_page_as_far_as_they_are_wanted(kind: str) -> N
     assert (first.signals, first.label) == ({"loss": 0.5, "aum": 0.25}, 1)
     assert len(list(islice(client.samples("shop"), 2))) == 2
     assert len(service.requests) == 5
+    assert list(client.samples("shop", limit=0)) == []
     assert len(list(client.samples("shop", limit=3))) == 3
     assert [r.url.params["limit"] for r in service.requests[5:]] == ["3", "1"]
 

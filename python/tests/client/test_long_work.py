@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from typing import Any
 
 import httpx2
@@ -20,6 +21,7 @@ from fake_service import (
     FakeJobs,
     FakeService,
     connect,
+    observed,
     problem,
 )
 
@@ -65,11 +67,23 @@ def test_a_selection_has_its_samples_in_columns(kind: str) -> None:
     assert found.ids == ["a", "b"]
     assert isinstance(found.probabilities, np.ndarray)
     assert (found.probabilities.tolist(), found.multipliers.tolist()) == ([0.5, 1], [1, 0.5])
-    assert found.counts.tolist() == [1, 2]
+    assert np.repeat(found.ids, found.counts).tolist() == ["a", "b", "b"]
     assert (len(found), found.divisor, found.advice) == (2, 2, ["look"])
     assert repr(found) == "<Selection of 2 of 4 samples of shop by poisson>"
     assert service.bodies_of("POST") == [{"method": "poisson", "share": 0.5}]
     assert service.requests[0].url.raw_path == b"/v1/datasets/my%20shop/select"
+
+
+@both
+@pytest.mark.parametrize(("divisor", "expected"), [(2, []), (None, None)])
+def test_a_selection_without_samples_has_the_columns_of_its_method(
+    kind: str, divisor: int | None, expected: list[float] | None
+) -> None:
+    empty: dict[str, Any] = {"samples": [], "divisor": divisor, "selected": 0}
+    found = connect(kind, FakeService(FakeJobs("select", [DONE], empty))).select("shop", "top")
+    columns = [None if c is None else c.tolist() for c in (found.probabilities, found.multipliers)]
+    assert columns == [expected] * 2
+    assert (found.ids, found.counts.tolist()) == ([], [])
 
 
 @both
@@ -183,11 +197,16 @@ def test_a_job_that_cannot_be_cancelled_is_named_and_asked_once() -> None:
 
 
 def test_a_blocking_client_waits_for_jobs_inside_a_running_event_loop() -> None:
-    async def cell() -> int:
-        service = FakeService(FakeJobs("select", [RUNNING, DONE]))
-        return len(Client(URL, transport=service.transport).select("shop", "poisson", size=2))
+    async def cell() -> tuple[int, int, int]:
+        selecting = FakeService(FakeJobs("select", [RUNNING, DONE]))
+        selected = Client(URL, transport=selecting.transport).select("shop", "poisson", size=2)
+        writing = Client(URL, transport=FakeService(observed).transport)
+        written = writing.observe("shop", ["a"], [0.5], [1], checkpoint=("last", 1))
+        file = io.BytesIO()
+        answer = httpx2.MockTransport(lambda _: httpx2.Response(200, content=b"abc"))
+        return len(selected), written.samples, Client(URL, transport=answer).export("s", file).bytes
 
-    assert asyncio.run(cell()) == 2
+    assert asyncio.run(cell()) == (2, 1, 3)
 
 
 @both

@@ -143,10 +143,16 @@ def lines(selection: dict[str, Any]) -> httpx2.Response:
 
 
 class FakeJobs:
-    """Runs one job: each of `states` is answered once, and the last of them from then on."""
+    """Runs one job: each of `states` is answered once, and the last of them from then on.
 
-    def __init__(self, kind: str, states: Sequence[dict[str, Any]]) -> None:
+    `selected` is what a selection has other than SELECTED.
+    """
+
+    def __init__(
+        self, kind: str, states: Sequence[dict[str, Any]], selected: dict[str, Any] | None = None
+    ) -> None:
         self.cancelled = 0
+        self._selected = SELECTED | (selected or {})
         self._kind = kind
         self._states = list(states)
 
@@ -155,7 +161,11 @@ class FakeJobs:
             asynchronous = request.headers.get("prefer") == "respond-async"
             if asynchronous:
                 return httpx2.Response(202, json=self.job({"state": "queued"}))
-            return lines(SELECTED) if self._kind == "select" else httpx2.Response(200, json=WEIGHED)
+            return (
+                lines(self._selected)
+                if self._kind == "select"
+                else httpx2.Response(200, json=WEIGHED)
+            )
         if request.method == "DELETE":
             self.cancelled += 1
             return httpx2.Response(200, json=self.job({"state": "cancelled"}))
@@ -164,7 +174,7 @@ class FakeJobs:
             return problem(404, "job_not_found")
         in_lines = request.headers.get("accept", "").startswith("application/x-ndjson")
         if in_lines and state.get("state") == "done" and self._kind == "select":
-            return lines(SELECTED)
+            return lines(self._selected)
         return httpx2.Response(200, json=self.job(state))
 
     def job(self, state: dict[str, Any]) -> dict[str, Any]:

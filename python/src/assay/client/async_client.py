@@ -8,20 +8,22 @@ from typing import Self
 import httpx2
 
 from assay.client.async_driver import AsyncDriver
-from assay.client.awaited.datasets import Datasets
-from assay.client.awaited.directions import Directions
-from assay.client.awaited.models import Served
-from assay.client.awaited.scoring import Scoring
-from assay.client.awaited.selection import Selecting
-from assay.client.awaited.weights import Weights
+from assay.client.awaited.datasets import DatasetMethods
+from assay.client.awaited.directions import DirectionMethods
+from assay.client.awaited.models import ModelMethods
+from assay.client.awaited.scoring import ScoringMethods
+from assay.client.awaited.selection import SelectionMethods
+from assay.client.awaited.weights import WeightMethods
 from assay.client.retry import Retry
 from assay.client.sending import DEFAULT_URL, TIMEOUT_S, Limits, Service
 
 
-class AsyncClient(Scoring, Weights, Selecting, Datasets, Directions, Served):
+class AsyncClient(
+    ScoringMethods, WeightMethods, SelectionMethods, DatasetMethods, DirectionMethods, ModelMethods
+):
     """A client of an Assay service for asyncio.
 
-    Its methods are those of `Client`, awaited. Close it, or use it in an `async with`.
+    Its methods are those of `Client`, awaited; they are in `awaited`. Close it, or use it in an `async with`.
     """
 
     def __init__(

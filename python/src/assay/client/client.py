@@ -7,19 +7,21 @@ from typing import Self
 
 import httpx2
 
-from assay.client.blocking.datasets import Datasets
-from assay.client.blocking.directions import Directions
-from assay.client.blocking.models import Served
-from assay.client.blocking.scoring import Scoring
-from assay.client.blocking.selection import Selecting
-from assay.client.blocking.weights import Weights
+from assay.client.blocking.datasets import DatasetMethods
+from assay.client.blocking.directions import DirectionMethods
+from assay.client.blocking.models import ModelMethods
+from assay.client.blocking.scoring import ScoringMethods
+from assay.client.blocking.selection import SelectionMethods
+from assay.client.blocking.weights import WeightMethods
 from assay.client.retry import Retry
 from assay.client.sending import DEFAULT_URL, TIMEOUT_S, Limits, Service
 from assay.client.sync_driver import SyncDriver
 
 
-class Client(Scoring, Weights, Selecting, Datasets, Directions, Served):
-    """A client of an Assay service.
+class Client(
+    ScoringMethods, WeightMethods, SelectionMethods, DatasetMethods, DirectionMethods, ModelMethods
+):
+    """A client of an Assay service. Its methods are in `blocking`, by kind of resource.
 
     `key` is a bearer key; without one, ASSAY_API_KEY of the environment is taken, if it is set.
     `timeout` is how many seconds one request may take, and `transport` is in the place of the

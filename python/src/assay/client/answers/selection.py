@@ -60,9 +60,9 @@ class Selection(SelectionFacts):
     """The samples that were selected (n), in columns, with what they were made from.
 
     `counts` says how often each was drawn: 1, except with the method `sample`. `probabilities` and
-    `multipliers` are None for the methods that do not draw. Columns of numbers are NumPy arrays of
-    float64, or lists where NumPy is not installed. Multiply a sample's loss by its multiplier each
-    time that you use it.
+    `multipliers` are None for the methods that do not draw. Columns of numbers are NumPy arrays, of
+    int64 and float64, or lists where NumPy is not installed. Multiply a sample's loss by its
+    multiplier each time that you use it.
     """
 
     ids: list[str]

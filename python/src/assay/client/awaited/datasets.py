@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 from assay.client.awaited.base import Base
 
 
-class Datasets(Base):
+class DatasetMethods(Base):
     """What datasets remember, for asyncio."""
 
     async def datasets(self) -> list[Dataset]:

@@ -12,7 +12,7 @@ from assay.client.samples import Columns
 from assay.client.sources import Samples
 
 
-class Directions(Base):
+class DirectionMethods(Base):
     """Directions, for asyncio."""
 
     async def make_direction(

@@ -12,7 +12,7 @@ from assay.client.operations.models import PushOptions
 from assay.client.sources import Samples
 
 
-class Served(Base):
+class ModelMethods(Base):
     """Models, and new weights for them, for asyncio."""
 
     async def models(self) -> Models:

@@ -15,7 +15,7 @@ from assay.client.progress import Progress
 from assay.client.requests import without_none
 
 
-class Selecting(Base):
+class SelectionMethods(Base):
     """Samples selected, and the jobs of long work, for asyncio."""
 
     async def select(

@@ -16,7 +16,7 @@ from assay.client.scores import LookUp
 from assay.client.weighting import Normalise, Role, Scheme, Share
 
 
-class Weights(Base):
+class WeightMethods(Base):
     """The weights of a dataset, for asyncio."""
 
     async def weigh(

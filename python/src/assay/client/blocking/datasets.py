@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 from assay.client.blocking.base import Base
 
 
-class Datasets(Base):
+class DatasetMethods(Base):
     """What datasets remember."""
 
     def datasets(self) -> list[Dataset]:

@@ -12,7 +12,7 @@ from assay.client.samples import Columns
 from assay.client.sources import Samples
 
 
-class Directions(Base):
+class DirectionMethods(Base):
     """Directions."""
 
     def make_direction(

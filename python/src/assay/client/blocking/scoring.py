@@ -18,7 +18,7 @@ from assay.client.sources import Samples
 from assay.client.weighting import Weighting
 
 
-class Scoring(Base):
+class ScoringMethods(Base):
     """Samples scored by the service, or by your own model."""
 
     def score(

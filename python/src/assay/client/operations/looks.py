@@ -64,12 +64,12 @@ class Pages:
     limit: int | None
     _cursor: str | None = None
     _read: int = 0
-    _ended: bool = False
+    _was_last: bool = False
 
     @property
     def ended(self) -> bool:
         """Whether there is no further page."""
-        return self._ended
+        return self._was_last or self._read == self.limit
 
     def next(self) -> Plan[list[ListedSample]]:
         """The next page."""
@@ -81,7 +81,7 @@ class Pages:
         found = [decode(ListedSample, with_signals(entry)) for entry in answer["samples"]]
         self._cursor = answer["next_cursor"]
         self._read += len(found)
-        self._ended = self._cursor is None or self._read == self.limit
+        self._was_last = self._cursor is None
         return found
 
 

@@ -35,23 +35,26 @@ def read_selection(answer: Json) -> SelectionFacts:
     samples = answer["samples"]
     if samples is None:
         return decode(SelectionFacts, answer)
-    return decode(Selection, {**answer, **_columns(samples)})
+    return decode(Selection, _in_columns(answer, samples))
 
 
 def _columns_of(lines: bytes) -> Json:
-    """A selection in JSON lines, its facts first, with its samples in columns."""
+    """A selection in JSON lines: its facts, then its samples."""
     facts, *samples = (json.loads(line) for line in lines.splitlines())
-    return {**facts, **_columns(samples)}
+    return _in_columns(facts, samples)
 
 
-def _columns(samples: list[Json]) -> Json:
+def _in_columns(facts: Json, samples: list[Json]) -> Json:
+    """A selection with its samples in columns."""
+
     def numbers(name: str) -> Any:
         return as_array([float(sample[name]) for sample in samples])
 
-    draws = bool(samples) and samples[0]["probability"] is not None
+    draws = facts["divisor"] is not None
     return {
+        **facts,
         "ids": [sample["id"] for sample in samples],
-        "counts": numbers("count"),
+        "counts": as_array([sample["count"] for sample in samples]),
         "probabilities": numbers("probability") if draws else None,
         "multipliers": numbers("multiplier") if draws else None,
     }
