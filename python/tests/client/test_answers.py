@@ -12,7 +12,37 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 import pytest
 
 from assay import AssayError
-from assay.client import answers
+from assay.client.answers.dataset import Dataset, LookUpRow, Snapshot, Weighed
+from assay.client.answers.direction import Direction
+from assay.client.answers.job import Job
+from assay.client.answers.look import Histogram, Histograms
+from assay.client.answers.model import (
+    Embedding,
+    ExtraInput,
+    Learned,
+    LearnedInputs,
+    Memory,
+    Model,
+    Models,
+)
+from assay.client.answers.sample import (
+    CheckpointLogits,
+    History,
+    KeptSample,
+    ListedSample,
+    MergedCheckpoints,
+    Observed,
+    TrainingCheckpoint,
+)
+from assay.client.answers.score import (
+    BatchDiagnostics,
+    Diagnostics,
+    ExactShare,
+    ModelVersion,
+    ScoreRow,
+)
+from assay.client.answers.selection import Method, Selection, SelectionFacts, StratifyBy, Stratum
+from assay.client.answers.signals import KeptSignalValues
 from assay.client.decode import decode
 from assay.client.requests import Checkpoint
 from assay.client.sending import Limits
@@ -20,7 +50,7 @@ from assay.client.weighting import Share, Weighting
 from service import ROOT
 
 OPENAPI = json.loads((ROOT / "openapi" / "openapi.json").read_text("utf-8"))
-SIGNALS = set(get_type_hints(answers.KeptSignalValues))
+SIGNALS = set(get_type_hints(KeptSignalValues))
 
 
 def resolved(schema: dict[str, Any]) -> dict[str, Any]:
@@ -58,37 +88,69 @@ SCORED = body("post", "/v1/score")
 DATASET = answer("get", "/v1/datasets/{dataset}")
 WEIGHED = answer("post", "/v1/datasets/{dataset}/weights")
 LOOKED_UP = answer("post", "/v1/datasets/{dataset}/lookup")
+OBSERVED = answer("post", "/v1/datasets/{dataset}/observations")
+SAMPLE = answer("get", "/v1/datasets/{dataset}/samples/{id}")
+HISTOGRAMS = answer("get", "/v1/datasets/{dataset}/histograms")
+SELECTED = answer("post", "/v1/datasets/{dataset}/select")
 MODEL = answer("get", "/v1/models/{model}")
 LEARNED = of(MODEL, "learned")
 TYPES: list[tuple[type, dict[str, Any]]] = [
-    (answers.ScoreRow, of(SCORE, "results")),
-    (answers.ModelVersion, of(SCORE, "model")),
-    (answers.BatchDiagnostics, of(SCORE, "diagnostics")),
-    (answers.ExactShare, of(SCORE, "diagnostics", "exact_share")),
-    (answers.LookUpRow, of(LOOKED_UP, "results")),
-    (answers.Weighed, LOOKED_UP),
-    (answers.Diagnostics, of(WEIGHED, "diagnostics")),
-    (answers.Snapshot, of(WEIGHED, "snapshot")),
-    (answers.Dataset, DATASET),
-    (answers.Snapshot, of(DATASET, "snapshot")),
-    (answers.Dataset, of(answer("get", "/v1/datasets"), "datasets")),
-    (answers.KeptSample, answer("get", "/v1/datasets/{dataset}/samples/{id}")),
-    (answers.Direction, answer("get", "/v1/directions/{direction}")),
-    (answers.Direction, answer("put", "/v1/directions/{direction}")),
-    (answers.Models, answer("get", "/v1/models")),
-    (answers.Model, MODEL),
-    (answers.Memory, of(MODEL, "memory")),
-    (answers.Embedding, of(MODEL, "embedding")),
-    (answers.Learned, LEARNED),
-    (answers.LearnedInputs, of(LEARNED, "inputs")),
-    (answers.ExtraInput, of(LEARNED, "inputs", "extras")),
+    (ScoreRow, of(SCORE, "results")),
+    (ModelVersion, of(SCORE, "model")),
+    (BatchDiagnostics, of(SCORE, "diagnostics")),
+    (ExactShare, of(SCORE, "diagnostics", "exact_share")),
+    (LookUpRow, of(LOOKED_UP, "results")),
+    (Weighed, LOOKED_UP),
+    (Diagnostics, of(WEIGHED, "diagnostics")),
+    (Snapshot, of(WEIGHED, "snapshot")),
+    (Dataset, DATASET),
+    (Snapshot, of(DATASET, "snapshot")),
+    (Dataset, of(answer("get", "/v1/datasets"), "datasets")),
+    (KeptSample, SAMPLE),
+    (History, of(SAMPLE, "history")),
+    (CheckpointLogits, of(SAMPLE, "history", "checkpoints")),
+    (MergedCheckpoints, of(SAMPLE, "history", "merged")),
+    (TrainingCheckpoint, of(SAMPLE, "history", "merged", "through")),
+    (ListedSample, of(answer("get", "/v1/datasets/{dataset}/samples"), "samples")),
+    (Snapshot, of(answer("get", "/v1/datasets/{dataset}/snapshots"), "snapshots")),
+    (Histograms, HISTOGRAMS),
+    (Histogram, of(HISTOGRAMS, "histograms")),
+    (SelectionFacts, SELECTED),
+    (Selection, SELECTED),
+    (Stratum, of(SELECTED, "strata")),
+    (Job, answer("get", "/v1/jobs/{job}")),
+    (Job, answer("delete", "/v1/jobs/{job}")),
+    (Job, of(answer("get", "/v1/jobs"), "jobs")),
+    (Observed, OBSERVED),
+    (TrainingCheckpoint, of(OBSERVED, "checkpoint")),
+    (Direction, answer("get", "/v1/directions/{direction}")),
+    (Direction, answer("put", "/v1/directions/{direction}")),
+    (Models, answer("get", "/v1/models")),
+    (Model, MODEL),
+    (Memory, of(MODEL, "memory")),
+    (Embedding, of(MODEL, "embedding")),
+    (Learned, LEARNED),
+    (LearnedInputs, of(LEARNED, "inputs")),
+    (ExtraInput, of(LEARNED, "inputs", "extras")),
     (Weighting, resolved({"$ref": "#/components/schemas/WeightingInput"})),
     (Share, of(resolved({"$ref": "#/components/schemas/WeightingInput"}), "mix")),
     (Checkpoint, of(SCORED, "trajectory")),
 ]
-# What the client adds: diagnostics of the answer that made a snapshot, and signals as one mapping.
-ELSEWHERE = {answers.KeptSample: SIGNALS, answers.Weighed: {"dataset", "results"}}
-ADDED = {answers.Snapshot: {"diagnostics"}, answers.KeptSample: {"signals"}}
+# What the client adds: diagnostics of the answer that made a snapshot, signals as one mapping, and
+# the samples of a selection in columns.
+ELSEWHERE = {
+    KeptSample: SIGNALS,
+    ListedSample: SIGNALS,
+    Weighed: {"dataset", "results"},
+    SelectionFacts: {"samples"},
+    Selection: {"samples"},
+}
+ADDED = {
+    Snapshot: {"diagnostics"},
+    KeptSample: {"signals"},
+    ListedSample: {"signals"},
+    Selection: {"ids", "counts", "probabilities", "multipliers"},
+}
 
 
 @pytest.mark.parametrize(("kind", "schema"), TYPES)
@@ -117,7 +179,7 @@ def shapes(hint: Any) -> Iterator[str]:
         yield f"one of {sorted(get_args(hint))}"
     elif origin is list:
         yield f"list of {sorted(shapes(get_args(hint)[0]))}"
-    elif origin is dict or is_dataclass(hint) or is_typeddict(hint):
+    elif origin is dict or is_dataclass(hint) or is_typeddict(hint) or hint is AssayError:
         yield "object"
     else:
         yield {
@@ -147,13 +209,35 @@ def described(schema: dict[str, Any]) -> Iterator[str]:
         yield from kinds
 
 
+def parameters(method: str, path: str) -> set[str]:
+    return {p["name"] for p in OPENAPI["paths"][path][method]["parameters"]}
+
+
 def test_requests_have_no_field_that_the_service_lacks() -> None:
-    """Those of `test_options_become_fields...`, and the query of a direction."""
+    """Those of the tests that compare whole requests: of scores, outputs, selections and looks."""
     sent = {"model", "dataset", "signals", "loss", "weighting", "precision", "direction"}
     sent |= {"reference", "trajectory", "exact_fraction", "seed", "samples", "checkpoint"}
     assert sent == set(SCORED["properties"])
-    query = {p["name"] for p in OPENAPI["paths"]["/v1/directions/{direction}"]["put"]["parameters"]}
-    assert {"kind", "loss", "model"} <= query
+    dataset = "/v1/datasets/{dataset}"
+    assert {"kind", "loss", "model"} <= parameters("put", "/v1/directions/{direction}")
+    assert {"format", "snapshot"} <= parameters("get", f"{dataset}/export")
+    filtered = {"label", "source", "range"}
+    assert {"sort", "limit", "cursor"} | filtered <= parameters("get", f"{dataset}/samples")
+    counted = {"column", "bins", "scale", "map"}
+    assert counted | filtered <= parameters("get", f"{dataset}/histograms")
+    outputs = body("post", f"{dataset}/observations")
+    assert set(outputs["properties"]) == {"model", "checkpoint", "loss", "mode", "samples"}
+    fields = {"id", "label", "logits", "feature_norm", "group", "source"}
+    assert fields == set(of(outputs, "samples")["properties"]) - {"text_digest"}
+    selection = body("post", f"{dataset}/select")
+    assert set(selection["properties"]) == SELECT_FIELDS
+    assert set(of(selection, "filter")["properties"]) == {"label", "source", "ranges"}
+    assert set(selection["properties"]["method"]["enum"]) == set(get_args(Method))
+    assert set(selection["properties"]["stratify_by"]["enum"]) == set(get_args(StratifyBy))
+
+
+SELECT_FIELDS = {"method", "size", "share", "signal", "stratify_by", "quotas", "filter", "exclude"}
+SELECT_FIELDS |= {"seed", "prune", "epoch", "epochs", "strength", "outliers", "diverse"}
 
 
 def test_the_limits_are_the_services() -> None:
@@ -164,25 +248,39 @@ def test_the_limits_are_the_services() -> None:
     assert f"at most {Limits().body_bytes} bytes" in description
 
 
-def test_the_service_takes_every_route_of_the_client() -> None:
+def test_the_client_has_a_method_for_every_route() -> None:
+    dataset, model = "/v1/datasets/{dataset}", "/v1/models/{model}"
     used = {
         ("post", "/v1/score"),
         ("get", "/v1/datasets"),
-        ("get", "/v1/datasets/{dataset}"),
-        ("delete", "/v1/datasets/{dataset}"),
-        ("get", "/v1/datasets/{dataset}/samples/{id}"),
-        ("delete", "/v1/datasets/{dataset}/samples/{id}"),
-        ("post", "/v1/datasets/{dataset}/lookup"),
-        ("post", "/v1/datasets/{dataset}/weights"),
+        ("get", dataset),
+        ("delete", dataset),
+        ("get", f"{dataset}/samples"),
+        ("get", f"{dataset}/samples/{{id}}"),
+        ("delete", f"{dataset}/samples/{{id}}"),
+        ("get", f"{dataset}/histograms"),
+        ("get", f"{dataset}/snapshots"),
+        ("get", f"{dataset}/export"),
+        ("post", f"{dataset}/lookup"),
+        ("post", f"{dataset}/weights"),
+        ("post", f"{dataset}/observations"),
+        ("post", f"{dataset}/select"),
+        ("get", "/v1/jobs"),
+        ("get", "/v1/jobs/{job}"),
+        ("delete", "/v1/jobs/{job}"),
         ("get", "/v1/directions"),
         ("get", "/v1/directions/{direction}"),
         ("put", "/v1/directions/{direction}"),
         ("delete", "/v1/directions/{direction}"),
         ("get", "/v1/models"),
-        ("get", "/v1/models/{model}"),
-        ("post", "/v1/models/{model}/reload"),
+        ("get", model),
+        ("get", f"{model}/manifest"),
+        ("post", f"{model}/reload"),
+        ("put", f"{model}/weights"),
     }
-    assert used <= {(m, p) for p, operations in OPENAPI["paths"].items() for m in operations}
+    of_operators = {("get", path) for path in ("/healthz", "/readyz", "/metrics")}
+    routes = {(m, p) for p, operations in OPENAPI["paths"].items() for m in operations}
+    assert used == routes - of_operators
 
 
 SHARE = {
@@ -197,10 +295,10 @@ SHARE = {
 
 
 def test_a_field_that_the_client_does_not_know_is_left_out() -> None:
-    assert decode(answers.ExactShare, SHARE | {"new": 1}).samples == 60
+    assert decode(ExactShare, SHARE | {"new": 1}).samples == 60
 
 
 def test_an_answer_without_a_field_names_it() -> None:
     left = {name: value for name, value in SHARE.items() if name != "pearson"}
     with pytest.raises(AssayError, match="the service's ExactShare lacks 'pearson'"):
-        decode(answers.ExactShare, left)
+        decode(ExactShare, left)

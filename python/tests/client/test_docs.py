@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,12 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_page_runs_as_it_is_written(
-    service: Service, capsys: pytest.CaptureFixture[str]
+    service: Service,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     restored = restore_folder(ROOT / "models" / "default")
     names: dict[str, Any] = {
         "module": restored.checkpoint.model,
@@ -29,14 +34,18 @@ def test_the_page_runs_as_it_is_written(
     assert "unsuitable_label (422): row 2, clicked: bce takes a label from 0 to 1, not 7" in printed
     assert "unsuitable_label 422 2 clicked" in printed
     assert names["weights"].tolist()[2] == 1.0
+    assert set(names["multipliers"]) == set(names["drawn"].ids)
+    assert names["table"].num_rows == 3
+    assert (tmp_path / "shop.csv").read_text().count("\n") == 4
     assert names["served"].provenance["step"] == 1200
     names["client"].delete_dataset("shop")
+    names["client"].delete_dataset("clicks")
 
 
 def test_the_page_names_every_method_and_code() -> None:
     from assay import Client
 
-    methods = [name for name, value in vars(Client).items() if callable(value) and name[0] != "_"]
+    methods = [name for name in dir(Client) if name[0] != "_"]
     missing = [name for name in methods if f"{name}(" not in PAGE]
     assert missing == []
     from assay.client import errors

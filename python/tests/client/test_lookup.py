@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from assay import AssayError
-from assay.client import Limits, Retry, SampleError, UnknownIdError
+from assay.client import Limits, SampleError, UnknownIdError
 from fake_service import FakeService, connect
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
@@ -116,25 +116,6 @@ def test_a_snapshot_may_be_named(kind: str) -> None:
     connect(kind, service).lookup([1], dataset="shop")
     pinned = {"ids": ["1"], "snapshot": 1}
     assert service.bodies == [pinned, pinned, {"ids": ["1"]}]
-
-
-@both
-def test_a_weighing_that_is_sent_again_has_the_same_key(kind: str) -> None:
-    snapshot = {"version": 1, "as_of": "2026-11-30T16:11:59.489Z", "samples": 1, "weight_sum": 1}
-    figures = ("effective_sample_size", "max_weight", "pareto_k", "pareto_k_threshold", "tau")
-    weighed = {
-        "snapshot": snapshot | {"provenance": {}},
-        "diagnostics": dict.fromkeys(figures) | {"advice": []},
-    }
-    broken = [httpx2.ReadError("reset")]
-    service = FakeService(lambda _: httpx2.Response(200, json=weighed), broken)
-    client = connect(kind, service, retry=Retry(first_s=0.001))
-    client.weigh("shop", base="impressions", balance=True)
-    client.weigh("shop")
-    keys = [request.headers["idempotency-key"] for request in service.requests]
-    assert len(keys) == 3
-    assert keys[0] == keys[1] != keys[2]
-    assert service.bodies[0] == {"weighting": {"base": "impressions", "balance": True}}
 
 
 @both

@@ -5,17 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
 from assay import AssayError, Client
+from assay.client import Limits
+from assay.client.push.served import compare_served
 from assay.client.push.source import read_source
 from assay.client.push.upload import make_upload
 from assay.export.restore import restore_folder
+from fake_service import FakeService, connect, scored
 from service import ROOT, Service
 from token_texts import LONG
 
@@ -52,7 +58,13 @@ def test_a_module_that_is_being_trained_is_served_and_stays_as_it_is(
     module.train()
     values = {name: value.clone() for name, value in module.state_dict().items()}
     model = client.push_weights(
-        module, "pushed", tokenizer=tokenizer, provenance={"step": 300}, metrics={"ap": 0.5}
+        module,
+        "pushed",
+        tokenizer=tokenizer,
+        provenance={"step": 300},
+        metrics={"ap": 0.5},
+        check="full",
+        texts=pd.DataFrame([PAIR, {"query": "", "document": "garden chair " * 200}]),
     )
     assert logit(client) == pytest.approx(expected, abs=0.2)
     assert model.provenance["step"] == 300
@@ -103,6 +115,47 @@ def test_a_checkpoints_folder_gives_weights_and_tokeniser(
     assert logit(client) == pytest.approx(before + 1, abs=0.1)
 
 
+@dataclass(frozen=True)
+class Halves:
+    """An upload whose model gives 0.5 for every text, as `scored` of the fake service does."""
+
+    texts = (PAIR,)
+    tolerance = 0.01
+
+    def logits(self, text: dict[str, str]) -> list[float]:
+        return [0.6] if text.get("text") == "another" else [0.5]
+
+
+def compared(version: str, texts: Any) -> list[Any]:
+    """The bodies of the requests that compare, of a service that serves version v1."""
+    model = SimpleNamespace(name="pushed", version=version)
+    plan = compare_served(cast(Any, Halves()), cast(Any, model), texts, Limits())
+    service = FakeService(scored)
+    connect("sync", service)._driver.run(plan)
+    return service.bodies
+
+
+def test_a_full_check_compares_the_served_logits_with_the_modules() -> None:
+    fields: dict[str, Any] = {
+        "model": "pushed",
+        "signals": [],
+        "precision": "fp32",
+        "weighting": None,
+    }
+    texts = [{"query": "1", "document": "d", "label": 1}, {"query": "2", "document": "d"}]
+    sent = [{"query": query, "document": "d"} for query in ("1", "2")]
+    assert compared("v1", texts) == [fields | {"samples": sent}]
+
+
+def test_a_full_check_names_the_texts_that_differ_and_a_model_that_was_replaced() -> None:
+    texts = [{"query": "1", "document": "d"}, {"query": "1", "text": "another"}]
+    with pytest.raises(AssayError, match="1 of 2 texts differ by more than 0") as error:
+        compared("v1", texts)
+    assert (error.value.code, error.value.faults[0].row) == ("weights_differ", 1)
+    with pytest.raises(AssayError, match="it served v1 when v2 was to be compared"):
+        compared("v2", texts)
+
+
 def test_what_does_not_fit_is_refused_by_name(
     client: Client, ranker: tuple[Any, Any], tmp_path: Path
 ) -> None:
@@ -147,7 +200,7 @@ def test_the_folders_own_weights_give_its_own_bytes(client: Client, service: Ser
     restored = restore_folder(SHIPPED)
     manifest = service.send("GET", "/v1/models/default/manifest", None)
     upload = make_upload(restored.checkpoint.model, manifest, restored.tokenizer.reference, {}, {})
-    weights = upload[-int(manifest["files"]["weights.bin"]["bytes"]) :]
+    weights = upload.content[-int(manifest["files"]["weights.bin"]["bytes"]) :]
     own = (SHIPPED / "weights.bin").read_bytes()
     different = sum(a != b for a, b in zip(weights, own, strict=True))
     assert different < len(own) / 100  # scales of stored weights are off by a last bit
@@ -183,7 +236,7 @@ class Tokenizer:
 
 manifest = json.load(open(sys.argv[1]))
 upload = make_upload(Ranker(manifest["parameters"]), manifest, Tokenizer(), {}, {})
-assert len(upload) > manifest["files"]["weights.bin"]["bytes"]
+assert len(upload.content) > manifest["files"]["weights.bin"]["bytes"]
 loaded = [n for n in ("transformers", "tokenizers") if n in sys.modules]
 assert loaded == [], loaded
 """

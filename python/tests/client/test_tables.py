@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from assay.client import LookUp, LookUpRow
-from assay.client.answers import Weighed
+from assay.client.answers.dataset import Weighed
 
 ROWS = cast(
     list[LookUpRow | None],

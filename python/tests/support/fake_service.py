@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any
 
 import httpx2
@@ -42,6 +43,10 @@ class FakeService:
         """The JSON bodies that came."""
         return [json.loads(request.content) for request in self.requests]
 
+    def bodies_of(self, method: str) -> list[Any]:
+        """Those of one method."""
+        return [json.loads(r.content) for r in self.requests if r.method == method]
+
 
 class Blocking:
     """An AsyncClient whose methods are run to their end, so that one test tries both clients."""
@@ -52,7 +57,14 @@ class Blocking:
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._client, name)
+        if inspect.isasyncgenfunction(method):
+            return lambda *args, **options: self._iterate(method(*args, **options))
         return lambda *args, **options: self._loop.run_until_complete(method(*args, **options))
+
+    def _iterate(self, found: AsyncIterator[Any]) -> Iterator[Any]:
+        nothing = object()
+        while (one := self._loop.run_until_complete(anext(found, nothing))) is not nothing:
+            yield one
 
 
 def connect(kind: str, service: FakeService, **options: Any) -> Any:
@@ -87,6 +99,101 @@ def scored(request: httpx2.Request) -> httpx2.Response:
     return httpx2.Response(200, json=answer)
 
 
+FIGURES = ("effective_sample_size", "max_weight", "pareto_k", "pareto_k_threshold", "tau")
+WEIGHED = {
+    "snapshot": {
+        "version": 1,
+        "as_of": "2026-11-30T16:11:59.489Z",
+        "samples": 1,
+        "weight_sum": 1,
+        "provenance": {},
+    },
+    "diagnostics": dict.fromkeys(FIGURES) | {"advice": []},
+}
+SELECTED = {
+    "dataset": "shop",
+    "method": "poisson",
+    "signal": None,
+    "seed": 0,
+    "snapshot": None,
+    "models": ["default@v1"],
+    "losses": ["bce"],
+    "selected_at": "2026-11-30T16:11:59.489Z",
+    "samples_in_dataset": 4,
+    "candidates": 4,
+    "without_score": 0,
+    "selected": 2,
+    "divisor": 2,
+    "never_drawn": 0,
+    "strata": None,
+    "advice": ["look"],
+    "samples": [
+        {"id": "a", "count": 1, "probability": 0.5, "multiplier": 1},
+        {"id": "b", "count": 2, "probability": 1, "multiplier": 0.5},
+    ],
+}
+
+
+def lines(selection: dict[str, Any]) -> httpx2.Response:
+    """A selection in JSON lines: its facts, then its samples."""
+    facts = {name: value for name, value in selection.items() if name != "samples"}
+    content = "".join(json.dumps(each) + "\n" for each in [facts, *selection["samples"]])
+    headers = {"content-type": "application/x-ndjson"}
+    return httpx2.Response(200, headers=headers, content=content.encode())
+
+
+class FakeJobs:
+    """Runs one job: each of `states` is answered once, and the last of them from then on.
+
+    `selected` is what a selection has other than SELECTED.
+    """
+
+    def __init__(
+        self, kind: str, states: Sequence[dict[str, Any]], selected: dict[str, Any] | None = None
+    ) -> None:
+        self.cancelled = 0
+        self._selected = SELECTED | (selected or {})
+        self._kind = kind
+        self._states = list(states)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.method == "POST":
+            asynchronous = request.headers.get("prefer") == "respond-async"
+            if asynchronous:
+                return httpx2.Response(202, json=self.job({"state": "queued"}))
+            return (
+                lines(self._selected)
+                if self._kind == "select"
+                else httpx2.Response(200, json=WEIGHED)
+            )
+        if request.method == "DELETE":
+            self.cancelled += 1
+            return httpx2.Response(200, json=self.job({"state": "cancelled"}))
+        state = self._states.pop(0) if len(self._states) > 1 else self._states[0]
+        if state.get("state") == "gone":
+            return problem(404, "job_not_found")
+        in_lines = request.headers.get("accept", "").startswith("application/x-ndjson")
+        if in_lines and state.get("state") == "done" and self._kind == "select":
+            return lines(self._selected)
+        return httpx2.Response(200, json=self.job(state))
+
+    def job(self, state: dict[str, Any]) -> dict[str, Any]:
+        """The job in a state."""
+        job = {
+            "id": "j1",
+            "kind": self._kind,
+            "dataset": "shop",
+            "state": "running",
+            "progress": 0,
+            "created_at": "2026-11-30T16:11:59.489Z",
+            "started_at": None,
+            "ended_at": None,
+            "result": None,
+            "problem": None,
+        }
+        return {**job, **state}
+
+
 def problem(status: int, code: str, detail: str = "no", **fields: Any) -> httpx2.Response:
     """A problem of the service; `retry_after` goes into its header."""
     retry_after = fields.pop("retry_after", None)
@@ -107,3 +214,16 @@ def numbered(count: int, **fields: Any) -> list[dict[str, Any]]:
     return [
         {"id": f"s{n}", "query": str(n), "document": "d", "label": 1} | fields for n in range(count)
     ]
+
+
+def observed(request: httpx2.Request) -> httpx2.Response:
+    """Takes the outputs of a trainer."""
+    body = json.loads(request.content)
+    answer = {
+        "dataset": "shop",
+        "model": body.get("model", "observed"),
+        "checkpoint": body["checkpoint"],
+        "samples": len(body["samples"]),
+        "late": 1,
+    }
+    return httpx2.Response(200, json=answer)

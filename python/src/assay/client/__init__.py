@@ -1,21 +1,17 @@
 """The client of the service: `Client`, and `AsyncClient` for asyncio."""
 
-from assay.client.answers import (
-    BatchDiagnostics,
-    Dataset,
-    Diagnostics,
-    Direction,
-    KeptSample,
-    LookUpRow,
-    Model,
-    Models,
-    ModelVersion,
-    ScoreRow,
-    Snapshot,
-)
+from assay.client.answers.dataset import Dataset, LookUpRow, Snapshot
+from assay.client.answers.direction import Direction
+from assay.client.answers.job import Job
+from assay.client.answers.look import Histogram, Histograms
+from assay.client.answers.model import Model, Models
+from assay.client.answers.sample import History, KeptSample, ListedSample, Observed
+from assay.client.answers.score import BatchDiagnostics, Diagnostics, ModelVersion, ScoreRow
+from assay.client.answers.selection import Selection
 from assay.client.async_client import AsyncClient
 from assay.client.client import Client
 from assay.client.errors import AssayError, Fault, SampleError, UnknownIdError
+from assay.client.operations.export import Export
 from assay.client.requests import Checkpoint
 from assay.client.retry import Retry
 from assay.client.scores import LookUp, Request, Scores
@@ -31,19 +27,27 @@ __all__ = [
     "Dataset",
     "Diagnostics",
     "Direction",
+    "Export",
     "Fault",
+    "Histogram",
+    "Histograms",
+    "History",
+    "Job",
     "KeptSample",
     "Limits",
+    "ListedSample",
     "LookUp",
     "LookUpRow",
     "Model",
     "ModelVersion",
     "Models",
+    "Observed",
     "Request",
     "Retry",
     "SampleError",
     "ScoreRow",
     "Scores",
+    "Selection",
     "Share",
     "Snapshot",
     "UnknownIdError",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
@@ -28,14 +29,17 @@ class AsyncDriver:
 
     async def run(self, plan: Plan[T]) -> T:
         """What the plan returns; raises AssayError as its calls do."""
-        answers: list[Any] | None = None
+        step: Callable[[], Sequence[Call]] = partial(next, plan)
         while True:
             try:
-                calls = next(plan) if answers is None else plan.send(answers)
+                calls = step()
             except StopIteration as end:
                 result: T = end.value
                 return result
-            answers = await self._all(calls)
+            try:
+                step = partial(plan.send, await self._all(calls))
+            except BaseException as error:  # a cancellation too: the plan passes it on
+                step = partial(plan.throw, error)
 
     async def close(self) -> None:
         """Closes the connections."""
@@ -62,13 +66,24 @@ class AsyncDriver:
 
     async def _send(self, call: Call) -> Any:
         sending = Sending(self._service, call)
+        await asyncio.sleep(call.after_s)
         while True:
             outcome: httpx2.Response | httpx2.TransportError
             try:
-                outcome = await self._http.request(**sending.request())
+                outcome = await self._answered(sending)
             except httpx2.TransportError as error:
                 outcome = error
             delay = sending.delay_after(outcome)
             if delay is None:
                 return sending.value
             await asyncio.sleep(delay)
+
+    async def _answered(self, sending: Sending) -> httpx2.Response:
+        async with self._http.stream(**sending.request()) as response:
+            sink = sending.sink_of(response)
+            if sink is None:
+                await response.aread()
+            else:
+                async for part in response.aiter_bytes():
+                    sink.write(part)
+            return response

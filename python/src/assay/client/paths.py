@@ -15,6 +15,11 @@ def sample_path(dataset: str, id: str) -> str:
     return f"{dataset_path(dataset)}/samples/{_segment(id)}"
 
 
+def job_path(job: str) -> str:
+    """The path of a job."""
+    return f"/v1/jobs/{_segment(job)}"
+
+
 def direction_path(direction: str) -> str:
     """The path of a direction."""
     return f"/v1/directions/{_segment(direction)}"

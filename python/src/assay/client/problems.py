@@ -18,7 +18,8 @@ PATH = re.compile(r"(?:/samples/(?P<index>\d+)|line (?P<line>\d+))(?P<rest>(?:/.
 def settled(call: Call, reply: Reply) -> Any:
     """The parsed body of a successful answer; None where it has none.
 
-    JSON lines answer 200 before they know: their last line is the result, or a problem.
+    JSON lines answer 200 before they know: their last line is a problem, or else the result. Where
+    every line is of the result, the call's `read` takes them all.
 
     Raises:
         AssayError: the service refused the call, or what answered is no Assay.
@@ -27,8 +28,15 @@ def settled(call: Call, reply: Reply) -> Any:
     body = reply.body.rstrip().rpartition(b"\n")[2] if in_lines else reply.body
     value = _parsed(call, reply, body)
     if reply.status < 300 and not (in_lines and "code" in value):
-        return value
+        return call.read(reply.body) if in_lines and call.read is not None else value
     raise _error_of(call, reply, value)
+
+
+def error_of(problem: Json) -> AssayError:
+    """A problem of the service (RFC 9457) as an error."""
+    faults = [Fault(str(each["path"]), str(each["message"])) for each in problem.get("faults", [])]
+    detail, status = str(problem["detail"]), int(problem["status"])
+    return AssayError(str(problem["code"]), detail, status=status, faults=faults)
 
 
 def _parsed(call: Call, reply: Reply, body: bytes) -> Any:

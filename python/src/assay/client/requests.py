@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from assay.client.answers import Signal
+from assay.client.answers.sample import TrainingCheckpoint
+from assay.client.answers.signals import Signal
 from assay.client.operations.score import ScoreOptions
 from assay.client.weighting import Weighting
 
@@ -16,6 +17,18 @@ class Checkpoint(TypedDict):
     model: str
     direction: str
     learning_rate: float
+
+
+At = tuple[str, int] | TrainingCheckpoint
+"""A checkpoint of a training: its name and its step."""
+
+
+def checkpoint_field(at: At) -> TrainingCheckpoint:
+    """The checkpoint as a field of a request."""
+    if isinstance(at, tuple):
+        name, step = at
+        return {"name": name, "step": int(step)}
+    return at
 
 
 def without_none(**fields: Any) -> dict[str, Any]:
@@ -43,3 +56,9 @@ def score_options(
 def weighting_fields(lambda_: float | None, **fields: Any) -> Mapping[str, Any]:
     """The fields of a weighting; `lambda_` is called `lambda` there."""
     return without_none(**{**fields, "lambda": lambda_})
+
+
+def histogram_options(bins: int | None, scale: str | None, map: bool) -> Mapping[str, str]:
+    """The options of histograms as parameters of a URL."""
+    given = without_none(bins=None if bins is None else str(bins), scale=scale)
+    return {**given, "map": "true"} if map else given

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,8 @@ from assay.client.values import (
     read_text,
 )
 
+# One encoder for all: `json.dumps` makes one a call.
+encoded = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 FAULTS_MAX = 20  # as many as the service names
 CHARACTERS_A_TOKEN = 4
 SPECIAL_TOKENS = 3
@@ -103,9 +105,12 @@ def read_samples(samples: Samples, columns: Columns) -> list[Sample]:
     faults: list[Fault] = []
     rows: dict[str, int] = {}
     seen: set[str] = set()
+    demanded = columns.demanded()
+    fields = [_Field(name, name, column, READERS[name]) for name, column in names.items()]
+    extras = [_Field(name, f"extras/{name}", name, read_number) for name in columns.extras]
     for row, values in enumerate(rows_of(samples, [*names.values(), *columns.extras])):
-        seen.update(name for name in columns.demanded() if name in values)
-        sample = _read(row, values, columns, faults)
+        seen.update(name for name in demanded if name in values)
+        sample = _read(row, values, fields, extras, faults)
         if sample.id is not None and rows.setdefault(sample.id, row) != row:
             message = f"is the id of row {rows[sample.id]} too"
             faults.append(Fault(f"/samples/{row}/id", message, row, names["id"]))
@@ -127,26 +132,49 @@ def _check_columns(columns: Columns, known: Collection[str]) -> None:
             raise SampleError([Fault("", f"no sample has a column {name!r}{among}")])
 
 
-def _read(row: int, values: Mapping[str, object], columns: Columns, faults: list[Fault]) -> Sample:
+@dataclass(frozen=True)
+class _Field:
+    """A field of a sample or of its extras, its path, the caller's column, and what reads it."""
+
+    name: str
+    path: str
+    column: str
+    read: Reader
+
+
+def _read(
+    row: int,
+    values: Mapping[str, object],
+    fields: Sequence[_Field],
+    extras: Sequence[_Field],
+    faults: list[Fault],
+) -> Sample:
     """One sample; what is wrong with it is added to the faults."""
-
-    def take(field: str, column: str, reader: Reader) -> Any:
-        try:
-            return reader(values.get(column))
-        except ValueError as error:
-            faults.append(Fault(f"/samples/{row}/{field}", str(error), row, column))
-            return None
-
-    read = {field: take(field, column, READERS[field]) for field, column in columns.names().items()}
-    extras = {name: take(f"extras/{name}", name, read_number) for name in columns.extras}
+    given = _given(row, values, fields, faults)
     if extras:
-        numbers = {name: number for name, number in extras.items() if number is not None}
-        read["extras"] = {**(read["extras"] or {}), **numbers}
-    given = {field: value for field, value in read.items() if value is not None}
-    content = json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
+        given["extras"] = given.get("extras", {}) | _given(row, values, extras, faults)
     texts = [given[name] for name in ("query", "document", "text") if name in given]
     tokens = min(TOKENS_MAX, SPECIAL_TOKENS + sum(map(_tokens_of, texts)))
-    return Sample(content, tokens, given.get("id"), given.get("group"))
+    return Sample(encoded(given).encode(), tokens, given.get("id"), given.get("group"))
+
+
+def _given(
+    row: int, values: Mapping[str, object], fields: Sequence[_Field], faults: list[Fault]
+) -> dict[str, Any]:
+    """The fields that have a value."""
+    given: dict[str, Any] = {}
+    for field in fields:
+        value = values.get(field.column)
+        if value is None:
+            continue
+        try:
+            read = field.read(value)
+        except ValueError as error:
+            faults.append(Fault(f"/samples/{row}/{field.path}", str(error), row, field.column))
+            continue
+        if read is not None:
+            given[field.name] = read
+    return given
 
 
 def _tokens_of(text: str) -> int:

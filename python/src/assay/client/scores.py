@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from assay.client.answers import BatchDiagnostics, LookUpRow, ModelVersion, ScoreRow, Weighed
+from assay.client.answers.dataset import LookUpRow, Weighed
+from assay.client.answers.score import BatchDiagnostics, ModelVersion, ScoreRow
 from assay.client.table import Table
 
 

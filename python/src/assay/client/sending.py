@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
-from assay.client.call import Call, Reply
+from assay.client.call import Call, Reply, Sink
 from assay.client.errors import AssayError
 from assay.client.problems import settled
 from assay.client.retry import Attempts, Retry, is_retried
@@ -69,7 +69,7 @@ class Sending:
         self.value: Any = None
         self._service = service
         self._call = call
-        self._attempts = Attempts(service.retry)
+        self._attempts = Attempts(Retry(total_s=0) if call.once else service.retry)
         self._broke = False
 
     def request(self) -> dict[str, Any]:
@@ -86,6 +86,14 @@ class Sending:
             request["headers"]["content-type"] = call.media_type
         return request
 
+    def sink_of(self, response: httpx2.Response) -> Sink | None:
+        """Where the parts of a successful answer go, from now on; None: read it into memory."""
+        sink = self._call.sink
+        if sink is None or response.status_code >= 300:
+            return None
+        sink.begin()
+        return sink
+
     def delay_after(self, outcome: httpx2.Response | httpx2.TransportError) -> float | None:
         """None where the call is done, with its answer in `value`; else seconds until the next try.
 
@@ -98,6 +106,9 @@ class Sending:
         retry_after = outcome.headers.get("retry-after")
         if outcome.status_code == 404 and self._broke and self._call.method == "DELETE":
             return None  # an earlier try did it
+        if self._call.sink is not None and outcome.status_code < 300:
+            self.value = Reply(outcome.status_code, outcome.headers, b"")
+            return None
         try:
             self.value = settled(
                 self._call, Reply(outcome.status_code, outcome.headers, outcome.content)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from functools import partial
 from typing import Any, TypeVar
 
 import httpx2
@@ -29,14 +30,17 @@ class SyncDriver:
 
     def run(self, plan: Plan[T]) -> T:
         """What the plan returns; raises AssayError as its calls do."""
-        answers: list[Any] | None = None
+        step: Callable[[], Sequence[Call]] = partial(next, plan)
         while True:
             try:
-                calls = next(plan) if answers is None else plan.send(answers)
+                calls = step()
             except StopIteration as end:
                 result: T = end.value
                 return result
-            answers = self._all(calls)
+            try:
+                step = partial(plan.send, self._all(calls))
+            except BaseException as error:  # an interrupt too: the plan passes it on
+                step = partial(plan.throw, error)
 
     def close(self) -> None:
         """Closes the connections."""
@@ -60,10 +64,11 @@ class SyncDriver:
 
     def _send(self, call: Call, stop: threading.Event) -> Any:
         sending = Sending(self._service, call)
+        stop.wait(call.after_s)
         while not stop.is_set():
             outcome: httpx2.Response | httpx2.TransportError
             try:
-                outcome = self._http.request(**sending.request())
+                outcome = self._answered(sending)
             except httpx2.TransportError as error:
                 outcome = error
             delay = sending.delay_after(outcome)
@@ -71,6 +76,16 @@ class SyncDriver:
                 break
             stop.wait(delay)
         return sending.value
+
+    def _answered(self, sending: Sending) -> httpx2.Response:
+        with self._http.stream(**sending.request()) as response:
+            sink = sending.sink_of(response)
+            if sink is None:
+                response.read()
+            else:
+                for part in response.iter_bytes():
+                    sink.write(part)
+            return response
 
 
 def _done(call: Call, answer: Any) -> Any:

@@ -74,13 +74,16 @@ class Table(Generic[Row]):
 
 
 def as_array(values: list[Any]) -> Any:
-    """Numbers or booleans (N) as a NumPy array, if NumPy is installed; other values unchanged."""
+    """Numbers or booleans (N) as a NumPy array, if NumPy is installed; other values unchanged.
+
+    Integers stay integers where none is missing.
+    """
     kinds = {type(value) for value in values if value is not None}
-    if find_spec("numpy") is None or not kinds <= {bool, float}:
+    if find_spec("numpy") is None or not kinds <= {bool, int, float}:
         return values
     import numpy
 
-    if kinds == {bool} and None not in values:
+    if kinds in ({bool}, {int}) and None not in values:
         return numpy.array(values)
     return numpy.array([float("nan") if value is None else value for value in values], float)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypedDict
 
-from assay.client.answers import KeptSignal
+from assay.client.answers.signals import KeptSignal
 
 Scheme = Literal["proportional", "softmax", "rank", "inverse", "uniform", "unit_gradient"]
 Role = Literal["multiplier", "probability"]

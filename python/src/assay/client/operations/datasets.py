@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, get_args
+from typing import TypeVar, get_args
 
-from assay.client.answers import Dataset, KeptSample, Signal
-from assay.client.call import Call, Plan
+from assay.client.answers.dataset import Dataset
+from assay.client.answers.sample import History, KeptSample
+from assay.client.answers.signals import KeptSignal
+from assay.client.call import Call, Json, Plan
 from assay.client.decode import decode
 from assay.client.operations.lookup import read_ids
 from assay.client.paths import dataset_path, sample_path
@@ -41,8 +43,18 @@ def read_dataset(dataset: str) -> Plan[Dataset]:
 def read_sample(id: object, dataset: str) -> Plan[KeptSample]:
     """One sample of a dataset."""
     [answer] = yield [Call("GET", sample_path(dataset, *read_ids([id])))]
-    signals: dict[str, Any] = {n: answer[n] for n in get_args(Signal) if n in answer}
-    return decode(KeptSample, {**answer, "signals": signals})
+    return decode(KeptSample, with_signals(answer))
+
+
+def read_history(id: object, dataset: str) -> Plan[History | None]:
+    """The logits of one sample by checkpoint."""
+    sample = yield from read_sample(id, dataset)
+    return sample.history
+
+
+def with_signals(answer: Json) -> Json:
+    """A sample as it is answered, with its signals as one mapping."""
+    return {**answer, "signals": {n: answer[n] for n in get_args(KeptSignal) if n in answer}}
 
 
 def delete(path: str) -> Plan[None]:

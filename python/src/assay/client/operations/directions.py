@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from assay.client.answers import Direction
+from assay.client.answers.direction import Direction
 from assay.client.call import Call, Plan
 from assay.client.chunks import in_groups
 from assay.client.decode import decode

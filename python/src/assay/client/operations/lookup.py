@@ -1,14 +1,12 @@
-"""Weights and signals by id, and the weights of a whole dataset."""
+"""Weights and signals by id."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable
 from typing import Any, cast
-from uuid import uuid4
 
-from assay.client.answers import Diagnostics, LookUpRow, Snapshot, Weighed
+from assay.client.answers.dataset import LookUpRow, Weighed
 from assay.client.call import Call, Plan
 from assay.client.decode import decode
 from assay.client.errors import NAMED_MAX, AssayError, Fault, SampleError, UnknownIdError
@@ -98,21 +96,6 @@ def weights(
             lacking,
         )
     return as_array(values)
-
-
-def weigh(dataset: str, weighting: Mapping[str, Any]) -> Plan[Snapshot]:
-    """Weighs a whole dataset: its newest snapshot. A request sent twice weighs once."""
-    body = json.dumps({"weighting": weighting}, allow_nan=False).encode()
-    [answer] = yield [
-        Call(
-            "POST",
-            f"{dataset_path(dataset)}/weights",
-            content=lambda: body,
-            headers={"idempotency-key": str(uuid4())},
-        ),
-    ]
-    found = decode(Snapshot, answer["snapshot"])
-    return replace(found, diagnostics=decode(Diagnostics, answer["diagnostics"]))
 
 
 def _call(ids: list[str], dataset: str, snapshot: int | None) -> Call:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from assay.client.answers import BatchDiagnostics, ModelVersion, ScoreRow
+from assay.client.answers.score import BatchDiagnostics, ModelVersion, ScoreRow
 from assay.client.call import Call, Json, Plan
 from assay.client.chunks import Chunk, make_chunks, make_one_chunk
 from assay.client.decode import decode

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,31 @@ from assay.export.upload_format import FORMAT, parameter_differences, upload_pre
 from assay.export.weights import Parameter, load_weights, pack_weights_in_memory
 
 LOCATION = "weights.bin"
+TEXTS = ("query", "document", "text")
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An upload's bytes, and the model with the weights as they are stored."""
+
+    content: bytes
+    source: Source
+    manifest: Json
+
+    @property
+    def tolerance(self) -> float:
+        """How near the logits of the graphs and of PyTorch have to be."""
+        return float(self.manifest["self_test"]["tolerance"])
+
+    @property
+    def texts(self) -> list[Json]:
+        """The texts of the self-test."""
+        samples = self.manifest["self_test"]["samples"]
+        return [{name: s[name] for name in TEXTS if name in s} for s in samples]
+
+    def logits(self, text: Json) -> list[float]:
+        """The logits (K) that PyTorch computes of one text."""
+        return _logits(self.source, text, self.manifest)
 
 
 def make_upload(
@@ -25,8 +51,8 @@ def make_upload(
     tokenizer: Any | None,
     provenance: Mapping[str, Any],
     metrics: Mapping[str, Any],
-) -> bytes:
-    """The upload's bytes. Its self-test has the logits of the weights as they are stored.
+) -> Upload:
+    """The upload of a model. Its self-test has the logits of the weights as they are stored.
 
     The service runs the self-test in its own graphs before it swaps: what PyTorch computes here and
     the graphs compute there has to agree.
@@ -60,7 +86,7 @@ def make_upload(
         },
         "metrics": dict(metrics),
     }
-    return b"".join((upload_prefix(header), weights.content))
+    return Upload(b"".join((upload_prefix(header), weights.content)), given, manifest)
 
 
 def _check_architecture(model: nn.Module, manifest: Json) -> None:
