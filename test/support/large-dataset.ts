@@ -49,14 +49,16 @@ function entriesOf(start: number, end: number): SampleEntry[] {
   return entries;
 }
 
-/** Ids come in no order of the store: a hash, then the index. */
+/** Ids of 16 bytes, written in the order in which a file has them: query by query. */
 export function idOfLarge(index: number): string {
-  return `q${((index * 40503) % 99991).toString().padStart(5, "0")}:p${index.toString().padStart(8, "0")}`;
+  return `q${String(Math.floor(index / 20)).padStart(7, "0")}:p${String(index % 20).padStart(6, "0")}`;
 }
 
 export interface Cost {
   readonly seconds: number;
-  /** Most anonymous memory of the process during the work, minus that before it. */
+  /** Processor time of the service's thread that answers: it cannot have been held for longer. */
+  readonly answeringSeconds: number;
+  /** Most anonymous memory of the process during the work, minus that of the idle process. */
   readonly bytesOverIdle: number;
   /** Longest delay of the event loop, by the service's own metric. */
   readonly loopPauseMs: number;
@@ -65,21 +67,26 @@ export interface Cost {
 /** What a request costs the service. Its engines, which do nothing meanwhile, are other processes. */
 export async function costOf<T>(
   service: Service,
+  idleBytes: number,
   work: () => Promise<T>,
 ): Promise<{ readonly answer: T; readonly cost: Cost }> {
   await metric(service, LOOP_PAUSE); // reading it resets it
-  const idle = anonymousBytes(service);
-  let most = idle;
+  let most = 0;
   const watch = setInterval(() => {
     most = Math.max(most, anonymousBytes(service));
   }, 20);
   try {
     const startedAtMs = performance.now();
+    const before = answeringSeconds(service);
     const answer = await work();
     const seconds = (performance.now() - startedAtMs) / 1000;
+    const answering = answeringSeconds(service) - before;
     most = Math.max(most, anonymousBytes(service));
     const loopPauseMs = 1000 * (await metric(service, LOOP_PAUSE));
-    return { answer, cost: { seconds, bytesOverIdle: most - idle, loopPauseMs } };
+    return {
+      answer,
+      cost: { seconds, answeringSeconds: answering, bytesOverIdle: most - idleBytes, loopPauseMs },
+    };
   } finally {
     clearInterval(watch);
   }
@@ -91,4 +98,18 @@ const LOOP_PAUSE = "nodejs_eventloop_lag_max_seconds";
 export function anonymousBytes({ process: { pid } }: Pick<Service, "process">): number {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   return 1024 * Number(/^RssAnon:\s+(\d+) kB/m.exec(status)?.[1]);
+}
+
+/** Clock ticks of a second in /proc: USER_HZ, which is 100 on every Linux of today. */
+const TICKS = 100;
+
+/** Processor time of the main thread. */
+function answeringSeconds({ process: { pid } }: Pick<Service, "process">): number {
+  const stat = readFileSync(`/proc/${pid}/task/${pid}/stat`, "utf8");
+  const [user, system] = stat
+    .slice(stat.lastIndexOf(")") + 2)
+    .split(" ")
+    .slice(11, 13)
+    .map(Number);
+  return ((user as number) + (system as number)) / TICKS;
 }
