@@ -1,4 +1,4 @@
-// Redis memory of a sample, all included: its outputs, its record and its weight in a snapshot.
+// Redis memory of a sample, all included: its outputs, its record and its weight in a snapshot. And of its history by checkpoints.
 //   npm run build && node bench/redis-memory.mjs [samples…]      (needs redis-server; default 200000 1000000)
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -6,32 +6,69 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { HISTORY_RULES } from "../dist/scoring/datasets/keep.js";
 import { openRedisStore } from "../dist/store/redis/store.js";
 
 /** Far above what a million samples take: a run that leaks fails, and leaves the machine its memory. */
 const MAXMEMORY = "1500mb";
 const BATCH = 1000;
+/** Samples with histories. */
+const HISTORIES = 20_000;
 const sizes = process.argv.length > 2 ? process.argv.slice(2).map(Number) : [200_000, 1_000_000];
 
 console.log("samples    bytes/sample   outputs   samples   snapshot 1   snapshot 2   again   seconds");
-for (const samples of sizes) {
+for (const samples of sizes) await onRedis((store, admin) => measure(samples, store, admin));
+for (const classes of [1, 2])
+  await onRedis((store, admin) => measureHistories(HISTORIES, classes, store, admin));
+
+/** Calls `work` with a store on a Redis of its own. */
+async function onRedis(work) {
   const port = await freePort();
   const settings = { port, bind: "127.0.0.1", save: "", appendonly: "no", maxmemory: MAXMEMORY };
   const server = spawn(
     "redis-server",
     Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]),
+    { stdio: "ignore" },
   );
   const admin = new Redis(port, "127.0.0.1").on("error", () => {}); // refused until the server listens
   await new Promise((resolve) => admin.once("ready", resolve));
   const store = openRedisStore({ url: `redis://127.0.0.1:${port}`, timeoutMs: 60_000 });
   try {
-    await measure(samples, store, admin);
+    await work(store, admin);
   } finally {
     await store.close();
     admin.disconnect();
     server.kill();
     await once(server, "exit");
   }
+}
+
+/** Bytes of a history by its number of checkpoints. The signals of histories are left out: they are part of a sample's record. */
+async function measureHistories(samples, classes, store, admin) {
+  const usedBytes = async () => Number(/used_memory:(\d+)/.exec(await admin.info("memory"))[1]);
+  const ids = Array.from({ length: samples }, (_, index) => `q${index % 997}:p${index}`);
+  const write = async (step) => {
+    const checkpoint = step === null ? null : { name: `epoch-${step}`, step };
+    const rules = { ...HISTORY_RULES, withSignals: (each) => each, checkpoint };
+    for (let at = 0; at < samples; at += BATCH) {
+      const entries = ids.slice(at, at + BATCH).map((id) => ({
+        id,
+        record: record(id, 1_790_000_000_000),
+        logits: Array.from({ length: classes }, (_, k) => 4 * hash(`${id} ${step} ${k}`)),
+      }));
+      await store.writeSamples("d", entries, (_, fresh) => fresh, rules);
+    }
+    return (await settled(usedBytes)) / samples;
+  };
+  const without = await write(null);
+  const found = [];
+  for (let step = 1; step <= 24; step++) {
+    const bytes = (await write(step)) - without;
+    if ([1, 5, 16, 17, 24].includes(step)) found.push(`${bytes.toFixed(1)} with ${step}`);
+  }
+  console.log(
+    `history of ${classes} logit(s), ${samples} samples, in bytes by checkpoints: ${found.join(", ")}`,
+  );
 }
 
 async function measure(samples, store, admin) {

@@ -65,6 +65,7 @@ export const ERRORS = {
   snapshot_not_found: "The dataset keeps no snapshot of this version",
   idempotency_conflict: "The key was given to another request",
   checkpoint_conflict: "The dataset knows the checkpoint with another step",
+  shapes_full: "The dataset has the most sources, models and names of signals that it may have",
   checkpoints_full: "The dataset has the most checkpoints that it may have",
   job_not_found: "No job has this id",
   direction_not_found: "No direction has this name",

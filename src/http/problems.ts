@@ -35,6 +35,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   snapshot_not_found: 404,
   idempotency_conflict: 409,
   checkpoint_conflict: 409,
+  shapes_full: 409,
   checkpoints_full: 409,
   job_not_found: 404,
   direction_not_found: 404,

@@ -3,7 +3,7 @@ import type { JobKind, JobResult } from "../jobs/kinds.js";
 import type { Job } from "../jobs/port.js";
 import { describeError } from "./problems.js";
 import { renderTime, renderWeighing } from "./render.js";
-import { renderSelection, renderSelectionFacts } from "./render-selection.js";
+import { needsParts, renderSelection, renderSelectionFacts, selectionParts } from "./render-selection.js";
 import type { jobSchema } from "./schemas/job.js";
 
 type RenderedJob = z.infer<typeof jobSchema>;
@@ -13,6 +13,21 @@ type Renderers = { readonly [K in JobKind]: (result: JobResult<K>) => RenderedRe
 /** A job as the API answers it. */
 export function renderJob(job: Job): RenderedJob {
   return rendered(job, { weigh: renderWeighing, select: renderSelection });
+}
+
+/** Whether the job has a selection that is too large to be rendered in one turn of the event loop. */
+export function isLargeJob({ result }: Job): boolean {
+  return result !== null && "ids" in result && needsParts(result);
+}
+
+/** The JSON of a job in parts, if `isLargeJob`. */
+export async function* jobParts(job: Job): AsyncGenerator<string> {
+  const { result } = job;
+  if (result === null || !("ids" in result)) throw new RangeError(`job ${job.id} has no selection`);
+  const { result: _, ...rest } = renderJobInList(job);
+  yield `${JSON.stringify(rest).slice(0, -1)},"result":`;
+  yield* selectionParts(result);
+  yield "}";
 }
 
 /** A job in a list: a selection comes without its samples, because a list may have many. */

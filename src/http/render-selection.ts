@@ -8,8 +8,8 @@ import { answerInParts, problemLine } from "./plugins/streamed-answer.js";
 import { renderTime } from "./render.js";
 import type { selectAnswerSchema, selectedSampleSchema, selectionFactsSchema } from "./schemas/selection.js";
 
-/** Lines that are made at once. */
-const LINES_MAX = 1000;
+/** Samples that are rendered at once. A selection of more is answered in parts, so that other requests get their turns. */
+const SAMPLES_AT_ONCE = 1000;
 
 export function renderSelectionFacts({
   selectedAtMs,
@@ -35,13 +35,28 @@ export function renderSelectionFacts({
   };
 }
 
-/** The whole selection as one answer. */
+/** The whole selection as one answer, for one that is small enough: see `needsParts`. */
 export function renderSelection(selection: DatasetSelection): z.infer<typeof selectAnswerSchema> {
-  const sampleAt = sampleRenderer(selection);
   return {
     ...renderSelectionFacts(selection.facts),
-    samples: Array.from({ length: selection.facts.selected }, (_, index) => sampleAt(index)),
+    samples: samplesAt(selection, 0, selection.facts.selected),
   };
+}
+
+/** Whether the selection is too large to be rendered in one turn of the event loop. */
+export function needsParts({ facts }: DatasetSelection): boolean {
+  return facts.selected > SAMPLES_AT_ONCE;
+}
+
+/** The JSON of `renderSelection` in parts, one for each turn of the event loop. */
+export async function* selectionParts(selection: DatasetSelection): AsyncGenerator<string> {
+  const facts = JSON.stringify(renderSelectionFacts(selection.facts));
+  yield `${facts.slice(0, -1)},"samples":[`;
+  for await (const samples of inTurns(selection)) {
+    const { start, rendered } = samples;
+    yield `${start === 0 ? "" : ","}${JSON.stringify(rendered).slice(1, -1)}`;
+  }
+  yield "]}";
 }
 
 /** Answers the selection in JSON lines: its facts, then a line for each sample. */
@@ -55,31 +70,40 @@ export function answerSelectionInLines(
 }
 
 async function* linesOf(selection: DatasetSelection): AsyncGenerator<string> {
-  const { facts } = selection;
-  const sampleAt = sampleRenderer(selection);
-  yield lineOf(renderSelectionFacts(facts));
-  for (let start = 0; start < facts.selected; start += LINES_MAX) {
-    await turn();
-    let lines = "";
-    for (let index = start; index < Math.min(facts.selected, start + LINES_MAX); index++)
-      lines += lineOf(sampleAt(index));
-    yield lines;
-  }
+  yield lineOf(renderSelectionFacts(selection.facts));
+  for await (const { rendered } of inTurns(selection)) yield rendered.map(lineOf).join("");
 }
 
 function lineOf(value: object): string {
   return `${JSON.stringify(value)}\n`;
 }
 
-function sampleRenderer({
-  ids,
-  estimator,
-}: DatasetSelection): (index: number) => z.infer<typeof selectedSampleSchema> {
+interface RenderedSamples {
+  readonly start: number;
+  readonly rendered: z.infer<typeof selectedSampleSchema>[];
+}
+
+async function* inTurns(selection: DatasetSelection): AsyncGenerator<RenderedSamples> {
+  const { selected } = selection.facts;
+  for (let start = 0; start < selected; start += SAMPLES_AT_ONCE) {
+    await turn();
+    yield { start, rendered: samplesAt(selection, start, Math.min(selected, start + SAMPLES_AT_ONCE)) };
+  }
+}
+
+function samplesAt(
+  { ids, estimator }: DatasetSelection,
+  start: number,
+  end: number,
+): z.infer<typeof selectedSampleSchema>[] {
   const idAt = packedIdAt(ids);
-  return (index) => ({
-    id: idAt(index),
-    count: estimator?.counts[index] ?? 1,
-    probability: estimator?.probabilities[index] ?? null,
-    multiplier: estimator?.multipliers[index] ?? null,
+  return Array.from({ length: end - start }, (_, offset) => {
+    const index = start + offset;
+    return {
+      id: idAt(index),
+      count: estimator?.counts[index] ?? 1,
+      probability: estimator?.probabilities[index] ?? null,
+      multiplier: estimator?.multipliers[index] ?? null,
+    };
   });
 }

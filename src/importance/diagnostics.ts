@@ -1,7 +1,7 @@
 import { adviseOn, type Figures } from "./advice.js";
 import { largest } from "./columns.js";
 import { paretoTail } from "./pareto.js";
-import { sum } from "./sum.js";
+import { sumOfSquares } from "./sum.js";
 import type { WeighOptions } from "./weigh-options.js";
 
 /** Figures and advice that help a reader decide whether to trust a set of weights. */
@@ -46,10 +46,5 @@ export function diagnose(
 
 /** 1/Σw² of weights (N) that sum to 1. */
 export function effectiveSize(weights: Float64Array): number {
-  const squares = new Float64Array(weights.length);
-  for (let index = 0; index < weights.length; index += 1) {
-    const weight = weights[index] as number;
-    squares[index] = weight * weight;
-  }
-  return 1 / sum(squares);
+  return 1 / sumOfSquares(weights);
 }

@@ -13,3 +13,16 @@ export function sum(values: Float64Array): number {
   }
   return total + lost;
 }
+
+/** Sum of the squares, in the same way and without an array of them. */
+export function sumOfSquares(values: Float64Array): number {
+  let total = 0;
+  let lost = 0;
+  for (let index = 0; index < values.length; index += 1) {
+    const square = (values[index] as number) ** 2;
+    const next = total + square;
+    lost += Math.abs(total) >= square ? total - next + square : square - next + total;
+    total = next;
+  }
+  return total + lost;
+}

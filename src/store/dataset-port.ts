@@ -25,6 +25,7 @@ export interface SampleEntry {
 export interface SampleStore {
   /**
    * Writes all entries or none. The first sample of a dataset creates the dataset. If an id occurs twice, the last entry counts.
+   * Throws `shapes_full` if the dataset would have more than `SHAPES_MAX` shapes, or too many names of signals.
    *
    * @param merge decides what to keep of an id that the dataset has; by default the new record alone
    * @param history what becomes of the samples' histories; without it they stay as they are. Throws `checkpoint_conflict` if the

@@ -41,6 +41,22 @@ function behaves(openStore: () => Promise<Store>): void {
   const testApp = async (options: Parameters<typeof buildTestApp>[0] = {}) =>
     buildTestApp({ ...options, store: options.store ?? (await openStore()) });
 
+  it("refuses samples with more names of extras than a dataset may have, and keeps none", async () => {
+    const app = await testApp();
+    const named = samples.map((sample, index) => ({
+      ...sample,
+      extras: Object.fromEntries(Array.from({ length: 60 }, (_, extra) => [`x${index}_${extra}`, 1])),
+    }));
+    const refused = await postScore(app, { dataset: "d", samples: named });
+    expect(refused.statusCode).toBe(409);
+    expect(refused.json()).toMatchObject({
+      code: "shapes_full",
+      detail: expect.stringContaining("may have 512: use the same names of extras for all samples"),
+    });
+    expect((await call(app, "GET", "/v1/datasets/d")).status).toBe(404);
+    await score(app, { dataset: "d", samples: named.slice(0, 5) });
+  });
+
   it("remembers a scored sample: signals, label, group, loss and model", async () => {
     const app = await testApp();
     const results = await score(app, { dataset: "d", samples });

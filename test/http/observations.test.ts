@@ -1,6 +1,7 @@
 import type { FastifyInstance } from "fastify";
 import { describe, expect, it } from "vitest";
 import { lookUpAnswerSchema, sampleAnswerSchema } from "../../src/http/schemas/dataset.js";
+import { histogramListSchema } from "../../src/http/schemas/look.js";
 import { observationAnswerSchema } from "../../src/http/schemas/observation.js";
 import type { Rankers } from "../../src/ranker/port.js";
 import type { Store } from "../../src/store/port.js";
@@ -150,6 +151,37 @@ function behaves(openStore: () => Promise<Store>): void {
     });
     await observe(app, [{ id: "a", label: 0, logits: 4, text_digest: "ba9876543210" }], at(4));
     expect(await read(app)).toMatchObject({ aum: -4, history: { checkpoints: [{ step: 4 }] } });
+  });
+
+  it("make the map of confidence and variability: easy, hard and ambiguous samples are in its corners", async () => {
+    const app = await open();
+    const kinds = [
+      { count: 2, logits: [-4, -4] }, // hard: never confident
+      { count: 3, logits: [4, -4] }, // ambiguous: the deviation is the largest, the mean one half
+      { count: 4, logits: [4, 4] }, // easy
+    ];
+    for (const step of [0, 1]) {
+      const samples = kinds.flatMap(({ count, logits }, kind) =>
+        Array.from({ length: count }, (_, index) => ({
+          id: `${kind}-${index}`,
+          label: 1,
+          logits: logits[step],
+        })),
+      );
+      await observe(app, samples, { checkpoint: { name: `epoch-${step}`, step } });
+    }
+    const columns = "column=mean_confidence&column=variability&bins=3&map=true";
+    const { body } = await call(app, "GET", `${D}/histograms?${columns}`);
+    const sigmoid = 1 / (1 + Math.exp(-4));
+    const { histograms, map } = histogramListSchema.parse(body);
+    const [x, y] = histograms.map(({ edges }) => edges);
+    expect([x?.[0], x?.[3]]).toEqual([expect.closeTo(1 - sigmoid, 6), expect.closeTo(sigmoid, 6)]);
+    expect([y?.[0], y?.[3]]).toEqual([expect.closeTo(0, 6), expect.closeTo(sigmoid - 0.5, 6)]);
+    expect(map).toEqual([
+      [2, 0, 4],
+      [0, 0, 0],
+      [0, 3, 0],
+    ]);
   });
 
   it("refuse the same checkpoint with another step, and write nothing", async () => {

@@ -394,3 +394,35 @@ describe.skipIf(!hasRedisServer())("a selection from Redis (skipped without redi
     }
   });
 });
+
+it("answers a selection of thousands in parts: as JSON, and as the result of its job", async () => {
+  const store = await temporaryStore();
+  const count = 2500;
+  await store.writeSamples(
+    "d",
+    Array.from({ length: count }, (_, index) => ({
+      id: `"${index}"`,
+      record: sample({ signals: new Map([["loss", index]]) }),
+    })),
+  );
+  const app = await testApp({ store });
+  const payload = { method: "poisson", size: 2400, signal: "loss", seed: 1 };
+  const { status, headers, text } = await select(app, payload);
+  expect(status).toBe(200);
+  expect(headers).toMatchObject({ "content-type": "application/json; charset=utf-8" });
+  expect(headers).not.toHaveProperty("content-length");
+  const { selected_at: _, ...answer } = selectAnswerSchema.parse(JSON.parse(text));
+  expect(answer.samples).toHaveLength(answer.selected);
+  const lines = await select(app, payload, { accept: "application/x-ndjson" });
+  const [, ...samples] = lines.text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(answer.samples).toEqual(samples);
+
+  const { jobs } = (await app.inject("/v1/jobs")).json();
+  for (const method of ["GET", "DELETE"] as const) {
+    const job = jobSchema.parse((await app.inject({ method, url: `/v1/jobs/${jobs[1].id}` })).json());
+    expect(job).toMatchObject({ state: "done", progress: 1, problem: null, result: answer });
+  }
+});

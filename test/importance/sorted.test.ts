@@ -11,7 +11,15 @@ const value = fc.oneof(
   fc.float({ noNaN: true }),
   fc.double({ noNaN: true }),
 );
-const values = fc.array(value, { maxLength: 300 }).map((list) => Float64Array.from(list));
+/** Float32 values have shorter keys. */
+const float32 = fc.oneof(
+  fc.constantFrom(0, -0, 2 ** -149, -(2 ** -149), Infinity, -Infinity),
+  fc.integer({ min: -3, max: 3 }),
+  fc.float({ noNaN: true }),
+);
+const values = fc
+  .oneof(fc.array(value, { maxLength: 300 }), fc.array(float32, { maxLength: 300 }))
+  .map((list) => Float64Array.from(list));
 
 describe("sorted", () => {
   test("orders as a stable sort by comparison does", () => {

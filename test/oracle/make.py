@@ -1,8 +1,8 @@
 """Makes the figures that the TypeScript tests are held against, from PyTorch and numpy.
 
-    python test/oracle/make.py signals weights
+    python test/oracle/make.py signals history weights
     python test/oracle/make.py tokens logits gradients --model models/default
-    python test/oracle/make.py signals weights tokens logits gradients --check
+    python test/oracle/make.py signals history weights tokens logits gradients --check
 
 Each name writes NAME.json beside this file. With `--check` nothing is written: each fixture is made
 again and compared with the committed one, numbers to a relative 1e-9 (logits to 1e-5, gradients to
@@ -19,7 +19,14 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
-TOLERANCES = {"signals": 1e-9, "weights": 1e-9, "tokens": 0.0, "logits": 1e-5, "gradients": 1e-7}
+TOLERANCES = {
+    "signals": 1e-9,
+    "history": 1e-9,
+    "weights": 1e-9,
+    "tokens": 0.0,
+    "logits": 1e-5,
+    "gradients": 1e-7,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -46,11 +53,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make(name: str, model: Path) -> dict[str, Any]:
-    # Imported here so that signals and weights need no transformers and no model folder.
+    # Imported here so that signals, history and weights need no transformers and no model folder.
     if name == "signals":
         from signals import make_signals
 
         return {"cases": make_signals()}
+    if name == "history":
+        from history import make_history
+
+        return {"cases": make_history()}
     if name == "weights":
         from weights import make_weights
 

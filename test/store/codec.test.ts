@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { directionInfo } from "../../src/store/codec/direction.js";
 import { decodeOutputs, encodeOutputs } from "../../src/store/codec/outputs.js";
 import { encodeSample } from "../../src/store/codec/sample.js";
-import { parseShape, shapeText } from "../../src/store/codec/shape.js";
+import { parseShape, textOfShape } from "../../src/store/codec/shape.js";
 import {
   type Columns,
   decodeIntoColumns,
@@ -76,7 +76,7 @@ const anySample: fc.Arbitrary<SampleRecord> = fc.record({
 const anyNumber = fc.nat({ max: 2 ** 32 - 2 });
 
 function pack(record: SampleRecord): { shape: string; body: Buffer } {
-  const shape = shapeText(record);
+  const shape = textOfShape({ ...record, signals: [...record.signals.keys()].sort() });
   return { shape, body: encodeSample(record, parseShape(shape).signals) };
 }
 

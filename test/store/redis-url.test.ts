@@ -22,10 +22,19 @@ describe("the URL of Redis", () => {
     ["rediss://127.0.0.1", { host: "127.0.0.1", port: 6379, tls: {} }, 0, "assay"],
     ["rediss://[::1]", { host: "::1", port: 6379, tls: {} }, 0, "assay"],
   ])("is read: %s", (text, connection, database, prefix) => {
-    expect(parseRedisUrl(text)).toEqual({ connection, database, prefix });
+    expect(parseRedisUrl(text)).toEqual({ connection, database, prefix, cluster: false });
+  });
+
+  it("says that the server is one of a cluster, which has no numbered databases", () => {
+    expect(parseRedisUrl("redis://h?cluster=true&prefix=p")).toMatchObject({ cluster: true, prefix: "p" });
+    expect(parseRedisUrl("redis://h/0?cluster=true")).toMatchObject({ cluster: true, prefix: "assay" });
+    expect(parseRedisUrl("redis://h/3?cluster=false")).toMatchObject({ cluster: false, database: 3 });
   });
 
   it.each([
+    ["redis://u:secret@h/1?cluster=true", /must not name a database/],
+    ["redis://u:secret@h?cluster=yes", /cluster=true or cluster=false/],
+    ["redis://u:secret@h?cluster=true&cluster=true", /only the parameters/],
     ["secret", /redis:\/\//],
     ["http://secret@h", /redis:\/\//],
     ["redis://u:x#secret@h", /%23/],
@@ -53,7 +62,7 @@ describe("the URL of Redis", () => {
     ["redis://u:secret@h/123456", /database/],
     ["redis://u:secret@h?db=1", /path/],
     ["redis://u:secret@h?family=6", /prefix/],
-    ["redis://u:secret@h?prefix=a&prefix=b", /only the parameter prefix/],
+    ["redis://u:secret@h?prefix=a&prefix=b", /only the parameters prefix and cluster/],
     ["redis://u:secret@h?prefix=", /prefix/],
     ["redis://u:secret@h?prefix=a{b", /prefix/],
   ])("is refused in words and without a part of it: %j", (text, words) => {

@@ -91,6 +91,7 @@ export async function startService({
       child.kill(signal);
       const [code] = (await exited) as [number | null];
       clearTimeout(late);
+      process.off("exit", kill);
       return code;
     },
   };

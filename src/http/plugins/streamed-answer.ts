@@ -5,6 +5,7 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { AssayError } from "../../errors.js";
 import { describeProblem, type Problem } from "../problems.js";
 import { restOf } from "./body-stream.js";
+import { JSON_MEDIA_TYPE } from "./media-types.js";
 
 /** How long a client has to take the last line before the connection is cut. */
 const LAST_LINE_MS = 1000;
@@ -53,6 +54,16 @@ export async function answerInParts(
     if (!reply.raw.shouldKeepAlive) await restOf(request.raw);
   }
   return reply.send(Readable.from(all(), { objectMode: true, highWaterMark: 1 }));
+}
+
+/** The same for the parts of a large JSON text. An error after the first part cuts the connection. */
+export function answerJsonInParts(
+  parts: AsyncGenerator<string>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  reply.type(`${JSON_MEDIA_TYPE}; charset=utf-8`);
+  return answerInParts(request, reply, parts, null);
 }
 
 /** Waits until the client has taken what was written, but not for long. */

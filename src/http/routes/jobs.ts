@@ -2,7 +2,8 @@ import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Jobs } from "../../jobs/port.js";
 import { prefersLines } from "../plugins/accept.js";
 import { NDJSON_MEDIA_TYPE } from "../plugins/ndjson.js";
-import { renderJob, renderJobInList } from "../render-job.js";
+import { answerJsonInParts } from "../plugins/streamed-answer.js";
+import { isLargeJob, jobParts, renderJob, renderJobInList } from "../render-job.js";
 import { answerSelectionInLines } from "../render-selection.js";
 import { jobListSchema, jobParamsSchema, jobSchema } from "../schemas/job.js";
 import { BODY_PROBLEMS, problems } from "../schemas/problem.js";
@@ -37,9 +38,9 @@ export function jobRoutes(jobs: Jobs): FastifyPluginAsyncZod {
       async (request, reply) => {
         const job = jobs.read(request.params.job);
         const { accept } = request.headers;
-        return job.result !== null && "ids" in job.result && prefersLines(accept)
-          ? answerSelectionInLines(job.result, request, reply)
-          : renderJob(job);
+        if (job.result !== null && "ids" in job.result && prefersLines(accept))
+          return answerSelectionInLines(job.result, request, reply);
+        return isLargeJob(job) ? answerJsonInParts(jobParts(job), request, reply) : renderJob(job);
       },
     );
 
@@ -55,7 +56,10 @@ export function jobRoutes(jobs: Jobs): FastifyPluginAsyncZod {
           response: { 200: jobSchema, ...problems("job_not_found", ...BODY_PROBLEMS) },
         },
       },
-      async ({ params }) => renderJob(jobs.cancel(params.job)),
+      async (request, reply) => {
+        const job = jobs.cancel(request.params.job);
+        return isLargeJob(job) ? answerJsonInParts(jobParts(job), request, reply) : renderJob(job);
+      },
     );
   };
 }

@@ -64,6 +64,7 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
               "unsuitable_label",
               "checkpoint_conflict",
               "checkpoints_full",
+              "shapes_full",
               "shutting_down",
               ...BODY_PROBLEMS,
               ...STORE_PROBLEMS,

@@ -85,6 +85,7 @@ export function scoreRoutes(
               "direction_stale",
               "checkpoint_conflict",
               "checkpoints_full",
+              "shapes_full",
               ...BODY_PROBLEMS,
               ...RUN_PROBLEMS,
               ...STORE_PROBLEMS,

@@ -9,7 +9,8 @@ import { runAsJob } from "../long-work.js";
 import { prefersLines } from "../plugins/accept.js";
 import { portsUntil } from "../plugins/caller.js";
 import { NDJSON_MEDIA_TYPE } from "../plugins/ndjson.js";
-import { answerSelectionInLines, renderSelection } from "../render-selection.js";
+import { answerJsonInParts } from "../plugins/streamed-answer.js";
+import { answerSelectionInLines, needsParts, renderSelection, selectionParts } from "../render-selection.js";
 import { datasetParamsSchema } from "../schemas/dataset.js";
 import { jobSchema, preferHeadersSchema } from "../schemas/job.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
@@ -54,7 +55,8 @@ export function selectRoutes(
         const result = await runAsJob({ jobs, job, kind: "select" }, request, reply);
         if (result === null) return reply;
         if (prefersLines(request.headers.accept)) return answerSelectionInLines(result, request, reply);
-        return renderSelection(result);
+        if (!needsParts(result)) return renderSelection(result);
+        return answerJsonInParts(selectionParts(result), request, reply);
       },
     );
   };

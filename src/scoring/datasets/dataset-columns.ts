@@ -3,7 +3,7 @@ import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { SIGNALS } from "../../importance/types.js";
 import type { SampleStore } from "../../store/dataset-port.js";
 import type { ScannedSamples, StoredLabel } from "../../store/dataset-records.js";
-import { type GrowingFloats, type GrowingNumbers, growingFloats, growingNumbers } from "./growing.js";
+import { type GrowingDoubles, type GrowingNumbers, growingDoubles, growingNumbers } from "./growing.js";
 import { originOf } from "./keep.js";
 import type { ObservedMode } from "./observe.js";
 
@@ -12,8 +12,8 @@ export interface DatasetColumns {
   /** The life of the dataset to which the numbers belong. */
   readonly incarnation: string;
   readonly numbers: Uint32Array; // (N)
-  /** (N) float32 values of a column that was asked for. */
-  values(column: string): Float32Array;
+  /** (N) Values of a column that was asked for; each is a float32. The caller may change them. */
+  values(column: string): Float64Array;
   /** (N) Hard labels; null if they were not asked for. */
   readonly classes: Uint16Array | null;
   readonly models: ReadonlySet<string>;
@@ -29,6 +29,8 @@ export interface DatasetColumns {
 
 /** What to read of each sample. */
 export interface NeededColumns {
+  /** About how many samples there are: memory is taken as they are read. */
+  readonly samples: number;
   /** Signals and `extras.NAME`, each with its path in the request. */
   readonly columns: readonly { readonly column: string; readonly path: string }[];
   /** Whether the class of each sample is needed. */
@@ -56,10 +58,13 @@ export async function readColumns(
   onRead: (samples: number) => void,
 ): Promise<DatasetColumns> {
   const columns = new Map<string, AskedColumn>(
-    needed.columns.map((each) => [each.column, { ...each, values: growingFloats(), lacking: newLacking() }]),
+    needed.columns.map((each) => [
+      each.column,
+      { ...each, values: growingDoubles(needed.samples), lacking: newLacking() },
+    ]),
   );
-  const classes = needed.classes ? { values: growingNumbers(), lacking: newLacking() } : null;
-  const numbers = growingNumbers();
+  const classes = needed.classes ? { values: growingNumbers(needed.samples), lacking: newLacking() } : null;
+  const numbers = growingNumbers(needed.samples);
   const seen = noSeenShapes();
   const having = new Map<string, number>();
   let incarnation = "";
@@ -127,7 +132,7 @@ function namesOf({ count, ids }: Lacking): string {
 interface AskedColumn {
   readonly column: string;
   readonly path: string;
-  readonly values: GrowingFloats;
+  readonly values: GrowingDoubles;
   readonly lacking: Lacking;
 }
 

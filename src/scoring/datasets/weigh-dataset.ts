@@ -62,7 +62,7 @@ export async function weighDataset(
   const done = request && (await store.readDoneRequest(dataset, request));
   if (done) return { ...(done.answer as unknown as WeighAnswer), snapshot: done.snapshot };
   const { samples } = await readDataset(store, dataset);
-  const columns = await readColumns(store, dataset, neededOf(weighting, options), (read) => {
+  const columns = await readColumns(store, dataset, neededOf(weighting, options, samples), (read) => {
     signal.throwIfAborted();
     onProgress(READING * Math.min(1, read / samples));
   });
@@ -98,9 +98,14 @@ export async function weighDataset(
 }
 
 /** What a weighting reads of each sample, with the paths in the request. */
-function neededOf(weighting: WeightingRequest, { base, balance }: WeighOptions): NeededColumns {
+function neededOf(
+  weighting: WeightingRequest,
+  { base, balance }: WeighOptions,
+  samples: number,
+): NeededColumns {
   const bases = base === null ? [] : [{ column: EXTRAS_PREFIX + base, path: "/weighting/base" }];
   return {
+    samples,
     columns: [...weighedSignals(weighting).map(({ signal, path }) => ({ column: signal, path })), ...bases],
     classes: balance,
   };
@@ -111,17 +116,16 @@ function weighColumns(
   { signal, mix }: WeightingRequest,
   options: WeighOptions,
 ): Weighting {
-  const column = (name: string): Float64Array => Float64Array.from(values(name));
-  const base = options.base === null ? null : column(EXTRAS_PREFIX + options.base);
+  const base = options.base === null ? null : values(EXTRAS_PREFIX + options.base);
   if (base?.some((each) => each < 0))
     throw faultsError("unsuitable_weighting", [
       { path: "/weighting/base", message: "must be at least 0 for every sample, and some are negative" },
     ]);
   const factors = { base, classes };
   return mix === undefined
-    ? weigh(column(signal), options, factors)
+    ? weigh(values(signal), options, factors)
     : weighMix(
-        mix.map((part) => ({ scores: column(part.signal), share: part.share })),
+        mix.map((part) => ({ scores: values(part.signal), share: part.share })),
         options,
         factors,
       );

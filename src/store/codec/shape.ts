@@ -8,9 +8,12 @@ import { isObject } from "./json.js";
  */
 export type Shape = SampleShape;
 
+/** Most shapes among which a record looks for its own before it makes the text: each look takes time. */
+const SIMILAR_MAX = 16;
+
 /** The shape in its stored form: JSON without the fields that are empty. Equal shapes have equal texts. */
-export function shapeText({ earlier, signals, ...record }: SampleRecord): string {
-  const { model, loss, precision, directions, source, observed } = record;
+export function textOfShape(shape: Shape): string {
+  const { model, loss, precision, directions, source, observed, earlier, signals } = shape;
   return JSON.stringify({
     model,
     loss,
@@ -19,7 +22,7 @@ export function shapeText({ earlier, signals, ...record }: SampleRecord): string
     ...(source !== null && { source }),
     ...(observed !== null && { observed }),
     ...(earlier.size > 0 && { earlier: [...earlier].sort(byName) }),
-    signals: [...signals.keys()].sort(),
+    signals,
   });
 }
 
@@ -40,8 +43,9 @@ export function openShapeTexts(): (record: SampleRecord) => ShapeText {
     const similar = made.get(rough) ?? [];
     const known = similar.find(({ of }) => hasSameShape(of, record));
     if (known !== undefined) return known;
-    const shape = { of: record, text: shapeText(record), signals: [...record.signals.keys()].sort() };
-    made.set(rough, [...similar, shape]);
+    const signals = [...record.signals.keys()].sort();
+    const shape = { of: record, text: textOfShape({ ...record, signals }), signals };
+    if (similar.length < SIMILAR_MAX) made.set(rough, [...similar, shape]);
     return shape;
   };
 }
@@ -71,7 +75,7 @@ function byName([a]: readonly [string, string], [b]: readonly [string, string]):
   return a < b ? -1 : 1;
 }
 
-/** @throws AssayError `store_corrupt` if `text` was not made by `shapeText` or by version 1a1e855 */
+/** @throws AssayError `store_corrupt` if `text` was not made by `textOfShape` or by version 1a1e855 */
 export function parseShape(text: string): Shape {
   let parts: unknown;
   try {

@@ -1,5 +1,6 @@
 import { corrupt } from "../codec/bytes.js";
 import { parseShape, type Shape } from "../codec/shape.js";
+import { refuseShapes } from "../shape-limits.js";
 import { openTurns } from "../turns.js";
 import { openCounts } from "./counts.js";
 import { type DatasetEntry, formatEntry, INCARNATION_BYTES, parseEntry } from "./dataset-entry.js";
@@ -37,7 +38,7 @@ export interface DatasetEntries {
   counts(entry: DatasetEntry): Promise<readonly number[]>;
   /** The shapes of the entry, in the order of their numbers. They are kept in memory, because a shape never changes. */
   shapes(entry: DatasetEntry): readonly Shape[];
-  /** The numbers of the shapes with these texts, and the writes that keep the new ones. */
+  /** The numbers of the shapes with these texts, and the writes that keep the new ones. Throws `shapes_full`. */
   numberShapes(entry: DatasetEntry, texts: Iterable<string>): ShapeNumbers;
   /** The datasets after the name `after`, ordered by name. */
   list(after: string | null, limit: number): { dataset: string; entry: DatasetEntry }[];
@@ -108,7 +109,7 @@ export function openDatasetEntries(environment: Environment): DatasetEntries {
     shapes: (entry) => load(entry).shapes.slice(0, entry.shapes),
 
     numberShapes(entry, texts) {
-      const { numbers } = load(entry);
+      const { shapes, numbers } = load(entry);
       const added = new Map<string, number>();
       const numberOf = new Map<string, number>();
       for (const text of texts) {
@@ -116,6 +117,7 @@ export function openDatasetEntries(environment: Environment): DatasetEntries {
         if (number >= entry.shapes) added.set(text, number);
         numberOf.set(text, number);
       }
+      refuseShapes(shapes.slice(0, entry.shapes), [...added.keys()]);
       return {
         numberOf,
         shapes: entry.shapes + added.size,

@@ -27,7 +27,7 @@ interface Placed {
   readonly record: SampleRecord;
 }
 
-/** Plans the writing of samples and their histories. Throws `checkpoint_conflict` or `checkpoints_full`. */
+/** Plans the writing of samples and their histories. Throws `checkpoint_conflict`, `checkpoints_full` or `shapes_full`. */
 export function planWriting(
   found: CountedEntry | null,
   { environment: { samples, histories }, datasets, fresh, merge, history: rules }: Writing,

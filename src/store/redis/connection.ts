@@ -19,8 +19,8 @@ export function defineScript<T>(reply: Reply<T>, lua: string): Script<T> {
   return { lua, sha: createHash("sha1").update(lua).digest("hex"), reply };
 }
 
-/** A connection to Redis. Answers are buffers, numbers, null and lists of these. The caller says how to read each answer. */
-export interface Connection {
+/** A connection to one server. Answers are buffers, numbers, null and lists of these. The caller says how to read each answer. */
+export interface Link {
   send<T>(command: string, args: readonly Argument[], reply: Reply<T>): Promise<T>;
   run<T>(script: Script<T>, key: string, args: readonly Argument[]): Promise<T>;
   runPacked<T>(script: Script<T>, key: string, args: PackedArguments): Promise<T>;
@@ -30,6 +30,17 @@ export interface Connection {
   tried(): Promise<void>;
   /** Sends what is queued, waits for the answers and closes. */
   close(): Promise<void>;
+}
+
+/** A connection to one server, or to all of a cluster. The first argument of a command is its key. */
+export interface Connection extends Link {
+  /** The servers that take writes, with a key of each that begins with `base`. */
+  masters(base: string): Promise<readonly Master[]>;
+}
+
+export interface Master {
+  readonly link: Link;
+  readonly key: string;
 }
 
 export interface ConnectOptions {
@@ -54,7 +65,7 @@ const SELECT_AGAIN_MS = 2000;
  * `timeoutMs`. After such a timeout further commands fail at once until Redis answers. Only the first commands wait for the first
  * connection, at most `timeoutMs`. A write that failed may have been done, but all writes of the store can be repeated.
  */
-export function connect(location: RedisLocation, { timeoutMs, onChange }: ConnectOptions): Connection {
+export function connect(location: RedisLocation, { timeoutMs, onChange }: ConnectOptions): Link {
   const { connection, database, prefix } = location;
   let leftReplicaAtMs = Number.NEGATIVE_INFINITY;
   const redis = new Redis({

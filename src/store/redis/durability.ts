@@ -1,4 +1,4 @@
-import type { Connection } from "./connection.js";
+import type { Link } from "./connection.js";
 import { bytes, pairsOf, type Reply } from "./reply.js";
 
 /** Null if Redis does not allow reading its settings. Managed servers often forbid CONFIG. */
@@ -9,7 +9,7 @@ const NAMES = ["appendonly", "appendfsync", "save", "maxmemory", "maxmemory-poli
 /** The value of one setting; undefined if Redis does not know the setting. */
 const CONFIG_VALUE: Reply<string | undefined> = (answer) => pairsOf(bytes, bytes)(answer)[0]?.[1].toString();
 
-export async function readSettings({ send }: Connection): Promise<RedisSettings> {
+export async function readSettings({ send }: Link): Promise<RedisSettings> {
   try {
     const replies = await Promise.all(NAMES.map((name) => send("CONFIG", ["GET", name], CONFIG_VALUE)));
     return new Map(NAMES.map((name, index) => [name, replies[index] ?? ""]));

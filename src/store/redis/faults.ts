@@ -11,9 +11,10 @@ const REPLIES: Readonly<Record<string, string>> = {
   BUSY: "Redis is running a long script of another client",
   WRONGPASS: "Redis refuses the user or the password of the URL",
   NOAUTH: "Redis needs a password, but the URL has none",
-  MOVED: "Redis is a cluster: give the URL of a single server",
-  CROSSSLOT: "Redis is a cluster: give the URL of a single server",
-  CLUSTERDOWN: "Redis is a cluster: give the URL of a single server",
+  MOVED: "Redis is a cluster: add cluster=true to the URL, after a ? or &",
+  CLUSTERDOWN: "The Redis Cluster has no master of some slots now: see CLUSTER INFO",
+  ASK: "The Redis Cluster is moving the slot of a key to another server",
+  TRYAGAIN: "The Redis Cluster is moving the slot of a key to another server",
 };
 
 const UNTRUSTED =
@@ -117,6 +118,10 @@ function wordsFor(error: unknown, reason: string): string {
   if (reply === "NOPERM") return wordsForPermission(reason);
   if (/^ERR .*DB index/.test(reason))
     return "Redis does not have the database number that the URL names: see its setting databases for how many it has";
+  if (/^ERR This instance has cluster support disabled/.test(reason))
+    return "Redis is not a cluster: remove cluster=true from the URL";
+  if (/non local key in a cluster|CROSSSLOT/.test(reason))
+    return "A Redis Cluster cannot keep a dataset whose name begins with }: choose another name";
   if (/^ERR The user executing/.test(reason))
     return "Redis's user may not use a command or a key that a script needs";
   return `${REPLIES[reply] ?? "Redis refuses a command: see the log of Assay"} (${reply})`;

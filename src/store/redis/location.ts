@@ -7,6 +7,8 @@ export interface RedisLocation {
   readonly connection: Pick<RedisOptions, "host" | "port" | "username" | "password" | "tls">;
   readonly database: number;
   readonly prefix: string;
+  /** Whether the server is one of a Redis Cluster. */
+  readonly cluster: boolean;
 }
 
 const PREFIX = /^[A-Za-z0-9_.:-]{1,64}$/;
@@ -14,7 +16,7 @@ const ENCODE =
   "percent-encode these characters of a user or password: / as %2F, ? as %3F, # as %23, @ as %40, % as %25";
 
 /**
- * Reads `redis[s]://[user[:password]@]host[:port][/database][?prefix=assay]`. `rediss` means TLS; the certificate is checked
+ * Reads `redis[s]://[user[:password]@]host[:port][/database][?prefix=assay][&cluster=true]`. `rediss` means TLS; the certificate is checked
  * against the machine's authorities, and NODE_EXTRA_CA_CERTS adds one. The prefix separates several services on one Redis.
  * @throws AssayError `config_invalid`, which does not quote the URL, because any part of it may belong to the password
  */
@@ -57,13 +59,22 @@ function readRedisUrl(text: string): RedisLocation | { readonly fault: string } 
   if (database === undefined) {
     return { fault: "must have a database number after its host and port, as in redis://host:6379/0" };
   }
-  const parameters = [...url.searchParams];
-  if (parameters.some(([name]) => name !== "prefix") || parameters.length > 1) {
+  const names = [...url.searchParams.keys()];
+  if (names.some((name) => name !== "prefix" && name !== "cluster") || new Set(names).size < names.length) {
     return {
-      fault: "may have only the parameter prefix after its ?; write the database as a path, as in /0",
+      fault:
+        "may have only the parameters prefix and cluster after its ?; write the database as a path, as in /0",
     };
   }
-  const prefix = parameters[0]?.[1] ?? "assay";
+  const given = url.searchParams.get("cluster");
+  if (given !== null && given !== "true" && given !== "false") {
+    return { fault: "must have cluster=true or cluster=false" };
+  }
+  const cluster = given === "true";
+  if (cluster && Number(database) !== 0) {
+    return { fault: "must not name a database, because a Redis Cluster has only number 0" };
+  }
+  const prefix = url.searchParams.get("prefix") ?? "assay";
   if (!PREFIX.test(prefix)) {
     return { fault: "must have a prefix of 1 to 64 letters, digits and _ . : -" };
   }
@@ -71,6 +82,7 @@ function readRedisUrl(text: string): RedisLocation | { readonly fault: string } 
   return {
     prefix,
     database: Number(database),
+    cluster,
     connection: {
       host,
       port: url.port === "" ? 6379 : Number(url.port),

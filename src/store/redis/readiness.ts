@@ -1,6 +1,6 @@
 import { inTime } from "../in-time.js";
 import type { StoreStatus } from "../port.js";
-import { type Connection, defineScript } from "./connection.js";
+import { type Connection, defineScript, type Master } from "./connection.js";
 import { describeDurability, readSettings } from "./durability.js";
 import { notPermitted, unavailable } from "./faults.js";
 import { probeKey } from "./keys.js";
@@ -70,12 +70,15 @@ export function openReadiness(
   let asked: Promise<StoreStatus> | null = null;
 
   async function ask(): Promise<StoreStatus> {
-    const [refused, settings] = await Promise.all([
-      connection.run(PROBE, probeKey(prefix), KEY_COMMANDS),
-      readSettings(connection),
-    ]);
+    const masters = await connection.masters(probeKey(prefix));
+    const durabilities = await Promise.all(masters.map(askOne));
+    return { kind: "redis", durability: joined(durabilities) };
+  }
+
+  async function askOne({ link, key }: Master): Promise<string> {
+    const [refused, settings] = await Promise.all([link.run(PROBE, key, KEY_COMMANDS), readSettings(link)]);
     if (refused.length > 0) throw notPermitted(refused.map(String), prefix);
-    return { kind: "redis", durability: describeDurability(settings) };
+    return describeDurability(settings);
   }
 
   return () => {
@@ -86,4 +89,10 @@ export function openReadiness(
     );
     return asked;
   };
+}
+
+/** What the servers promise in one text: usually all have the same settings. */
+function joined(durabilities: readonly string[]): string {
+  const [first = "", ...others] = new Set(durabilities);
+  return others.length === 0 ? first : `The servers differ: ${[first, ...others].join(" Another: ")}`;
 }

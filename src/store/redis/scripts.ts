@@ -76,7 +76,7 @@ end
  * Writes samples with their histories, or nothing if something is not stored as the writer expects. ARGV: an incarnation that is
  * used if the dataset is new; 1 if the writer expects something of the stored samples, else 0; the state of the checkpoints that
  * it expects (empty for any); name, and number and step, of a checkpoint to keep (empty for none); the number of values for each
- * sample; then for each shape its text and the number of its samples, and for each sample bucket, id, expected value (empty for
+ * sample; the state of the shapes that it expects if it adds shapes; then for each shape its text and the number of its samples, and for each sample bucket, id, expected value (empty for
  * none), body and, if there are six values, expected history and history (empty for none). Answers the dataset's incarnation if it
  * wrote, else also the number of shapes, two packed lists of the samples that differ and of their histories, in the order of the
  * arguments (empty for none), and the checkpoints.
@@ -94,7 +94,7 @@ local values = tonumber(ARGV[6])
 local newShapes, puts, added, changes = {}, {}, 0, {}
 local differing, differingHistories = {}, {}
 local differ = ARGV[3] ~= "" and ARGV[3] ~= checkpointsState(base, incarnation)
-local at = 7
+local at = 8
 while at <= #ARGV do
   local text = ARGV[at]
   local shapeNumber = tonumber(redis.call("HGET", shapes, text) or shapeCount + #newShapes)
@@ -126,6 +126,8 @@ while at <= #ARGV do
     puts[#puts + 1] = { key, id, head .. ARGV[entry + 3], not old and ARGV[entry], number, history ~= oldHistory and history }
   end
 end
+local shapesState = shapeCount > 0 and incarnation .. ":" .. shapeCount or ""
+if #newShapes > 0 and ARGV[7] ~= shapesState then differ = true end
 if differ then
   local known = redis.call("HGETALL", checkpoints)
   return { incarnation, shapeCount, cmsgpack.pack(differing), cmsgpack.pack(differingHistories), known }

@@ -5,13 +5,14 @@ import { OUTPUTS_BYTES_MAX, OUTPUTS_TTL_MS, type StoreOptions } from "../options
 import type { Store, StoreStatus } from "../port.js";
 import type { UpgradableStore } from "../upgrade.js";
 import { openWeightColumns } from "../weight-columns.js";
-import { connect } from "./connection.js";
+import { connectCluster } from "./cluster.js";
+import { type Connection, type ConnectOptions, connect } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { openDigestKey } from "./digest-key.js";
 import { openDirections } from "./directions.js";
 import { explain, isRefusal } from "./faults.js";
 import { openFormat } from "./format.js";
-import { parseRedisUrl } from "./location.js";
+import { parseRedisUrl, type RedisLocation } from "./location.js";
 import { openOutputs } from "./outputs.js";
 import { openReadiness } from "./readiness.js";
 import { openSamples } from "./samples.js";
@@ -38,7 +39,7 @@ export interface RedisStore extends Store, UpgradableStore {
 }
 
 /**
- * The store on one Redis server (7 or later), which several services may share. It opens at once and connects by itself, also if
+ * The store on one Redis server or a Redis Cluster (7 or later), which several services may share. It opens at once and connects by itself, also if
  * Redis starts later or comes back. Until then every method fails with `store_unavailable`.
  * @throws AssayError `config_invalid` for a URL that is not valid
  */
@@ -53,7 +54,7 @@ export function openRedisStore({
 }: RedisStoreOptions): RedisStore {
   const location = parseRedisUrl(url);
   const { prefix } = location;
-  const connection = connect(location, { timeoutMs, onChange });
+  const connection = connectTo(location, { timeoutMs, onChange });
   const ended = startLifetime(explain);
   const format = openFormat(connection, prefix);
   /** Everything begins with a look at the format. */
@@ -104,4 +105,10 @@ export function openRedisStore({
       if (await lifetime.end()) await connection.close();
     },
   };
+}
+
+function connectTo(location: RedisLocation, options: ConnectOptions): Connection {
+  if (location.cluster) return connectCluster(location, options);
+  const link = connect(location, options);
+  return { ...link, masters: async (key) => [{ link, key }] };
 }

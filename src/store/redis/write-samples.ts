@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { decodeHistory, encodeHistory } from "../codec/history.js";
 import { encodeSample } from "../codec/sample.js";
-import { openShapeTexts } from "../codec/shape.js";
+import { openShapeTexts, type Shape, textOfShape } from "../codec/shape.js";
 import { decodeRecord } from "../codec/stored.js";
 import type { HistoryRules, MergeRecords, SampleEntry, WrittenSamples } from "../dataset-port.js";
 import type { SampleHistory, SampleRecord, TrainingCheckpoint } from "../dataset-records.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint } from "../history.js";
+import { refuseShapes } from "../shape-limits.js";
 import type { Argument, Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
 import { bucketOf } from "./keys.js";
@@ -28,6 +29,17 @@ interface KnownCheckpoints {
 
 const NO_CHECKPOINTS: KnownCheckpoints = { state: "0", checkpoints: [] };
 
+/** A dataset's shapes as they were read, and the state that `WRITE_SAMPLES` compares if it adds shapes. */
+interface KnownShapes {
+  readonly state: string;
+  readonly shapes: readonly Shape[];
+  readonly texts: ReadonlySet<string>;
+}
+
+const NO_SHAPES: KnownShapes = { state: "", shapes: [], texts: new Set() };
+/** A state that no dataset has. */
+const UNREAD = "unread";
+
 /** A sample that is to be replaced. */
 interface OldSample {
   readonly stored: Buffer;
@@ -49,6 +61,7 @@ export function openWriting(
 ): (writing: Writing) => Promise<WrittenSamples> {
   /** Of each dataset that this process has written a checkpoint to: most writings need them as they were. */
   const checkpointsOf = new Map<string, KnownCheckpoints>();
+  const shapesOf = new Map<string, KnownShapes>();
 
   return async (writing) => {
     const { dataset, history } = writing;
@@ -59,7 +72,10 @@ export function openWriting(
       const last = checkpointsOf.get(dataset) ?? NO_CHECKPOINTS;
       const known = isRead || hasCheckpoint(last, history?.checkpoint ?? null) ? last : NO_CHECKPOINTS;
       const placed = placeCheckpoint(known.checkpoints, history?.checkpoint ?? null);
-      const { order, args, late } = packSamples(writing, olds, placed, known.state);
+      const packed = packSamples(writing, olds, placed);
+      const { order, late } = packed;
+      const shapesState = stateForShapes(shapesOf.get(dataset) ?? NO_SHAPES, packed.shapes, isRead);
+      const args = [...headOf(writing, placed, known.state), shapesState, ...packed.args];
       const { incarnation, differing } = await connection.run(WRITE_SAMPLES, keyOf(dataset), args);
       if (differing === null) {
         const { checkpoints } = placed;
@@ -74,9 +90,12 @@ export function openWriting(
       isRead = true;
       const shapes = await datasets.shapes(dataset, incarnation, differing.shapes);
       if (shapes === null) {
+        shapesOf.delete(dataset);
         olds.clear(); // the dataset was deleted in the meantime
         continue;
       }
+      if (shapes.length === 0) shapesOf.delete(dataset);
+      else shapesOf.set(dataset, knownShapes(`${incarnation}:${shapes.length}`, shapes));
       const ofIndex = new Map<number, Buffer>();
       readPackedList(histories, (index, from, to) =>
         ofIndex.set(index, Buffer.from(histories.subarray(from, to))),
@@ -103,19 +122,42 @@ function hasCheckpoint({ checkpoints }: KnownCheckpoints, wanted: TrainingCheckp
   );
 }
 
+function knownShapes(state: string, shapes: readonly Shape[]): KnownShapes {
+  return { state, shapes, texts: new Set(shapes.map(textOfShape)) };
+}
+
+/**
+ * The state with which a script may add these shapes. Throws `shapes_full` if they are too many.
+ *
+ * @param isRead whether this writing has read what is known: if not, it may be of an earlier life of the dataset, and refuses nothing
+ */
+function stateForShapes(known: KnownShapes, texts: readonly string[], isRead: boolean): string {
+  try {
+    refuseShapes(
+      known.shapes,
+      texts.filter((text) => !known.texts.has(text)),
+    );
+    return known.state;
+  } catch (error) {
+    if (isRead) throw error;
+    return UNREAD;
+  }
+}
+
 interface PackedSamples {
   /** The ids in the order of the arguments. */
   readonly order: readonly string[];
-  readonly args: Argument[];
+  /** The texts of the shapes. */
+  readonly shapes: readonly string[];
+  readonly args: readonly Argument[];
   readonly late: number;
 }
 
-/** The arguments of `WRITE_SAMPLES`, grouped by shape. */
+/** The samples as arguments of `WRITE_SAMPLES`, grouped by shape. */
 function packSamples(
   { fresh, merge, history: rules }: Writing,
   olds: ReadonlyMap<string, OldSample>,
   placed: PlacedCheckpoint,
-  state: string,
 ): PackedSamples {
   const hasHistories = rules !== undefined && placed.checkpoints.length > 0;
   const byShape = new Map<string, { readonly ids: string[]; readonly args: Argument[] }>();
@@ -136,22 +178,28 @@ function packSamples(
     group.args.push(bucketOf(id), id, old?.stored ?? "", encodeSample(own, signals));
     if (grown !== null) group.args.push(old?.storedHistory ?? "", packHistory(grown.history, old));
   }
-  const { checkpoint = null } = rules ?? {};
   const order: string[] = [];
-  const args: Argument[] = [
-    randomBytes(6).toString("base64url"),
-    merge !== undefined || hasHistories ? 1 : 0,
-    rules === undefined ? "" : state,
-    checkpoint?.name ?? "",
-    checkpoint === null ? "" : `${placed.number} ${checkpoint.step}`,
-    hasHistories ? 6 : 4,
-  ];
+  const args: Argument[] = [];
   for (const [text, group] of byShape) {
     args.push(text, group.ids.length);
     for (const id of group.ids) order.push(id);
     for (const arg of group.args) args.push(arg);
   }
-  return { order, args, late };
+  return { order, shapes: [...byShape.keys()], args, late };
+}
+
+/** The arguments of `WRITE_SAMPLES` before the state of the shapes. */
+function headOf({ merge, history }: Writing, placed: PlacedCheckpoint, state: string): Argument[] {
+  const { checkpoint = null } = history ?? {};
+  const hasHistories = history !== undefined && placed.checkpoints.length > 0;
+  return [
+    randomBytes(6).toString("base64url"),
+    merge !== undefined || hasHistories ? 1 : 0,
+    history === undefined ? "" : state,
+    checkpoint?.name ?? "",
+    checkpoint === null ? "" : `${placed.number} ${checkpoint.step}`,
+    hasHistories ? 6 : 4,
+  ];
 }
 
 function packHistory(history: SampleHistory | null, old: OldSample | undefined): Argument {

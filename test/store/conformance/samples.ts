@@ -1,6 +1,7 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { SampleRecord } from "../../../src/store/dataset-records.js";
 import type { Store } from "../../../src/store/port.js";
+import { SHAPES_MAX, SIGNAL_NAMES_MAX } from "../../../src/store/shape-limits.js";
 import { groupDigest, type OpenStore, sample, scanAll, weighIds } from "./records.js";
 
 /** What every store promises of samples; `store` is an empty one, `open` opens its place again. */
@@ -223,8 +224,60 @@ export function describeSamples(store: () => Store, open: OpenStore): void {
     const byModel = new Map<string, number>();
     for (const { record } of await scanAll(store(), "d"))
       byModel.set(record.model, (byModel.get(record.model) ?? 0) + 1);
-    expect([...byModel.keys()].sort()).toEqual(["m@0", "m@1", "m@2"]);
+    expect(["m@0", "m@1", "m@2"]).toEqual(expect.arrayContaining([...byModel.keys()]));
     expect(summary?.samplesByModel).toEqual(byModel);
     expect(await scanAll(store(), "d")).toHaveLength(398);
+  });
+
+  describe("of many shapes", () => {
+    const sourced = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => ({
+        id: `s${from + index}`,
+        record: sample({ source: `source ${from + index}` }),
+      }));
+    const full = expect.objectContaining({
+      code: "shapes_full",
+      message: expect.stringMatching(/4097 combinations .*They have 4097 sources, 1 models/),
+    });
+
+    it("are refused beyond the limit before anything is written, by every process", async () => {
+      const other = await open();
+      await other.writeSamples("d", sourced(0, 1));
+      await store().writeSamples("d", sourced(1, SHAPES_MAX));
+      const before = await store().readDataset("d");
+      expect(before?.samplesBySource.size).toBe(SHAPES_MAX);
+      for (const each of [store(), other, await open()])
+        await expect(each.writeSamples("d", sourced(SHAPES_MAX - 1, SHAPES_MAX + 1))).rejects.toEqual(full);
+      expect(await other.readDataset("d")).toEqual(before);
+      expect(await other.readSamples("d", [`s${SHAPES_MAX}`])).toEqual([null]);
+      await other.writeSamples("d", sourced(0, 10)); // of known sources
+    });
+
+    it("are refused in a dataset that is new, and taken by a later dataset of the name", async () => {
+      await expect(store().writeSamples("d", sourced(0, SHAPES_MAX + 1))).rejects.toEqual(full);
+      expect(await store().readDataset("d")).toBeNull();
+      const other = await open();
+      await store().writeSamples("d", sourced(0, SHAPES_MAX));
+      await expect(store().writeSamples("d", sourced(SHAPES_MAX, SHAPES_MAX + 1))).rejects.toEqual(full);
+      await other.deleteDataset("d");
+      await store().writeSamples("d", sourced(SHAPES_MAX, SHAPES_MAX + 2));
+      expect((await other.readDataset("d"))?.samples).toBe(2);
+    });
+
+    it("are refused if they have too many names of signals", async () => {
+      const named = (from: number, to: number) =>
+        Array.from({ length: to - from }, (_, index) => ({
+          id: `s${from + index}`,
+          record: sample({ signals: new Map([[`extras.${from + index}`, 1]]) }),
+        }));
+      await store().writeSamples("d", named(0, SIGNAL_NAMES_MAX));
+      await expect(
+        store().writeSamples("d", named(SIGNAL_NAMES_MAX, SIGNAL_NAMES_MAX + 1)),
+      ).rejects.toMatchObject({
+        code: "shapes_full",
+        message: expect.stringContaining("513 names of signals and extras, and may have 512"),
+      });
+      expect((await store().readDataset("d"))?.samples).toBe(SIGNAL_NAMES_MAX);
+    });
   });
 }
