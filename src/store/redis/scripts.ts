@@ -1,3 +1,5 @@
+import { ORIGIN_BYTES } from "../codec/embedding.js";
+import { TEXT_DIGEST_BYTES } from "../codec/sample.js";
 import { LAYOUT_VERSION } from "../codec/stored.js";
 import { CHUNK_ENTRIES } from "../weight-columns.js";
 import { defineScript } from "./connection.js";
@@ -60,6 +62,73 @@ end
 local function count(changes, shape, change) changes[shape] = (changes[shape] or 0) + change end
 `;
 
+/** Consecutive numbers whose embeddings are in one hash. */
+export const EMBEDDINGS_PER_HASH = 100;
+
+/**
+ * Functions for the embeddings of samples; they need `LAYOUT`. The field `embeddings` of the dataset has their state as JSON (see
+ * `codec/embeddings-state.ts`). An embedding is in the hash `e:LIFE:HASH` under the rest of its sample's number; `embeddings:LIFE`
+ * has a bit for each of these hashes, and `embedding_lives` has the lives whose keys are not all removed.
+ */
+export const EMBEDDINGS = `
+local function embeddingsOf(meta)
+  local text = redis.call("HGET", meta, "embeddings")
+  return text and cjson.decode(text)
+end
+
+-- Drops origins that no sample has, except the last.
+local function saveEmbeddings(meta, state)
+  local origins = {}
+  for index, each in ipairs(state.origins) do
+    if each.samples > 0 or index == #state.origins then origins[#origins + 1] = each end
+  end
+  state.origins = origins
+  redis.call("HSET", meta, "embeddings", cjson.encode(state))
+end
+
+local function embeddingPlace(base, state, number)
+  local hash = math.floor(number / ${EMBEDDINGS_PER_HASH})
+  return base .. "e:" .. state.life .. ":" .. hash, number % ${EMBEDDINGS_PER_HASH}, hash
+end
+
+local function embeddingAt(base, state, number)
+  local key, field = embeddingPlace(base, state, number)
+  return redis.call("HGET", key, field)
+end
+
+local function putEmbedding(base, state, origin, number, value)
+  local key, field, hash = embeddingPlace(base, state, number)
+  redis.call("HSET", key, field, value)
+  redis.call("SETBIT", base .. "embeddings:" .. state.life, hash, 1)
+  origin.samples = origin.samples + 1
+  origin.bytes = origin.bytes + #value
+end
+
+local function dropEmbedding(base, state, number)
+  local old = embeddingAt(base, state, number)
+  if not old then return end
+  local key, field = embeddingPlace(base, state, number)
+  redis.call("HDEL", key, field)
+  local origin = struct.unpack("<I${ORIGIN_BYTES}", old)
+  for _, each in ipairs(state.origins) do
+    if each.number == origin then
+      each.samples = each.samples - 1
+      each.bytes = each.bytes - #old
+    end
+  end
+end
+
+-- The digest of the text of a stored sample; empty if it is unknown.
+local function textDigestOf(stored)
+  local _, at = readVarint(stored, 2)
+  _, at = readVarint(stored, at)
+  local flags = math.floor(stored:byte(at) / 16)
+  if math.floor(flags / 4) % 2 == 0 then return "" end
+  local from = at + 7 + (math.floor(flags / 2) % 2) * 16
+  return stored:sub(from, from + ${TEXT_DIGEST_BYTES} - 1)
+end
+`;
+
 /** Functions that read the kept snapshots. */
 export const SNAPSHOTS = `
 -- Flat lists: version and JSON of each kept snapshot, and version and sum of the weights of its deleted samples. Version 1a1e855
@@ -83,7 +152,7 @@ end
  */
 export const WRITE_SAMPLES = defineScript(
   writtenOrDiffering,
-  `${LAYOUT}${HISTORIES}
+  `${LAYOUT}${HISTORIES}${EMBEDDINGS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
 local base = meta .. ":" .. incarnation .. ":"
@@ -93,6 +162,7 @@ local numbers = tonumber(redis.call("HGET", meta, "numbers") or 0)
 local values = tonumber(ARGV[6])
 local newShapes, puts, added, changes = {}, {}, 0, {}
 local differing, differingHistories = {}, {}
+local embeddings, otherTexts = embeddingsOf(meta), {}
 local differ = ARGV[3] ~= "" and ARGV[3] ~= checkpointsState(base, incarnation)
 local at = 7
 while at <= #ARGV do
@@ -123,6 +193,7 @@ while at <= #ARGV do
     count(changes, shapeNumber, 1)
     local head = string.char(${LAYOUT_VERSION * 16}) .. varint(number) .. shape
     local history = values == 6 and ARGV[entry + 5] or ""
+    if embeddings and old and textDigestOf(old) ~= textDigestOf(head .. ARGV[entry + 3]) then otherTexts[#otherTexts + 1] = number end
     puts[#puts + 1] = { key, id, head .. ARGV[entry + 3], not old and ARGV[entry], number, history ~= oldHistory and history }
   end
 end
@@ -142,6 +213,8 @@ for _, put in ipairs(puts) do
   if put[4] then redis.call("SETBIT", base .. "used", put[4], 1) end
   if put[6] then putHistory(base, put[5], put[6]) end
 end
+for _, number in ipairs(otherTexts) do dropEmbedding(base, embeddings, number) end
+if #otherTexts > 0 then saveEmbeddings(meta, embeddings) end
 return { incarnation }
 `,
 );
@@ -179,12 +252,12 @@ return found
 );
 
 /**
- * ARGV: bucket, id. Removes the sample, its history and its weight in each snapshot, and sets the bit that keeps its weight out of snapshots
- * that are being written. Answers 1 if there was such a sample, or else 0.
+ * ARGV: bucket, id. Removes the sample, its history, its embedding and its weight in each snapshot, and sets the bit that keeps its
+ * weight out of snapshots that are being written. Answers 1 if there was such a sample, or else 0.
  */
 export const DELETE_SAMPLE = defineScript(
   number,
-  `${LAYOUT}${HISTORIES}
+  `${LAYOUT}${HISTORIES}${EMBEDDINGS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return 0 end
@@ -194,6 +267,11 @@ if not old then return 0 end
 local number, shape = numbersOf(old)
 redis.call("HDEL", base .. ARGV[1], ARGV[2])
 putHistory(base, number, "")
+local embeddings = embeddingsOf(meta)
+if embeddings then
+  dropEmbedding(base, embeddings, number)
+  saveEmbeddings(meta, embeddings)
+end
 redis.call("HINCRBY", meta, "samples", -1)
 redis.call("HINCRBY", meta, "deletions", 1)
 redis.call("SETBIT", base .. "deleted", number, 1)

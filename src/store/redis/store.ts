@@ -9,6 +9,7 @@ import { connect } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { openDigestKey } from "./digest-key.js";
 import { openDirections } from "./directions.js";
+import { openEmbeddings } from "./embeddings.js";
 import { explain, isRefusal } from "./faults.js";
 import { openFormat } from "./format.js";
 import { parseRedisUrl } from "./location.js";
@@ -79,6 +80,7 @@ export function openRedisStore({
     ...openOutputs(connection, prefix, lifetime, { outputsTtlMs, outputsBytesMax }),
     ...openSamples(connection, prefix, { datasets, weightColumns: openWeightColumns(), format }, lifetime),
     ...datasets.summaries,
+    ...openEmbeddings(connection, prefix, { datasets, format }, lifetime),
     ...openSnapshots(connection, prefix, format, lifetime),
     ...openDirections(connection, prefix, lifetime),
     ...openUpgrade(connection, prefix, { datasets: datasets, format }, lifetime),
