@@ -17,6 +17,7 @@ import type { LabelledTexts } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import { storeUntil, throwIfOver } from "../requests/store-until.js";
 import { weighedScores, weighedSignals } from "../requests/weighting.js";
+import { adviceOnRoom, askEmbeddings } from "./asked-embeddings.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
 import { useModels } from "./open-models.js";
 import { bindDirections, type PlannedWeighting, planScoring, type ScoringPlan } from "./plan.js";
@@ -70,7 +71,8 @@ export async function checkRequest(rankers: Rankers, request: ScoreRequest): Pro
 
 async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): Promise<ScoreAnswer> {
   const { stopwatch, caller } = watch;
-  const plan = await bindDirections(planned, store);
+  const bound = await bindDirections(planned, store);
+  const { plan, embeddings, advice: embeddingAdvice } = await askEmbeddings(bound, store);
   stopwatch.lap("validate");
 
   const { samples, loss, labelled, remembered } = plan;
@@ -84,6 +86,7 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
   stopwatch.lap("weigh");
   await giveWay(samples.length);
   throwIfOver(caller);
+  const roomAdvice: string[] = [];
   if (remembered !== null) {
     // Samples refer to outputs by key, so the outputs must be in the store first.
     const failure = await kept;
@@ -91,8 +94,12 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     const { keys, logits } = outputs;
     const { directions, precision } = plan;
     const columns = rememberedOf(batch);
-    const scored = { samples, keys, columns, logits, model, precision, loss, directions };
-    await keepSamples(store, { ...remembered, ...scored });
+    const { embedding: values } = outputs;
+    const fresh = embeddings && values ? { origin: embeddings.origin, values } : null;
+    const scored = { samples, keys, columns, logits, embeddings: fresh, model, precision, loss, directions };
+    const written = await keepSamples(store, { ...remembered, ...scored });
+    if (embeddings !== null)
+      roomAdvice.push(...adviceOnRoom(remembered.dataset, embeddings.settings, written));
     stopwatch.lap("keep");
   }
 
@@ -107,6 +114,8 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     cacheHits: outputs.cached.filter(Boolean).length,
     advice: [
       ...plan.advice,
+      ...embeddingAdvice,
+      ...roomAdvice,
       ...adviceOnGroups(labelled),
       ...(estimated === null ? [] : adviceOnEstimates(estimated, remembered?.dataset)),
       ...(weighting?.diagnostics.advice ?? []),

@@ -2,7 +2,7 @@ import type { EmbeddingOrigin, EmbeddingType, ScannedEmbeddings } from "../datas
 import { corrupt } from "./bytes.js";
 import { fromFloat16, toFloat16 } from "./float16.js";
 
-/** Bytes of the number of the origin, before the body. `redis/embedding-scripts.ts` reads and writes it in Lua. */
+/** Bytes of the number of the origin, before the body. `redis/embedding-functions.ts` reads it in Lua. */
 export const ORIGIN_BYTES = 2;
 const SCALE_BYTES = 4;
 const INT8_MAX = 127;

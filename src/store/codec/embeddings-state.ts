@@ -9,7 +9,7 @@ import { corrupt } from "./bytes.js";
 import { isObject, parseObject } from "./json.js";
 
 /**
- * What a dataset knows of its embeddings. Both stores keep it with the dataset as JSON; `redis/embedding-scripts.ts` changes it
+ * What a dataset knows of its embeddings. Both stores keep it with the dataset as JSON; `redis/embedding-functions.ts` changes it
  * in Lua.
  */
 export interface EmbeddingsState extends EmbeddingSettings {

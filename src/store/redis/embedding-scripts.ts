@@ -1,7 +1,8 @@
 import { ORIGIN_BYTES } from "../codec/embedding.js";
 import { defineScript } from "./connection.js";
+import { EMBEDDINGS } from "./embedding-functions.js";
 import { bytes, list, number, orNull, pairsOf, type Reply } from "./reply.js";
-import { EMBEDDINGS, LAYOUT } from "./scripts.js";
+import { LAYOUT } from "./scripts.js";
 
 /**
  * Sets what the dataset KEYS[1] keeps. ARGV: an incarnation that is used if the dataset is new; 1 to set the embeddings, else 0;

@@ -5,12 +5,12 @@ import type { EmbeddingStore } from "../dataset-port.js";
 import type { Lifetime } from "../lifetime.js";
 import type { Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
+import { EMBEDDINGS_PER_HASH } from "./embedding-functions.js";
 import { READ_EMBEDDINGS, READ_SETTINGS, WRITE_EMBEDDINGS, WRITE_SETTINGS } from "./embedding-scripts.js";
 import type { Format } from "./format.js";
 import { bucketOf, datasetKey, incarnationKey, usedBuckets } from "./keys.js";
 import { bytes, ignored, orNull } from "./reply.js";
 import { hash } from "./script-replies.js";
-import { EMBEDDINGS_PER_HASH } from "./scripts.js";
 import { unlinkAll } from "./unlink.js";
 
 /** Hashes of embeddings that one script of a scan reads. */
