@@ -114,7 +114,10 @@ export function rowOf(embeddings: Embeddings, index: number): Float32Array {
   const row = values.subarray(index * width, (index + 1) * width);
   if (row instanceof Float32Array && embeddings.scales === undefined) return row;
   const scale = scaleOf(embeddings, index);
-  return Float32Array.from(row, (value) => scale * value);
+  // A loop, because `Float32Array.from` with a function goes through an iterator, which takes many times as long.
+  const scaled = new Float32Array(width);
+  for (let d = 0; d < width; d += 1) scaled[d] = scale * (row[d] as number);
+  return scaled;
 }
 
 /** What the values of a row are multiplied by. */

@@ -1,9 +1,14 @@
-import { type Fault, faultsError, throwFaults } from "../../errors.js";
+import { type AssayError, faultsError } from "../../errors.js";
 import { orderOf } from "../../importance/selection/order.js";
 import { SELECTION_RULES } from "../../importance/selection/rules.js";
 import type { Embeddings } from "../../importance/selection/types.js";
 import type { EmbeddingStore } from "../../store/dataset-port.js";
-import type { DatasetSummary, EmbeddingCount, EmbeddingOrigin } from "../../store/dataset-records.js";
+import type {
+  DatasetSummary,
+  EmbeddingCount,
+  EmbeddingOrigin,
+  EmbeddingSettings,
+} from "../../store/dataset-records.js";
 import type { DatasetIndex } from "../looks/dataset-index.js";
 import { fault, needsEmbeddings, type PostedSelection } from "../requests/selection.js";
 
@@ -15,26 +20,30 @@ export interface EmbeddedRows {
   readonly origin: EmbeddingOrigin;
 }
 
+type Summary = Pick<DatasetSummary, "dataset" | "samples" | "embeddings">;
+
 /** Throws `unsuitable_selection` if the selection reads embeddings and the dataset has none. */
-export function checkEmbeddings(
-  { dataset, samples, embeddings }: Pick<DatasetSummary, "dataset" | "samples" | "embeddings">,
+export function checkEmbeddings(summary: Summary, selection: PostedSelection): void {
+  if (needsEmbeddings(selection)) newestOf(summary, selection);
+}
+
+/** The embeddings that the selection reads. Throws `unsuitable_selection` if there are none. */
+function newestOf(
+  { dataset, samples, embeddings }: Summary,
   selection: PostedSelection,
-): void {
-  if (!needsEmbeddings(selection)) return;
+): EmbeddingCount & Pick<EmbeddingSettings, "type"> {
   if (embeddings === null)
-    throwFaults("unsuitable_selection", [
-      embeddingFault(
-        selection,
-        `the dataset keeps none: send {"embedding": {"type": "int8"}} to PUT /v1/datasets/${dataset}, and score the samples again`,
-      ),
-    ]);
-  else if (newestOf(embeddings.origins).samples === 0)
-    throwFaults("unsuitable_selection", [
-      embeddingFault(
-        selection,
-        `none of the ${samples} samples has one: score them again with a model that gives embeddings`,
-      ),
-    ]);
+    throw lacking(
+      selection,
+      `the dataset keeps none: send {"embedding": {"type": "int8"}} to PUT /v1/datasets/${dataset}, and score the samples again`,
+    );
+  const newest = embeddings.origins.at(-1);
+  if (newest === undefined || newest.samples === 0)
+    throw lacking(
+      selection,
+      `none of the ${samples} samples has one: score them again with a model that gives embeddings`,
+    );
+  return { ...newest, type: embeddings.type };
 }
 
 /**
@@ -47,24 +56,22 @@ export function checkEmbeddings(
  */
 export async function readEmbeddings(
   store: EmbeddingStore,
-  summary: Pick<DatasetSummary, "dataset" | "samples" | "embeddings">,
+  summary: Summary,
   selection: PostedSelection,
   { index, rows }: { readonly index: DatasetIndex; readonly rows: Uint32Array },
   onRead: (share: number) => void,
 ): Promise<EmbeddedRows> {
-  checkEmbeddings(summary, selection);
-  const { type, origins } = summary.embeddings as NonNullable<DatasetSummary["embeddings"]>;
-  const origin = newestOf(origins);
-  const { size } = origin;
-  const room = Math.min(origin.samples, rows.length);
+  const { type, samples, model, after, size } = newestOf(summary, selection);
+  const origin = { model, after, size };
+  const room = Math.min(samples, rows.length);
   const values = type === "int8" ? new Int8Array(room * size) : new Float32Array(room * size);
   const scales = new Float32Array(room);
   const places = new Uint32Array(room);
   const placeOf = placesByNumber(index, rows);
   let count = 0;
   for await (const chunk of store.scanEmbeddings(summary.dataset)) {
-    // The dataset or its model has become another one, or its values have another type.
-    if (chunk.incarnation !== index.incarnation || chunk.origin.size !== size) break;
+    // The dataset, its model or the type of its embeddings has become another one.
+    if (chunk.incarnation !== index.incarnation || !isSame(chunk.origin, origin)) break;
     if (chunk.values.constructor !== values.constructor) break;
     for (const [row, number] of chunk.numbers.entries()) {
       const place = placeOf[number] ?? -1;
@@ -76,29 +83,27 @@ export async function readEmbeddings(
     }
     onRead(count / room);
   }
-  if (count === 0)
-    throw faultsError("unsuitable_selection", [
-      embeddingFault(selection, "the dataset has changed: ask again"),
-    ]);
-  const embeddings = {
-    values: values.subarray(0, count * size),
-    scales: scales.subarray(0, count),
-    width: size,
-  };
+  if (count === 0) throw lacking(selection, "the dataset has changed: ask again");
   const found = places.subarray(0, count);
-  sortRows(found, embeddings);
+  const read = { values: values.subarray(0, count * size), scales: scales.subarray(0, count), width: size };
+  sortRows(found, read);
+  const embeddings = type === "int8" ? read : { values: read.values, width: size };
   return { rows: found.map((place) => rows[place] as number), embeddings, origin };
 }
 
-function newestOf(origins: readonly EmbeddingCount[]): EmbeddingCount {
-  return origins.at(-1) ?? { model: "", after: "", size: 0, samples: 0, bytes: 0 };
+function isSame(a: EmbeddingOrigin, b: EmbeddingOrigin): boolean {
+  return a.model === b.model && a.after === b.after && a.size === b.size;
 }
 
-function embeddingFault(selection: PostedSelection, rest: string): Fault {
+/** @param reason the rest of a sentence whose subject is the method, or the option that reads embeddings */
+function lacking(selection: PostedSelection, reason: string): AssayError {
   const { method } = selection;
-  return SELECTION_RULES[method].embeddings === "always"
-    ? fault("method", `is ${method}, which reads embeddings, and ${rest}`)
-    : fault("diverse", `reads embeddings, and ${rest}`);
+  const isMethod = SELECTION_RULES[method].embeddings === "always";
+  return faultsError("unsuitable_selection", [
+    isMethod
+      ? fault("method", `is ${method}, which reads embeddings, and ${reason}`)
+      : fault("diverse", `reads embeddings, and ${reason}`),
+  ]);
 }
 
 /** For the number of each sample its place in `rows`; −1 for numbers that no sample has. */
