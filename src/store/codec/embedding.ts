@@ -87,8 +87,8 @@ export function embeddingColumns(
       continue;
     }
     scales[index] = stored.readFloatLE(ORIGIN_BYTES);
-    const first = ORIGIN_BYTES + SCALE_BYTES;
-    for (let d = 0; d < size; d++) values[at + d] = stored.readInt8(first + d);
+    const first = stored.byteOffset + ORIGIN_BYTES + SCALE_BYTES;
+    values.set(new Int8Array(stored.buffer, first, size), at);
   }
   const numbers = Uint32Array.from(rows, ({ number }) => number);
   return { incarnation, count, numbers, origin, values, scales };

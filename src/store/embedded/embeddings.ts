@@ -1,11 +1,12 @@
 import { randomBytes } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { embeddingColumns, encodeEmbedding, originOf } from "../codec/embedding.js";
+import { embeddingColumns, originOf } from "../codec/embedding.js";
 import type { EmbeddingsState } from "../codec/embeddings-state.js";
 import { isSameDigest } from "../codec/sample.js";
 import { storedNumbers, storedTextDigest } from "../codec/stored.js";
 import type { DatasetSettings, EmbeddingStore, FreshEmbeddings, WrittenEmbeddings } from "../dataset-port.js";
 import type { EmbeddingSettings } from "../dataset-records.js";
+import { encodeEmbeddings } from "../encode-embeddings.js";
 import type { Lifetime } from "../lifetime.js";
 import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
 import { INCARNATION_BYTES, newEntry } from "./dataset-entry.js";
@@ -46,13 +47,14 @@ export function openEmbeddings(
     };
   }
 
+  /** @param bodies (N) packed for the life of the embeddings. Null if that life has ended */
   function planWriting(
     entry: CountedEntry | null,
-    { origin, ids, textDigests, values }: FreshEmbeddings,
+    { origin, ids, textDigests }: FreshEmbeddings,
+    { life, bodies }: { readonly life: string; readonly bodies: readonly Buffer[] },
   ): Change<WrittenEmbeddings> | null {
     const plan = planEmbeddings(embeddings, entry?.embeddings ?? null);
-    if (entry === null || plan === null) return null;
-    const { type } = plan.state();
+    if (entry === null || plan === null || plan.state().life !== life) return null;
     let kept = 0;
     let withoutRoom = 0;
     for (const [index, id] of ids.entries()) {
@@ -60,7 +62,7 @@ export function openEmbeddings(
       if (stored === undefined || !isSameDigest(storedTextDigest(stored), textDigests[index] ?? null))
         continue;
       const { number } = storedNumbers(stored);
-      if (plan.put(number, origin, encodeEmbedding(type, values, index, origin.size))) kept++;
+      if (plan.put(number, origin, bodies[index] as Buffer)) kept++;
       else withoutRoom++;
     }
     const result = { kept, withoutRoom };
@@ -83,7 +85,18 @@ export function openEmbeddings(
       }),
 
     writeEmbeddings: (dataset, fresh) =>
-      run(async () => (await datasets.change(dataset, (entry) => planWriting(entry, fresh))) ?? NOTHING_KEPT),
+      run(async () => {
+        for (;;) {
+          const state = datasets.read(dataset)?.embeddings ?? null;
+          if (state === null) return NOTHING_KEPT;
+          const { life, type } = state;
+          const bodies = await encodeEmbeddings(type, fresh);
+          const written = await datasets.change(dataset, (entry) =>
+            planWriting(entry, fresh, { life, bodies }),
+          );
+          if (written !== null) return written;
+        }
+      }),
 
     async *scanEmbeddings(dataset) {
       const begun = await run(() => datasets.read(dataset));

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { embeddingColumns, encodeEmbedding, originOf } from "../codec/embedding.js";
+import { embeddingColumns, originOf } from "../codec/embedding.js";
 import { type EmbeddingsState, parseEmbeddingsState } from "../codec/embeddings-state.js";
 import type { EmbeddingStore } from "../dataset-port.js";
+import { encodeEmbeddings } from "../encode-embeddings.js";
 import type { Lifetime } from "../lifetime.js";
 import type { Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
@@ -55,17 +56,19 @@ export function openEmbeddings(
         return { embedding: state && { type: state.type, bytesMax: state.bytesMax } };
       }),
 
-    writeEmbeddings: (dataset, { origin, ids, textDigests, values }) =>
+    writeEmbeddings: (dataset, fresh) =>
       run(async () => {
+        const { origin, ids, textDigests } = fresh;
         await format.requireWritable();
         for (;;) {
           const state = (await readState(dataset)) ?? null;
           if (state === null) return { kept: 0, withoutRoom: 0 };
+          const bodies = await encodeEmbeddings(state.type, fresh);
           const args = ids.flatMap((id, index) => [
             bucketOf(id),
             id,
             textDigests[index] ?? "",
-            encodeEmbedding(state.type, values, index, origin.size),
+            bodies[index] as Buffer,
           ]);
           const head = [state.life, origin.model, origin.after, origin.size];
           const written = await connection.run(WRITE_EMBEDDINGS, keyOf(dataset), [...head, ...args]);
