@@ -21,7 +21,14 @@ import { randomSubset } from "../../../dist/importance/selection/subset.js";
 
 const WIDTH = 384;
 const SLICE = 4000;
-const SEEDS = [1, 2, 3];
+const SEEDS = [1, 2];
+/** What is timed at all samples: method, size, seeds. */
+const TIMED = [
+  ["facility_location", 1000, [1]],
+  ["facility_location", 10_000, [1]],
+  ["k_center", 1000, SEEDS],
+  ["k_center", 10_000, SEEDS],
+];
 /** A slice and a size whose neighbours are found by buckets, as those of all samples are. */
 const PARTS = [0.01, 0.05, 0.1, 0.3];
 
@@ -131,45 +138,6 @@ const result = {
 };
 const tell = (part) => process.stderr.write(`${JSON.stringify(part)}\n`);
 
-const exact100 = timed({ method: "k_center", size: 100, seed: 1 }, all);
-const quantile = (sorted) => ({
-  radius: sorted[Math.floor(0.99 * sorted.length)],
-  median: sorted[sorted.length >> 1],
-});
-const exact = {
-  seed: 1,
-  size: 100,
-  exact: true,
-  ...quantile(distances(floats, WIDTH, exact100.indices)),
-  ...exact100.cost,
-};
-result.k_center.push(exact);
-tell(exact);
-for (const seed of SEEDS)
-  for (const size of [1000, 10_000]) {
-    const { indices, cost } = timed({ method: "k_center", size, seed }, all);
-    const drawn = randomSubset(count, 100, randomOf(seed));
-    const first = quantile(distances(floats, WIDTH, indices.subarray(0, 100)));
-    const part = {
-      seed,
-      size,
-      exact: false,
-      first_100: first,
-      random_100: quantile(distances(floats, WIDTH, drawn)),
-      ...cost,
-    };
-    result.k_center.push(part);
-    tell(part);
-  }
-
-for (const seed of SEEDS)
-  for (const size of [1000, 10_000]) {
-    const { cost } = timed({ method: "facility_location", size, seed }, all);
-    const part = { seed, size, ...cost };
-    result.facility_location.push(part);
-    tell(part);
-  }
-
 const own = packed(floats.subarray(0, SLICE * WIDTH), WIDTH);
 const members = Uint32Array.from({ length: SLICE }, (_, row) => row);
 const cosine = centredCosine(members, own, meanOf(members, own));
@@ -201,4 +169,26 @@ for (const share of PARTS) {
   result.slice.push(part);
   tell(part);
 }
+const quantile = (sorted) => ({
+  radius: sorted[Math.floor(0.99 * sorted.length)],
+  median: sorted[sorted.length >> 1],
+});
+const exact = timed({ method: "k_center", size: 100, seed: 1 }, all);
+const drawn = randomSubset(count, 100, randomOf(1));
+const hundred = {
+  exact: quantile(distances(floats, WIDTH, exact.indices)),
+  random: quantile(distances(floats, WIDTH, drawn)),
+  ...exact.cost,
+};
+result.k_center.push(hundred);
+tell(hundred);
+for (const [method, size, seeds] of TIMED)
+  for (const seed of seeds) {
+    const { indices, cost } = timed({ method, size, seed }, all);
+    const isCovered = method === "k_center" && size === 1000;
+    const first = isCovered && { first_100: quantile(distances(floats, WIDTH, indices.subarray(0, 100))) };
+    const part = { size, seed, ...first, ...cost };
+    result[method].push(part);
+    tell(part);
+  }
 process.stdout.write(`${JSON.stringify(result, null, 1)}\n`);

@@ -7,8 +7,14 @@ import type { BoundPlan } from "./plan.js";
 export interface EmbeddingPlan {
   readonly plan: BoundPlan;
   /** Null: the dataset keeps none, or the model gives none. */
-  readonly embeddings: { readonly origin: EmbeddingOrigin; readonly settings: EmbeddingSettings } | null;
+  readonly embeddings: AskedEmbeddings | null;
   readonly advice: readonly string[];
+}
+
+interface AskedEmbeddings {
+  readonly dataset: string;
+  readonly origin: EmbeddingOrigin;
+  readonly settings: EmbeddingSettings;
 }
 
 /** Asks the run for embeddings if the dataset of the plan keeps them. */
@@ -25,15 +31,18 @@ export async function askEmbeddings(plan: BoundPlan, store: EmbeddingStore): Pro
   const { asked = [] } = run;
   return {
     plan: { ...plan, run: { ...run, asked: [...asked, "embedding"] } },
-    embeddings: { origin: { model: modelId(model), ...model.embedding }, settings: embedding },
+    embeddings: {
+      dataset: remembered.dataset,
+      origin: { model: modelId(model), ...model.embedding },
+      settings: embedding,
+    },
     advice: [],
   };
 }
 
 /** Says that embeddings were not kept, and what to do. */
 export function adviceOnRoom(
-  dataset: string,
-  { bytesMax }: EmbeddingSettings,
+  { dataset, settings: { bytesMax } }: AskedEmbeddings,
   { kept, withoutRoom }: WrittenEmbeddings,
 ): string[] {
   if (withoutRoom === 0) return [];

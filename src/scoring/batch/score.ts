@@ -10,6 +10,7 @@ import {
 } from "../../importance/types.js";
 import { type Weighting, weigh } from "../../importance/weights.js";
 import type { ModelDescription, Rankers } from "../../ranker/port.js";
+import type { WrittenEmbeddings } from "../../store/dataset-port.js";
 import type { Store } from "../../store/port.js";
 import { keepSamples } from "../datasets/keep.js";
 import type { Ports, Watch } from "../ports.js";
@@ -41,6 +42,8 @@ export interface ScoreAnswer {
    */
   readonly kept: Promise<AssayError | null>;
   readonly cacheHits: number;
+  /** Embeddings that the dataset did not keep, because it has no room for them. */
+  readonly embeddingsWithoutRoom: number;
   readonly advice: readonly string[];
 }
 
@@ -86,7 +89,7 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
   stopwatch.lap("weigh");
   await giveWay(samples.length);
   throwIfOver(caller);
-  const roomAdvice: string[] = [];
+  let written: WrittenEmbeddings = { kept: 0, withoutRoom: 0 };
   if (remembered !== null) {
     // Samples refer to outputs by key, so the outputs must be in the store first.
     const failure = await kept;
@@ -97,9 +100,7 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     const { embedding: values } = outputs;
     const fresh = embeddings && values ? { origin: embeddings.origin, values } : null;
     const scored = { samples, keys, columns, logits, embeddings: fresh, model, precision, loss, directions };
-    const written = await keepSamples(store, { ...remembered, ...scored });
-    if (embeddings !== null)
-      roomAdvice.push(...adviceOnRoom(remembered.dataset, embeddings.settings, written));
+    written = await keepSamples(store, { ...remembered, ...scored });
     stopwatch.lap("keep");
   }
 
@@ -112,10 +113,11 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     estimated,
     kept,
     cacheHits: outputs.cached.filter(Boolean).length,
+    embeddingsWithoutRoom: written.withoutRoom,
     advice: [
       ...plan.advice,
       ...embeddingAdvice,
-      ...roomAdvice,
+      ...(embeddings === null ? [] : adviceOnRoom(embeddings, written)),
       ...adviceOnGroups(labelled),
       ...(estimated === null ? [] : adviceOnEstimates(estimated, remembered?.dataset)),
       ...(weighting?.diagnostics.advice ?? []),
