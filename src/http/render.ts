@@ -8,13 +8,14 @@ import { EXTRAS_PREFIX } from "../scoring/datasets/keep.js";
 import type { LookUp, RememberedHistory, RememberedSample } from "../scoring/datasets/remembered.js";
 import type { DatasetWeighting } from "../scoring/datasets/weigh-dataset.js";
 import type { KnownDirection } from "../scoring/directions/known.js";
-import type { DatasetSummary, SampleShape, SnapshotInfo } from "../store/dataset-records.js";
+import type { DatasetSummary, KeptEmbeddings, SampleShape, SnapshotInfo } from "../store/dataset-records.js";
 import type {
   datasetSummarySchema,
   historySchema,
   snapshotSchema,
   weighAnswerSchema,
 } from "./schemas/dataset.js";
+import type { keptEmbeddingSchema } from "./schemas/dataset-settings.js";
 import type { diagnosticsSchema } from "./schemas/diagnostics.js";
 import type { directionSchema } from "./schemas/direction.js";
 import type { fractionSchema } from "./schemas/score.js";
@@ -88,6 +89,20 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
     samples_by_model: Object.fromEntries(summary.samplesByModel),
     samples_by_source: Object.fromEntries(summary.samplesBySource),
     snapshot: summary.snapshot === null ? null : renderSnapshot(summary.snapshot),
+    embedding: summary.embeddings && renderEmbeddings(summary.embeddings),
+  };
+}
+
+function renderEmbeddings({ type, bytesMax, origins }: KeptEmbeddings): z.infer<typeof keptEmbeddingSchema> {
+  const newest = origins.at(-1);
+  const all = origins.reduce((sum, each) => sum + each.samples, 0);
+  return {
+    type,
+    bytes_max: bytesMax,
+    bytes: origins.reduce((sum, { bytes }) => sum + bytes, 0),
+    samples: newest?.samples ?? 0,
+    of: newest === undefined ? null : { model: newest.model, after: newest.after, size: newest.size },
+    outdated: all - (newest?.samples ?? 0),
   };
 }
 

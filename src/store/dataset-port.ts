@@ -1,10 +1,13 @@
 import type {
   DatasetSummary,
+  EmbeddingOrigin,
+  EmbeddingSettings,
   LookedUp,
   MergedLogits,
   Page,
   SampleHistory,
   SampleRecord,
+  ScannedEmbeddings,
   ScannedSamples,
   SnapshotInfo,
   StoredSample,
@@ -45,7 +48,7 @@ export interface SampleStore {
   lookUp(dataset: string, ids: readonly string[], snapshot?: number): Promise<LookedUp | null>;
   /** The samples in the order of `ids`; null if the dataset or the id is unknown. `weight` comes from the newest snapshot. */
   readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
-  /** Removes the record, its history and its weights in all snapshots. False if there was no record. */
+  /** Removes the record, its history, its embedding and its weights in all snapshots. False if there was no record. */
   deleteSample(dataset: string, id: string): Promise<boolean>;
   /**
    * Every sample once, in chunks, in any order. Samples that are written during the scan may or may not appear. The scan ends
@@ -138,14 +141,62 @@ export interface SnapshotStore {
   listSnapshots(dataset: string): Promise<readonly SnapshotInfo[] | null>;
 }
 
+/** What a dataset keeps beside the records of its samples. */
+export interface DatasetSettings {
+  /** Null: no embeddings. */
+  readonly embedding: EmbeddingSettings | null;
+}
+
+/** The embeddings (N, D) of N samples, all of one origin. */
+export interface FreshEmbeddings {
+  readonly origin: EmbeddingOrigin;
+  readonly ids: readonly string[]; // (N)
+  /** (N) Digests of the texts that they are of. */
+  readonly textDigests: readonly Buffer[];
+  readonly values: Float32Array;
+}
+
+export interface WrittenEmbeddings {
+  readonly kept: number;
+  /** Embeddings that were not kept, because the dataset has no room for them. */
+  readonly withoutRoom: number;
+}
+
+/**
+ * The embeddings of samples, for datasets whose settings ask for them. They are apart from the records, so that a scan of signals
+ * does not read them. An embedding goes with its sample, and when the sample gets another text.
+ */
+export interface EmbeddingStore {
+  /**
+   * Sets what the dataset keeps, and makes the dataset if there is none. A setting that is absent stays as it is. Without
+   * embeddings, or with another type of them, those that are kept are deleted.
+   */
+  writeSettings(dataset: string, settings: Partial<DatasetSettings>): Promise<void>;
+  /** Null if the dataset is unknown. */
+  readSettings(dataset: string): Promise<DatasetSettings | null>;
+  /**
+   * Keeps embeddings of samples that were written before. Leaves out samples that have another text or are gone, and those that
+   * would exceed the room of the dataset. Keeps nothing if the dataset is not to keep embeddings. Can be repeated. Each value is
+   * rounded to float16 first, so that a model's output and its record in the cache give the same embedding.
+   */
+  writeEmbeddings(dataset: string, fresh: FreshEmbeddings): Promise<WrittenEmbeddings>;
+  /** Every embedding of the origin that was written last, once, in chunks, as `scanSamples` does. */
+  scanEmbeddings(dataset: string): AsyncIterable<ScannedEmbeddings>;
+}
+
 /** Lists, reads and deletes datasets. */
 export interface SummaryStore {
   /** Ordered by name. */
   listDatasets(cursor: string | null, limit: number): Promise<Page<DatasetSummary>>;
   readDataset(dataset: string): Promise<DatasetSummary | null>;
-  /** Removes samples, histories and snapshots. Outputs stay, because they belong to no dataset. False if there was no dataset. */
+  /** Removes samples, histories, embeddings and snapshots. Outputs stay, because they belong to no dataset. False if there was no dataset. */
   deleteDataset(dataset: string): Promise<boolean>;
 }
 
-/** Datasets with their samples, histories and snapshots. */
-export interface DatasetStore extends SummaryStore, SampleStore, HistoryStore, SnapshotStore {}
+/** Datasets with their samples, histories, embeddings and snapshots. */
+export interface DatasetStore
+  extends SummaryStore,
+    SampleStore,
+    HistoryStore,
+    EmbeddingStore,
+    SnapshotStore {}

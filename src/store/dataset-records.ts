@@ -81,6 +81,54 @@ export interface DatasetSummary {
   readonly samplesBySource: ReadonlyMap<string, number>;
   /** The newest snapshot; null before the first. */
   readonly snapshot: SnapshotInfo | null;
+  /** The embeddings that it keeps; null if it is not to keep any. */
+  readonly embeddings: KeptEmbeddings | null;
+}
+
+/** How an embedding is kept: `int8` takes a byte for each value and a scale, `float16` two bytes for each value. */
+export const EMBEDDING_TYPES = ["int8", "float16"] as const;
+export type EmbeddingType = (typeof EMBEDDING_TYPES)[number];
+
+/** How a dataset is to keep the embeddings of its samples. */
+export interface EmbeddingSettings {
+  readonly type: EmbeddingType;
+  /** Most bytes that its embeddings may take together, as they are packed. */
+  readonly bytesMax: number;
+}
+
+/** What made an embedding. Embeddings of two origins must not be compared. */
+export interface EmbeddingOrigin {
+  /** `name@version`. */
+  readonly model: string;
+  /** The place in the model: see `EmbeddingDescription`. */
+  readonly after: string;
+  /** D, the number of values. */
+  readonly size: number;
+}
+
+/** The embeddings of one origin that a dataset has. */
+export interface EmbeddingCount extends EmbeddingOrigin {
+  readonly samples: number;
+  readonly bytes: number;
+}
+
+export interface KeptEmbeddings extends EmbeddingSettings {
+  /** By origin. The last is the one that was written last, and the only one that a scan reads. */
+  readonly origins: readonly EmbeddingCount[];
+}
+
+/** Embeddings that a scan has read, all of one origin. Row n is the values of row n times its scale. */
+export interface ScannedEmbeddings {
+  /** The life of the dataset to which the numbers belong, as in `ScannedSamples`. */
+  readonly incarnation: string;
+  readonly count: number; // N
+  /** (N) Numbers of the samples. */
+  readonly numbers: Uint32Array;
+  readonly origin: EmbeddingOrigin;
+  /** (N, D) row-major: `Int8Array` for the type `int8`. */
+  readonly values: Int8Array | Float32Array;
+  /** (N) All 1 for the type `float16`. */
+  readonly scales: Float32Array;
 }
 
 /** Provenance of one weighting of a whole dataset. */

@@ -5,10 +5,11 @@ import type { Page } from "./dataset-records.js";
 export type OutputsKey = Buffer;
 
 /**
- * Parts that an outputs record may have, for K logits and H features: `gram` (K, K) ⟨∇z_k, ∇z_l⟩; `tangent` (K) ⟨∇z_k, v⟩ along
- * the direction whose digest is in the key; `features` (H), the last layer's input h, kept as float16.
+ * Parts that an outputs record may have, for K logits, H features and an embedding of D values: `gram` (K, K) ⟨∇z_k, ∇z_l⟩;
+ * `tangent` (K) ⟨∇z_k, v⟩ along the direction whose digest is in the key; `embedding` (D) and `features` (H), the last layer's
+ * input h, both kept as float16.
  */
-export const OUTPUTS_PARTS = ["gram", "tangent", "features"] as const;
+export const OUTPUTS_PARTS = ["gram", "tangent", "embedding", "features"] as const;
 
 export type OutputsPart = (typeof OUTPUTS_PARTS)[number];
 

@@ -10,7 +10,7 @@ describe("a method that a path does not take", () => {
     // Node 20 knows it, and Fastify asks for its content type.
     ["QUERY", "/v1/score", "OPTIONS, POST"],
     ["GET", "/v1/score", "OPTIONS, POST"],
-    ["PATCH", "/v1/datasets/caf%C3%A9", "DELETE, GET, HEAD, OPTIONS"],
+    ["PATCH", "/v1/datasets/caf%C3%A9", "DELETE, GET, HEAD, OPTIONS, PUT"],
     ["PUT", "/v1/datasets/d/samples/a%2Fb", "DELETE, GET, HEAD, OPTIONS"],
     ["POST", "/docs/static/index.css", "GET, HEAD, OPTIONS"],
     ["POST", "/healthz", "GET, HEAD, OPTIONS"],

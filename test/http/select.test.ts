@@ -38,6 +38,20 @@ async function fill(store: Store): Promise<void> {
   for (const part of [entries.slice(60), entries.slice(0, 60)]) await store.writeSamples("d", part);
 }
 
+/** Gives every sample but the first an embedding. */
+async function embed(store: Store): Promise<void> {
+  const indices = Array.from({ length: SAMPLES - 1 }, (_, index) => index + 1);
+  await store.writeSettings("d", { embedding: { type: "int8", bytesMax: 100_000 } });
+  await store.writeEmbeddings("d", {
+    origin: { model: "default@0123456789ab", after: "embeddings", size: 6 },
+    ids: indices.map(idOf),
+    textDigests: indices.map(() => sample().textDigest as Buffer),
+    values: Float32Array.from(
+      indices.flatMap((index) => [2, 3, 5, 7, 11, 13].map((prime) => (index * index) % prime)),
+    ),
+  });
+}
+
 async function filledApp(store?: Store): Promise<FastifyInstance> {
   const of = store ?? (await temporaryStore());
   await fill(of);
@@ -379,13 +393,18 @@ describe.skipIf(!hasRedisServer())("a selection from Redis (skipped without redi
   it("is that from the embedded store, with the same seed", async () => {
     const redis = openRedisStore({ url: `redis://127.0.0.1:${server.port}` });
     onTestFinished(() => redis.close());
-    const apps = [await filledApp(), await filledApp(redis)] as const;
+    const stores = [await temporaryStore(), redis] as const;
+    const apps = await Promise.all(stores.map(filledApp));
+    for (const store of stores) await embed(store);
     const requests = [
       { method: "top", size: 9, signal: "loss", stratify_by: "source" },
       { method: "sample", size: 60, signal: "loss", seed: 3 },
       { method: "poisson", share: 0.3, signal: "entropy", seed: "a", stratify_by: "group" },
       { method: "infobatch", signal: "loss", epoch: 1, epochs: 9, seed: 5 },
       { method: "active", size: 5, signal: "entropy" },
+      { method: "k_center", size: 12, seed: 2, outliers: 0.1 },
+      { method: "facility_location", share: 0.1, seed: 2, stratify_by: "source" },
+      { method: "active", size: 5, signal: "entropy", diverse: true, strength: 1 },
     ];
     for (const request of requests) {
       const [embedded, fromRedis] = await Promise.all(apps.map((app) => selected(app, request)));

@@ -187,6 +187,23 @@ describe("the codec", () => {
     expect(encodeOutputs({ ...decodeOutputs(old), gram })).toHaveLength(15);
   });
 
+  it("packs an embedding beside the other parts, whatever parts there are", () => {
+    const bare = { logits: Float32Array.of(0.5, 2), featureNormSquared: 1, truncated: true };
+    const embedding = Float32Array.of(1, -0.5, 0.25);
+    const all = {
+      gram: Float32Array.of(1, 2, 3, 4),
+      tangent: Float32Array.of(5, 6),
+      features: Float32Array.of(7),
+    };
+    for (const parts of [{}, { gram: all.gram }, { features: all.features }, all]) {
+      const record = { ...bare, ...parts, embedding };
+      expect(decodeOutputs(encodeOutputs(record))).toEqual(record);
+      expect(encodeOutputs(record)).toHaveLength(
+        encodeOutputs({ ...bare, ...parts }).length + ("gram" in parts || "features" in parts ? 8 : 10),
+      );
+    }
+  });
+
   it("rounds features to the nearest float16, and keeps within its range what is beyond", () => {
     const features = Float32Array.of(1 + 2 ** -11, 1 + 3 * 2 ** -11, -1e6, 2 ** -25, 3 * 2 ** -25, 65_519);
     const record = { logits: Float32Array.of(0), featureNormSquared: 1, truncated: false };

@@ -114,7 +114,8 @@ export function fakeRanker({
     async run(texts, wanted, { signal }) {
       await work(wanted.graph, texts, signal);
       asked.push(wanted);
-      return fakeOutputs(texts, classes, wanted);
+      if (gives(wanted, "embedding") && embedding === null) throw new AssayError("unsuitable_graph");
+      return fakeOutputs(texts, { classes, embeddingSize: embedding?.size ?? 0 }, wanted);
     },
     async accumulate() {
       return fakeAccumulation(classes, (texts, { signal }) => work("accumulate", texts, signal));
@@ -164,8 +165,12 @@ export function fakeRankers(...rankers: readonly FakeRanker[]): Rankers {
   };
 }
 
-/** Logits from −4 to 4 and ‖h‖² from 0 to 16, by the text alone; features of equal entries. */
-async function fakeOutputs(texts: readonly Text[], classes: number, wanted: Wanted): Promise<Outputs> {
+/** Logits from −4 to 4, ‖h‖² from 0 to 16 and embeddings from −1 to 1, by the text alone; features of equal entries. */
+async function fakeOutputs(
+  texts: readonly Text[],
+  { classes, embeddingSize }: { readonly classes: number; readonly embeddingSize: number },
+  wanted: Wanted,
+): Promise<Outputs> {
   const digests = texts.map(({ first, second }) => digestOf(JSON.stringify([first, second])));
   const gradients = texts.map((text) => fakeGradients(text, classes));
   const vector = wanted.graph === "tangent" ? await vectorOf(wanted.direction) : null;
@@ -184,6 +189,13 @@ async function fakeOutputs(texts: readonly Text[], classes: number, wanted: Want
     ...(gives(wanted, "features") && {
       features: Float32Array.from(
         [...featureNormsSquared].flatMap((norm) => Array(FEATURES).fill(Math.sqrt(norm) / 2)),
+      ),
+    }),
+    ...(gives(wanted, "embedding") && {
+      embedding: Float32Array.from(
+        digests.flatMap((digest) =>
+          Array.from({ length: embeddingSize }, (_, d) => (digest[d % 32] as number) / 128 - 1),
+        ),
       ),
     }),
     truncated: Uint8Array.from(texts, ({ first }) => (first.length > 1000 ? 1 : 0)),

@@ -1,6 +1,7 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import { z } from "zod";
 import { deleteDataset, listSnapshots, readDataset } from "../../scoring/datasets/remembered.js";
+import { setDataset } from "../../scoring/datasets/settings.js";
 import type { Store } from "../../store/port.js";
 import { portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { renderDataset, renderSnapshot } from "../render.js";
@@ -11,6 +12,7 @@ import {
   pageQuerySchema,
   snapshotListSchema,
 } from "../schemas/dataset.js";
+import { datasetSettingsSchema } from "../schemas/dataset-settings.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
@@ -55,6 +57,35 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
       async (request, reply) => {
         const { store } = portsUntil(ports, request, reply);
         return renderDataset(await readDataset(store, request.params.dataset));
+      },
+    );
+
+    app.put(
+      "/v1/datasets/:dataset",
+      {
+        schema: {
+          operationId: "setDataset",
+          summary: "Set what a dataset keeps",
+          description:
+            "Makes the dataset if there is none. A setting that is left out stays as it is, so the request can be repeated.",
+          tags: ["datasets"],
+          headers: timeoutHeadersSchema,
+          params: datasetParamsSchema,
+          body: datasetSettingsSchema,
+          response: {
+            200: datasetSummarySchema,
+            ...problems("invalid_json", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { embedding } = request.body;
+        const settings =
+          embedding === undefined
+            ? {}
+            : { embedding: embedding && { type: embedding.type, bytesMax: embedding.bytes_max } };
+        const { store } = portsUntil(ports, request, reply);
+        return renderDataset(await setDataset(store, request.params.dataset, settings));
       },
     );
 

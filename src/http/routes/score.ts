@@ -34,7 +34,14 @@ export function scoreRoutes(
     takeStreamBodies(app, STREAM_TYPES);
     const closing = closingSignal(app);
 
-    function count({ model, results, cacheHits: hits, kept }: ScoreAnswer, log: FastifyBaseLogger): void {
+    function count(answer: ScoreAnswer, log: FastifyBaseLogger): void {
+      const { model, results, cacheHits: hits, kept, embeddingsWithoutRoom } = answer;
+      // The results of a stream have no place for the advice.
+      if (embeddingsWithoutRoom > 0)
+        log.warn(
+          { embeddings: embeddingsWithoutRoom },
+          "embeddings were not kept: their dataset has no room",
+        );
       void kept.then((failure) => {
         if (failure !== null) log.warn({ err: failure }, "outputs were not cached");
       });

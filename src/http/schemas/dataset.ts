@@ -5,6 +5,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import { datasetSchema, idSchema } from "../../scoring/requests/names.js";
 import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
 import { CHECKPOINTS_KEPT } from "../../store/dataset-records.js";
+import { keptEmbeddingSchema } from "./dataset-settings.js";
 import { diagnosticsSchema } from "./diagnostics.js";
 import { signalsSchema } from "./score.js";
 
@@ -56,6 +57,9 @@ export const datasetSummarySchema = z
       .record(z.string(), z.number().int())
       .describe("How many samples come from each source. Samples without a source are left out."),
     snapshot: snapshotSchema.nullable(),
+    embedding: keptEmbeddingSchema
+      .nullable()
+      .describe("The embeddings that the dataset keeps; null if it is not to keep any"),
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 

@@ -101,6 +101,18 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
     pairs: { summary: "A dataset of pairs", path: SEARCH },
     texts: { summary: "A dataset of texts", path: REVIEWS },
   },
+  setDataset: {
+    embedding: {
+      summary: "Keep the embeddings of the samples that are scored from now on",
+      path: SEARCH,
+      body: { embedding: { type: "int8", bytes_max: 1_073_741_824 } },
+    },
+    none: {
+      summary: "Keep no embeddings, and delete those that are kept",
+      path: REVIEWS,
+      body: { embedding: null },
+    },
+  },
   lookUp: {
     pairs: {
       summary: "Two known ids, and an unknown one, whose result is null",

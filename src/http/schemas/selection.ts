@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { SELECTIONS } from "../../importance/selection/types.js";
 import { timeSchema } from "./dataset.js";
+import { embeddingOriginSchema } from "./dataset-settings.js";
 
 const stratumSchema = z.object({
   stratum: z.string().nullable().describe("Null: the samples without a class, group or source"),
@@ -47,6 +48,16 @@ export const selectionFactsSchema = z.object({
     .number()
     .int()
     .describe("Samples that were left out because they lack the signal or weight"),
+  embedding: embeddingOriginSchema
+    .nullable()
+    .describe("What made the embeddings that were read; null if the method reads none"),
+  without_embedding: z
+    .number()
+    .int()
+    .nullable()
+    .describe(
+      "Samples of the dataset that could not be selected because they have no embedding of that model; null if the method reads none",
+    ),
   selected: z.number().int().describe("Different samples that were selected"),
   divisor: z
     .number()

@@ -1,3 +1,4 @@
+import { scaleOf } from "./projection.js";
 import type { Embeddings } from "./types.js";
 
 /** The cosine of two members' embeddings, after their mean was subtracted; 0 if either of them equals the mean. In [−1, 1]. */
@@ -5,21 +6,23 @@ export type Cosine = (a: number, b: number) => number;
 
 /**
  * Centred cosines, by position among the members, without a centred copy of the embeddings: ⟨x − μ, y − μ⟩ = ⟨x, y⟩ − ⟨x, μ⟩ −
- * ⟨y, μ⟩ + ‖μ‖². Embeddings of one model share a large mean, and cosines without centring are all near 1. 16 bytes a member.
+ * ⟨y, μ⟩ + ‖μ‖². Embeddings of one model share a large mean, and cosines without centring are all near 1. 24 bytes a member.
  *
  * @param members (n) indices
  * @param mean (D) of the members' embeddings
  */
 export function centredCosine(members: Uint32Array, embeddings: Embeddings, mean: Float64Array): Cosine {
   const { values, width } = embeddings;
+  const scales = Float64Array.from(members, (index) => scaleOf(embeddings, index));
   const alongMean = new Float64Array(members.length);
   const norms = new Float64Array(members.length);
   for (const [position, index] of members.entries()) {
     const from = index * width;
+    const scale = scales[position] as number;
     let along = 0;
     let squared = 0;
     for (let d = 0; d < width; d += 1) {
-      const x = values[from + d] as number;
+      const x = scale * (values[from + d] as number);
       const m = mean[d] as number;
       along += x * m;
       squared += (x - m) * (x - m);
@@ -32,13 +35,14 @@ export function centredCosine(members: Uint32Array, embeddings: Embeddings, mean
     const norm = (norms[a] as number) * (norms[b] as number);
     if (norm === 0) return 0;
     const product = dot(values, (members[a] as number) * width, (members[b] as number) * width, width);
-    const centred = product - (alongMean[a] as number) - (alongMean[b] as number) + meanSquared;
+    const scaled = product * (scales[a] as number) * (scales[b] as number);
+    const centred = scaled - (alongMean[a] as number) - (alongMean[b] as number) + meanSquared;
     return Math.max(-1, Math.min(1, centred / norm));
   };
 }
 
 /** The inner product of two rows of `width` entries. */
-function dot(values: Float32Array, a: number, b: number, width: number): number {
+function dot(values: Float32Array | Int8Array, a: number, b: number, width: number): number {
   let t0 = 0;
   let t1 = 0;
   let t2 = 0;

@@ -1,7 +1,8 @@
 import { namesOf, rangeMissed } from "../weigh-options.js";
+import { scaleOf } from "./projection.js";
 import { SELECTION_NUMBERS, SELECTION_RULES, SIZE_MAX } from "./rules.js";
 import { strataMembers } from "./strata.js";
-import type { SelectionColumns, SelectionRequest } from "./types.js";
+import type { Embeddings, SelectionColumns, SelectionRequest } from "./types.js";
 
 /** Why a selection is not possible: the parameter or column, and what to do. */
 export interface SelectionFault {
@@ -132,19 +133,28 @@ function embeddingsFault(request: SelectionRequest, columns: SelectionColumns): 
       `${request.method} reads embeddings: let the dataset keep them and score again`,
     );
   }
-  const { values, width } = embeddings;
+  const { values, width, scales } = embeddings;
   if (width < 1 || values.length !== count * width) {
     return fault("embeddings", `${values.length} values are not ${count} rows of ${width}`);
   }
+  if (scales !== undefined && scales.length !== count) {
+    return fault("embeddings", `there are ${scales.length} scales, not ${count}`);
+  }
   for (let index = 0; index < count; index += 1) {
-    if (excluded?.[index] === 1) continue;
-    for (let at = index * width; at < (index + 1) * width; at += 1) {
-      if (!Number.isFinite(values[at] as number)) {
-        return fault("embeddings", `the embedding of sample ${index} is not finite: exclude the sample`);
-      }
-    }
+    if (excluded?.[index] === 1 || isFiniteRow(embeddings, index)) continue;
+    return fault("embeddings", `the embedding of sample ${index} is not finite: exclude the sample`);
   }
   return null;
+}
+
+function isFiniteRow(embeddings: Embeddings, index: number): boolean {
+  if (!Number.isFinite(scaleOf(embeddings, index))) return false;
+  const { values, width } = embeddings;
+  if (values instanceof Int8Array) return true;
+  for (let at = index * width; at < (index + 1) * width; at += 1) {
+    if (!Number.isFinite(values[at] as number)) return false;
+  }
+  return true;
 }
 
 function fault(parameter: string, reason: string): SelectionFault {

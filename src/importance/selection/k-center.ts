@@ -2,12 +2,23 @@ import { type GeometricPool, worthsOf } from "./geometric-pool.js";
 import { heapOf, secondOf, sink } from "./heap.js";
 import { withoutOutliers } from "./outliers.js";
 import { membersAt } from "./positions.js";
-import { copyRow, gathered, meanOf, type Points, projected, rowsOf, squaredDistance } from "./projection.js";
+import {
+  copyRow,
+  gathered,
+  meanOf,
+  type Points,
+  projected,
+  rowOf,
+  rowsOf,
+  squaredDistance,
+} from "./projection.js";
 import type { Random } from "./random.js";
 import { type Steps, within } from "./types.js";
 
 /** Up to so many products size · n · D the distances are exact. It takes some seconds. */
 const PRODUCTS_MAX = 2 ** 32;
+/** The same for the coordinates n · D, because their copies take 8 bytes each. */
+const COORDINATES_MAX = 2 ** 27;
 /** Distances between two pauses. */
 const DISTANCES_STEP = 500_000;
 
@@ -28,7 +39,7 @@ export interface Centers {
  * The farthest members are often noise. So the outliers leave first (`withoutOutliers`): a share of the members, but no more
  * than the size allows.
  *
- * Up to size · n · D = 2^32 the distances are Euclidean. Beyond, they are taken in a random projection to 32 dimensions
+ * Up to size · n · D = 2^32 and n · D = 2^27 the distances are Euclidean. Beyond, they are taken in a random projection to 32 dimensions
  * (`projected`). O(size · n · D) at worst, about a third of it with lazy evaluation. Memory beyond the embeddings: twice 4 bytes
  * a member and dimension, or twice 128; and 60 bytes.
  *
@@ -45,7 +56,8 @@ export function* kCenter(
   const worths = worthsOf(pool);
   const mean = meanOf(members, embeddings);
   const leaving = Math.min(Math.floor(outliers * members.length), members.length - size);
-  const isSmall = size * members.length * embeddings.width <= PRODUCTS_MAX;
+  const coordinates = members.length * embeddings.width;
+  const isSmall = coordinates <= COORDINATES_MAX && size * coordinates <= PRODUCTS_MAX;
   const points = isSmall
     ? gathered(members, embeddings)
     : yield* within(0, 0.05, projected(members, embeddings, mean, random));
@@ -78,14 +90,10 @@ function distanceToMean(
   mean: Float64Array,
   position: number,
 ): number {
-  const { values, width } = embeddings;
-  const from = (members[position] as number) * width;
-  let total = 0;
-  for (let d = 0; d < width; d += 1) {
-    const difference = (values[from + d] as number) - (mean[d] as number);
-    total += difference * difference;
-  }
-  return total;
+  return rowOf(embeddings, members[position] as number).reduce(
+    (total, value, d) => total + (value - (mean[d] as number)) ** 2,
+    0,
+  );
 }
 
 /**

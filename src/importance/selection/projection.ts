@@ -63,8 +63,9 @@ export function meanOf(members: Uint32Array, embeddings: Embeddings): Float64Arr
   const mean = new Float64Array(embeddings.width);
   for (const index of members) {
     const from = index * embeddings.width;
+    const scale = scaleOf(embeddings, index);
     for (let d = 0; d < mean.length; d += 1) {
-      mean[d] = (mean[d] as number) + (embeddings.values[from + d] as number);
+      mean[d] = (mean[d] as number) + scale * (embeddings.values[from + d] as number);
     }
   }
   return mean.map((total) => total / members.length);
@@ -107,8 +108,21 @@ export function squaredDistance(a: Points, rowA: number, b: Points, rowB: number
   return total;
 }
 
-function rowOf({ values, width }: Embeddings, index: number): Float32Array {
-  return values.subarray(index * width, (index + 1) * width);
+/** (D) One embedding. It may be a view of the embeddings. */
+export function rowOf(embeddings: Embeddings, index: number): Float32Array {
+  const { values, width } = embeddings;
+  const row = values.subarray(index * width, (index + 1) * width);
+  if (row instanceof Float32Array && embeddings.scales === undefined) return row;
+  const scale = scaleOf(embeddings, index);
+  // A loop, because `Float32Array.from` with a function goes through an iterator, which takes many times as long.
+  const scaled = new Float32Array(width);
+  for (let d = 0; d < width; d += 1) scaled[d] = scale * (row[d] as number);
+  return scaled;
+}
+
+/** What the values of a row are multiplied by. */
+export function scaleOf({ scales }: Embeddings, index: number): number {
+  return scales === undefined ? 1 : (scales[index] as number);
 }
 
 /** (D, 32) ±1/√32. */

@@ -26,9 +26,11 @@ export interface SelectionRequest extends SelectionOptions {
   readonly seed: Seed;
 }
 
-/** (N, D) row-major, finite. */
+/** (N, D) row-major, finite. Row n is the values of row n, times its scale if there are scales. */
 export interface Embeddings {
-  readonly values: Float32Array;
+  readonly values: Float32Array | Int8Array;
+  /** (N) Absent: all 1. */
+  readonly scales?: Float32Array;
   /** D ≥ 1. */
   readonly width: number;
 }

@@ -2,7 +2,7 @@ import { hash } from "node:crypto";
 import { relocated } from "../../errors.js";
 import type { Text } from "../../ranker/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
-import type { ModelPorts, WantedRecord, Watch } from "../ports.js";
+import type { KeptMatrix, ModelPorts, WantedRecord, Watch } from "../ports.js";
 import type { ExactFraction } from "./plan.js";
 
 /** The fewest samples to draw, because fewer do not suffice for a calibration. A smaller batch is scored exactly. */
@@ -24,7 +24,7 @@ export interface DrawnSamples {
 export async function fractionOutputs(
   ports: ModelPorts,
   texts: readonly Text[],
-  fraction: ExactFraction,
+  { asked, ...fraction }: ExactFraction & { readonly asked: readonly KeptMatrix[] },
   watch: Watch,
 ): Promise<{ outputs: KnownOutputs; drawn: DrawnSamples }> {
   const drawn = drawSamples(texts, fraction);
@@ -39,11 +39,11 @@ export async function fractionOutputs(
     return { indices, outputs };
   };
 
-  const parts = [await run(drawn, { graph: "norms" })];
+  const parts = [await run(drawn, { graph: "norms", asked })];
   if (rest.length > 0) {
     // A text may occur in both parts. Its gram must be in the store before the forward part looks the text up.
     await parts[0]?.outputs.kept;
-    parts.push(await run(rest, { graph: "forward", precision: "fp32" }));
+    parts.push(await run(rest, { graph: "forward", precision: "fp32", asked }));
   }
   const outputs = gathered(texts.length, parts);
   const exact = texts.map((_, index) => outputs.gramOf(index) !== undefined);
@@ -97,12 +97,14 @@ function gathered(count: number, parts: readonly Part[]): KnownOutputs {
       return read(outputs, at);
     });
   const gramAt = each((outputs, at) => outputs.gramOf(at));
+  const embedding = joined(count, parts, "embedding");
   const failures = parts.map(({ outputs }) => outputs.storeFailure);
   return {
     classes,
     logits,
     featureNormsSquared,
     gram,
+    ...(embedding && { embedding }),
     gramOf: (index) => gramAt[index],
     // If the store failed there are no keys, and nothing later needs one.
     keys: failures.some((failure) => failure !== null)
@@ -113,4 +115,18 @@ function gathered(count: number, parts: readonly Part[]): KnownOutputs {
     storeFailure: failures.find((failure) => failure !== null) ?? null,
     kept: firstFailure(parts.map(({ outputs }) => outputs.kept)),
   };
+}
+
+/** (N, …) A matrix that was asked of both parts; undefined if it was not. */
+function joined(count: number, parts: readonly Part[], name: KeptMatrix): Float32Array | undefined {
+  let matrix: Float32Array | undefined;
+  for (const { indices, outputs } of parts) {
+    const own = outputs[name];
+    if (own === undefined) return undefined;
+    const width = own.length / indices.length;
+    matrix ??= new Float32Array(count * width);
+    for (const [at, index] of indices.entries())
+      matrix.set(own.subarray(at * width, (at + 1) * width), index * width);
+  }
+  return matrix;
 }

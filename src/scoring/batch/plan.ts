@@ -86,7 +86,7 @@ interface Remembered {
 export type PlannedRun =
   | Exclude<WantedRecord, { graph: "tangent" }>
   | { readonly graph: "tangent"; readonly direction: string; readonly asked: readonly KeptMatrix[] }
-  | { readonly graph: "fraction"; readonly exact: ExactFraction };
+  | { readonly graph: "fraction"; readonly exact: ExactFraction; readonly asked: readonly KeptMatrix[] };
 
 /** Which fraction of a batch to score exactly. */
 export interface ExactFraction {
@@ -145,7 +145,9 @@ export function planScoring(request: ScoreRequest, models: OpenModels): ScoringP
     labelled: labelledTexts(samples, loss),
     precision,
     run:
-      exact === null ? runOf(graph, { direction, precision, asked: matrices }) : { graph: "fraction", exact },
+      exact === null
+        ? runOf(graph, { direction, precision, asked: matrices })
+        : { graph: "fraction", exact, asked: matrices },
     gradientScope,
     computed,
     weighting: weighting &&
@@ -243,7 +245,7 @@ export type BoundRun =
       readonly direction: ResolvedDirection;
       readonly asked: readonly KeptMatrix[];
     }
-  | { readonly graph: "fraction"; readonly exact: ExactFraction };
+  | { readonly graph: "fraction"; readonly exact: ExactFraction; readonly asked: readonly KeptMatrix[] };
 
 /** Looks up the plan's directions. Throws `direction_not_found`, and `direction_stale` if one was made with other weights. */
 export async function bindDirections(plan: ScoringPlan, store: DirectionStore): Promise<BoundPlan> {

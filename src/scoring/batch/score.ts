@@ -10,6 +10,7 @@ import {
 } from "../../importance/types.js";
 import { type Weighting, weigh } from "../../importance/weights.js";
 import type { ModelDescription, Rankers } from "../../ranker/port.js";
+import type { WrittenEmbeddings } from "../../store/dataset-port.js";
 import type { Store } from "../../store/port.js";
 import { keepSamples } from "../datasets/keep.js";
 import type { Ports, Watch } from "../ports.js";
@@ -17,6 +18,7 @@ import type { LabelledTexts } from "../requests/sample.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import { storeUntil, throwIfOver } from "../requests/store-until.js";
 import { weighedScores, weighedSignals } from "../requests/weighting.js";
+import { adviceOnRoom, askEmbeddings } from "./asked-embeddings.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
 import { useModels } from "./open-models.js";
 import { bindDirections, type PlannedWeighting, planScoring, type ScoringPlan } from "./plan.js";
@@ -40,6 +42,8 @@ export interface ScoreAnswer {
    */
   readonly kept: Promise<AssayError | null>;
   readonly cacheHits: number;
+  /** Embeddings that the dataset did not keep, because it has no room for them. */
+  readonly embeddingsWithoutRoom: number;
   readonly advice: readonly string[];
 }
 
@@ -70,7 +74,8 @@ export async function checkRequest(rankers: Rankers, request: ScoreRequest): Pro
 
 async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): Promise<ScoreAnswer> {
   const { stopwatch, caller } = watch;
-  const plan = await bindDirections(planned, store);
+  const bound = await bindDirections(planned, store);
+  const { plan, embeddings, advice: embeddingAdvice } = await askEmbeddings(bound, store);
   stopwatch.lap("validate");
 
   const { samples, loss, labelled, remembered } = plan;
@@ -84,6 +89,7 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
   stopwatch.lap("weigh");
   await giveWay(samples.length);
   throwIfOver(caller);
+  let written: WrittenEmbeddings = { kept: 0, withoutRoom: 0 };
   if (remembered !== null) {
     // Samples refer to outputs by key, so the outputs must be in the store first.
     const failure = await kept;
@@ -91,8 +97,10 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     const { keys, logits } = outputs;
     const { directions, precision } = plan;
     const columns = rememberedOf(batch);
-    const scored = { samples, keys, columns, logits, model, precision, loss, directions };
-    await keepSamples(store, { ...remembered, ...scored });
+    const { embedding: values } = outputs;
+    const fresh = embeddings && values ? { origin: embeddings.origin, values } : null;
+    const scored = { samples, keys, columns, logits, embeddings: fresh, model, precision, loss, directions };
+    written = await keepSamples(store, { ...remembered, ...scored });
     stopwatch.lap("keep");
   }
 
@@ -105,8 +113,11 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     estimated,
     kept,
     cacheHits: outputs.cached.filter(Boolean).length,
+    embeddingsWithoutRoom: written.withoutRoom,
     advice: [
       ...plan.advice,
+      ...embeddingAdvice,
+      ...(embeddings === null ? [] : adviceOnRoom(embeddings, written)),
       ...adviceOnGroups(labelled),
       ...(estimated === null ? [] : adviceOnEstimates(estimated, remembered?.dataset)),
       ...(weighting?.diagnostics.advice ?? []),

@@ -8,7 +8,7 @@ import type { WantedRecord, Watch } from "../ports.js";
 import { allExact, type EstimatedNorms, estimateNorms } from "./estimated-norms.js";
 import { fractionOutputs } from "./fraction-outputs.js";
 import { learnedColumn } from "./learned.js";
-import type { BoundPlan, ExactFraction } from "./plan.js";
+import type { BoundPlan, BoundRun } from "./plan.js";
 import { referenceLosses } from "./references.js";
 import { influenceOver } from "./trajectory.js";
 import { giveWay } from "./turns.js";
@@ -34,7 +34,7 @@ export async function batchSignals(
   watch: Watch,
 ): Promise<BatchSignals> {
   const { run } = plan;
-  if (run.graph === "fraction") return fractionSignals(plan, run.exact, store, watch);
+  if (run.graph === "fraction") return fractionSignals(plan, run, store, watch);
   const { outputs, columns, others } = await runWhole(plan, run, store, watch);
   return answerOf([outputs, ...others.outputs], { outputs, columns, estimated: null });
 }
@@ -42,12 +42,13 @@ export async function batchSignals(
 /** Gradients of the drawn samples, and estimates for the rest. If the drawn samples do not suffice, the rest runs too. */
 async function fractionSignals(
   plan: BoundPlan,
-  exact: ExactFraction,
+  { exact, asked: matrices }: Extract<BoundRun, { graph: "fraction" }>,
   store: OutputsStore,
   watch: Watch,
 ): Promise<BatchSignals> {
   const { ranker, labelled, computed } = plan;
-  const { outputs, drawn } = await fractionOutputs({ ranker, store }, labelled.texts, exact, watch);
+  const wanted = { ...exact, asked: matrices };
+  const { outputs, drawn } = await fractionOutputs({ ranker, store }, labelled.texts, wanted, watch);
   const others = await runOthers(plan, outputs, store, watch);
   const names: readonly SignalName[] = [...new Set([...computed, "grad_norm_last" as const])];
   const widened = { ...plan, computed: names };
@@ -64,7 +65,7 @@ async function fractionSignals(
     return answerOf([outputs, ...others.outputs], { outputs, columns: asked, estimated });
   }
 
-  const whole = await runWhole(widened, { graph: "norms" }, store, watch);
+  const whole = await runWhole(widened, { graph: "norms", asked: matrices }, store, watch);
   const known = allExact(
     completeColumn(whole.columns, "grad_norm_last"),
     completeColumn(whole.columns, "grad_norm"),

@@ -4,7 +4,13 @@ import { historySignals, type NamedSignals } from "../../importance/signals/hist
 import { SIGNAL_TABLE } from "../../importance/signals/table.js";
 import { type LossName, SIGNALS, type SignalColumns, type SignalName } from "../../importance/types.js";
 import { type ModelDescription, modelId, type Precision } from "../../ranker/port.js";
-import type { HistoryRules, SampleStore } from "../../store/dataset-port.js";
+import type {
+  EmbeddingStore,
+  FreshEmbeddings,
+  HistoryRules,
+  SampleStore,
+  WrittenEmbeddings,
+} from "../../store/dataset-port.js";
 import {
   type SampleHistory,
   type SampleRecord,
@@ -23,6 +29,8 @@ export interface KeptBatch {
   readonly keys: readonly OutputsKey[]; // (N)
   readonly columns: SignalColumns; // (N)
   readonly logits: Float32Array; // (N, K)
+  /** (N, D) Embeddings of the samples; null if the dataset keeps none. */
+  readonly embeddings: Pick<FreshEmbeddings, "origin" | "values"> | null;
   /** The checkpoint by which the histories keep the logits; null if the request names none. */
   readonly checkpoint: TrainingCheckpoint | null;
   readonly model: ModelDescription;
@@ -33,9 +41,12 @@ export interface KeptBatch {
 
 /**
  * Remembers a scored batch under its ids: either all of it or nothing. A sample that the dataset has keeps the signals that still
- * hold: see `mergeRecords`.
+ * hold: see `mergeRecords`. The embeddings follow in a write of their own: the store keeps one only while its sample has the text.
  */
-export async function keepSamples(store: SampleStore & OutputsStore, batch: KeptBatch): Promise<void> {
+export async function keepSamples(
+  store: SampleStore & EmbeddingStore & OutputsStore,
+  batch: KeptBatch,
+): Promise<WrittenEmbeddings> {
   const { dataset, ids, samples, keys, columns, precision, loss, directions } = batch;
   const digestKey = await store.digestKey();
   const digestText = textDigests(digestKey);
@@ -46,7 +57,7 @@ export async function keepSamples(store: SampleStore & OutputsStore, batch: Kept
   const withReference = new Set<SampleRecord>();
   const entries = samples.map((sample, index) => {
     const { label = null, group, source = null } = sample;
-    const record: SampleRecord = {
+    const record: SampleRecord & { readonly textDigest: Buffer } = {
       outputsKey: keys[index] as OutputsKey,
       textDigest: digestText(textOf(sample)),
       model,
@@ -66,6 +77,9 @@ export async function keepSamples(store: SampleStore & OutputsStore, batch: Kept
   });
   const merge = mergeRecords({ classes, hasReference: (fresh) => withReference.has(fresh) });
   await store.writeSamples(dataset, entries, merge, { ...HISTORY_RULES, checkpoint: batch.checkpoint });
+  if (batch.embeddings === null) return { kept: 0, withoutRoom: 0 };
+  const digests = entries.map(({ record }) => record.textDigest);
+  return store.writeEmbeddings(dataset, { ...batch.embeddings, ids, textDigests: digests });
 }
 
 /** (K) The logits of one sample of (N, K). */

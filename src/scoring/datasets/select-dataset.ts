@@ -5,14 +5,22 @@ import { SELECTION_RULES } from "../../importance/selection/rules.js";
 import { select } from "../../importance/selection/select.js";
 import { strataMembers } from "../../importance/selection/strata.js";
 import type { Seed, Selection, SelectionRequest, Steps } from "../../importance/selection/types.js";
+import type { EmbeddingOrigin } from "../../store/dataset-records.js";
 import type { Store } from "../../store/port.js";
 import { buildIndex } from "../looks/dataset-index.js";
-import { checkSelection, fault, type PostedSelection, selectionOptions } from "../requests/selection.js";
+import {
+  checkSelection,
+  fault,
+  needsEmbeddings,
+  type PostedSelection,
+  selectionOptions,
+} from "../requests/selection.js";
 import { orderByIds } from "./id-order.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { type PackedIds, packIds } from "./packed-ids.js";
 import { readDataset } from "./remembered.js";
 import { selectionAdvice } from "./selection-advice.js";
+import { checkEmbeddings, readEmbeddings } from "./selection-embeddings.js";
 import { poolOf } from "./selection-pool.js";
 import { type NamedStrata, strataOf } from "./strata.js";
 
@@ -54,6 +62,10 @@ export interface SelectionFacts {
   readonly candidates: number;
   /** Samples that pass the filter and are not excluded, but have no score. */
   readonly withoutScore: number;
+  /** What made the embeddings that were read; null if the method reads none. */
+  readonly embedding: EmbeddingOrigin | null;
+  /** Samples of the dataset that have no embedding of that origin, and so could not be selected; null if the method reads none. */
+  readonly withoutEmbedding: number | null;
   /** n. */
   readonly selected: number;
   readonly divisor: number | null;
@@ -72,8 +84,10 @@ export interface StratumFacts {
   readonly selected: number;
 }
 
-/** The share of the work that reading takes. */
+/** The share of the work that is done once the samples are read. */
 const READING = 0.7;
+/** The same once their embeddings are read, if the method reads them. */
+const READING_EMBEDDINGS = 0.75;
 
 /**
  * Selects samples of a dataset, by the methods of `SELECTION_RULES`. It reads the dataset anew, and orders the samples by
@@ -89,6 +103,7 @@ export async function selectFromDataset(
 ): Promise<DatasetSelection> {
   checkSelection(selection);
   const summary = await readDataset(store, dataset);
+  checkEmbeddings(summary, selection);
   const index = await buildIndex({ store }, summary, {
     groups: selection.stratify_by === "group",
     onRead(read) {
@@ -96,13 +111,20 @@ export async function selectFromDataset(
       onProgress(READING * Math.min(1, read / summary.samples));
     },
   });
-  const rows = orderByIds(index.count, index.id);
+  const ordered = orderByIds(index.count, index.id);
+  const embedded = needsEmbeddings(selection)
+    ? await readEmbeddings(store, summary, selection, { index, rows: ordered }, (share) => {
+        signal.throwIfAborted();
+        onProgress(READING + (READING_EMBEDDINGS - READING) * share);
+      })
+    : null;
+  const rows = embedded?.rows ?? ordered;
   const pool = poolOf(index, rows, selection, summary.snapshot);
   const strata = selection.stratify_by === undefined ? null : strataOf(index, rows, selection.stratify_by);
   const columns = {
-    count: index.count,
+    count: rows.length,
     scores: pool.scores,
-    embeddings: null,
+    embeddings: embedded?.embeddings ?? null,
     strata,
     excluded: pool.excluded,
   };
@@ -125,11 +147,13 @@ export async function selectFromDataset(
       samples: index.count,
       candidates: selected.candidates,
       withoutScore: pool.withoutScore,
+      embedding: embedded?.origin ?? null,
+      withoutEmbedding: embedded === null ? null : index.count - rows.length,
       selected: indices.length,
       divisor: estimator?.divisor ?? null,
       neverDrawn: estimator?.neverDrawn ?? null,
       strata: strata && strataFacts(strata, counts, selected),
-      advice: selectionAdvice({ selection, index, pool, strata, counts, selected, served }),
+      advice: selectionAdvice({ selection, index, rows, pool, strata, counts, selected, served }),
     },
     ids: packIds(indices.length, (at) => index.id(rows[indices[at] as number] as number)),
     estimator: estimator && {
@@ -147,7 +171,7 @@ export async function checkSelecting(
   selection: PostedSelection,
 ): Promise<void> {
   checkSelection(selection);
-  await readDataset(store, dataset);
+  checkEmbeddings(await readDataset(store, dataset), selection);
 }
 
 function requestOf(
@@ -210,7 +234,7 @@ async function inTurns<Result>(steps: Steps<Result>, { signal, onProgress }: Hoo
     signal.throwIfAborted();
     const step = steps.next();
     if (step.done === true) return step.value;
-    onProgress(READING + (1 - READING) * step.value);
+    onProgress(READING_EMBEDDINGS + (1 - READING_EMBEDDINGS) * step.value);
     await turn();
   }
 }

@@ -9,6 +9,8 @@ import { adviceOnMixture } from "./weigh-dataset.js";
 export interface Selected {
   readonly selection: PostedSelection;
   readonly index: DatasetIndex;
+  /** The samples that the method could select from. */
+  readonly rows: Uint32Array;
   readonly pool: { readonly candidates: number; readonly withoutScore: number; readonly unknownIds: number };
   readonly strata: NamedStrata | null;
   readonly counts: Uint32Array; // (S) candidates
@@ -24,6 +26,7 @@ const HARD = ["loss", "el2n", "grad_norm_last", "grad_norm"];
 export function selectionAdvice({
   selection,
   index,
+  rows,
   pool,
   strata,
   counts,
@@ -38,7 +41,15 @@ export function selectionAdvice({
         ? `${pool.withoutScore} samples have no weight in the newest snapshot, so they were left out: weigh the dataset again.`
         : `${pool.withoutScore} samples have no ${signal}, so they were left out: score them with it.`,
     );
-  if (pool.unknownIds > 0) advice.push(`${pool.unknownIds} of the ids to exclude are not in the dataset.`);
+  const withoutEmbedding = index.count - rows.length;
+  if (withoutEmbedding > 0)
+    advice.push(
+      `${withoutEmbedding} of ${index.count} samples have no embedding of the newest model, so they were left out: score them again.`,
+    );
+  if (pool.unknownIds > 0)
+    advice.push(
+      `${pool.unknownIds} of the ids to exclude are not in the dataset${withoutEmbedding > 0 ? ", or have no embedding" : ""}.`,
+    );
   const unnamed = strata === null ? 0 : (counts[strata.names.indexOf(null)] ?? 0);
   if (unnamed > 0)
     advice.push(

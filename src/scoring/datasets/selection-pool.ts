@@ -5,13 +5,13 @@ import type { DatasetIndex } from "../looks/dataset-index.js";
 import { columnOf, matcher } from "../looks/rank-samples.js";
 import { fault, type PostedSelection, readsSignal, WEIGHT_SIGNAL } from "../requests/selection.js";
 
-/** The samples that can be selected, in the order of the rows. */
+/** The samples that can be selected, in the order of the N rows. */
 export interface Pool {
   readonly scores: Float64Array | null; // (N)
   readonly excluded: Uint8Array; // (N) 1: not a candidate
   readonly candidates: number;
   readonly withoutScore: number;
-  /** Ids to exclude that the dataset does not have. */
+  /** Ids to exclude that no row has. */
   readonly unknownIds: number;
   /** Version of the snapshot whose weights are the scores; null if they are not weights. */
   readonly snapshot: number | null;
@@ -23,7 +23,7 @@ export interface Pool {
  * Throws `unsuitable_selection` if there are none, or if the method needs scores of at least 0 and some are negative; and
  * `unsuitable_signal` if no sample has a column or the source.
  *
- * @param rows (N) the order of the samples
+ * @param rows (N) the samples that the method can select from, in their order
  * @param snapshot the newest of the dataset
  */
 export function poolOf(
@@ -48,9 +48,9 @@ export function poolOf(
     (range) => `/filter/ranges/${range}/column`,
   );
   const left = new Set(exclude);
-  const excluded = new Uint8Array(index.count);
+  const excluded = new Uint8Array(rows.length);
   // Without a signal, every sample has the score 1. Methods that read no score are not given any.
-  const scores = reads || rule.multipliers ? new Float64Array(index.count).fill(1) : null;
+  const scores = reads || rule.multipliers ? new Float64Array(rows.length).fill(1) : null;
   const tally = { candidates: 0, withoutScore: 0, negative: [] as number[], named: 0 };
   for (const [at, row] of rows.entries()) {
     const isNamed = left.size > 0 && left.has(index.id(row));

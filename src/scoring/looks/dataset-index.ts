@@ -14,6 +14,8 @@ export interface DatasetIndex {
   readonly tookMs: number;
   /** Time of the last change that the index contains. */
   readonly updatedAtMs: number;
+  /** The life of the dataset to which the numbers belong; empty for a dataset without samples. */
+  readonly incarnation: string;
   readonly count: number; // N
   readonly numbers: Uint32Array; // (N)
   /** Sorted. */
@@ -71,9 +73,11 @@ export async function buildIndex(
   const labelled = growingNumbers();
   const seen = noSeenShapes();
   const ids = openIds();
+  let incarnation = "";
   for await (const chunk of store.scanSamples(dataset, snapshot?.version)) {
     const { count, shapes, shapeOf, signals, signalsMax, weights } = chunk;
     const before = numbers.length;
+    incarnation = chunk.incarnation;
     numbers.push(chunk.numbers);
     const read = labelsOf(chunk);
     labels.push(read.labels);
@@ -106,6 +110,7 @@ export async function buildIndex(
     builtAtMs,
     tookMs: performance.now() - began,
     updatedAtMs,
+    incarnation,
     count: byNumber.length,
     numbers: byNumber,
     columnNames: [...known.keys()].sort(),

@@ -63,7 +63,7 @@ export function selectionSchema(limits: SampleLimits) {
       method: z
         .enum(SELECTIONS)
         .describe(
-          "`top` and `bottom`: the largest and smallest scores. `sample`: draws with replacement in proportion to the scores. `poisson`: independent draws without replacement. `infobatch`: leaves out a share of the samples below the mean score. `active`: the largest scores among samples without a label. `k_center` and `facility_location` need embeddings, which datasets do not keep.",
+          "`top` and `bottom`: the largest and smallest scores. `sample`: draws with replacement in proportion to the scores. `poisson`: independent draws without replacement. `infobatch`: leaves out a share of the samples below the mean score. `active`: the largest scores among samples without a label. `k_center` and `facility_location` select for diversity, by the embeddings that the dataset keeps (`PUT /v1/datasets/{dataset}`).",
         ),
       size: z.int().min(1).max(SIZE_MAX).optional().describe("Samples to select; draws with `sample`"),
       share: z
@@ -102,7 +102,7 @@ export function selectionSchema(limits: SampleLimits) {
         .boolean()
         .exactOptional()
         .describe(
-          `\`active\` selects for diversity, which needs embeddings; default ${SELECTION_DEFAULTS.diverse}`,
+          `\`active\` selects for diversity among the largest scores, by the embeddings that the dataset keeps; default ${SELECTION_DEFAULTS.diverse}`,
         ),
     })
     .meta({ id: "Selection", description: "Which samples to select, and how" });

@@ -59,7 +59,6 @@ export function checkSelection(selection: PostedSelection): void {
   throwFaults("unsuitable_selection", [
     ...sizeFaults(selection),
     ...optionFaults(selection),
-    ...embeddingFaults(selection),
     ...signalFaults(selection),
   ]);
 }
@@ -67,6 +66,11 @@ export function checkSelection(selection: PostedSelection): void {
 /** The selection reads the scores of a signal. Without a signal, methods that draw give every sample the same chance. */
 export function readsSignal(selection: PostedSelection): boolean {
   return selection.signal !== undefined && readsScores(requestOf(selection));
+}
+
+/** The selection reads the embeddings of the samples. */
+export function needsEmbeddings(selection: PostedSelection): boolean {
+  return readsEmbeddings(requestOf(selection));
 }
 
 /** The request as the mathematics takes it, with a size that is still open. */
@@ -101,16 +105,6 @@ function optionFaults(selection: PostedSelection): Fault[] {
   return namesOf(SELECTION_DEFAULTS)
     .filter((name) => selection[name] !== undefined && !options.includes(name))
     .map((name) => fault(name, `is not read by ${method}, which reads ${reads}`));
-}
-
-function embeddingFaults(selection: PostedSelection): Fault[] {
-  if (!readsEmbeddings(requestOf(selection))) return [];
-  const { method } = selection;
-  const message =
-    SELECTION_RULES[method].embeddings === "always"
-      ? `is ${method}, which reads embeddings, and datasets do not keep embeddings: use poisson or top`
-      : "reads embeddings, and datasets do not keep embeddings: leave it out";
-  return [fault(SELECTION_RULES[method].embeddings === "always" ? "method" : "diverse", message)];
 }
 
 function signalFaults(selection: PostedSelection): Fault[] {

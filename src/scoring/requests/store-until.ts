@@ -66,6 +66,18 @@ class StoreUntil extends OutputsUntil<Store> implements Store {
   deleteDataset(...of: Parameters<Store["deleteDataset"]>) {
     return untilOver(() => this.store.deleteDataset(...of), this.caller);
   }
+  writeSettings(...of: Parameters<Store["writeSettings"]>) {
+    return untilOver(() => this.store.writeSettings(...of), this.caller);
+  }
+  readSettings(...of: Parameters<Store["readSettings"]>) {
+    return untilOver(() => this.store.readSettings(...of), this.caller);
+  }
+  writeEmbeddings(...of: Parameters<Store["writeEmbeddings"]>) {
+    return untilOver(() => this.store.writeEmbeddings(...of), this.caller);
+  }
+  scanEmbeddings(...of: Parameters<Store["scanEmbeddings"]>) {
+    return eachUntil(this.store.scanEmbeddings(...of), this.caller);
+  }
   writeSnapshot(...of: Parameters<Store["writeSnapshot"]>) {
     return untilOver(() => this.store.writeSnapshot(...of), this.caller);
   }

@@ -4,16 +4,21 @@ import { fromFloat16, toFloat16 } from "./float16.js";
 
 /** Version 1: only logits and ‖h‖². Records that were written before version 2 existed can be read. */
 const PLAIN = 1;
-/** Version 2: with K and any of the parts. */
+/** Version 2: with K and any of the parts except an embedding. */
 const WITH_PARTS = 2;
+/** Version 3: the same with an embedding, and its D after K. The flags have no bit left for it. */
+const WITH_EMBEDDING = 3;
+
+/** Bytes before the logits, by version. */
+const HEAD_BYTES = { [PLAIN]: 5, [WITH_PARTS]: 7, [WITH_EMBEDDING]: 9 } as const;
 
 const TRUNCATED = 1;
 
 interface Packing {
-  /** The bit that says that the record has the part. It is in a nibble whose lowest bit is `TRUNCATED`. */
+  /** The bit that says that the record has the part. It is in a nibble whose lowest bit is `TRUNCATED`. 0: the version says it. */
   readonly flag: number;
-  /** The number of its values for K logits. Null means all bytes that are left, so this part comes last. */
-  readonly values: ((classes: number) => number) | null;
+  /** The number of its values for K logits and an embedding of D. Null means all bytes that are left, so this part comes last. */
+  readonly values: ((classes: number, embedding: number) => number) | null;
   /** Bytes of one value. */
   readonly bytes: number;
   write(bytes: Buffer, values: Float32Array, at: number): number;
@@ -27,24 +32,27 @@ const FLOAT16 = { bytes: 2, write: writeFloats16, read: readFloats16 };
 const PACKING: Readonly<Record<OutputsPart, Packing>> = {
   gram: { ...FLOAT32, flag: 2, values: (classes) => classes * classes },
   tangent: { ...FLOAT32, flag: 4, values: (classes) => classes },
+  embedding: { ...FLOAT16, flag: 0, values: (_, embedding) => embedding },
   features: { ...FLOAT16, flag: 8, values: null },
 };
 
 /**
- * Packs outputs as: version and flags (1 byte, one nibble each), K (uint16, only if there are parts), ‖h‖² (float32), logits (K
- * float32), then the parts that the flags name, in the format of `PACKING`. Without parts, K follows from the length. So a record
- * with one logit takes 9 bytes, and with a gram 15.
+ * Packs outputs as: version and flags (1 byte, one nibble each), K (uint16, only if there are parts), D (uint16, only with an
+ * embedding), ‖h‖² (float32), logits (K float32), then the parts that flags and version name, in the format of `PACKING`. Without
+ * parts, K follows from the length. So a record with one logit takes 9 bytes, and with a gram 15.
  */
 export function encodeOutputs(record: OutputsRecord): Buffer {
-  const { logits, featureNormSquared, truncated } = record;
+  const { logits, featureNormSquared, truncated, embedding } = record;
   const parts = OUTPUTS_PARTS.filter((part) => record[part] !== undefined);
   const size = (part: OutputsPart): number => PACKING[part].bytes * (record[part] as Float32Array).length;
   const flags = parts.reduce((all, part) => all | PACKING[part].flag, truncated ? TRUNCATED : 0);
   const isPlain = parts.length === 0;
-  const length = (isPlain ? 5 : 7) + 4 * logits.length;
+  const version = isPlain ? PLAIN : embedding === undefined ? WITH_PARTS : WITH_EMBEDDING;
+  const length = HEAD_BYTES[version] + 4 * logits.length;
   const bytes = Buffer.allocUnsafe(parts.reduce((total, part) => total + size(part), length));
-  bytes[0] = ((isPlain ? PLAIN : WITH_PARTS) << 4) | flags;
+  bytes[0] = (version << 4) | flags;
   let at = isPlain ? 1 : bytes.writeUInt16LE(logits.length, 1);
+  if (embedding !== undefined) at = bytes.writeUInt16LE(embedding.length, at);
   at = bytes.writeFloatLE(featureNormSquared, at);
   at = writeFloats32(bytes, logits, at);
   for (const part of parts) at = PACKING[part].write(bytes, record[part] as Float32Array, at);
@@ -64,15 +72,18 @@ export function decodeOutputs(bytes: Buffer): OutputsRecord {
     finish(reading);
     return { logits, featureNormSquared, truncated };
   }
-  if (version !== WITH_PARTS) throw corrupt(`an outputs record has the unknown head ${head}`);
+  if (version !== WITH_PARTS && version !== WITH_EMBEDDING)
+    throw corrupt(`an outputs record has the unknown head ${head}`);
+  const hasEmbedding = version === WITH_EMBEDDING;
   const classes = bytes.readUInt16LE(take(reading, 2));
+  const size = hasEmbedding ? bytes.readUInt16LE(take(reading, 2)) : 0;
   const featureNormSquared = bytes.readFloatLE(take(reading, 4));
   const logits = readFloats32(reading, classes);
   const parts: { [P in OutputsPart]?: Float32Array } = {};
   for (const part of OUTPUTS_PARTS) {
     const { flag, values, bytes: each, read } = PACKING[part];
-    if ((flags & flag) === 0) continue;
-    parts[part] = read(reading, values?.(classes) ?? Math.floor((reading.end - reading.at) / each));
+    if (flag === 0 ? !hasEmbedding : (flags & flag) === 0) continue;
+    parts[part] = read(reading, values?.(classes, size) ?? Math.floor((reading.end - reading.at) / each));
   }
   finish(reading);
   return { logits, featureNormSquared, truncated, ...parts };

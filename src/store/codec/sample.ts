@@ -114,6 +114,18 @@ export function skipToSignals(reading: Reading, { signals }: Shape): number {
   return first;
 }
 
+/** Reads the digest of the text alone. */
+export function textDigestOf(reading: Reading): Buffer | null {
+  const flags = flagsOf(reading.bytes[take(reading, FIXED_BYTES)] as number);
+  if (flags & HAS.outputsKey) take(reading, OUTPUTS_KEY_BYTES);
+  return flags & HAS.textDigest ? copy(reading, TEXT_DIGEST_BYTES) : null;
+}
+
+/** Whether two digests of texts are equal; two that are unknown are. */
+export function isSameDigest(a: Buffer | null, b: Buffer | null): boolean {
+  return a === null || b === null ? a === b : a.equals(b);
+}
+
 /** Reads the label alone. */
 export function labelOf(reading: Reading): StoredLabel {
   const kind = reading.bytes[take(reading, FIXED_BYTES)] as number;

@@ -7,7 +7,7 @@ import {
   readFirstWeight,
   skipToFirstSignals,
 } from "./first-layout.js";
-import { decodeSample, labelOf, skipToSignals } from "./sample.js";
+import { decodeSample, labelOf, skipToSignals, textDigestOf } from "./sample.js";
 import type { Shape } from "./shape.js";
 import { type KeptSnapshot, snapshotInfo } from "./snapshot.js";
 
@@ -152,6 +152,13 @@ export function storedLabel(bytes: Buffer): StoredLabel {
   const reading: Reading = { bytes, at: 0, end: bytes.length };
   const { layout } = readHead(reading, 0);
   return layout === FIRST_LAYOUT ? labelOfFirst(reading) : labelOf(reading);
+}
+
+/** The digest of the text of a stored value; null if it is unknown. */
+export function storedTextDigest(bytes: Buffer): Buffer | null {
+  const reading: Reading = { bytes, at: 0, end: bytes.length };
+  const { layout } = readHead(reading, 0);
+  return layout === FIRST_LAYOUT ? null : textDigestOf(reading);
 }
 
 /** The numbers of a stored value: its own, and that of its shape. */

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { corrupt } from "../codec/bytes.js";
+import { type EmbeddingsState, embeddingsState } from "../codec/embeddings-state.js";
 import { isObject, parseObject } from "../codec/json.js";
 import { type KeptSnapshot, snapshotOf } from "../codec/snapshot.js";
 import type { TrainingCheckpoint } from "../dataset-records.js";
@@ -32,6 +33,8 @@ export interface DatasetEntry {
   readonly pending: readonly PendingColumn[];
   /** The checkpoints of the histories, by number. */
   readonly checkpoints: readonly TrainingCheckpoint[];
+  /** Null if the dataset is not to keep embeddings. */
+  readonly embeddings: EmbeddingsState | null;
 }
 
 export interface PendingColumn {
@@ -59,6 +62,7 @@ export function newEntry(now: number): DatasetEntry & { readonly counts: readonl
     columns: 0,
     pending: [],
     checkpoints: [],
+    embeddings: null,
   };
 }
 
@@ -106,6 +110,7 @@ export function parseEntry(bytes: Buffer): DatasetEntry {
     columns,
     pending,
     checkpoints,
+    embeddings: embeddingsState(fields.embeddings),
   };
 }
 

@@ -1,3 +1,4 @@
+import { keptEmbeddings } from "../codec/embeddings-state.js";
 import { samplesByModel, samplesBySource } from "../codec/shape.js";
 import { snapshotInfo } from "../codec/snapshot.js";
 import type { SummaryStore } from "../dataset-port.js";
@@ -18,6 +19,11 @@ export function openDatasets(
   { run }: Lifetime,
   purge: () => void,
 ): SummaryStore {
+  function doom({ incarnation, embeddings }: DatasetEntry): void {
+    doomed.put(incarnation, Buffer.of(1));
+    if (embeddings !== null) doomed.put(Buffer.from(embeddings.life, "hex"), Buffer.of(1));
+  }
+
   async function summary(dataset: string, entry: DatasetEntry): Promise<DatasetSummary> {
     const { createdAtMs, updatedAtMs } = entry;
     const shapes = datasets.shapes(entry);
@@ -31,6 +37,7 @@ export function openDatasets(
       samplesByModel: samplesByModel(shapes, counts),
       samplesBySource: samplesBySource(shapes, counts),
       snapshot: snapshot && snapshotInfo(snapshot),
+      embeddings: entry.embeddings && keptEmbeddings(entry.embeddings),
     };
   }
 
@@ -55,9 +62,7 @@ export function openDatasets(
     deleteDataset: (dataset) =>
       run(async () => {
         const deleted = await datasets.change(dataset, (entry) =>
-          entry === null
-            ? null
-            : { entry: null, write: () => doomed.put(entry.incarnation, Buffer.of(1)), result: true },
+          entry === null ? null : { entry: null, write: () => doom(entry), result: true },
         );
         purge();
         return deleted ?? false;

@@ -4,15 +4,21 @@ import { recount } from "../counted-once.js";
 import { CHUNK_ENTRIES } from "../weight-columns.js";
 import { columnKey, DELETED_COLUMN, DELETED_ENTRIES } from "./column-key.js";
 import type { Change, CountedEntry } from "./dataset-entries.js";
+import { planEmbeddings } from "./embedding-plan.js";
 import type { Environment } from "./environment.js";
 import { historyKey, sampleKey } from "./sample-key.js";
 
 /**
- * Plans the deletion of a sample: its record, its history, its weights in all snapshots that are kept, and a bit that keeps its weight out of
- * snapshots that are being written. Null if there is no such sample.
+ * Plans the deletion of a sample: its record, its history, its embedding, its weights in all snapshots that are kept, and a bit
+ * that keeps its weight out of snapshots that are being written. Null if there is no such sample.
  */
 export function planDeletion(
-  { samples, histories, columns }: Pick<Environment, "samples" | "histories" | "columns">,
+  {
+    samples,
+    histories,
+    embeddings,
+    columns,
+  }: Pick<Environment, "samples" | "histories" | "embeddings" | "columns">,
   entry: CountedEntry | null,
   id: string,
 ): Change<true> | null {
@@ -42,11 +48,21 @@ export function planDeletion(
 
   const snapshots = entry.snapshots.map(clearedIn);
   puts.push(deletedBit(entry, columns, number));
+  const embedded = planEmbeddings(embeddings, entry.embeddings);
+  embedded?.drop(number);
   return {
-    entry: { ...entry, samples: entry.samples - 1, deletions: entry.deletions + 1, counts, snapshots },
+    entry: {
+      ...entry,
+      samples: entry.samples - 1,
+      deletions: entry.deletions + 1,
+      counts,
+      snapshots,
+      embeddings: embedded?.state() ?? null,
+    },
     write: () => {
       samples.remove(key);
       histories.remove(historyKey(entry, number));
+      embedded?.write();
       for (const put of puts) columns.put(put.key, put.value);
     },
     result: true,

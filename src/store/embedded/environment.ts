@@ -29,7 +29,9 @@ export interface Environment {
   readonly answers: Table;
   /** Incarnation and sample number → history. */
   readonly histories: Table;
-  /** Incarnations of deleted datasets whose samples have not all been removed yet. */
+  /** Life of a dataset's embeddings and sample number → embedding. */
+  readonly embeddings: Table;
+  /** Incarnations of deleted datasets, and lives of embeddings, whose entries have not all been removed yet. */
   readonly doomed: Table;
   /** Name → direction and the file of its vector. Each write gives the entry a new version. */
   readonly directions: Table;
@@ -109,6 +111,7 @@ export async function openEnvironment(
     columns: table("columns"),
     answers: table("answers"),
     histories: table("histories"),
+    embeddings: table("embeddings"),
     doomed: table("doomed"),
     directions: table("directions", true),
     outputs: [table("outputs0"), table("outputs1")],

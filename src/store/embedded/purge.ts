@@ -27,12 +27,16 @@ export function startPurge(
   {
     samples,
     histories,
+    embeddings,
     shapes,
     columns,
     answers,
     doomed,
     batch,
-  }: Pick<Environment, "samples" | "histories" | "shapes" | "columns" | "answers" | "doomed" | "batch">,
+  }: Pick<
+    Environment,
+    "samples" | "histories" | "embeddings" | "shapes" | "columns" | "answers" | "doomed" | "batch"
+  >,
   sweep: () => Promise<void>,
 ): Purge {
   let stopping = false;
@@ -42,7 +46,7 @@ export function startPurge(
 
   async function purge(): Promise<void> {
     for (const incarnation of [...doomed.getKeys()]) {
-      for (const table of [samples, histories, columns, answers, shapes]) {
+      for (const table of [samples, histories, embeddings, columns, answers, shapes]) {
         while (!stopping) {
           const keys = [...table.getKeys({ start: incarnation, end: after(incarnation), limit: CHUNK })];
           if (keys.length === 0) break;

@@ -16,7 +16,7 @@ import { planWriting } from "./write-samples.js";
 
 /** Samples by incarnation and id. */
 export function openSamples(
-  environment: Pick<Environment, "samples" | "histories" | "columns">,
+  environment: Pick<Environment, "samples" | "histories" | "embeddings" | "columns">,
   datasets: DatasetEntries,
   weightColumns: WeightColumns,
   lifetime: Lifetime,

@@ -9,6 +9,7 @@ import { openDatasets } from "./datasets.js";
 import { openDigestKey } from "./digest-key.js";
 import { openDirections } from "./directions.js";
 import { explain } from "./disk.js";
+import { openEmbeddings } from "./embeddings.js";
 import { openEnvironment } from "./environment.js";
 import { openOutputs } from "./outputs.js";
 import { startPurge } from "./purge.js";
@@ -49,6 +50,7 @@ export async function openEmbeddedStore({
     ...openOutputs(environment, lifetime, { outputsTtlMs, outputsBytesMax }),
     ...openSamples(environment, entries, openWeightColumns(), lifetime),
     ...openDatasets(environment, entries, lifetime, () => purge.again()),
+    ...openEmbeddings(environment, entries, lifetime, () => purge.again()),
     ...openSnapshots(environment, entries, lifetime),
     ...openUpgrade(environment, directory, entries, lifetime),
     ...directions,

@@ -1,19 +1,20 @@
 import { decodeHistory, encodeHistory } from "../codec/history.js";
-import { encodeSample } from "../codec/sample.js";
+import { encodeSample, isSameDigest } from "../codec/sample.js";
 import { openShapeTexts, type Shape } from "../codec/shape.js";
-import { decodeRecord, encodeStored, storedNumbers } from "../codec/stored.js";
+import { decodeRecord, encodeStored, storedNumbers, storedTextDigest } from "../codec/stored.js";
 import { recount } from "../counted-once.js";
 import type { HistoryRules, MergeRecords, SampleEntry, WrittenSamples } from "../dataset-port.js";
 import type { SampleHistory, SampleRecord } from "../dataset-records.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint, type WrittenSample } from "../history.js";
 import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
 import { newEntry } from "./dataset-entry.js";
+import { planEmbeddings } from "./embedding-plan.js";
 import type { Environment, Table } from "./environment.js";
 import { historyKey, sampleKey } from "./sample-key.js";
 
 /** What to write, and what of the store it needs. */
 export interface Writing {
-  readonly environment: Pick<Environment, "samples" | "histories">;
+  readonly environment: Pick<Environment, "samples" | "histories" | "embeddings">;
   readonly datasets: DatasetEntries;
   readonly fresh: ReadonlyMap<string, SampleEntry>;
   readonly merge: MergeRecords | undefined;
@@ -30,7 +31,7 @@ interface Placed {
 /** Plans the writing of samples and their histories. Throws `checkpoint_conflict`, `checkpoints_full` or `shapes_full`. */
 export function planWriting(
   found: CountedEntry | null,
-  { environment: { samples, histories }, datasets, fresh, merge, history: rules }: Writing,
+  { environment: { samples, histories, embeddings }, datasets, fresh, merge, history: rules }: Writing,
 ): Change<WrittenSamples> {
   const entry = found ?? newEntry(Date.now());
   const known = datasets.shapes(entry);
@@ -38,6 +39,7 @@ export function planWriting(
   const placed = placeCheckpoint(entry.checkpoints, rules?.checkpoint ?? null);
   const hasHistories = rules !== undefined && placed.checkpoints.length > 0;
   const historyPuts: HistoryPut[] = [];
+  const embedded = planEmbeddings(embeddings, entry.embeddings);
   let { numbers } = entry;
   let added = 0;
   let late = 0;
@@ -51,6 +53,8 @@ export function planWriting(
     const old =
       stored === undefined || (merge === undefined && !hasHistories) ? null : recordOf(stored, known);
     const kept = old === null || merge === undefined ? record : merge(old, record);
+    if (stored !== undefined && embedded !== null && !isSameDigest(storedTextDigest(stored), kept.textDigest))
+      embedded.drop(number);
     if (!hasHistories) return { key, number, record: kept };
     const ofHistory = historyKey(entry, number);
     const before = old && { record: old, history: historyAt(histories, ofHistory) };
@@ -82,7 +86,15 @@ export function planWriting(
   });
   const { checkpoints } = placed;
   return {
-    entry: { ...entry, samples: entry.samples + added, numbers, shapes: shapes.shapes, counts, checkpoints },
+    entry: {
+      ...entry,
+      samples: entry.samples + added,
+      numbers,
+      shapes: shapes.shapes,
+      counts,
+      checkpoints,
+      embeddings: embedded?.state() ?? null,
+    },
     write: () => {
       shapes.write();
       for (const { key, value } of puts) samples.put(key, value);
@@ -90,6 +102,7 @@ export function planWriting(
         if (history === null) histories.remove(key);
         else histories.put(key, encodeHistory(history));
       }
+      embedded?.write();
     },
     result: { late },
   };

@@ -1,4 +1,5 @@
 import { corrupt } from "../codec/bytes.js";
+import { keptEmbeddings, parseEmbeddingsState } from "../codec/embeddings-state.js";
 import { parseShape, type Shape, samplesByModel, samplesBySource } from "../codec/shape.js";
 import { snapshotInfo } from "../codec/snapshot.js";
 import type { SummaryStore } from "../dataset-port.js";
@@ -7,6 +8,7 @@ import type { Lifetime } from "../lifetime.js";
 import { LATER_CHUNK } from "../weight-columns.js";
 import type { Connection } from "./connection.js";
 import { openCounts } from "./counts.js";
+import { removeEmbeddings } from "./embeddings.js";
 import type { Format } from "./format.js";
 import { historiesPart } from "./history-scripts.js";
 import { datasetKey, incarnationKey, indexKey, usedBuckets } from "./keys.js";
@@ -52,6 +54,7 @@ export function openDatasets(
       return value;
     };
     const snapshot = snapshots.at(-1);
+    const embeddings = parseEmbeddingsState(fields.get("embeddings") ?? null);
     const known = inOrder(shapes);
     const incarnation = fields.get("incarnation") ?? "";
     const counts =
@@ -66,6 +69,7 @@ export function openDatasets(
         samplesByModel: samplesByModel(known, counts),
         samplesBySource: samplesBySource(known, counts),
         snapshot: snapshot === undefined ? null : snapshotInfo(snapshot),
+        embeddings: embeddings === null ? null : keptEmbeddings(embeddings),
       },
     };
   }
@@ -73,6 +77,7 @@ export function openDatasets(
   /** Removes the keys of an incarnation that belongs to no dataset any more. */
   async function purge(dataset: string, incarnation: string): Promise<void> {
     const key = (part: string | number): string => incarnationKey(prefix, dataset, incarnation, part);
+    await removeEmbeddings(connection, key, null);
     const buckets = await connection.send("GET", [key("used")], usedBuckets);
     const columns = await connection.send("HGETALL", [key("columns")], hash);
     const chunks = [...columns].flatMap(([column, state]) =>

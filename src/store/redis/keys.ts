@@ -18,8 +18,8 @@ export function datasetKey(prefix: string, dataset: string): string {
 /**
  * A key of one life of a dataset: a bucket by its number, `shapes`, `counts` (samples of each shape), `used` (a bit for each
  * bucket in use), `deleted` (a bit for each number of a deleted sample), `snapshots`, `removed` (what deletions took from their
- * sums), `columns`, a chunk of a column by the numbers of both, `checkpoints`, a hash of histories, or `histories` (see
- * `history-scripts.ts`).
+ * sums), `columns`, a chunk of a column by the numbers of both, `checkpoints`, a hash of histories, `histories` (see
+ * `history-scripts.ts`), or what embeddings need (see `EMBEDDINGS`).
  */
 export function incarnationKey(
   prefix: string,

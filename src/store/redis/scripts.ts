@@ -1,6 +1,7 @@
 import { LAYOUT_VERSION } from "../codec/stored.js";
 import { CHUNK_ENTRIES } from "../weight-columns.js";
 import { defineScript } from "./connection.js";
+import { EMBEDDINGS } from "./embedding-functions.js";
 import { HISTORIES } from "./history-scripts.js";
 import { bytes, ignored, number, orNull } from "./reply.js";
 import { foundBuckets, foundDataset, foundSamples, writtenOrDiffering } from "./script-replies.js";
@@ -83,7 +84,7 @@ end
  */
 export const WRITE_SAMPLES = defineScript(
   writtenOrDiffering,
-  `${LAYOUT}${HISTORIES}
+  `${LAYOUT}${HISTORIES}${EMBEDDINGS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
 local base = meta .. ":" .. incarnation .. ":"
@@ -93,6 +94,7 @@ local numbers = tonumber(redis.call("HGET", meta, "numbers") or 0)
 local values = tonumber(ARGV[6])
 local newShapes, puts, added, changes = {}, {}, 0, {}
 local differing, differingHistories = {}, {}
+local embeddings, otherTexts = embeddingsOf(meta), {}
 local differ = ARGV[3] ~= "" and ARGV[3] ~= checkpointsState(base, incarnation)
 local at = 8
 while at <= #ARGV do
@@ -123,6 +125,7 @@ while at <= #ARGV do
     count(changes, shapeNumber, 1)
     local head = string.char(${LAYOUT_VERSION * 16}) .. varint(number) .. shape
     local history = values == 6 and ARGV[entry + 5] or ""
+    if embeddings and old and textDigestOf(old) ~= textDigestOf(head .. ARGV[entry + 3]) then otherTexts[#otherTexts + 1] = number end
     puts[#puts + 1] = { key, id, head .. ARGV[entry + 3], not old and ARGV[entry], number, history ~= oldHistory and history }
   end
 end
@@ -144,6 +147,8 @@ for _, put in ipairs(puts) do
   if put[4] then redis.call("SETBIT", base .. "used", put[4], 1) end
   if put[6] then putHistory(base, put[5], put[6]) end
 end
+for _, number in ipairs(otherTexts) do dropEmbedding(base, embeddings, number) end
+if #otherTexts > 0 then saveEmbeddings(meta, embeddings) end
 return { incarnation }
 `,
 );
@@ -181,12 +186,12 @@ return found
 );
 
 /**
- * ARGV: bucket, id. Removes the sample, its history and its weight in each snapshot, and sets the bit that keeps its weight out of snapshots
- * that are being written. Answers 1 if there was such a sample, or else 0.
+ * ARGV: bucket, id. Removes the sample, its history, its embedding and its weight in each snapshot, and sets the bit that keeps its
+ * weight out of snapshots that are being written. Answers 1 if there was such a sample, or else 0.
  */
 export const DELETE_SAMPLE = defineScript(
   number,
-  `${LAYOUT}${HISTORIES}
+  `${LAYOUT}${HISTORIES}${EMBEDDINGS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return 0 end
@@ -196,6 +201,11 @@ if not old then return 0 end
 local number, shape = numbersOf(old)
 redis.call("HDEL", base .. ARGV[1], ARGV[2])
 putHistory(base, number, "")
+local embeddings = embeddingsOf(meta)
+if embeddings then
+  dropEmbedding(base, embeddings, number)
+  saveEmbeddings(meta, embeddings)
+end
 redis.call("HINCRBY", meta, "samples", -1)
 redis.call("HINCRBY", meta, "deletions", 1)
 redis.call("SETBIT", base .. "deleted", number, 1)

@@ -10,6 +10,7 @@ import { type Connection, type ConnectOptions, connect } from "./connection.js";
 import { openDatasets } from "./datasets.js";
 import { openDigestKey } from "./digest-key.js";
 import { openDirections } from "./directions.js";
+import { openEmbeddings } from "./embeddings.js";
 import { explain, isRefusal } from "./faults.js";
 import { openFormat } from "./format.js";
 import { parseRedisUrl, type RedisLocation } from "./location.js";
@@ -80,6 +81,7 @@ export function openRedisStore({
     ...openOutputs(connection, prefix, lifetime, { outputsTtlMs, outputsBytesMax }),
     ...openSamples(connection, prefix, { datasets, weightColumns: openWeightColumns(), format }, lifetime),
     ...datasets.summaries,
+    ...openEmbeddings(connection, prefix, { datasets, format }, lifetime),
     ...openSnapshots(connection, prefix, format, lifetime),
     ...openDirections(connection, prefix, lifetime),
     ...openUpgrade(connection, prefix, { datasets: datasets, format }, lifetime),

@@ -163,6 +163,50 @@ describe("infobatch", () => {
   });
 });
 
+describe("embeddings of a byte for each value", () => {
+  /** Rows that need no rounding, because their scales are powers of 2, in both forms. Row i is of cluster i mod 5. */
+  function bothForms(count: number, width: number) {
+    const values = Int8Array.from({ length: count * width }, (_, at) => {
+      const [row, d] = [Math.floor(at / width), at % width];
+      return ((row * 31 + d * 17) % 23) + (d % 5 === row % 5 ? 90 : 0) - 60;
+    });
+    const scales = Float32Array.from({ length: count }, (_, row) => 2 ** -(row % 3));
+    const floats = Float32Array.from(
+      values,
+      (value, at) => value * (scales[Math.floor(at / width)] as number),
+    );
+    return { packed: { values, scales, width }, plain: { values: floats, width } };
+  }
+
+  // The second size is too large for exact neighbours, and the third for exact distances.
+  test.each([
+    ["facility_location", 60, 9, 10],
+    ["facility_location", 1200, 800, 60],
+    ["k_center", 60, 9, 10],
+    ["k_center", 2500, 800, 2300],
+    ["active", 60, 9, 5],
+  ] as const)(
+    "%s selects of %i samples what it selects of the same numbers in float32",
+    (method, count, width, size) => {
+      const { packed, plain } = bothForms(count, width);
+      const scores = Array.from({ length: count }, (_, index) => (index * 7) % 11);
+      const request = requestOf(method, { size, diverse: true });
+      const [a, b] = [packed, plain].map((embeddings) =>
+        selected(request, columnsOf(scores, { embeddings })),
+      );
+      expect(a?.indices).toEqual(b?.indices);
+    },
+  );
+
+  test("are refused if their scales are not as many, or not finite", () => {
+    const values = new Int8Array(4).fill(1);
+    const request = requestOf("k_center", { size: 1 });
+    const columns = (scales: Float32Array) => columnsOf([1, 1], { embeddings: { values, scales, width: 2 } });
+    expect(selectionFault(request, columns(Float32Array.of(1)))?.reason).toBe("there are 1 scales, not 2");
+    expect(selectionFault(request, columns(Float32Array.of(1, Number.NaN)))?.reason).toMatch(/not finite/);
+  });
+});
+
 describe("any method", () => {
   test.each(SELECTIONS)("%s selects the only sample there is", (method) => {
     const size = SELECTION_RULES[method].size === "none" ? null : 1;

@@ -24,6 +24,58 @@ const input: SelectInput = {
   served: ["default@0123456789ab"],
 };
 
+/** The same with an embedding of each sample. */
+async function embedded(): Promise<Store> {
+  const store = await filled();
+  const ids = Array.from({ length: SAMPLES }, (_, index) => `s${index}`);
+  await store.writeSettings("d", { embedding: { type: "float16", bytesMax: 100_000 } });
+  await store.writeEmbeddings("d", {
+    origin: { model: "default@0123456789ab", after: "embeddings", size: 3 },
+    ids,
+    textDigests: ids.map(() => sample().textDigest as Buffer),
+    values: Float32Array.from({ length: 3 * SAMPLES }, (_, at) => (at * at) % 97),
+  });
+  return store;
+}
+
+const diverse: SelectInput = {
+  ...input,
+  selection: { method: "facility_location", size: 300, stratify_by: "source", seed: 0 },
+};
+
+describe("a selection by embeddings in steps", () => {
+  it("tells its progress, which never falls, and names what made the embeddings", async () => {
+    const said: number[] = [];
+    const { signal } = new AbortController();
+    const { facts } = await selectFromDataset({ store: await embedded() }, diverse, {
+      signal,
+      onProgress: (share) => said.push(share),
+    });
+    expect(said).toEqual([...said].sort((a, b) => a - b));
+    expect(said).toContain(0.75);
+    expect(facts).toMatchObject({
+      selected: 300,
+      withoutEmbedding: 0,
+      embedding: { model: "default@0123456789ab", after: "embeddings", size: 3 },
+    });
+  });
+
+  it("ends if its signal aborts while it reads the embeddings", async () => {
+    const controller = new AbortController();
+    const reason = new Error("enough");
+    const said: number[] = [];
+    const work = selectFromDataset({ store: await embedded() }, diverse, {
+      signal: controller.signal,
+      onProgress(share) {
+        said.push(share);
+        if (share === 0.7) controller.abort(reason);
+      },
+    });
+    await expect(work).rejects.toBe(reason);
+    expect(said.at(-1)).toBe(0.7);
+  });
+});
+
 describe("a selection in steps", () => {
   it("tells its progress, which never falls, and passes between threads with its ids", async () => {
     const said: number[] = [];
