@@ -1,4 +1,4 @@
-import type { SampleRecord, SampleShape } from "../dataset-records.js";
+import { type SampleRecord, type SampleShape, SignalRow } from "../dataset-records.js";
 import { corrupt } from "./bytes.js";
 import { isObject } from "./json.js";
 
@@ -27,6 +27,8 @@ export function shapeText({ earlier, signals, ...record }: SampleRecord): string
 export interface ShapeText {
   readonly text: string;
   readonly signals: readonly string[];
+  /** Its place among the shapes that were made: 0, 1, 2, … */
+  readonly place: number;
 }
 
 /**
@@ -34,16 +36,29 @@ export interface ShapeText {
  * records of a batch have the same shape.
  */
 export function openShapeTexts(): (record: SampleRecord) => ShapeText {
-  const made = new Map<string, (ShapeText & { readonly of: SampleRecord })[]>();
-  return (record) => {
+  const made = new Map<string, Made[]>();
+  let place = 0;
+  let last: Made | null = null;
+
+  function make(record: SampleRecord): Made {
     const rough = `${record.signals.size} ${record.source}`;
     const similar = made.get(rough) ?? [];
     const known = similar.find(({ of }) => hasSameShape(of, record));
     if (known !== undefined) return known;
-    const shape = { of: record, text: shapeText(record), signals: [...record.signals.keys()].sort() };
+    const signals = [...record.signals.keys()].sort();
+    const shape = { of: record, text: shapeText(record), signals, place: place++ };
     made.set(rough, [...similar, shape]);
     return shape;
+  }
+
+  return (record) => {
+    if (last === null || !hasSameShape(last.of, record)) last = make(record);
+    return last;
   };
+}
+
+interface Made extends ShapeText {
+  readonly of: SampleRecord;
 }
 
 /** Whether two records have the same shape, with their signals in the same order. False is no proof of the contrary. */
@@ -54,11 +69,17 @@ function hasSameShape(a: SampleRecord, b: SampleRecord): boolean {
     a.precision === b.precision &&
     a.source === b.source &&
     a.observed === b.observed &&
-    isSameOrder(a.directions, b.directions) &&
-    isSameOrder(a.signals.keys(), b.signals.keys()) &&
-    isSameOrder(a.earlier.keys(), b.earlier.keys()) &&
-    isSameOrder(a.earlier.values(), b.earlier.values())
+    (a.directions === b.directions || isSameOrder(a.directions, b.directions)) &&
+    (namesIn(a) === namesIn(b) || isSameOrder(a.signals.keys(), b.signals.keys())) &&
+    (a.earlier === b.earlier ||
+      (isSameOrder(a.earlier.keys(), b.earlier.keys()) &&
+        isSameOrder(a.earlier.values(), b.earlier.values())))
   );
+}
+
+/** What two records have in common that share the names of their signals. */
+function namesIn({ signals }: SampleRecord): unknown {
+  return signals instanceof SignalRow ? signals.names : signals;
 }
 
 function isSameOrder(a: Iterable<string>, b: Iterable<string>): boolean {
