@@ -229,7 +229,10 @@ function withSignals(record: SampleRecord, history: SampleHistory): SampleRecord
 function joined(signals: ReadonlyMap<string, number>, { names, values }: NamedSignals): SignalRow {
   const own =
     signals instanceof SignalRow ? signals : new SignalRow([...signals.keys()], [...signals.values()]);
-  return new SignalRow(joinedNames(own.names, names), own.numbers.concat(values));
+  const numbers = own.numbers.slice();
+  // `concat` takes several times as long.
+  for (const value of values) numbers.push(value);
+  return new SignalRow(joinedNames(own.names, names), numbers);
 }
 
 /** The joined names of lists that many samples share. */

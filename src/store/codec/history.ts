@@ -75,7 +75,9 @@ export function decodeHistory(bytes: Buffer, start = 0, end = bytes.length): Sam
 
 /** A number minus the number before it, zigzag. */
 function difference(numbers: readonly number[], index: number): number {
-  const change = (numbers[index] as number) - (numbers[index - 1] ?? 0);
+  // No `numbers[-1]`: a read outside of a list takes longer than packing the whole history.
+  const before = index === 0 ? 0 : (numbers[index - 1] as number);
+  const change = (numbers[index] as number) - before;
   return change < 0 ? -2 * change - 1 : 2 * change;
 }
 

@@ -30,7 +30,8 @@ const HAS_ANY = HAS.group | HAS.outputsKey | HAS.textDigest;
  */
 export function encodeSample(record: SampleRecord, signals: readonly string[]): Buffer {
   const bytes = Buffer.allocUnsafe(sampleBytes(record, signals.length));
-  writeSample(bytes, record, signals, 0);
+  let at = writeHeadOf(bytes, record, 0);
+  for (const name of signals) at = writeFloat32(bytes, record.signals.get(name) as number, at);
   return bytes;
 }
 
@@ -51,14 +52,28 @@ export function sampleBytes({ label, outputsKey, textDigest, group }: SampleReco
   );
 }
 
-/** Packs the record into `bytes` from `start` on, which has room for `sampleBytes`. Returns the offset after it. */
+/**
+ * Packs the record into `bytes` from `start` on, which has room for `sampleBytes`. Returns the offset after it.
+ *
+ * @param order the place of each of the shape's signals among the record's
+ */
 export function writeSample(
   bytes: Buffer,
   record: SampleRecord,
-  names: readonly string[],
+  order: readonly number[],
   start: number,
 ): number {
-  const { label, outputsKey, textDigest, group, signals } = record;
+  const { signals } = record;
+  const numbers = signals instanceof SignalRow ? signals.numbers : [...signals.values()];
+  let at = writeHeadOf(bytes, record, start);
+  for (let index = 0; index < order.length; index++)
+    at = writeFloat32(bytes, numbers[order[index] as number] as number, at);
+  return at;
+}
+
+/** Packs what stands before the signals. */
+function writeHeadOf(bytes: Buffer, record: SampleRecord, start: number): number {
+  const { label, outputsKey, textDigest, group } = record;
   const kind = labelKind(label);
   bytes[start] =
     kind |
@@ -69,10 +84,7 @@ export function writeSample(
   if (outputsKey !== null) at += outputsKey.copy(bytes, at);
   if (textDigest !== null) at += textDigest.copy(bytes, at);
   at = writeLabel(bytes, kind, label, at);
-  if (group !== null) at += bytes.write(group, at, "hex");
-  for (let index = 0; index < names.length; index++)
-    at = writeFloat32(bytes, signals.get(names[index] as string) as number, at);
-  return at;
+  return group === null ? at : at + bytes.write(group, at, "hex");
 }
 
 /** The hex form of `GROUP_BYTES`. */

@@ -29,6 +29,8 @@ export interface ShapeText {
   readonly signals: readonly string[];
   /** Its place among the shapes that were made: 0, 1, 2, … */
   readonly place: number;
+  /** The place of each of these signals among the record's own. */
+  readonly order: readonly number[];
 }
 
 /**
@@ -45,8 +47,10 @@ export function openShapeTexts(): (record: SampleRecord) => ShapeText {
     const similar = made.get(rough) ?? [];
     const known = similar.find(({ of }) => hasSameShape(of, record));
     if (known !== undefined) return known;
-    const signals = [...record.signals.keys()].sort();
-    const shape = { of: record, text: shapeText(record), signals, place: place++ };
+    const names = [...record.signals.keys()];
+    const signals = [...names].sort();
+    const order = signals.map((name) => names.indexOf(name));
+    const shape = { of: record, text: shapeText(record), signals, order, place: place++ };
     made.set(rough, [...similar, shape]);
     return shape;
   }

@@ -1,5 +1,6 @@
 import { historyBytes, writeHistory } from "../codec/history.js";
 import { sampleBytes, writeSample } from "../codec/sample.js";
+import type { ShapeText } from "../codec/shape.js";
 import { headBytes, writeHead } from "../codec/stored.js";
 import type { SampleHistory, SampleRecord } from "../dataset-records.js";
 
@@ -16,16 +17,16 @@ const HISTORY = { stays: 0, put: 1, removed: 2 } as const;
  * live until the commit, and the garbage collector would take longer than all else that a writing does.
  */
 export interface PackedRows {
-  /** Packs a sample into a row. A row that is packed again is replaced. @param shape place of its shape in the caller's list */
+  /** Packs a sample into a row. A row that is packed again is replaced. */
   pack(
     row: number,
     sample: { readonly number: number; readonly record: SampleRecord },
-    shape: { readonly place: number; readonly signals: readonly string[] },
+    shape: Pick<ShapeText, "place" | "order">,
   ): void;
   /** Packs the row's new history; null removes it. */
   packHistory(row: number, history: SampleHistory | null): void;
   numberOf(row: number): number;
-  /** The place of the row's shape in the caller's list. */
+  /** `ShapeText.place` of the row's shape. */
   shapeOf(row: number): number;
   /** The stored form of the sample. @param shape the number of its shape in the dataset */
   sample(row: number, shape: number): Buffer;
@@ -55,13 +56,13 @@ export function openPackedRows(count: number): PackedRows {
   }
 
   return {
-    pack(row, { number, record }, { place, signals }) {
-      const at = reserve(HEAD_BYTES_MAX + sampleBytes(record, signals.length)) + HEAD_BYTES_MAX;
+    pack(row, { number, record }, { place, order }) {
+      const at = reserve(HEAD_BYTES_MAX + sampleBytes(record, order.length)) + HEAD_BYTES_MAX;
       numbers[row] = number;
       shapes[row] = place;
       changes[row] = HISTORY.stays;
       bodies.from[row] = at;
-      bodies.to[row] = writeSample(bytes, record, signals, at);
+      bodies.to[row] = writeSample(bytes, record, order, at);
     },
     packHistory(row, history) {
       changes[row] = history === null ? HISTORY.removed : HISTORY.put;

@@ -39,6 +39,7 @@ export function planWriting(
   const rows = openPackedRows(entries.length);
   /** The row of each id. An id that comes again is packed into its row again. */
   const rowOf = new Map<string, number>();
+  const ids: string[] = []; // by row
   const lateRows = new Set<number>();
   const textOf = openShapeTexts();
   const texts: string[] = [];
@@ -47,12 +48,13 @@ export function planWriting(
 
   function place({ id, record, logits }: SampleEntry): void {
     const again = rowOf.get(id);
-    const row = again ?? rowOf.size;
+    const row = again ?? ids.length;
     const stored = samples.getBinaryFast(keyOfSample(entry, id));
     const isNew = stored === undefined && again === undefined;
     const head = stored === undefined ? null : storedNumbers(stored);
     if (again === undefined) {
       rowOf.set(id, row);
+      ids.push(id);
       if (head === null) added++;
       else recount(counts, head.shape, -1);
     }
@@ -80,15 +82,17 @@ export function planWriting(
 
   for (let index = 0; index < entries.length; index++) place(entries.at(index) as SampleEntry);
   const shapes = datasets.numberShapes(entry, texts);
-  const shapeOf = (row: number): number => shapes.numberOf.get(texts[rows.shapeOf(row)] as string) as number;
-  for (const row of rowOf.values()) recount(counts, shapeOf(row), 1);
+  const shapeNumbers = texts.map((text) => shapes.numberOf.get(text) as number);
+  const shapeOf = (row: number): number => shapeNumbers[rows.shapeOf(row)] as number;
+  for (let row = 0; row < ids.length; row++) recount(counts, shapeOf(row), 1);
   const { checkpoints } = placed;
   return {
     entry: { ...entry, samples: entry.samples + added, numbers, shapes: shapes.shapes, counts, checkpoints },
     write: () => {
       shapes.write();
-      for (const [id, row] of rowOf) samples.put(keyOfSample(entry, id), rows.sample(row, shapeOf(row)));
-      for (const row of rowOf.values()) {
+      for (let row = 0; row < ids.length; row++)
+        samples.put(keyOfSample(entry, ids[row] as string), rows.sample(row, shapeOf(row)));
+      for (let row = 0; row < ids.length; row++) {
         const history = rows.history(row);
         if (history === undefined) continue;
         const key = keyOfHistory(entry, rows.numberOf(row));
