@@ -47,7 +47,7 @@ export async function* arrowSamples(
         number += 1;
         const draft: Draft = {};
         for (const fill of fills) fill(draft, row);
-        lines.push(checkedLine({ schema, limits }, draft, number, `row ${number}`));
+        lines.push(checkedLine({ schema, limits }, draft, { unit: "row", number }));
       }
       yield lines;
     }

@@ -34,11 +34,11 @@ export function scoreRoutes(
     takeStreamBodies(app, STREAM_TYPES);
     const closing = closingSignal(app);
 
-    function count({ model, results, cacheHits: hits, kept }: ScoreAnswer, log: FastifyBaseLogger): void {
+    function count({ model, columns, cacheHits: hits, kept }: ScoreAnswer, log: FastifyBaseLogger): void {
       void kept.then((failure) => {
         if (failure !== null) log.warn({ err: failure }, "outputs were not cached");
       });
-      samples.inc({ model: model.name }, results.length);
+      samples.inc({ model: model.name }, columns.ids.length);
       cacheHits.inc({ model: model.name }, hits);
     }
 
@@ -117,7 +117,7 @@ export function scoreRoutes(
             ...(answer.gradientScope !== null && { gradient_scope: answer.gradientScope }),
           },
           loss: answer.loss,
-          results: answer.results,
+          results: answer.rows(),
           diagnostics: {
             ...renderDiagnostics(weighting?.diagnostics, answer.advice),
             cache_hits: answer.cacheHits,
