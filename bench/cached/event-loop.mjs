@@ -1,41 +1,14 @@
 // The longest time for which one request keeps the event loop from others: 2,048 cached samples with a dataset, and a
 // look-up of 10,000 ids, one request at a time over a model that answers at once.
 //   npm run build && node bench/cached/event-loop.mjs [--dist dist]
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { startInstantApp } from "./instant-app.mjs";
 import { startClient } from "./places.mjs";
 
 const REQUESTS = 60;
 const { values: flags } = parseArgs({ options: { dist: { type: "string", default: "dist" } } });
-const from = (path) => import(pathToFileURL(join(resolve(flags.dist), path)).href);
-const [{ buildApp }, { createMetrics }, { createLogger }, { openEmbeddedStore }] = await Promise.all(
-  ["http/app.js", "observe/metrics.js", "observe/log.js", "store/embedded/store.js"].map(from),
-);
-
-const directory = mkdtempSync(join(tmpdir(), "assay-loop-"));
-const store = await openEmbeddedStore({ directory });
-const limits = {
-  samplesMax: 2048,
-  idsMax: 10_000,
-  bodyBytesMax: 2 ** 26,
-  bodiesBytesMax: 2 ** 28,
-  idBytesMax: 256,
-  textCharsMax: 10_000,
-};
-const app = await buildApp({
-  rankers: instantRankers(),
-  store,
-  metrics: createMetrics(),
-  logger: createLogger("silent"),
-  apiKeys: [],
-  limits,
-  version: "0.0.0",
-});
-await app.listen({ port: 0, host: "127.0.0.1" });
-const { port } = app.server.address();
+const { port, close } = await startInstantApp(resolve(flags.dist));
 const client = startClient();
 
 const samples = Array.from({ length: 2048 }, (_, index) => ({
@@ -67,9 +40,7 @@ for (const [name, path, body] of [
   );
 }
 client.stop();
-await app.close();
-await store.close();
-rmSync(directory, { recursive: true });
+await close();
 
 /** Longest time between two turns of the event loop, in milliseconds. */
 function watchLoop() {
@@ -88,34 +59,5 @@ function watchLoop() {
       watching = false;
       return longestMs;
     },
-  };
-}
-
-function instantRankers() {
-  const model = {
-    name: "default",
-    version: "0123456789abcdef",
-    task: "binary",
-    classes: 1,
-    tokensMax: 256,
-    precisions: ["fp32"],
-    precision: "fp32",
-    contentDigests: { fp32: "instant" },
-  };
-  const ranker = {
-    model,
-    state: () => ({ status: "ready" }),
-    run: async (texts) => ({
-      logits: Float32Array.from(texts, ({ second }) => (second.length % 7) - 3),
-      featureNormsSquared: Float32Array.from(texts, ({ second }) => second.length % 11),
-      truncated: new Uint8Array(texts.length),
-      timings: { tokeniseMs: 0, queueMs: 0, inferMs: 0 },
-    }),
-  };
-  return {
-    defaultName: "default",
-    describe: () => [model],
-    get: () => ranker,
-    use: async (_, work) => work(ranker),
   };
 }

@@ -72,13 +72,13 @@ async function listening(port) {
   }
 }
 
-/** The service as it is shipped, with the default model loaded. */
-export async function startOurs(dist, env) {
+/** The service as it is shipped, with the default model loaded. @param ready what it prints once it is ready */
+export async function startOurs(dist, env, ready = /Model \S+ is ready/) {
   const child = spawn(process.execPath, [...profiled("ours"), join(dist, "cli.js"), "serve"], {
     env: { ...process.env, ASSAY_PORT: "0", ASSAY_LOG_LEVEL: "error", ...env },
     stdio: ["ignore", "pipe", "inherit"],
   });
-  const text = await untilPrinted(child, /Model \S+ is ready/);
+  const text = await untilPrinted(child, ready);
   return serverOf(child, Number(/listens on \S+:(\d+)/.exec(text)[1]));
 }
 

@@ -146,7 +146,7 @@ async function scoreTo(output: Output, run: Run): Promise<void> {
       }).catch(inWordsOf(batch));
       const failure = await answer.kept;
       if (failure !== null) ports.logger.warn({ err: failure }, "outputs were not cached");
-      await collector.add(carry(answer.results, batch, options.with));
+      await collector.add(carry(answer.rows(), batch, options.with));
       samples += batch.length;
       progress.update(samples);
     }

@@ -1,7 +1,7 @@
 import { type Data, type DataType, Field, Schema } from "apache-arrow";
 import type { SignalName } from "../importance/types.js";
-import type { SampleRow } from "../scoring/batch/row.js";
-import { type FaultyLine, isFaulty, type StreamedResult } from "../scoring/streams/lines.js";
+import { probabilitiesAt, type SampleRow, type ScoredColumns } from "../scoring/batch/row.js";
+import type { FaultyLine, StreamedResults } from "../scoring/streams/lines.js";
 import {
   BOOL,
   boolData,
@@ -17,20 +17,25 @@ import type { PartWriter } from "./plugins/streamed-answer.js";
 import { describeError } from "./problems.js";
 
 /** Encodes the results of a stream, a batch of them at a time. */
-export type ResultWriter = PartWriter<readonly StreamedResult[]>;
+export type ResultWriter = PartWriter<StreamedResults>;
 
 /** A result a line; for a faulty line its number and the problem. */
 export function ndjsonResults(): ResultWriter {
   return {
     begin: () => "",
-    write: (results) => results.map(lineOf).join(""),
+    write({ lines, answer }) {
+      const rows = answer?.rows() ?? [];
+      return lines.map((line) => (typeof line === "number" ? rowLine(rows[line]) : faultLine(line))).join("");
+    },
     end: () => "",
   };
 }
 
-function lineOf(result: StreamedResult): string {
-  if (!isFaulty(result)) return `${JSON.stringify({ ...result.row, weight: undefined })}\n`;
-  const { id, number, error } = result;
+function rowLine(row: SampleRow | undefined): string {
+  return `${JSON.stringify({ ...row, weight: undefined })}\n`;
+}
+
+function faultLine({ id, number, error }: FaultyLine): string {
   return `${JSON.stringify({ id, line: number, error: describeError(error, `Line ${number}`) })}\n`;
 }
 
@@ -46,14 +51,14 @@ export interface ResultColumns {
 export function arrowResults({ classes, signals }: ResultColumns): ResultWriter {
   const others = signals.filter((name) => name !== "probability");
   const columns = [
-    textColumn("id", (row) => row.id),
+    idColumn(),
     ...(classes === 1
-      ? [numberColumn("logit", (row) => row.logit)]
-      : [listColumn("logits", (row) => row.logits), listColumn("probabilities", (row) => row.probabilities)]),
-    numberColumn("probability", (row) => row.probability),
-    ...others.map((name) => numberColumn(name, (row) => row[name])),
-    flagColumn("cached", (row) => row.cached),
-    flagColumn("truncated", (row) => row.truncated),
+      ? [numberColumn("logit", ({ outputs }) => outputs.logits)]
+      : [listColumn("logits", logitsAt), listColumn("probabilities", probabilitiesAt)]),
+    numberColumn("probability", probabilities),
+    ...others.map((name) => numberColumn(name, (scored) => scored.signals.get(name))),
+    flagColumn("cached", ({ outputs }) => outputs.cached),
+    flagColumn("truncated", ({ outputs }) => outputs.truncated),
     faultColumn("error", ({ error }) => error.code),
     faultColumn("detail", ({ error }) => error.message),
   ];
@@ -62,7 +67,7 @@ export function arrowResults({ classes, signals }: ResultColumns): ResultWriter 
     begin: () => writer.begin(),
     write: (results) =>
       writer.write(
-        results.length,
+        results.lines.length,
         columns.map(({ dataOf }) => dataOf(results)),
       ),
     end: () => writer.end(),
@@ -73,32 +78,84 @@ export function arrowResults({ classes, signals }: ResultColumns): ResultWriter 
 interface ResultColumn {
   readonly name: string;
   readonly type: DataType;
-  dataOf(results: readonly StreamedResult[]): Data;
+  dataOf(results: StreamedResults): Data;
 }
 
-function textColumn(name: string, read: (row: SampleRow) => string | null): ResultColumn {
-  const textOf = (result: StreamedResult): string | null => (isFaulty(result) ? result.id : read(result.row));
-  return { name, type: UTF8, dataOf: (results) => textData(results.map(textOf)) };
+/** The column of the answer has a value for each line, and that of the scored samples has none for faulty lines. */
+function numberColumn(
+  name: string,
+  read: (scored: ScoredColumns) => ArrayLike<number | null> | undefined,
+): ResultColumn {
+  return {
+    name,
+    type: FLOAT64,
+    dataOf({ lines, answer }) {
+      const values = new Float64Array(lines.length).fill(Number.NaN);
+      const scored = answer === null ? undefined : read(answer.columns);
+      if (scored === undefined) return float64Data(values);
+      for (let index = 0; index < lines.length; index++) {
+        const line = lines[index];
+        if (typeof line === "number") values[index] = scored[line] ?? Number.NaN;
+      }
+      return float64Data(values);
+    },
+  };
 }
 
-function numberColumn(name: string, read: (row: SampleRow) => number | undefined): ResultColumn {
-  const numberOf = (result: StreamedResult): number =>
-    isFaulty(result) ? Number.NaN : (read(result.row) ?? Number.NaN);
-  return { name, type: FLOAT64, dataOf: (results) => float64Data(Float64Array.from(results, numberOf)) };
+/** The probability of the label or, for one logit, of a 1. */
+function probabilities(scored: ScoredColumns): ArrayLike<number | null> | undefined {
+  const { ids, outputs, signals } = scored;
+  const column = signals.get("probability");
+  if (column !== undefined || outputs.classes > 1) return column;
+  return ids.map((_, index) => probabilitiesAt(scored, index)?.[1] ?? null);
 }
 
-function listColumn(name: string, read: (row: SampleRow) => number[] | undefined): ResultColumn {
-  const listOf = (result: StreamedResult): number[] | null =>
-    isFaulty(result) ? null : (read(result.row) ?? null);
-  return { name, type: FLOAT64_LIST, dataOf: (results) => listData(results.map(listOf)) };
+function logitsAt({ outputs: { logits, classes } }: ScoredColumns, index: number): ArrayLike<number> {
+  return logits.subarray(index * classes, (index + 1) * classes);
 }
 
-function flagColumn(name: string, read: (row: SampleRow) => boolean): ResultColumn {
-  const flagOf = (result: StreamedResult): boolean => !isFaulty(result) && read(result.row);
-  return { name, type: BOOL, dataOf: (results) => boolData(results.map(flagOf)) };
+function listColumn(
+  name: string,
+  read: (scored: ScoredColumns, index: number) => ArrayLike<number> | null,
+): ResultColumn {
+  return {
+    name,
+    type: FLOAT64_LIST,
+    dataOf: ({ lines, answer }) =>
+      listData(
+        lines.map((line) =>
+          typeof line === "number" && answer !== null ? read(answer.columns, line) : null,
+        ),
+      ),
+  };
+}
+
+function flagColumn(name: string, read: (scored: ScoredColumns) => readonly boolean[]): ResultColumn {
+  return {
+    name,
+    type: BOOL,
+    dataOf({ lines, answer }) {
+      const flags = answer === null ? [] : read(answer.columns);
+      return boolData(lines.map((line) => typeof line === "number" && (flags[line] ?? false)));
+    },
+  };
+}
+
+function idColumn(): ResultColumn {
+  return {
+    name: "id",
+    type: UTF8,
+    dataOf({ lines, answer }) {
+      const ids = answer?.columns.ids ?? [];
+      return textData(lines.map((line) => (typeof line === "number" ? (ids[line] ?? null) : line.id)));
+    },
+  };
 }
 
 function faultColumn(name: string, read: (line: FaultyLine) => string): ResultColumn {
-  const faultOf = (result: StreamedResult): string | null => (isFaulty(result) ? read(result) : null);
-  return { name, type: UTF8, dataOf: (results) => textData(results.map(faultOf)) };
+  return {
+    name,
+    type: UTF8,
+    dataOf: ({ lines }) => textData(lines.map((line) => (typeof line === "number" ? null : read(line)))),
+  };
 }

@@ -2,8 +2,8 @@ import { faultsError } from "../errors.js";
 import type { Limits } from "../scoring/requests/limits.js";
 import { isPlainSample, sampleSchema } from "../scoring/requests/sample-schema.js";
 import { checkSchema } from "../scoring/requests/schema-faults.js";
-import type { StreamedLine } from "../scoring/streams/lines.js";
-import { lineAt, tryLines } from "./plugins/ndjson.js";
+import { placeIn, type StreamedLine, type StreamedSample } from "../scoring/streams/lines.js";
+import { tryLines } from "./plugins/ndjson.js";
 import type { StreamBody } from "./plugins/stream-body.js";
 
 /** What a sample has to be. */
@@ -24,7 +24,7 @@ export async function* lineSamples(
     lines.push(
       "error" in line
         ? { number: line.number, id: null, group: undefined, error: line.error }
-        : checkedLine(rules, line.value, line.number, lineAt(line.number)),
+        : checkedLine(rules, line.value, { unit: "line", number: line.number }),
     );
     if (lines.length < LINES) continue;
     yield lines;
@@ -40,12 +40,12 @@ const LINES = 64;
 export function checkedLine(
   { schema, limits }: SampleRules,
   value: unknown,
-  number: number,
-  place: string,
+  { unit, number }: Pick<StreamedSample, "unit" | "number">,
 ): StreamedLine {
-  if (isPlainSample(value, limits)) return { number, place, sample: value };
+  if (isPlainSample(value, limits)) return { number, unit, sample: value };
   const { faults, value: sample } = checkSchema(schema, value);
-  if (faults === undefined) return { number, place, sample };
+  if (faults === undefined) return { number, unit, sample };
+  const place = placeIn({ unit, number });
   const error = faultsError(
     "invalid_request",
     faults.map((fault) => ({ ...fault, sample: place })),

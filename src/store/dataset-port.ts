@@ -24,6 +24,15 @@ export interface SampleEntry {
   readonly logits?: readonly number[];
 }
 
+/**
+ * Samples to write, by index: a list, or a view of columns that makes an entry each time it is asked. A batch of thousands then
+ * does not hold an object for each sample.
+ */
+export interface SampleEntries {
+  readonly length: number;
+  at(index: number): SampleEntry | undefined;
+}
+
 /** The samples of datasets, by id. */
 export interface SampleStore {
   /**
@@ -36,7 +45,7 @@ export interface SampleStore {
    */
   writeSamples(
     dataset: string,
-    entries: readonly SampleEntry[],
+    entries: SampleEntries,
     merge?: MergeRecords,
     history?: HistoryRules,
   ): Promise<WrittenSamples>;

@@ -2,7 +2,6 @@ import { request as httpRequest } from "node:http";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   Bool,
-  type DataType,
   Dictionary,
   Field,
   FixedSizeBinary,
@@ -11,16 +10,14 @@ import {
   Int64,
   LargeUtf8,
   List,
-  Table,
   tableFromIPC,
-  tableToIPC,
   Utf8,
-  vectorFromArray,
 } from "apache-arrow";
 import type { FastifyInstance } from "fastify";
 import { describe, expect, it } from "vitest";
 import { AssayError } from "../../src/errors.js";
 import { TEST_LIMITS, temporaryStore, testApp } from "../support/app.js";
+import { arrow } from "../support/arrow.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 import { postScore } from "../support/inject.js";
 import { LONG } from "../support/load.js";
@@ -56,21 +53,6 @@ function linesOf(text: string): Row[] {
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Row);
-}
-
-/** An Arrow stream with these columns, in record batches of `rows`. */
-function arrow(columns: Record<string, [DataType, readonly unknown[]]>, rows = 1000): Buffer {
-  const entries = Object.entries(columns);
-  const length = entries[0]?.[1][1].length ?? 0;
-  const batches = [];
-  for (let start = 0; start < length; start += rows) {
-    const part = entries.map(([name, [type, values]]) => [
-      name,
-      vectorFromArray(values.slice(start, start + rows) as never[], type),
-    ]);
-    batches.push(...new Table(Object.fromEntries(part)).batches);
-  }
-  return Buffer.from(tableToIPC(new Table(batches as never), "stream"));
 }
 
 function arrowOf(samples: readonly Row[], rows?: number): Buffer {

@@ -20,11 +20,17 @@ export const FLOAT64_LIST = new List(new Field("item", FLOAT64, false));
 
 /** Texts; null where there is none. */
 export function textData(texts: readonly (string | null)[]): Data<Utf8> {
+  const joined = texts.join(""); // null is ""
+  const bytes = Buffer.from(joined);
+  // In ASCII a character is a byte.
+  const isAscii = bytes.length === joined.length;
   const offsets = new Int32Array(texts.length + 1);
-  for (let row = 0; row < texts.length; row++)
-    offsets[row + 1] = (offsets[row] as number) + Buffer.byteLength(texts[row] ?? "");
-  const bytes = Buffer.allocUnsafe(offsets[texts.length] as number);
-  for (let row = 0; row < texts.length; row++) bytes.write(texts[row] ?? "", offsets[row] as number);
+  let end = 0;
+  for (let row = 0; row < texts.length; row++) {
+    const text = texts[row] ?? "";
+    end += isAscii ? text.length : Buffer.byteLength(text);
+    offsets[row + 1] = end;
+  }
   const validity = validityOf(texts.length, (row) => texts[row] !== null);
   return makeData({ type: UTF8, length: texts.length, valueOffsets: offsets, data: bytes, ...validity });
 }

@@ -30,7 +30,11 @@ export async function* arrowMessages(
     const isMarked = first.readUInt32LE() === CONTINUATION;
     const length = isMarked ? await bytes.required(4) : first;
     const metadataBytes = length.readInt32LE();
-    if (metadataBytes === 0) return; // the end of the stream
+    if (metadataBytes === 0) {
+      // The end of the stream. A body whose end nobody has read is taken for one that was given up, and its connection is cut.
+      await bytes.take(1);
+      return;
+    }
     if (metadataBytes < 0 || (!isMarked && metadataBytes > METADATA_BYTES_MAX))
       throw notArrow("it does not begin with the length of a message");
     if (metadataBytes > METADATA_BYTES_MAX) throw tooLarge(number, METADATA_BYTES_MAX);

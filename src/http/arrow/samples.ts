@@ -1,17 +1,13 @@
-import { DataType, type RecordBatch, RecordBatchReader, type Vector } from "apache-arrow";
-import { AssayError, faultsError, messageOf } from "../../errors.js";
+import type { Vector } from "apache-arrow";
 import { EXTRAS_PREFIX } from "../../scoring/datasets/keep.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { fieldsOf } from "../../scoring/requests/schema-faults.js";
 import type { StreamedLine } from "../../scoring/streams/lines.js";
-import { bodyQuotaOf } from "../plugins/body-quota.js";
-import { bodyStream } from "../plugins/body-stream.js";
-import { requestOf, type StreamBody } from "../plugins/stream-body.js";
+import type { StreamBody } from "../plugins/stream-body.js";
 import { checkedLine } from "../score-lines.js";
+import { arrowBatches, type ColumnRules, columnsByName } from "./batches.js";
 import { labelCells, numberCells, type ReadCell, textCells } from "./cells.js";
-import { arrowMessages } from "./messages.js";
-import { notArrow } from "./metadata.js";
 
 /** Rows that are made into samples at once. */
 const ROWS = 256;
@@ -39,67 +35,34 @@ export async function* arrowSamples(
   limits: Limits,
   signal: AbortSignal,
 ): AsyncGenerator<StreamedLine[]> {
-  const request = requestOf(body);
-  const rules = { bytesMax: limits.bodyBytesMax, memory: bodyQuotaOf(request) };
   const schema = sampleSchema(limits);
+  const rules = columnRules(fieldsOf(schema));
   let number = 0;
-  for await (const batch of recordBatches(arrowMessages(bodyStream(request, signal), rules))) {
-    const fills = fillsOf(batch, fieldsOf(schema));
+  for await (const batch of arrowBatches(body, limits, signal)) {
+    const columns = columnsByName(batch, rules);
+    const fills = [...columns].map(([name, column]) => fillOf(name, column, batch.numRows));
     for (let row = 0; row < batch.numRows; ) {
       const lines: StreamedLine[] = [];
       for (const end = Math.min(row + ROWS, batch.numRows); row < end; row++) {
         number += 1;
         const draft: Draft = {};
         for (const fill of fills) fill(draft, row);
-        lines.push(checkedLine({ schema, limits }, draft, number, `row ${number}`));
+        lines.push(checkedLine({ schema, limits }, draft, { unit: "row", number }));
       }
       yield lines;
     }
   }
 }
 
-/** The record batches of the messages. Throws what `messages` throws, and `invalid_request` for what the package throws. */
-async function* recordBatches(messages: AsyncIterable<Uint8Array>): AsyncGenerator<RecordBatch> {
-  const reader = await readable(async () => {
-    const made = await RecordBatchReader.from(messages);
-    return (await made.open()) as AsyncIterable<RecordBatch>;
-  });
-  const batches = reader[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const step = await readable(() => batches.next());
-      if (step.done) return;
-      yield step.value;
-    }
-  } finally {
-    await batches.return?.();
-  }
-}
-
-async function readable<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    throw error instanceof AssayError ? error : notArrow(messageOf(error), error);
-  }
-}
-
-/** Throws `invalid_request` with each column that no sample has. */
-function fillsOf(batch: RecordBatch, fields: readonly string[]): Fill[] {
-  const names = batch.schema.fields.map(({ name }) => name);
-  const known = [...fields.filter((field) => field !== "extras"), `${EXTRAS_PREFIX}NAME`].join(", ");
-  const faults = names.flatMap((name, index) => {
-    if (names.indexOf(name) !== index) return [{ path: name, message: "is the name of two columns" }];
-    const isKnown = name.startsWith(EXTRAS_PREFIX) || (fields.includes(name) && name !== "extras");
-    return isKnown ? [] : [{ path: name, message: `is not a known column; the columns are: ${known}` }];
-  });
-  const hasTexts = batch.schema.fields.some(
-    ({ name, type }) => (name === "text" || name === "query") && !DataType.isNull(type),
-  );
-  if (!hasTexts)
-    faults.push({ path: "text", message: "is missing: send the columns query and document, or text" });
-  if (faults.length > 0) throw faultsError("invalid_request", faults);
-  return names.map((name, index) => fillOf(name, batch.getChildAt(index) as Vector, batch.numRows));
+function columnRules(fields: readonly string[]): ColumnRules {
+  const named = fields.filter((field) => field !== "extras");
+  return {
+    listed: [...named, `${EXTRAS_PREFIX}NAME`],
+    isKnown: (name) => name.startsWith(EXTRAS_PREFIX) || named.includes(name),
+    needed: [
+      { anyOf: ["text", "query"], message: "is missing: send the columns query and document, or text" },
+    ],
+  };
 }
 
 function fillOf(name: string, column: Vector, rows: number): Fill {

@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { z } from "zod";
-import { faultsError, relocated } from "../../errors.js";
+import { faultsError, relocated, type SamplePlace } from "../../errors.js";
 import { isGroupLoss } from "../../importance/types.js";
 import {
   OBSERVED_MODEL,
@@ -9,20 +9,17 @@ import {
   observeSamples,
 } from "../../scoring/datasets/observe.js";
 import type { Limits } from "../../scoring/requests/limits.js";
-import {
-  type ObservedSample,
-  observedColumns,
-  observedSampleSchema,
-} from "../../scoring/requests/observed-sample.js";
-import { placesOf, sampleBatches } from "../../scoring/requests/sample-batches.js";
-import { checkSchema } from "../../scoring/requests/schema-faults.js";
+import { fieldsOfSamples, observedColumns } from "../../scoring/requests/observed-sample.js";
 import type { Store } from "../../store/port.js";
+import { ARROW_MEDIA_TYPE } from "../arrow/writer.js";
+import { observationBatches } from "../observation-batches.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { closingSignal } from "../plugins/closing.js";
-import { atLine, lineAt, NDJSON_MEDIA_TYPE, readLines } from "../plugins/ndjson.js";
+import { JSON_MEDIA_TYPE } from "../plugins/media-types.js";
+import { NDJSON_MEDIA_TYPE } from "../plugins/ndjson.js";
 import { answerInLines } from "../plugins/progress-lines.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
-import { isStreamBody, refuseQuery, type StreamBody, takeStreamBodies } from "../plugins/stream-body.js";
+import { isStreamBody, refuseQuery, takeStreamBodies } from "../plugins/stream-body.js";
 import { datasetParamsSchema } from "../schemas/dataset.js";
 import {
   observationAnswerSchema,
@@ -31,15 +28,14 @@ import {
 } from "../schemas/observation.js";
 import { BODY_PROBLEMS, problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
-/** Samples of a stream of lines that are written at once. */
-const BATCH = 4096;
+const STREAM_TYPES = [NDJSON_MEDIA_TYPE, ARROW_MEDIA_TYPE];
 
 type Query = z.infer<typeof observationQuerySchema>;
 
 /** A plugin scope of its own, because it takes streams of samples. */
 export function observationRoutes(ports: { readonly store: Store }, limits: Limits): FastifyPluginAsyncZod {
   return async (app) => {
-    takeStreamBodies(app, [NDJSON_MEDIA_TYPE]);
+    takeStreamBodies(app, STREAM_TYPES);
     const closing = closingSignal(app);
     app.post(
       "/v1/datasets/:dataset/observations",
@@ -47,9 +43,9 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
         schema: {
           operationId: "observe",
           summary: "Remember outputs that a trainer computed itself",
-          description: `Takes the logits that a trainer's own model gave, without texts, and runs no model. Each sample gets every signal of logits and label, \`grad_norm_last\` if \`feature_norm\` is sent, and the signals of its history: \`mean_confidence\`, \`variability\`, \`aum\` and \`forgetting\`. They are those of the newest post, whatever its step. Signals of gradients that a model of this service computed stay, with their label. A post that repeats a checkpoint replaces its logits. Send the samples as JSON, which is written as a whole or not at all, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`): one sample per line, with the other fields as query parameters and \`checkpoint\` and \`step\` in place of the object. JSON lines are answered with JSON lines: after the first second \`{"samples": n}\` each second, and as the last line the answer, or a problem, which has a \`code\`. The status is then 200. What came before the line with a fault may be written; to repeat it does no harm.`,
+          description: `Takes the logits that a trainer's own model gave, without texts, and runs no model. Each sample gets every signal of logits and label, \`grad_norm_last\` if \`feature_norm\` is sent, and the signals of its history: \`mean_confidence\`, \`variability\`, \`aum\` and \`forgetting\`. They are those of the newest post, whatever its step. Signals of gradients that a model of this service computed stay, with their label. A post that repeats a checkpoint replaces its logits. Send the samples as JSON, which is written as a whole or not at all, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`) or as an Arrow IPC stream (\`${ARROW_MEDIA_TYPE}\`): one sample per line or row, with the other fields as query parameters and \`checkpoint\` and \`step\` in place of the object. Both are answered with JSON lines: after the first second \`{"samples": n}\` each second, and as the last line the answer, or a problem, which has a \`code\`. The status is then 200. What came before the line or row with a fault may be written; to repeat it does no harm.`,
           tags: ["datasets"],
-          consumes: ["application/json", NDJSON_MEDIA_TYPE],
+          consumes: [JSON_MEDIA_TYPE, ...STREAM_TYPES],
           headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
           querystring: observationQuerySchema,
@@ -87,7 +83,8 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
           refuseQuery(request.query);
           const { samples, model = OBSERVED_MODEL, ...rest } = request.body;
           const observation = { model, ...rest };
-          const observed = await observeSamples(store, dataset, observation, observedColumns(samples));
+          const columns = observedColumns(samples.length, fieldsOfSamples(samples));
+          const observed = await observeSamples(store, dataset, observation, columns);
           stopwatchOf(request).lap("keep");
           return answerOf(observation, observed);
         }
@@ -95,10 +92,14 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
         const signal = AbortSignal.any([callerOf(request, reply).signal, closing]);
         return answerInLines(request, reply, async (onProgress) => {
           const total = { samples: 0, late: 0 };
-          const lines = samplesOf(body, limits, signal);
-          for await (const batch of sampleBatches(lines, isGroupLoss(observation.loss), limits, BATCH)) {
-            const observed = await locating(batch, () =>
-              observeSamples(store, dataset, observation, observedColumns(batch.map(({ sample }) => sample))),
+          const byGroup = isGroupLoss(observation.loss);
+          for await (const { count, fields, placeOf } of observationBatches(body, {
+            limits,
+            byGroup,
+            signal,
+          })) {
+            const observed = await located(placeOf, () =>
+              observeSamples(store, dataset, observation, observedColumns(count, fields)),
             );
             total.samples += observed.samples;
             total.late += observed.late;
@@ -111,39 +112,21 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
   };
 }
 
-interface LocatedObservation {
-  readonly sample: ObservedSample;
-  readonly place: string;
-}
-
-async function* samplesOf(
-  body: StreamBody,
-  limits: Limits,
-  signal: AbortSignal,
-): AsyncGenerator<LocatedObservation> {
-  const schema = observedSampleSchema(limits);
-  for await (const { number, value } of readLines(body, limits.bodyBytesMax, signal)) {
-    const { faults, value: sample } = checkSchema(schema, value);
-    if (faults !== undefined) throw atLine(number, "invalid_request", faults);
-    yield { sample, place: lineAt(number) };
-  }
-}
-
-/** Runs the work; the faults of its samples name their lines. */
-async function locating<T>(batch: readonly LocatedObservation[], work: () => Promise<T>): Promise<T> {
+/** Runs the work; the faults of its samples name their places in the stream. */
+async function located<T>(placeOf: (index: number) => SamplePlace, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw relocated(error, placesOf(batch));
+    throw relocated(error, placeOf);
   }
 }
 
-/** The fields of the query, which lines need. Throws `invalid_request` with each that is missing. */
+/** The fields of the query, which streams need. Throws `invalid_request` with each that is missing. */
 function observationOf({ model = OBSERVED_MODEL, checkpoint, step, loss, mode }: Query): Observation {
   if (checkpoint !== undefined && step !== undefined && loss !== undefined && mode !== undefined)
     return { model, checkpoint: { name: checkpoint, step }, loss, mode };
   const missing = Object.entries({ checkpoint, step, loss, mode }).filter(([, value]) => value === undefined);
-  const message = "is required as a query parameter with JSON lines";
+  const message = "is required as a query parameter with JSON lines and Arrow";
   throw faultsError(
     "invalid_request",
     missing.map(([path]) => ({ path, message })),

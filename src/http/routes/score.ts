@@ -35,7 +35,7 @@ export function scoreRoutes(
     const closing = closingSignal(app);
 
     function count(answer: ScoreAnswer, log: FastifyBaseLogger): void {
-      const { model, results, cacheHits: hits, kept, embeddingsWithoutRoom } = answer;
+      const { model, columns, cacheHits: hits, kept, embeddingsWithoutRoom } = answer;
       // The results of a stream have no place for the advice.
       if (embeddingsWithoutRoom > 0)
         log.warn(
@@ -45,7 +45,7 @@ export function scoreRoutes(
       void kept.then((failure) => {
         if (failure !== null) log.warn({ err: failure }, "outputs were not cached");
       });
-      samples.inc({ model: model.name }, results.length);
+      samples.inc({ model: model.name }, columns.ids.length);
       cacheHits.inc({ model: model.name }, hits);
     }
 
@@ -125,7 +125,7 @@ export function scoreRoutes(
             ...(answer.gradientScope !== null && { gradient_scope: answer.gradientScope }),
           },
           loss: answer.loss,
-          results: answer.results,
+          results: answer.rows(),
           diagnostics: {
             ...renderDiagnostics(weighting?.diagnostics, answer.advice),
             cache_hits: answer.cacheHits,

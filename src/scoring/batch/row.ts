@@ -1,5 +1,5 @@
 import { distributionOf } from "../../importance/distribution.js";
-import type { LossName, SignalName } from "../../importance/types.js";
+import type { LossName, SignalColumns, SignalName } from "../../importance/types.js";
 import { multiplierOf, type Weighting } from "../../importance/weights.js";
 import type { KnownOutputs } from "../outputs/outputs.js";
 import type { BoundPlan } from "./plan.js";
@@ -25,6 +25,24 @@ export interface SampleRow extends Partial<Record<SignalName, number>> {
   truncated: boolean;
 }
 
+/** The answers of N samples in columns, without weights. */
+export interface ScoredColumns {
+  readonly ids: readonly (string | null)[]; // (N)
+  readonly loss: LossName;
+  readonly outputs: Pick<KnownOutputs, "logits" | "classes" | "cached" | "truncated">;
+  readonly signals: SignalColumns;
+}
+
+/** What the logits say of the probabilities of one sample; null if the loss's logits give none. */
+export function probabilitiesAt(
+  { outputs: { logits, classes }, loss }: Pick<ScoredColumns, "outputs" | "loss">,
+  index: number,
+): readonly number[] | null {
+  // Under the other losses of one logit, the logit gives no probability.
+  if (classes === 1) return loss === "bce" ? distributionOf([logits[index] as number]).probabilities : null;
+  return distributionOf(logits.subarray(index * classes, (index + 1) * classes)).probabilities;
+}
+
 /** The answers of N samples, in their order. */
 export function sampleRows(
   { samples, loss, weighting: planned }: Pick<BoundPlan, "samples" | "loss" | "weighting">,
@@ -36,7 +54,7 @@ export function sampleRows(
   return samples.map(({ id = null }, index) => {
     // The row is filled field by field, in the order of the answer. Spreading parts into a literal costs more than scoring from
     // the cache.
-    const row = predictionAt(id, outputs, index, loss) as SampleRow;
+    const row = predictionAt(id, { outputs, loss }, index) as SampleRow;
     for (const [name, column] of named) {
       const value = column[index];
       if (typeof value === "number") row[name] = value;
@@ -55,17 +73,15 @@ export function sampleRows(
 
 function predictionAt(
   id: string | null,
-  { logits, classes }: KnownOutputs,
+  scored: Pick<ScoredColumns, "outputs" | "loss">,
   index: number,
-  loss: LossName,
 ): Partial<SampleRow> {
+  const { logits, classes } = scored.outputs;
+  const probabilities = probabilitiesAt(scored, index);
   if (classes === 1) {
     const logit = logits[index] as number;
-    // Under the other losses of one logit, the logit gives no probability.
-    return loss === "bce"
-      ? { id, logit, probability: distributionOf([logit]).probabilities[1] as number }
-      : { id, logit };
+    return probabilities === null ? { id, logit } : { id, logit, probability: probabilities[1] as number };
   }
   const own = logits.subarray(index * classes, (index + 1) * classes);
-  return { id, logits: Array.from(own), probabilities: [...distributionOf(own).probabilities] };
+  return { id, logits: Array.from(own), probabilities: [...(probabilities ?? [])] };
 }

@@ -22,7 +22,7 @@ import { adviceOnRoom, askEmbeddings } from "./asked-embeddings.js";
 import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
 import { useModels } from "./open-models.js";
 import { bindDirections, type PlannedWeighting, planScoring, type ScoringPlan } from "./plan.js";
-import { type SampleRow, sampleRows } from "./row.js";
+import { type SampleRow, type ScoredColumns, sampleRows } from "./row.js";
 import { type BatchSignals, batchSignals } from "./signals.js";
 import { giveWay } from "./turns.js";
 
@@ -32,7 +32,9 @@ export interface ScoreAnswer {
   readonly gradientScope: string | null;
   readonly loss: LossName;
   /** In the order of the samples. */
-  readonly results: SampleRow[];
+  readonly columns: ScoredColumns;
+  /** Makes the answer of each sample, in the order of the samples. A format of columns reads `columns` instead. */
+  rows(): SampleRow[];
   readonly weighting: Weighting | EstimatedWeighting | null;
   /** Null if the request has no exact fraction. */
   readonly estimated: EstimatedNorms | null;
@@ -108,7 +110,8 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
     model,
     gradientScope: plan.gradientScope,
     loss,
-    results: sampleRows(plan, batch, weighting),
+    columns: { ids: samples.map(({ id = null }) => id), loss, outputs, signals: columns },
+    rows: () => sampleRows(plan, batch, weighting),
     weighting,
     estimated,
     kept,

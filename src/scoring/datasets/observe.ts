@@ -9,7 +9,7 @@ import {
   type SignalColumns,
   type SignalName,
 } from "../../importance/types.js";
-import type { SampleStore } from "../../store/dataset-port.js";
+import type { SampleEntry, SampleStore } from "../../store/dataset-port.js";
 import { type SampleRecord, SignalRow, type TrainingCheckpoint } from "../../store/dataset-records.js";
 import type { OutputsStore } from "../../store/port.js";
 import { groupDigests } from "../outputs/digests.js";
@@ -71,41 +71,37 @@ export async function observeSamples(
   checkObserved(observation, samples);
   const columns = signalsOf(loss, samples);
   const digestGroup = groupDigests(await store.digestKey());
-  // A record is a copy with every field in its place: adding fields to a copy takes several times as long.
-  const template: SampleRecord = {
-    outputsKey: null,
-    textDigest: null,
-    model,
-    precision: null,
-    loss,
-    directions: [],
-    source: null,
-    observed: mode,
-    earlier: new Map(),
-    label: null,
-    group: null,
-    signals: new Map(),
-    scoredAtMs: Date.now(),
-  };
+  const scoredAtMs = Date.now();
   const signalsAt = signalRows(columns);
-  const entries = ids.map((id, index) => {
+  const at = (index: number): SampleEntry => {
     const group = groups[index] ?? null;
     const record: SampleRecord = {
-      ...template,
+      outputsKey: null,
       textDigest: textDigests[index] ?? null,
+      model,
+      precision: null,
+      loss,
+      directions: NONE,
       source: sources[index] ?? null,
+      observed: mode,
+      earlier: NOTHING,
       label: labels[index] ?? null,
       group: group === null ? null : digestGroup(group),
       signals: signalsAt(index),
+      scoredAtMs,
     };
-    return { id, record, logits: logitsAt(logits, index, classes) };
-  });
+    return { id: ids[index] as string, record, logits: logitsAt(logits, index, classes) };
+  };
+  const entries = { length: ids.length, at };
   const { late } = await store.writeSamples(dataset, entries, mergeObserved(classes), {
     ...HISTORY_RULES,
     checkpoint,
   });
   return { samples: ids.length, late };
 }
+
+const NONE: readonly string[] = [];
+const NOTHING: ReadonlyMap<string, string> = new Map();
 
 function checkObserved(
   { loss }: Observation,

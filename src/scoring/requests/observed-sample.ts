@@ -4,7 +4,7 @@ import type { Label } from "../../importance/types.js";
 import type { ObservedSamples } from "../datasets/observe.js";
 import type { SampleLimits } from "./limits.js";
 import { groupSchema, idSchema, sourceSchema } from "./names.js";
-import { CLASSES_MAX, labelSchema } from "./sample-schema.js";
+import { CLASSES_MAX, isPlainId, isPlainLabel, labelSchema } from "./sample-schema.js";
 
 /** Largest logit and ‖h‖. Every signal of them still fits float32. */
 const OUTPUT_MAX = 1e9;
@@ -54,38 +54,88 @@ export function observedSampleSchema(limits: SampleLimits) {
     .describe("The outputs of a trainer's model for one sample") satisfies z.ZodType<ObservedSample>;
 }
 
-/** The samples in columns. Throws `invalid_sample` if their numbers of logits differ. */
-export function observedColumns(samples: readonly ObservedSample[]): ObservedSamples {
-  const classes = logitsIn(samples[0]);
-  const logits = new Float32Array(samples.length * classes);
-  const featureNorms = new Float64Array(samples.length).fill(Number.NaN);
-  const faults: Fault[] = [];
-  samples.forEach((sample, index) => {
-    const own = logitsIn(sample);
-    if (own !== classes) {
-      const message = `must have ${classes} logits as the first sample, not ${own}`;
-      faults.push({ sample: index, path: "/logits", message });
-      return;
-    }
-    if (typeof sample.logits === "number") logits[index] = sample.logits;
-    else logits.set(sample.logits, index * classes);
-    if (sample.feature_norm !== undefined) featureNorms[index] = sample.feature_norm;
-  });
-  throwFaults("invalid_sample", faults);
+/** The fields of samples, by index. Undefined where a sample lacks it. */
+export type ObservedFields = {
+  readonly [F in keyof ObservedSample]-?: (index: number) => ObservedSample[F];
+};
+
+/** The fields of samples that are objects. */
+export function fieldsOfSamples(samples: readonly ObservedSample[]): ObservedFields {
+  const sampleAt = (index: number): ObservedSample => samples[index] as ObservedSample;
   return {
-    ids: samples.map(({ id }) => id),
-    labels: samples.map(({ label }) => label),
-    logits,
-    classes,
-    featureNorms,
-    groups: samples.map(({ group = null }) => group),
-    sources: samples.map(({ source = null }) => source),
-    textDigests: samples.map(({ text_digest: digest }) =>
-      digest === undefined ? null : Buffer.from(digest, "hex"),
-    ),
+    id: (index) => sampleAt(index).id,
+    label: (index) => sampleAt(index).label,
+    logits: (index) => sampleAt(index).logits,
+    feature_norm: (index) => sampleAt(index).feature_norm,
+    group: (index) => sampleAt(index).group,
+    source: (index) => sampleAt(index).source,
+    text_digest: (index) => sampleAt(index).text_digest,
   };
 }
 
-function logitsIn(sample: ObservedSample | undefined): number {
-  return sample === undefined || typeof sample.logits === "number" ? 1 : sample.logits.length;
+/**
+ * A check of one field of many samples, for samples that come in columns. It passes what `observedSampleSchema` passes. Of what it
+ * does not pass, the schema says what is wrong.
+ */
+export function observedFieldChecks(limits: SampleLimits): Record<keyof ObservedSample, FieldCheck> {
+  const { shape } = observedSampleSchema(limits);
+  const isOutput = (value: unknown): boolean => typeof value === "number" && Math.abs(value) <= OUTPUT_MAX;
+  // Most values are of the usual kind, and most names of groups and sources repeat: the schema takes a multiple of these tests.
+  return {
+    id: (value) => isPlainId(value, limits) || shape.id.safeParse(value).success,
+    label: (value) => value === null || isPlainLabel(value) || shape.label.safeParse(value).success,
+    logits: (value) => isOutput(value) || shape.logits.safeParse(value).success,
+    feature_norm: (value) => value === undefined || (isOutput(value) && (value as number) >= 0),
+    group: onceEach(shape.group),
+    source: onceEach(shape.source),
+    text_digest: onceEach(shape.text_digest),
+  };
+}
+
+export type FieldCheck = (value: unknown) => boolean;
+
+/** Checks a value unless it is the one that passed last. */
+function onceEach(schema: z.ZodType): FieldCheck {
+  let passed: unknown;
+  return (value) => {
+    if (value === passed) return true;
+    if (!schema.safeParse(value).success) return false;
+    passed = value;
+    return true;
+  };
+}
+
+/** The samples in columns. Throws `invalid_sample` if their numbers of logits differ. */
+export function observedColumns(count: number, read: ObservedFields): ObservedSamples {
+  const classes = count === 0 ? 1 : lengthOf(read.logits(0));
+  const logits = new Float32Array(count * classes);
+  const featureNorms = new Float64Array(count);
+  const ids: string[] = [];
+  const labels: Label[] = [];
+  const groups: (string | null)[] = [];
+  const sources: (string | null)[] = [];
+  const textDigests: (Buffer | null)[] = [];
+  const faults: Fault[] = [];
+  for (let index = 0; index < count; index++) {
+    const own = read.logits(index);
+    if (typeof own === "number" && classes === 1) logits[index] = own;
+    else if (typeof own !== "number" && own.length === classes) logits.set(own, index * classes);
+    else {
+      const message = `must have ${classes} logits as the first sample, not ${lengthOf(own)}`;
+      faults.push({ sample: index, path: "/logits", message });
+    }
+    featureNorms[index] = read.feature_norm(index) ?? Number.NaN;
+    const digest = read.text_digest(index);
+    ids.push(read.id(index));
+    labels.push(read.label(index));
+    groups.push(read.group(index) ?? null);
+    sources.push(read.source(index) ?? null);
+    textDigests.push(digest === undefined ? null : Buffer.from(digest, "hex"));
+  }
+  throwFaults("invalid_sample", faults);
+  return { ids, labels, logits, classes, featureNorms, groups, sources, textDigests };
+}
+
+function lengthOf(logits: ObservedSample["logits"]): number {
+  return typeof logits === "number" ? 1 : logits.length;
 }

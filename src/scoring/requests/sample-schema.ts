@@ -81,17 +81,26 @@ export function isPlainSample(value: unknown, limits: SampleLimits): value is Sa
         else pairs += 1;
         break;
       case "id":
-        if (typeof field !== "string" || !PLAIN_ID.test(field) || field.length > limits.idBytesMax)
-          return false;
+        if (!isPlainId(field, limits)) return false;
         break;
       case "label":
-        if (typeof field !== "number" || !(Math.abs(field) <= LABEL_MAX)) return false;
+        if (!isPlainLabel(field)) return false;
         break;
       default:
         return false;
     }
   }
   return texts === 1 ? pairs === 0 : pairs === 2;
+}
+
+/** Whether the value is plainly an id. Of any other value only the schema knows. */
+export function isPlainId(value: unknown, { idBytesMax }: Pick<SampleLimits, "idBytesMax">): boolean {
+  return typeof value === "string" && value.length <= idBytesMax && PLAIN_ID.test(value);
+}
+
+/** Whether the value is a label of one number. */
+export function isPlainLabel(value: unknown): boolean {
+  return typeof value === "number" && Math.abs(value) <= LABEL_MAX;
 }
 
 /** Letters, digits and a few signs; not `.` or `..`. */

@@ -1,7 +1,14 @@
 import { faultsError } from "../../errors.js";
 import type { Limits } from "../requests/limits.js";
 import { textLengthOf } from "../requests/sample.js";
-import { type FaultyLine, faulty, isFaulty, type StreamedLine, type StreamedSample } from "./lines.js";
+import {
+  type FaultyLine,
+  faulty,
+  isFaulty,
+  placeIn,
+  type StreamedLine,
+  type StreamedSample,
+} from "./lines.js";
 
 type GroupLimits = Pick<Limits, "samplesMax" | "bodyBytesMax">;
 
@@ -20,13 +27,6 @@ interface OpenGroup {
  * the group before it and to the one after it. Remembers the names of all groups.
  */
 export async function* wholeGroups(
-  chunks: AsyncIterable<readonly StreamedLine[]>,
-  limits: GroupLimits,
-): AsyncGenerator<StreamedLine[][]> {
-  for await (const group of groupsIn(chunks, limits)) yield [group];
-}
-
-async function* groupsIn(
   chunks: AsyncIterable<readonly StreamedLine[]>,
   limits: GroupLimits,
 ): AsyncGenerator<StreamedLine[]> {
@@ -86,7 +86,7 @@ function closed({ lines, fault }: OpenGroup): StreamedLine[] {
 }
 
 export function groupFault(line: StreamedSample, message: string): FaultyLine {
-  return faulty(line, faultsError("invalid_sample", [{ sample: line.place, path: "/group", message }]));
+  return faulty(line, faultsError("invalid_sample", [{ sample: placeIn(line), path: "/group", message }]));
 }
 
 function ungrouped(line: StreamedSample): FaultyLine {

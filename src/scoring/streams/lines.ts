@@ -1,11 +1,21 @@
 import type { AssayError } from "../../errors.js";
-import type { SampleRow } from "../batch/row.js";
-import type { LocatedSample } from "../requests/sample-batches.js";
+import type { ScoreAnswer } from "../batch/score.js";
+import type { Sample } from "../requests/sample.js";
 
 /** A sample of a stream. */
-export interface StreamedSample extends LocatedSample {
+export interface StreamedSample {
+  readonly sample: Sample;
+  /** What its place in the stream is called. */
+  readonly unit: StreamUnit;
   /** Of the line or the row, from 1. */
   readonly number: number;
+}
+
+export type StreamUnit = "line" | "row";
+
+/** The place of a line or a row in words. */
+export function placeIn({ unit, number }: Pick<StreamedSample, "unit" | "number">): string {
+  return `${unit} ${number}`;
 }
 
 /** A line or a row that is no sample, and why. */
@@ -20,9 +30,15 @@ export interface FaultyLine {
 
 export type StreamedLine = StreamedSample | FaultyLine;
 
-export type StreamedResult = { readonly row: SampleRow } | FaultyLine;
+/** The results of a part of a stream. */
+export interface StreamedResults {
+  /** For each line its place among the scored samples, or its fault. */
+  readonly lines: readonly (number | FaultyLine)[];
+  /** Null if all lines have faults. */
+  readonly answer: ScoreAnswer | null;
+}
 
-export function isFaulty(line: StreamedLine | StreamedResult): line is FaultyLine {
+export function isFaulty(line: StreamedLine): line is FaultyLine {
   return "error" in line;
 }
 

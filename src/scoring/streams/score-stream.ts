@@ -9,10 +9,17 @@ import type { Ports, Watch } from "../ports.js";
 import { suitLoss } from "../requests/checks.js";
 import type { Limits } from "../requests/limits.js";
 import { textLengthOf } from "../requests/sample.js";
-import { placesOf } from "../requests/sample-batches.js";
 import type { ScoreRequest } from "../requests/score-request.js";
 import { brokenBy, groupFault, wholeGroups } from "./groups.js";
-import { faulty, isFaulty, type StreamedLine, type StreamedResult, type StreamedSample } from "./lines.js";
+import {
+  type FaultyLine,
+  faulty,
+  isFaulty,
+  placeIn,
+  type StreamedLine,
+  type StreamedResults,
+  type StreamedSample,
+} from "./lines.js";
 
 /** What a stream is scored for. Its samples get signals and no weights, which compare them with the samples of one batch. */
 export type StreamRequest = Omit<
@@ -27,9 +34,6 @@ export interface StreamNeeds {
   /** Called with the answer of each batch. */
   onScored(answer: ScoreAnswer): void;
 }
-
-/** Lines that are scored together or not at all. */
-type Units = readonly (readonly StreamedLine[])[];
 
 /** A batch is full with this many lines or characters. */
 const LINES = 512;
@@ -49,18 +53,18 @@ export async function* scoreStream(
   request: StreamRequest,
   lines: AsyncIterable<readonly StreamedLine[]>,
   needs: StreamNeeds,
-): AsyncGenerator<StreamedResult[]> {
+): AsyncGenerator<StreamedResults> {
   const { model } = ports.rankers.get(modelNameOf(ports.rankers, request.model));
   const byGroup = isGroupLoss(suitLoss(request.loss, model));
-  const units = byGroup ? wholeGroups(lines, needs.limits) : each(lines);
+  const chunks = byGroup ? wholeGroups(lines, needs.limits) : lines;
   // The dataset keeps what comes last of an id, so batches that it remembers must not overtake one another.
   const atOnce = request.dataset === undefined ? BATCHES : 1;
-  const running: Promise<StreamedResult[]>[] = [];
-  for await (const batch of batches(units, needs.limits)) {
+  const running: Promise<StreamedResults>[] = [];
+  for await (const batch of batches(chunks, { ...needs.limits, byGroup })) {
     const scored = scoreBatch(ports, { ...request, weighting: null }, batch, { ...needs, byGroup });
     scored.catch(() => undefined); // It is awaited below, unless an earlier one fails.
     running.push(scored);
-    if (running.length >= atOnce) yield (await running.shift()) ?? [];
+    if (running.length >= atOnce) yield* await Promise.all(running.splice(0, 1));
   }
   for (const scored of running) yield await scored;
 }
@@ -78,15 +82,12 @@ export function streamColumns(
 /** A sample with a label and one without. */
 const EITHER = [{ text: "", label: 0 }, { text: "" }];
 
-/** Each line alone. */
-async function* each(chunks: AsyncIterable<readonly StreamedLine[]>): AsyncGenerator<Units> {
-  for await (const lines of chunks) yield lines.map((line) => [line]);
-}
-
-/** Batches of whole units. No id occurs twice in a batch, unless it does in one unit. */
+/**
+ * Batches of whole chunks with `byGroup`, or else of single lines. No id occurs twice in a batch, unless it does in one group.
+ */
 async function* batches(
-  chunks: AsyncIterable<Units>,
-  { samplesMax }: Pick<Limits, "samplesMax">,
+  chunks: AsyncIterable<readonly StreamedLine[]>,
+  { samplesMax, byGroup }: Pick<Limits, "samplesMax"> & { readonly byGroup: boolean },
 ): AsyncGenerator<StreamedLine[]> {
   const full = Math.min(LINES, samplesMax);
   let batch: StreamedLine[] = [];
@@ -94,21 +95,36 @@ async function* batches(
   const ids = new Set<string>();
   const isKnown = (line: StreamedLine): boolean =>
     !isFaulty(line) && line.sample.id !== undefined && ids.has(line.sample.id);
-  for await (const units of chunks) {
-    for (const unit of units) {
-      const isFull = batch.length + unit.length > full || chars >= CHARS;
-      if (batch.length > 0 && (isFull || unit.some(isKnown))) {
-        yield batch;
-        batch = [];
-        chars = 0;
-        ids.clear();
-      }
-      for (const line of unit) {
-        batch.push(line);
-        if (isFaulty(line)) continue;
-        chars += textLengthOf(line.sample);
-        if (line.sample.id !== undefined) ids.add(line.sample.id);
-      }
+
+  function add(line: StreamedLine): void {
+    batch.push(line);
+    if (isFaulty(line)) return;
+    chars += textLengthOf(line.sample);
+    if (line.sample.id !== undefined) ids.add(line.sample.id);
+  }
+
+  /** The batch, which begins anew; null if `count` more lines fit into it. */
+  function closed(count: number, hasKnown: boolean): StreamedLine[] | null {
+    const isFull = batch.length + count > full || chars >= CHARS;
+    if (batch.length === 0 || (!isFull && !hasKnown)) return null;
+    const whole = batch;
+    batch = [];
+    chars = 0;
+    ids.clear();
+    return whole;
+  }
+
+  for await (const lines of chunks) {
+    if (byGroup) {
+      const whole = closed(lines.length, lines.some(isKnown));
+      if (whole !== null) yield whole;
+      lines.forEach(add);
+      continue;
+    }
+    for (const line of lines) {
+      const whole = closed(1, isKnown(line));
+      if (whole !== null) yield whole;
+      add(line);
     }
   }
   if (batch.length > 0) yield batch;
@@ -118,41 +134,41 @@ async function* batches(
 async function scoreBatch(
   ports: Ports,
   request: Omit<ScoreRequest, "samples">,
-  lines: readonly StreamedLine[],
+  batch: readonly StreamedLine[],
   { watch, onScored, byGroup }: StreamNeeds & { readonly byGroup: boolean },
-): Promise<StreamedResult[]> {
-  const results: (StreamedLine | StreamedResult)[] = [...lines];
+): Promise<StreamedResults> {
+  const lines = [...batch];
   for (;;) {
-    const places = results.flatMap((line, index) => ("sample" in line ? [index] : []));
-    if (places.length === 0) return results as StreamedResult[];
-    const located = places.map((place) => results[place] as StreamedSample);
+    const places = lines.flatMap((line, index) => (isFaulty(line) ? [] : [index]));
+    if (places.length === 0) return { lines: lines as FaultyLine[], answer: null };
+    const located = places.map((place) => lines[place] as StreamedSample);
     const samples = located.map(({ sample }) => sample);
     try {
       const answer = await patiently(() => scoreSamples(ports, { ...request, samples }, watch), watch.caller);
       onScored(answer);
       // Outputs that wait to be kept take memory, so a stream must not run ahead of them.
       await answer.kept;
-      for (const [index, row] of answer.results.entries()) results[places[index] as number] = { row };
-      return results as StreamedResult[];
+      let scored = 0;
+      return { lines: lines.map((line) => (isFaulty(line) ? line : scored++)), answer };
     } catch (error) {
       const faults = faultsBySample(error);
       if (faults === null) throw error;
       for (const [index, own] of faults) {
         const line = located[index] as StreamedSample;
         const code = (error as AssayError).code;
-        const placed = relocated(faultsError(code, own), placesOf(located));
-        results[places[index] as number] = faulty(line, placed as AssayError);
-        if (byGroup) breakGroup(results, line);
+        const placed = relocated(faultsError(code, own), (of) => placeIn(located[of] as StreamedSample));
+        lines[places[index] as number] = faulty(line, placed as AssayError);
+        if (byGroup) breakGroup(lines, line);
       }
     }
   }
 }
 
 /** Gives the rest of a line's group its fault. */
-function breakGroup(results: (StreamedLine | StreamedResult)[], broken: StreamedSample): void {
-  for (const [index, line] of results.entries())
-    if ("sample" in line && line.sample.group === broken.sample.group)
-      results[index] = groupFault(line, brokenBy(broken));
+function breakGroup(lines: StreamedLine[], broken: StreamedSample): void {
+  for (const [index, line] of lines.entries())
+    if (!isFaulty(line) && line.sample.group === broken.sample.group)
+      lines[index] = groupFault(line, brokenBy(broken));
 }
 
 /** The faults of an error by the sample of the request that has them; null if one of them belongs to no sample. */

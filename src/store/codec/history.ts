@@ -18,20 +18,38 @@ const HAS_MERGED = 0x1;
  *
  * A checkpoint of one logit therefore takes 3 bytes, also beyond the 64th checkpoint of a dataset.
  */
-export function encodeHistory({ classes, checkpoints, logits, merged }: SampleHistory): Buffer {
+export function encodeHistory(history: SampleHistory): Buffer {
+  const bytes = Buffer.allocUnsafe(historyBytes(history));
+  writeHistory(bytes, history, 0);
+  return bytes;
+}
+
+/** Bytes that the packed history takes. */
+export function historyBytes({ classes, checkpoints, logits, merged }: SampleHistory): number {
   let length = 1 + varintLength(classes) + (merged === null ? 0 : mergedBytes(merged)) + 2 * logits.length;
   for (let index = 0; index < checkpoints.length; index++)
     length += varintLength(difference(checkpoints, index));
-  const bytes = Buffer.allocUnsafe(length);
-  bytes[0] = (LAYOUT << 4) | (merged === null ? 0 : HAS_MERGED);
-  let at = writeVarint(bytes, classes, 1);
+  return length;
+}
+
+/** Packs the history into `bytes` from `start` on, which has room for `historyBytes`. Returns the offset after it. */
+export function writeHistory(
+  bytes: Buffer,
+  { classes, checkpoints, logits, merged }: SampleHistory,
+  start: number,
+): number {
+  bytes[start] = (LAYOUT << 4) | (merged === null ? 0 : HAS_MERGED);
+  let at = writeVarint(bytes, classes, start + 1);
   if (merged !== null) at = writeMerged(bytes, merged, at);
   for (let index = 0; index < checkpoints.length; index++) {
     at = writeVarint(bytes, difference(checkpoints, index), at);
-    for (let k = 0; k < classes; k++)
-      at = bytes.writeUInt16LE(toFloat16(logits[index * classes + k] as number), at);
+    for (let k = 0; k < classes; k++) {
+      const half = toFloat16(logits[index * classes + k] as number);
+      bytes[at++] = half & 0xff;
+      bytes[at++] = half >>> 8;
+    }
   }
-  return bytes;
+  return at;
 }
 
 /** @throws AssayError `store_corrupt` if the bytes are no history */
@@ -57,7 +75,9 @@ export function decodeHistory(bytes: Buffer, start = 0, end = bytes.length): Sam
 
 /** A number minus the number before it, zigzag. */
 function difference(numbers: readonly number[], index: number): number {
-  const change = (numbers[index] as number) - (numbers[index - 1] ?? 0);
+  // No `numbers[-1]`: a read outside of a list takes longer than packing the whole history.
+  const before = index === 0 ? 0 : (numbers[index - 1] as number);
+  const change = (numbers[index] as number) - before;
   return change < 0 ? -2 * change - 1 : 2 * change;
 }
 

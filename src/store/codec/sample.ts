@@ -7,6 +7,7 @@ import {
   readVarint,
   take,
   varintLength,
+  writeFloat32,
   writeVarint,
 } from "./bytes.js";
 import type { Shape } from "./shape.js";
@@ -28,36 +29,66 @@ const HAS_ANY = HAS.group | HAS.outputsKey | HAS.textDigest;
  * label, group (8), signals (one float32 for each name of the shape). `signals` are the shape's names. A label is kept exactly.
  */
 export function encodeSample(record: SampleRecord, signals: readonly string[]): Buffer {
-  const { label, outputsKey, textDigest } = record;
+  const bytes = Buffer.allocUnsafe(sampleBytes(record, signals.length));
+  let at = writeHeadOf(bytes, record, 0);
+  for (const name of signals) at = writeFloat32(bytes, record.signals.get(name) as number, at);
+  return bytes;
+}
+
+/** Bytes that the packed record takes. Throws RangeError if a part has another length than its kind. */
+export function sampleBytes({ label, outputsKey, textDigest, group }: SampleRecord, signals: number): number {
   if (outputsKey !== null && outputsKey.length !== OUTPUTS_KEY_BYTES)
     throw new RangeError("an outputs key has 16 bytes");
   if (textDigest !== null && textDigest.length !== TEXT_DIGEST_BYTES)
     throw new RangeError("a text digest has 6 bytes");
-  const kind = labelKind(label);
-  const group = record.group === null ? null : Buffer.from(record.group, "hex");
-  if (group !== null && group.length !== GROUP_BYTES)
-    throw new RangeError("a group is the hex form of 8 bytes");
-  const bytes = Buffer.allocUnsafe(
+  if (group !== null && !GROUP.test(group)) throw new RangeError("a group is the hex form of 8 bytes");
+  return (
     FIXED_BYTES +
-      (outputsKey?.length ?? 0) +
-      (textDigest?.length ?? 0) +
-      labelBytes(kind, label) +
-      (group?.length ?? 0) +
-      signals.length * 4,
+    (outputsKey === null ? 0 : OUTPUTS_KEY_BYTES) +
+    (textDigest === null ? 0 : TEXT_DIGEST_BYTES) +
+    labelBytes(labelKind(label), label) +
+    (group === null ? 0 : GROUP_BYTES) +
+    signals * 4
   );
-  bytes[0] =
+}
+
+/**
+ * Packs the record into `bytes` from `start` on, which has room for `sampleBytes`. Returns the offset after it.
+ *
+ * @param order the place of each of the shape's signals among the record's
+ */
+export function writeSample(
+  bytes: Buffer,
+  record: SampleRecord,
+  order: readonly number[],
+  start: number,
+): number {
+  const { signals } = record;
+  const numbers = signals instanceof SignalRow ? signals.numbers : [...signals.values()];
+  let at = writeHeadOf(bytes, record, start);
+  for (let index = 0; index < order.length; index++)
+    at = writeFloat32(bytes, numbers[order[index] as number] as number, at);
+  return at;
+}
+
+/** Packs what stands before the signals. */
+function writeHeadOf(bytes: Buffer, record: SampleRecord, start: number): number {
+  const { label, outputsKey, textDigest, group } = record;
+  const kind = labelKind(label);
+  bytes[start] =
     kind |
     (group === null ? 0 : HAS.group) |
     (outputsKey === null ? 0 : HAS.outputsKey) |
     (textDigest === null ? 0 : HAS.textDigest);
-  let at = bytes.writeUIntLE(record.scoredAtMs, 1, 6);
+  let at = bytes.writeUIntLE(record.scoredAtMs, start + 1, 6);
   if (outputsKey !== null) at += outputsKey.copy(bytes, at);
   if (textDigest !== null) at += textDigest.copy(bytes, at);
   at = writeLabel(bytes, kind, label, at);
-  if (group !== null) at += group.copy(bytes, at);
-  for (const name of signals) at = bytes.writeFloatLE(record.signals.get(name) as number, at);
-  return bytes;
+  return group === null ? at : at + bytes.write(group, at, "hex");
 }
+
+/** The hex form of `GROUP_BYTES`. */
+const GROUP = /^[0-9a-f]{16}$/i;
 
 /** Reads to the end of `reading`. @throws AssayError `store_corrupt` if the bytes do not fit */
 export function decodeSample(reading: Reading, shape: Shape): SampleRecord {

@@ -1,4 +1,4 @@
-import type { SampleRecord, SampleShape } from "../dataset-records.js";
+import { type SampleRecord, type SampleShape, SignalRow } from "../dataset-records.js";
 import { corrupt } from "./bytes.js";
 import { isObject } from "./json.js";
 
@@ -30,6 +30,10 @@ export function textOfShape(shape: Shape): string {
 export interface ShapeText {
   readonly text: string;
   readonly signals: readonly string[];
+  /** Its place among the shapes that were made: 0, 1, 2, … */
+  readonly place: number;
+  /** The place of each of these signals among the record's own. */
+  readonly order: readonly number[];
 }
 
 /**
@@ -37,17 +41,31 @@ export interface ShapeText {
  * records of a batch have the same shape.
  */
 export function openShapeTexts(): (record: SampleRecord) => ShapeText {
-  const made = new Map<string, (ShapeText & { readonly of: SampleRecord })[]>();
-  return (record) => {
+  const made = new Map<string, Made[]>();
+  let place = 0;
+  let last: Made | null = null;
+
+  function make(record: SampleRecord): Made {
     const rough = `${record.signals.size} ${record.source}`;
     const similar = made.get(rough) ?? [];
     const known = similar.find(({ of }) => hasSameShape(of, record));
     if (known !== undefined) return known;
-    const signals = [...record.signals.keys()].sort();
-    const shape = { of: record, text: textOfShape({ ...record, signals }), signals };
+    const names = [...record.signals.keys()];
+    const signals = [...names].sort();
+    const order = signals.map((name) => names.indexOf(name));
+    const shape = { of: record, text: textOfShape({ ...record, signals }), signals, order, place: place++ };
     if (similar.length < SIMILAR_MAX) made.set(rough, [...similar, shape]);
     return shape;
+  }
+
+  return (record) => {
+    if (last === null || !hasSameShape(last.of, record)) last = make(record);
+    return last;
   };
+}
+
+interface Made extends ShapeText {
+  readonly of: SampleRecord;
 }
 
 /** Whether two records have the same shape, with their signals in the same order. False is no proof of the contrary. */
@@ -58,11 +76,17 @@ function hasSameShape(a: SampleRecord, b: SampleRecord): boolean {
     a.precision === b.precision &&
     a.source === b.source &&
     a.observed === b.observed &&
-    isSameOrder(a.directions, b.directions) &&
-    isSameOrder(a.signals.keys(), b.signals.keys()) &&
-    isSameOrder(a.earlier.keys(), b.earlier.keys()) &&
-    isSameOrder(a.earlier.values(), b.earlier.values())
+    (a.directions === b.directions || isSameOrder(a.directions, b.directions)) &&
+    (namesIn(a) === namesIn(b) || isSameOrder(a.signals.keys(), b.signals.keys())) &&
+    (a.earlier === b.earlier ||
+      (isSameOrder(a.earlier.keys(), b.earlier.keys()) &&
+        isSameOrder(a.earlier.values(), b.earlier.values())))
   );
+}
+
+/** What two records have in common that share the names of their signals. */
+function namesIn({ signals }: SampleRecord): unknown {
+  return signals instanceof SignalRow ? signals.names : signals;
 }
 
 function isSameOrder(a: Iterable<string>, b: Iterable<string>): boolean {

@@ -25,10 +25,20 @@ import { type KeptSnapshot, snapshotInfo } from "./snapshot.js";
 export const LAYOUT_VERSION = 2;
 
 export function encodeStored(number: number, shape: number, body: Buffer): Buffer {
-  const bytes = Buffer.allocUnsafe(1 + varintLength(number) + varintLength(shape) + body.length);
-  bytes[0] = LAYOUT_VERSION << 4;
-  body.copy(bytes, writeVarint(bytes, shape, writeVarint(bytes, number, 1)));
+  const bytes = Buffer.allocUnsafe(headBytes(number, shape) + body.length);
+  body.copy(bytes, writeHead(bytes, number, shape, 0));
   return bytes;
+}
+
+/** Bytes of what stands before the body. */
+export function headBytes(number: number, shape: number): number {
+  return 1 + varintLength(number) + varintLength(shape);
+}
+
+/** Writes what stands before the body; returns the offset after it. */
+export function writeHead(bytes: Buffer, number: number, shape: number, start: number): number {
+  bytes[start] = LAYOUT_VERSION << 4;
+  return writeVarint(bytes, shape, writeVarint(bytes, number, start + 1));
 }
 
 /** What stands before the body. */

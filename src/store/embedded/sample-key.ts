@@ -1,4 +1,4 @@
-import type { DatasetEntry } from "./dataset-entry.js";
+import { type DatasetEntry, INCARNATION_BYTES } from "./dataset-entry.js";
 
 /** Key of a sample: incarnation and id. */
 export function sampleKey({ incarnation }: DatasetEntry, id: string): Buffer {
@@ -17,12 +17,22 @@ export function historyKey({ incarnation }: DatasetEntry, number: number): Buffe
   return key;
 }
 
+/** Makes the same keys in one buffer that the next key overwrites. */
+export function openHistoryKeys(): (entry: DatasetEntry, number: number) => Buffer {
+  const key = Buffer.allocUnsafeSlow(INCARNATION_BYTES + 4);
+  return ({ incarnation }, number) => {
+    incarnation.copy(key);
+    key.writeUInt32BE(number, INCARNATION_BYTES);
+    return key;
+  };
+}
+
 /** Ids of at most this many UTF-16 units take the fast path. An id has at most 256 bytes. */
 const UNITS_MAX = 256;
 
 /**
- * Makes the same keys, but in one buffer that the next key overwrites. It is for look-ups of thousands of ids, which no longer
- * need a key when they ask for the next. A new buffer for each key would take a third of a look-up's time.
+ * Makes the same keys, but in one buffer that the next key overwrites. It is for look-ups and writings of thousands of
+ * ids, which no longer need a key when they ask for the next. A new buffer for each key would take a third of a look-up's time.
  */
 export function openSampleKeys(): (entry: DatasetEntry, id: string) => Buffer {
   const place = Buffer.allocUnsafeSlow(64 + UNITS_MAX);

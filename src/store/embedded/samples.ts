@@ -58,8 +58,7 @@ export function openSamples(
     writeSamples: (dataset, entries, merge, history) =>
       run(async () => {
         if (entries.length === 0) return { late: 0 };
-        const fresh = new Map(entries.map((entry) => [entry.id, entry]));
-        const plan = { environment, datasets, fresh, merge, history };
+        const plan = { environment, datasets, entries, merge, history };
         const written = await datasets.change(dataset, (entry) => planWriting(entry, plan));
         return written ?? { late: 0 };
       }),

@@ -1,89 +1,95 @@
-import { decodeHistory, encodeHistory } from "../codec/history.js";
-import { encodeSample, isSameDigest } from "../codec/sample.js";
+import { decodeHistory } from "../codec/history.js";
+import { isSameDigest } from "../codec/sample.js";
 import { openShapeTexts, type Shape } from "../codec/shape.js";
-import { decodeRecord, encodeStored, storedNumbers, storedTextDigest } from "../codec/stored.js";
+import { decodeRecord, storedNumbers, storedTextDigest } from "../codec/stored.js";
 import { recount } from "../counted-once.js";
-import type { HistoryRules, MergeRecords, SampleEntry, WrittenSamples } from "../dataset-port.js";
+import type {
+  HistoryRules,
+  MergeRecords,
+  SampleEntries,
+  SampleEntry,
+  WrittenSamples,
+} from "../dataset-port.js";
 import type { SampleHistory, SampleRecord } from "../dataset-records.js";
-import { growHistory, type PlacedCheckpoint, placeCheckpoint, type WrittenSample } from "../history.js";
+import { growHistory, placeCheckpoint } from "../history.js";
 import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
 import { newEntry } from "./dataset-entry.js";
 import { planEmbeddings } from "./embedding-plan.js";
 import type { Environment, Table } from "./environment.js";
-import { historyKey, sampleKey } from "./sample-key.js";
+import { openPackedRows } from "./packed-rows.js";
+import { openHistoryKeys, openSampleKeys } from "./sample-key.js";
 
 /** What to write, and what of the store it needs. */
 export interface Writing {
   readonly environment: Pick<Environment, "samples" | "histories" | "embeddings">;
   readonly datasets: DatasetEntries;
-  readonly fresh: ReadonlyMap<string, SampleEntry>;
+  readonly entries: SampleEntries;
   readonly merge: MergeRecords | undefined;
   readonly history: HistoryRules | undefined;
-}
-
-/** A sample with its place in the dataset. */
-interface Placed {
-  readonly key: Buffer;
-  readonly number: number;
-  readonly record: SampleRecord;
 }
 
 /** Plans the writing of samples and their histories. Throws `checkpoint_conflict`, `checkpoints_full` or `shapes_full`. */
 export function planWriting(
   found: CountedEntry | null,
-  { environment: { samples, histories, embeddings }, datasets, fresh, merge, history: rules }: Writing,
+  { environment: { samples, histories, embeddings }, datasets, entries, merge, history: rules }: Writing,
 ): Change<WrittenSamples> {
   const entry = found ?? newEntry(Date.now());
   const known = datasets.shapes(entry);
   const counts = Array.from({ length: entry.shapes }, (_, shape) => entry.counts[shape] ?? 0);
   const placed = placeCheckpoint(entry.checkpoints, rules?.checkpoint ?? null);
   const hasHistories = rules !== undefined && placed.checkpoints.length > 0;
-  const historyPuts: HistoryPut[] = [];
   const embedded = planEmbeddings(embeddings, entry.embeddings);
+  const rows = openPackedRows(entries.length);
+  /** The row of each id. An id that comes again is packed into its row again. */
+  const rowOf = new Map<string, number>();
+  const ids: string[] = []; // by row
+  const lateRows = new Set<number>();
+  const textOf = openShapeTexts();
+  const texts: string[] = [];
   let { numbers } = entry;
   let added = 0;
-  let late = 0;
 
-  function place({ id, record, logits }: SampleEntry): Placed {
-    const key = sampleKey(entry, id);
-    const stored = samples.getBinaryFast(key);
-    if (stored === undefined) added++;
-    else recount(counts, storedNumbers(stored).shape, -1);
-    const number = stored === undefined ? numbers++ : storedNumbers(stored).number;
+  function place({ id, record, logits }: SampleEntry): void {
+    const again = rowOf.get(id);
+    const row = again ?? ids.length;
+    const stored = samples.getBinaryFast(keyOfSample(entry, id));
+    const isNew = stored === undefined && again === undefined;
+    const head = stored === undefined ? null : storedNumbers(stored);
+    if (again === undefined) {
+      rowOf.set(id, row);
+      ids.push(id);
+      if (head === null) added++;
+      else recount(counts, head.shape, -1);
+    }
+    const number = isNew ? numbers++ : (head?.number ?? rows.numberOf(row));
     const old =
       stored === undefined || (merge === undefined && !hasHistories) ? null : recordOf(stored, known);
     const kept = old === null || merge === undefined ? record : merge(old, record);
     if (stored !== undefined && embedded !== null && !isSameDigest(storedTextDigest(stored), kept.textDigest))
       embedded.drop(number);
-    if (!hasHistories) return { key, number, record: kept };
-    const ofHistory = historyKey(entry, number);
-    const before = old && { record: old, history: historyAt(histories, ofHistory) };
-    return { key, number, record: grow({ record: kept, logits, old: before }, ofHistory, placed, rules) };
+    if (!hasHistories) {
+      pack(row, number, kept);
+      return;
+    }
+    const before = old && { record: old, history: historyAt(histories, keyOfHistory(entry, number)) };
+    const grown = growHistory({ record: kept, logits, old: before }, placed, rules);
+    pack(row, number, grown.record);
+    if (grown.history !== (before?.history ?? null)) rows.packHistory(row, grown.history);
+    if (grown.late) lateRows.add(row);
+    else lateRows.delete(row);
   }
 
-  function grow(
-    sample: WrittenSample,
-    key: Buffer,
-    checkpoint: PlacedCheckpoint,
-    historyRules: HistoryRules,
-  ): SampleRecord {
-    const grown = growHistory(sample, checkpoint, historyRules);
-    if (grown.late) late++;
-    const before = sample.old?.history ?? null;
-    if (grown.history !== before) historyPuts.push({ key, history: grown.history });
-    return grown.record;
+  function pack(row: number, number: number, record: SampleRecord): void {
+    const shape = textOf(record);
+    texts[shape.place] = shape.text;
+    rows.pack(row, { number, record }, shape);
   }
 
-  const kept = [...fresh.values()].map(place);
-  const textOf = openShapeTexts();
-  const texts = kept.map(({ record }) => textOf(record));
-  const shapes = datasets.numberShapes(entry, new Set(texts.map(({ text }) => text)));
-  const puts = kept.map(({ key, number, record }, index) => {
-    const { text, signals } = texts[index] as (typeof texts)[number];
-    const shape = shapes.numberOf.get(text) as number;
-    recount(counts, shape, 1);
-    return { key, value: encodeStored(number, shape, encodeSample(record, signals)) };
-  });
+  for (let index = 0; index < entries.length; index++) place(entries.at(index) as SampleEntry);
+  const shapes = datasets.numberShapes(entry, new Set(texts));
+  const shapeNumbers = texts.map((text) => shapes.numberOf.get(text) as number);
+  const shapeOf = (row: number): number => shapeNumbers[rows.shapeOf(row)] as number;
+  for (let row = 0; row < ids.length; row++) recount(counts, shapeOf(row), 1);
   const { checkpoints } = placed;
   return {
     entry: {
@@ -97,21 +103,19 @@ export function planWriting(
     },
     write: () => {
       shapes.write();
-      for (const { key, value } of puts) samples.put(key, value);
-      for (const { key, history } of historyPuts) {
+      for (let row = 0; row < ids.length; row++)
+        samples.put(keyOfSample(entry, ids[row] as string), rows.sample(row, shapeOf(row)));
+      for (let row = 0; row < ids.length; row++) {
+        const history = rows.history(row);
+        if (history === undefined) continue;
+        const key = keyOfHistory(entry, rows.numberOf(row));
         if (history === null) histories.remove(key);
-        else histories.put(key, encodeHistory(history));
+        else histories.put(key, history);
       }
       embedded?.write();
     },
-    result: { late },
+    result: { late: lateRows.size },
   };
-}
-
-interface HistoryPut {
-  readonly key: Buffer;
-  /** Null removes it. */
-  readonly history: SampleHistory | null;
 }
 
 function recordOf(stored: Buffer, shapes: readonly Shape[]): SampleRecord {
@@ -122,3 +126,7 @@ function historyAt(histories: Table, key: Buffer): SampleHistory | null {
   const bytes = histories.getBinaryFast(key);
   return bytes === undefined ? null : decodeHistory(bytes);
 }
+
+// A read is over when the next key is made, and a put copies its key.
+const keyOfSample = openSampleKeys();
+const keyOfHistory = openHistoryKeys();

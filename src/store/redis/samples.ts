@@ -122,8 +122,7 @@ export function openSamples(
       run(async () => {
         if (entries.length === 0) return { late: 0 };
         await format.requireWritable();
-        const fresh = new Map(entries.map((entry) => [entry.id, entry]));
-        return write({ dataset, fresh, merge, history });
+        return write({ dataset, entries, merge, history });
       }),
 
     readHistories: (dataset, ids) => run(() => histories(dataset, ids)),

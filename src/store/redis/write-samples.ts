@@ -3,7 +3,13 @@ import { decodeHistory, encodeHistory } from "../codec/history.js";
 import { encodeSample } from "../codec/sample.js";
 import { openShapeTexts, type Shape, textOfShape } from "../codec/shape.js";
 import { decodeRecord } from "../codec/stored.js";
-import type { HistoryRules, MergeRecords, SampleEntry, WrittenSamples } from "../dataset-port.js";
+import type {
+  HistoryRules,
+  MergeRecords,
+  SampleEntries,
+  SampleEntry,
+  WrittenSamples,
+} from "../dataset-port.js";
 import type { SampleHistory, SampleRecord, TrainingCheckpoint } from "../dataset-records.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint } from "../history.js";
 import { refuseShapes } from "../shape-limits.js";
@@ -16,7 +22,7 @@ import { WRITE_SAMPLES } from "./scripts.js";
 /** What to write. */
 export interface Writing {
   readonly dataset: string;
-  readonly fresh: ReadonlyMap<string, SampleEntry>;
+  readonly entries: SampleEntries;
   readonly merge: MergeRecords | undefined;
   readonly history: HistoryRules | undefined;
 }
@@ -155,7 +161,7 @@ interface PackedSamples {
 
 /** The samples as arguments of `WRITE_SAMPLES`, grouped by shape. */
 function packSamples(
-  { fresh, merge, history: rules }: Writing,
+  { entries, merge, history: rules }: Writing,
   olds: ReadonlyMap<string, OldSample>,
   placed: PlacedCheckpoint,
 ): PackedSamples {
@@ -163,7 +169,8 @@ function packSamples(
   const byShape = new Map<string, { readonly ids: string[]; readonly args: Argument[] }>();
   const textOf = openShapeTexts();
   let late = 0;
-  for (const [id, { record, logits }] of fresh) {
+  for (const index of lastOfEach(entries)) {
+    const { id, record, logits } = entries.at(index) as SampleEntry;
     const old = olds.get(id);
     const kept = old === undefined || merge === undefined ? record : merge(old.record, record);
     const grown = hasHistories
@@ -200,6 +207,13 @@ function headOf({ merge, history }: Writing, placed: PlacedCheckpoint, state: st
     checkpoint === null ? "" : `${placed.number} ${checkpoint.step}`,
     hasHistories ? 6 : 4,
   ];
+}
+
+/** The index of each id's last entry, in the order in which the ids first come. */
+function lastOfEach(entries: SampleEntries): Iterable<number> {
+  const last = new Map<string, number>();
+  for (let index = 0; index < entries.length; index++) last.set((entries.at(index) as SampleEntry).id, index);
+  return last.values();
 }
 
 function packHistory(history: SampleHistory | null, old: OldSample | undefined): Argument {

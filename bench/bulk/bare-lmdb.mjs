@@ -1,0 +1,59 @@
+// The least that a writing of observations costs: for each sample the reads and puts of ours, with values of the same size, and
+// one commit a batch. node bare-lmdb.mjs ORDER COUNT prints a JSON line for new ids and one for the same ids again.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { open } from "lmdb";
+import { BATCH, idsOf } from "./ids.mjs";
+
+const [order, count] = [process.argv[2], Number(process.argv[3])];
+/** A record with its 11 signals; a history of one and of two checkpoints. */
+const SAMPLE = Buffer.alloc(56);
+const HISTORIES = { new: Buffer.alloc(5), again: Buffer.alloc(8) };
+const INCARNATION = Buffer.from("dataset");
+
+const directory = mkdtempSync(join(tmpdir(), "assay-bulk-"));
+const root = open({
+  path: directory,
+  noSubdir: false,
+  overlappingSync: false,
+  eventTurnBatching: false,
+  maxDbs: 32,
+});
+const table = (name) => root.openDB(name, { keyEncoding: "binary", encoding: "binary" });
+const [samples, histories, datasets] = ["samples", "histories", "datasets"].map(table);
+const key = Buffer.alloc(INCARNATION.length + 12);
+INCARNATION.copy(key);
+const historyKey = Buffer.alloc(INCARNATION.length + 4);
+INCARNATION.copy(historyKey);
+const keyOf = (id) => {
+  key.latin1Write(id, INCARNATION.length);
+  return key;
+};
+const historyKeyOf = (number) => {
+  historyKey.writeUInt32BE(number, INCARNATION.length);
+  return historyKey;
+};
+
+const ids = idsOf(order, count);
+for (const pass of ["new", "again"]) {
+  const before = process.cpuUsage();
+  const startedAtMs = performance.now();
+  for (let start = 0; start < count; start += BATCH) {
+    root.resetReadTxn();
+    const end = Math.min(start + BATCH, count);
+    for (let index = start; index < end; index++)
+      if (samples.getBinaryFast(keyOf(ids[index])) !== undefined)
+        histories.getBinaryFast(historyKeyOf(index));
+    await datasets.batch(() => {
+      for (let index = start; index < end; index++) samples.put(keyOf(ids[index]), SAMPLE);
+      for (let index = start; index < end; index++) histories.put(historyKeyOf(index), HISTORIES[pass]);
+      datasets.put(INCARNATION, Buffer.alloc(200));
+    });
+  }
+  const { user, system } = process.cpuUsage(before);
+  const wallMs = performance.now() - startedAtMs;
+  console.log(JSON.stringify({ pass, wallMs, cpuMs: (user + system) / 1000 }));
+}
+await root.close();
+rmSync(directory, { recursive: true });
