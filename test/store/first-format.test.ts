@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { describe, expect, it, onTestFinished } from "vitest";
@@ -204,4 +205,13 @@ describe.each([
     await expect(store.tried()).rejects.toEqual(newer);
     await expect(store.readDataset("d")).rejects.toEqual(newer);
   });
+});
+
+it("is not made by an upgrade of a folder that has no store, as a typing error in its name would be", async () => {
+  const directory = join(temporaryFolder(), "dta");
+  await expect(openEmbeddedStore({ directory, upgrading: true })).rejects.toMatchObject({
+    code: "store_unavailable",
+    detail: expect.stringContaining(`There is no store in ${directory}`),
+  });
+  expect(existsSync(directory)).toBe(false);
 });

@@ -117,9 +117,13 @@ function weighColumns(
   options: WeighOptions,
 ): Weighting {
   const base = options.base === null ? null : values(EXTRAS_PREFIX + options.base);
-  if (base?.some((each) => each < 0))
+  const negative = base?.filter((each) => each < 0).length ?? 0;
+  if (negative > 0)
     throw faultsError("unsuitable_weighting", [
-      { path: "/weighting/base", message: "must be at least 0 for every sample, and some are negative" },
+      {
+        path: "/weighting/base",
+        message: `must be at least 0 for every sample, and ${negative} are negative: sort=${EXTRAS_PREFIX}${options.base} lists them first`,
+      },
     ]);
   const factors = { base, classes };
   return mix === undefined

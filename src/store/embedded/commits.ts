@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { join } from "node:path";
 import { AssayError } from "../../errors.js";
 import { inTime } from "../in-time.js";
-import { explain, isFull, probeRoom, unavailable } from "./disk.js";
+import { DATA_FILE, explain, isFull, probeRoom, unavailable } from "./disk.js";
 
 /** The store is not ready if a commit waits and none has finished for this long. */
 const READY_MS = 2000;
@@ -47,7 +47,7 @@ export interface TrialWrites {
  * that the queue does not grow
  */
 export function openCommits(directory: string, timeoutMs: number, trial: TrialWrites): Commits {
-  const file = join(directory, "data.mdb");
+  const file = join(directory, DATA_FILE);
   const ino = inodeOf(file);
   let waiting = 0;
   /** When a commit last succeeded or failed, or began to wait while no other one waited. */

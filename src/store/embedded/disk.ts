@@ -8,6 +8,9 @@ const { ENOSPC, EFBIG, EDQUOT } = constants.errno;
 const FULL: ReadonlySet<number> = new Set([ENOSPC, EFBIG, EDQUOT]);
 const PROBE_BYTES = 2 ** 16;
 
+/** LMDB's file in the data directory. */
+export const DATA_FILE = "data.mdb";
+
 /** An error of LMDB or of the file system, in the catalogue's terms. */
 export function explain(error: unknown): AssayError {
   if (error instanceof AssayError) return error;
@@ -33,7 +36,7 @@ export function isFull(error: AssayError): boolean {
  * Writes some bytes at an offset after the end of the data, as a commit does, and removes them. Throws the file system's error.
  */
 export async function probeRoom(directory: string): Promise<void> {
-  const { size } = await stat(join(directory, "data.mdb"));
+  const { size } = await stat(join(directory, DATA_FILE));
   const path = join(directory, "room");
   const file = await open(path, "w");
   try {

@@ -1,9 +1,11 @@
 import { randomInt } from "node:crypto";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { type Database, open } from "lmdb";
 import { AssayError } from "../../errors.js";
 import { FORMAT, requireReadable, requireWritable } from "../format.js";
 import { openCommits, type TrialWrites } from "./commits.js";
-import { explain } from "./disk.js";
+import { DATA_FILE, explain } from "./disk.js";
 
 const FORMAT_KEY = Buffer.from("format");
 /** Keys that are written to find out whether writes succeed: see `TrialWrites`. */
@@ -79,6 +81,10 @@ export async function openEnvironment(
   directory: string,
   { timeoutMs, upgrading }: { readonly timeoutMs: number; readonly upgrading: boolean },
 ): Promise<Environment> {
+  if (upgrading && !existsSync(join(directory, DATA_FILE)))
+    throw new AssayError("store_unavailable", {
+      detail: `There is no store in ${directory}: name the folder of the store to upgrade`,
+    });
   const root = attempt(directory, () =>
     open({
       path: directory,
