@@ -49,7 +49,7 @@ def test_a_weighing_tells_how_far_it_is(kind: str, capsys: pytest.CaptureFixture
 
 @both
 def test_questions_about_a_job_come_at_growing_intervals(kind: str) -> None:
-    states = [RUNNING, RUNNING, RUNNING, DONE | {"result": WEIGHED}]
+    states: list[dict[str, Any]] = [RUNNING, RUNNING, RUNNING, DONE | {"result": WEIGHED}]
     client = connect(kind, FakeService(FakeJobs("weigh", states)))
     started = time.monotonic()
     client.weigh("shop")
