@@ -83,6 +83,15 @@ def start_service(node: str, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield start
 
 
+@pytest.fixture(scope="session")
+def shipped_service(start_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Service:
+    """A service of the shipped model, for all tests. The model `pushed` is there to be replaced."""
+    models = tmp_path_factory.mktemp("models")
+    for name in ("default", "pushed"):
+        shutil.copytree(ROOT / "models" / "default", models / name)
+    return start_service(models / "default")
+
+
 def _await_ready(process: subprocess.Popen[str]) -> str:
     """The service's URL once its model is ready; raises with its output where it is not in time."""
     printed: list[str] = []

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from assay import Client
-from service import ROOT, Service, Start
+from service import ROOT, Service
 
 
 @pytest.fixture(scope="session")
-def service(start_service: Start, tmp_path_factory: pytest.TempPathFactory) -> Service:
-    """The compiled service, in a process of its own. The model `pushed` is there to be replaced."""
-    models = tmp_path_factory.mktemp("models")
-    for name in ("default", "pushed"):
-        shutil.copytree(ROOT / "models" / "default", models / name)
-    return start_service(models / "default")
+def service(shipped_service: Service) -> Service:
+    """The compiled service, in a process of its own."""
+    return shipped_service
 
 
 @pytest.fixture(scope="session")

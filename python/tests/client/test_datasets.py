@@ -157,11 +157,11 @@ class Cut(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
-        self.wfile.write(b"3\r\nabc\r\n")
         if Cut.count % 3:
+            self.wfile.write(b"8\r\nabcdefgh\r\n")
             self.close_connection = True
             return
-        self.wfile.write(b"3\r\ndef\r\n0\r\n\r\n")
+        self.wfile.write(b"3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")
 
     def log_message(self, *_: object) -> None:
         """Prints nothing."""
@@ -180,7 +180,7 @@ def test_an_export_that_broke_begins_again(tmp_path: Path) -> None:
             reading, writing = os.pipe()
             with (
                 open(writing, "wb") as pipe,
-                pytest.raises(AssayError, match="the export broke after 3 bytes"),
+                pytest.raises(AssayError, match="the export broke after 8 bytes"),
             ):
                 client.export("shop", pipe)
             os.close(reading)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import time
 from typing import Any
 
 import httpx2
@@ -14,6 +15,7 @@ from assay import AssayError, AsyncClient, Client
 from assay.client import Retry
 from assay.client.answers.dataset import Snapshot
 from assay.client.answers.selection import Selection, SelectionFacts
+from assay.client.operations.long_work import FIRST_S, GROWTH
 from fake_service import (
     SELECTED,
     URL,
@@ -43,6 +45,15 @@ def test_a_weighing_tells_how_far_it_is(kind: str, capsys: pytest.CaptureFixture
     assert [r.url.path for r in service.requests[1:]] == ["/v1/jobs/j1"] * 3
     client.weigh("shop", progress=True)
     assert capsys.readouterr().err.endswith("weighing shop: 100%\n")
+
+
+@both
+def test_questions_about_a_job_come_at_growing_intervals(kind: str) -> None:
+    states: list[dict[str, Any]] = [RUNNING, RUNNING, RUNNING, DONE | {"result": WEIGHED}]
+    client = connect(kind, FakeService(FakeJobs("weigh", states)))
+    started = time.monotonic()
+    client.weigh("shop")
+    assert time.monotonic() - started >= FIRST_S * (1 + GROWTH + GROWTH**2 + GROWTH**3)
 
 
 @both

@@ -19,7 +19,7 @@ from assay import AssayError, Client
 from assay.client import Limits
 from assay.client.push.served import compare_served
 from assay.client.push.source import read_source
-from assay.client.push.upload import make_upload
+from assay.client.push.upload import Upload, make_upload
 from assay.export.restore import restore_folder
 from fake_service import FakeService, connect, scored
 from service import ROOT, Service
@@ -103,15 +103,17 @@ def test_a_cross_encoder_has_its_own_tokeniser() -> None:
     assert source.tokenizer == "its own"
 
 
-def test_a_checkpoints_folder_gives_weights_and_tokeniser(
-    client: Client, ranker: tuple[Any, Any], tmp_path: Path
+def test_a_checkpoints_folder_gives_weights_that_are_served_even_if_a_full_check_fails(
+    client: Client, ranker: tuple[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     module, tokenizer = ranker
     shifted(module, 1)
     module.save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     before = logit(client)
-    client.push_weights(tmp_path, "pushed")
+    monkeypatch.setattr(Upload, "tolerance", -1.0)
+    with pytest.raises(AssayError, match="pushed serves the new weights, but 5 of 5 texts differ"):
+        client.push_weights(tmp_path, "pushed", check="full")
     assert logit(client) == pytest.approx(before + 1, abs=0.1)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from assay.export.restore import restore_folder
 from assay.export.texts import Text
-from service import Row, Start
+from service import Row, Service
 
 ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "models" / "default"
@@ -35,13 +35,12 @@ def pairs() -> list[Row]:
 
 
 def test_a_step_on_a_sample_changes_the_validation_loss_by_its_influence(
-    start_service: Start, pairs: list[Row]
+    shipped_service: Service, pairs: list[Row]
 ) -> None:
     validation, samples = pairs[:VALIDATION], pairs[VALIDATION:]
-    service = start_service(MODEL)
     body = {"kind": "loss_gradient", "samples": validation}
-    service.send("PUT", "/v1/directions/validation", body)
-    results = service.scores(samples, ["influence"], direction="validation")
+    shipped_service.send("PUT", "/v1/directions/validation", body)
+    results = shipped_service.scores(samples, ["influence"], direction="validation")
     influence = np.array([result["influence"] for result in results])
 
     change = _changes(validation, samples)

@@ -23,7 +23,8 @@ class AsyncClient(
 ):
     """A client of an Assay service for asyncio.
 
-    Its methods are those of `Client`, awaited; they are in `awaited`. Close it, or use it in an `async with`.
+    Its methods are those of `Client`, awaited; they are in `awaited`. Close it, or use it in an
+    `async with`.
     """
 
     def __init__(
