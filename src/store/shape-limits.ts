@@ -4,6 +4,9 @@ import { parseShape, type Shape } from "./codec/shape.js";
 /** Most shapes of one dataset: each is kept with the dataset, and every process that reads the dataset has all of them in memory. */
 export const SHAPES_MAX = 4096;
 
+/** Most shapes of all datasets that a process has in memory beside those of the dataset that it used last: some 64 MB. */
+export const SHAPES_CACHED_MAX = 2 ** 16;
+
 /** Most names of signals and extras in one dataset: each is a column in memory while the dataset is sorted or selected from. */
 export const SIGNAL_NAMES_MAX = 512;
 

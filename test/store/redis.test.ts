@@ -239,7 +239,7 @@ describe.skipIf(!hasRedisServer())("redis store (skipped without redis-server)",
       }));
       const history = { ...HISTORY_RULES, checkpoint: { name: "epoch-1", step: 1 } };
       await store.writeSamples("d", entries, undefined, history);
-      expect((await admin.keys("assay:{d}:*:h:*")).length).toBe(3);
+      expect((await admin.keys("assay:{d}:*:h:*")).length).toBe(5);
       for (let version = 1; version < 7; version++)
         await weighIds(store, "d", { ids: ["s1"], weights: Float64Array.of(1) }, {});
       await store.deleteSample("d", "s1");

@@ -98,7 +98,7 @@ export async function readColumns(
       if (asked === undefined) throw new RangeError(`${column} was not read`);
       return asked.values.take();
     },
-    classes: classes && Uint16Array.from(classes.values.take()),
+    classes: classes && new Uint16Array(classes.values.take()),
     models: seen.models,
     runModels: seen.runModels,
     modes: seen.modes,

@@ -22,7 +22,7 @@ export function packIds(count: number, idAt: (index: number) => string): PackedI
     end += length;
     ends[index] = end;
   }
-  return { bytes: Uint8Array.from(bytes.subarray(0, end)), ends };
+  return { bytes: new Uint8Array(bytes.subarray(0, end)), ends };
 }
 
 /** A function that gives the id at an index. */

@@ -119,7 +119,7 @@ export async function buildIndex(
     sources: sources.take(),
     sourceNames: [...sourceNumbers.keys()],
     groups: groups?.take() ?? null,
-    labelled: Uint8Array.from(labelled.take()),
+    labelled: new Uint8Array(labelled.take()),
     seen,
     id: ids.take(),
     order(name) {

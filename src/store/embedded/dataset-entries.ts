@@ -1,6 +1,7 @@
 import { corrupt } from "../codec/bytes.js";
 import { parseShape, type Shape } from "../codec/shape.js";
-import { refuseShapes } from "../shape-limits.js";
+import { openRecent } from "../recent.js";
+import { refuseShapes, SHAPES_CACHED_MAX } from "../shape-limits.js";
 import { openTurns } from "../turns.js";
 import { openCounts } from "./counts.js";
 import { type DatasetEntry, formatEntry, INCARNATION_BYTES, parseEntry } from "./dataset-entry.js";
@@ -36,7 +37,7 @@ export interface DatasetEntries {
   ): Promise<T | null>;
   /** Number of samples of each shape. Counts them if the entry has no counts, and writes nothing. */
   counts(entry: DatasetEntry): Promise<readonly number[]>;
-  /** The shapes of the entry, in the order of their numbers. They are kept in memory, because a shape never changes. */
+  /** The shapes of the entry, in the order of their numbers. They are kept in memory, because a shape never changes: those of the datasets that were used last. */
   shapes(entry: DatasetEntry): readonly Shape[];
   /** The numbers of the shapes with these texts, and the writes that keep the new ones. Throws `shapes_full`. */
   numberShapes(entry: DatasetEntry, texts: Iterable<string>): ShapeNumbers;
@@ -51,10 +52,15 @@ export interface ShapeNumbers {
   readonly write: () => void;
 }
 
+/** Shapes of a dataset, and their numbers by text. Both grow with the dataset. */
+interface KnownShapes {
+  readonly shapes: Shape[];
+  readonly numbers: Map<string, number>;
+}
+
 export function openDatasetEntries(environment: Environment): DatasetEntries {
   const { datasets } = environment;
-  const shapesByIncarnation = new Map<string, Shape[]>();
-  const numbersByIncarnation = new Map<string, Map<string, number>>();
+  const known = openRecent<KnownShapes>(SHAPES_CACHED_MAX, ({ shapes }) => shapes.length + 1);
   const turns = openTurns();
   const counts = openCounts(environment);
 
@@ -80,19 +86,19 @@ export function openDatasetEntries(environment: Environment): DatasetEntries {
   }
 
   /** Reads the shapes that this process has not seen yet. */
-  function load(entry: DatasetEntry): { shapes: Shape[]; numbers: Map<string, number> } {
+  function load(entry: DatasetEntry): KnownShapes {
     const name = entry.incarnation.toString("hex");
-    const shapes = shapesByIncarnation.get(name) ?? [];
-    const numbers = numbersByIncarnation.get(name) ?? new Map<string, number>();
-    shapesByIncarnation.set(name, shapes);
-    numbersByIncarnation.set(name, numbers);
+    const found = known.get(name) ?? { shapes: [], numbers: new Map<string, number>() };
+    const { shapes, numbers } = found;
+    if (shapes.length >= entry.shapes) return found;
     while (shapes.length < entry.shapes) {
       const text = environment.shapes.get(shapeKey(entry, shapes.length))?.toString();
       if (text === undefined) throw corrupt(`shape ${shapes.length} of a dataset is missing`);
       numbers.set(text, shapes.length);
       shapes.push(parseShape(text));
     }
-    return { shapes, numbers };
+    known.set(name, found);
+    return found;
   }
 
   return {

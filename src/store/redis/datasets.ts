@@ -5,6 +5,8 @@ import { snapshotInfo } from "../codec/snapshot.js";
 import type { SummaryStore } from "../dataset-port.js";
 import type { DatasetSummary, Page } from "../dataset-records.js";
 import type { Lifetime } from "../lifetime.js";
+import { openRecent } from "../recent.js";
+import { SHAPES_CACHED_MAX } from "../shape-limits.js";
 import { LATER_CHUNK } from "../weight-columns.js";
 import type { Connection } from "./connection.js";
 import { openCounts } from "./counts.js";
@@ -40,7 +42,7 @@ export function openDatasets(
 ): DatasetKeys {
   const counted = openCounts(connection, prefix);
   const indexed = new Set<string>();
-  const shapesByIncarnation = new Map<string, readonly Shape[]>();
+  const shapesByIncarnation = openRecent<readonly Shape[]>(SHAPES_CACHED_MAX, ({ length }) => length + 1);
 
   async function readEntry(
     dataset: string,

@@ -12,7 +12,8 @@ import type {
 } from "../dataset-port.js";
 import type { SampleHistory, SampleRecord, TrainingCheckpoint } from "../dataset-records.js";
 import { growHistory, type PlacedCheckpoint, placeCheckpoint } from "../history.js";
-import { refuseShapes } from "../shape-limits.js";
+import { openRecent } from "../recent.js";
+import { refuseShapes, SHAPES_CACHED_MAX } from "../shape-limits.js";
 import type { Argument, Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
 import { bucketOf } from "./keys.js";
@@ -32,6 +33,9 @@ interface KnownCheckpoints {
   readonly state: string;
   readonly checkpoints: readonly TrainingCheckpoint[];
 }
+
+/** Most checkpoints of all datasets that a process has in memory. */
+const CHECKPOINTS_CACHED_MAX = 2 ** 16;
 
 const NO_CHECKPOINTS: KnownCheckpoints = { state: "0", checkpoints: [] };
 
@@ -65,9 +69,12 @@ export function openWriting(
   datasets: Pick<DatasetKeys, "index" | "shapes">,
   keyOf: (dataset: string) => string,
 ): (writing: Writing) => Promise<WrittenSamples> {
-  /** Of each dataset that this process has written a checkpoint to: most writings need them as they were. */
-  const checkpointsOf = new Map<string, KnownCheckpoints>();
-  const shapesOf = new Map<string, KnownShapes>();
+  /** Of datasets that this process has written a checkpoint to: most writings need them as they were. */
+  const checkpointsOf = openRecent<KnownCheckpoints>(
+    CHECKPOINTS_CACHED_MAX,
+    ({ checkpoints }) => checkpoints.length + 1,
+  );
+  const shapesOf = openRecent<KnownShapes>(SHAPES_CACHED_MAX, ({ shapes }) => shapes.length + 1);
 
   return async (writing) => {
     const { dataset, history } = writing;
