@@ -86,7 +86,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(observationRoutes({ store }, limits));
   await app.register(weightRoutes({ rankers, store, jobs }));
   await app.register(selectRoutes({ rankers, store, jobs }, limits));
-  await app.register(lookRoutes({ rankers, looks }));
+  await app.register(lookRoutes({ rankers, store, looks }));
   await app.register(jobRoutes(jobs));
   await app.register(directionRoutes({ rankers, store }, limits));
   await app.register(modelRoutes(rankers));

@@ -7,6 +7,7 @@ import {
 import { type DatasetWeighting, type WeighInput, weighDataset } from "../scoring/datasets/weigh-dataset.js";
 import { countDataset, type DatasetHistograms, type HistogramInput } from "../scoring/looks/histograms.js";
 import { type RankedSamples, type RankInput, rankSamples } from "../scoring/looks/rank-samples.js";
+import { type DatasetSlices, type SliceInput, sliceDataset } from "../scoring/looks/slices.js";
 
 /** What each kind of job takes and gives. Both pass between threads, so they hold plain values only. */
 interface Jobs {
@@ -18,6 +19,7 @@ interface Jobs {
 interface Looks {
   readonly rank: { readonly input: RankInput; readonly result: RankedSamples };
   readonly count: { readonly input: HistogramInput; readonly result: DatasetHistograms };
+  readonly slice: { readonly input: SliceInput; readonly result: DatasetSlices };
 }
 
 type Works = Jobs & Looks;
@@ -36,4 +38,10 @@ export const WORKS: {
     input: WorkInput<K>,
     hooks: Hooks,
   ) => Promise<WorkResult<K>>;
-} = { weigh: weighDataset, select: selectFromDataset, rank: rankSamples, count: countDataset };
+} = {
+  weigh: weighDataset,
+  select: selectFromDataset,
+  rank: rankSamples,
+  count: countDataset,
+  slice: sliceDataset,
+};

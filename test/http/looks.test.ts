@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import { expect, it } from "vitest";
-import { histogramListSchema, rankedPageSchema } from "../../src/http/schemas/look.js";
+import { histogramListSchema, rankedPageSchema, sliceListSchema } from "../../src/http/schemas/look.js";
 import { testApp } from "../support/app.js";
 
 async function scored(app: FastifyInstance, from: number, to: number): Promise<void> {
@@ -40,6 +40,19 @@ it("pages through a dataset by any column", async () => {
   expect(body.samples[0]).toMatchObject({ label: 0, source: "crawl", extras: { clicks: 4 }, stale: false });
 });
 
+it("shows changes of a small dataset at once", async () => {
+  const app = await testApp();
+  await scored(app, 0, 4);
+  const before = await get(app, "samples?sort=extras.clicks");
+  expect(before.body.samples.map(({ id }: { id: string }) => id)).toEqual(["s0", "s1", "s2", "s3"]);
+  // 6 bytes in hex, also after the way from the thread that sorts.
+  expect(before.body.samples[0].text_digest).toMatch(/^[0-9a-f]{12}$/);
+  await app.inject({ method: "DELETE", url: "/v1/datasets/d/samples/s1" });
+  await scored(app, 4, 5);
+  const { body } = await get(app, "samples?sort=-extras.clicks");
+  expect(body.samples.map(({ id }: { id: string }) => id)).toEqual(["s4", "s3", "s2", "s0"]);
+});
+
 it("counts columns and pairs of them", async () => {
   const app = await testApp();
   await scored(app, 0, 20);
@@ -48,6 +61,16 @@ it("counts columns and pairs of them", async () => {
   expect(histograms.map(({ column }) => column)).toEqual(["extras.clicks", "loss"]);
   expect(histograms[0]?.counts).toEqual([4, 4, 4, 4, 4]);
   expect(map?.flat().reduce((a, b) => a + b)).toBe(20);
+});
+
+it("compares the sources of a dataset", async () => {
+  const app = await testApp();
+  await scored(app, 0, 20);
+  const { body } = await get(app, "slices?column=loss&column=extras.clicks&label=1");
+  const { samples, slices } = sliceListSchema.parse(body);
+  expect(samples).toBe(10);
+  expect(slices).toMatchObject([{ name: "crawl", samples: 10, share: 1, labelled: 10, weight_share: null }]);
+  expect(slices[0]?.means[1]).toMatchObject({ column: "extras.clicks", count: 10, mean: 10 });
 });
 
 it.each([
@@ -60,15 +83,18 @@ it.each([
   ["samples?limit=0", 400, "invalid_request"],
   ["histograms?bins=1000", 400, "invalid_request"],
   ["histograms?column=nothing", 422, "unsuitable_signal"],
+  ["slices?by=group", 400, "invalid_request"],
+  ["slices?limit=0", 400, "invalid_request"],
+  ["slices?column=nothing", 422, "unsuitable_signal"],
 ])("refuses %s", async (path, status, code) => {
   const app = await testApp();
   await scored(app, 0, 2);
   expect(await get(app, path)).toMatchObject({ status, body: { code } });
 });
 
-it("has no samples and no histograms of an unknown dataset", async () => {
+it("has no samples, histograms and slices of an unknown dataset", async () => {
   const app = await testApp();
-  for (const path of ["samples", "histograms"])
+  for (const path of ["samples", "histograms", "slices"])
     expect(await get(app, path)).toMatchObject({ status: 404, body: { code: "dataset_not_found" } });
 });
 

@@ -53,11 +53,12 @@ export function brokenStore(): Store {
   return new Proxy({} as Store, { get: (_, name) => (name === "close" ? async () => undefined : refuse) });
 }
 
-/** Runs jobs and looks in the thread of the test, over its store. */
+/** Runs jobs and looks in the thread of the test, over its store. Input and result are copied, as on the way between threads. */
 function inlineExecutor(store: Store): Executor {
   const ports = { store, indexes: openIndexes(store) };
   return {
-    run: (kind, input, hooks) => WORKS[kind](ports, input, hooks),
+    run: async (kind, input, hooks) =>
+      structuredClone(await WORKS[kind](ports, structuredClone(input), hooks)),
     close: async () => undefined,
   };
 }

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { Looks } from "../../jobs/port.js";
-import type { Rankers } from "../../ranker/port.js";
-import { staleness } from "../../scoring/datasets/remembered.js";
-import { callerOf, timeoutHeadersSchema } from "../plugins/caller.js";
+import { readSamples } from "../../scoring/datasets/remembered.js";
+import type { Ports } from "../../scoring/ports.js";
+import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { renderSample, renderTime } from "../render.js";
 import { datasetParamsSchema } from "../schemas/dataset.js";
 import {
@@ -13,18 +13,14 @@ import {
   rankedPageSchema,
   rankedQuerySchema,
   renderCursor,
+  sliceListSchema,
+  sliceQuerySchema,
   sortOf,
 } from "../schemas/look.js";
 import { problems, STORE_PROBLEMS } from "../schemas/problem.js";
 
 /** Whole datasets sorted and counted. */
-export function lookRoutes({
-  rankers,
-  looks,
-}: {
-  readonly rankers: Rankers;
-  readonly looks: Looks;
-}): FastifyPluginAsyncZod {
+export function lookRoutes({ looks, ...ports }: Ports & { readonly looks: Looks }): FastifyPluginAsyncZod {
   return async (app) => {
     app.get(
       "/v1/datasets/:dataset/samples",
@@ -53,11 +49,11 @@ export function lookRoutes({
           { dataset, ...sortOf(query), filter: filterOf(query), limit: query.limit, after: cursorOf(query) },
           signal,
         );
-        const isStale = staleness(rankers);
+        const { samples } = await readSamples(portsUntil(ports, request, reply), dataset, found.ids);
         return {
           dataset,
           built_at: renderTime(found.builtAtMs),
-          samples: found.samples.map((each) => renderSample({ ...each, stale: isStale(each.record) })),
+          samples: samples.map(renderSample),
           next_cursor: found.next === null ? null : renderCursor(found.next),
         };
       },
@@ -101,6 +97,49 @@ export function lookRoutes({
             quantiles: { ...quantiles },
           })),
           map: found.map?.map((row) => [...row]) ?? null,
+        };
+      },
+    );
+
+    app.get(
+      "/v1/datasets/:dataset/slices",
+      {
+        schema: {
+          operationId: "sliceSamples",
+          summary: "Compare sources or labels",
+          description:
+            "For each source, or each label: its samples, its part of the weights, and the mean of each column with its standard error. With `column=influence`, the mean says how much a source's samples help on average. The figures are of an index, which is at most a minute behind.",
+          tags: ["datasets"],
+          headers: timeoutHeadersSchema,
+          params: datasetParamsSchema,
+          querystring: sliceQuerySchema,
+          response: {
+            200: sliceListSchema,
+            ...problems("dataset_not_found", "unsuitable_signal", "overloaded", ...STORE_PROBLEMS),
+          },
+        },
+      },
+      async (request, reply) => {
+        const { dataset } = request.params;
+        const { query } = request;
+        const { signal } = callerOf(request, reply);
+        const { by, column: columns, limit } = query;
+        const found = await looks.at(
+          "slice",
+          { dataset, by, columns, limit, filter: filterOf(query) },
+          signal,
+        );
+        return {
+          dataset,
+          built_at: renderTime(found.builtAtMs),
+          samples: found.samples,
+          slices_total: found.slicesTotal,
+          slices: found.slices.map(({ weightShare, effectiveSampleSize, means, ...slice }) => ({
+            ...slice,
+            weight_share: weightShare,
+            effective_sample_size: effectiveSampleSize,
+            means: means.map(({ standardError, ...mean }) => ({ ...mean, standard_error: standardError })),
+          })),
         };
       },
     );

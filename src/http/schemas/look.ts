@@ -1,11 +1,14 @@
 import { z } from "zod";
 import type { ColumnRange, RankCursor, SampleFilter } from "../../scoring/looks/rank-samples.js";
+import { SLICED_BY } from "../../scoring/looks/slices.js";
 import { sourceSchema } from "../../scoring/requests/names.js";
 import { limitSchema, rememberedFieldsSchema, timeSchema, wholeNumberQuery } from "./dataset.js";
 
 /** Most ranges of a filter, and most columns of histograms. */
 const RANGES_MAX = 8;
 const COLUMNS_MAX = 16;
+/** Most slices of one answer. */
+const SLICES_MAX = 1000;
 /** Most bins of a histogram. A map has so many in each direction. */
 const BINS_MAX = 200;
 
@@ -56,16 +59,25 @@ export const rankedQuerySchema = z.strictObject({
   limit: limitSchema,
 });
 
+const columnsField = several(columnName, COLUMNS_MAX)
+  .default(["loss"])
+  .describe("A signal, `extras.NAME` or `weight`. May be given several times.");
+
 export const histogramQuerySchema = z.strictObject({
-  column: several(columnName, COLUMNS_MAX)
-    .default(["loss"])
-    .describe("A signal, `extras.NAME` or `weight`. May be given several times."),
+  column: columnsField,
   bins: wholeNumberQuery(z.int().min(1).max(BINS_MAX).default(50)),
   scale: z
     .enum(["linear", "log"])
     .default("linear")
     .describe("`log`: bins of equal ratio, which leave out values of 0 and below"),
   map: z.enum(["true", "false"]).default("false").describe("Also count the pairs of the first two columns"),
+  ...filterFields,
+});
+
+export const sliceQuerySchema = z.strictObject({
+  by: z.enum(SLICED_BY).default("source"),
+  column: columnsField,
+  limit: wholeNumberQuery(z.int().min(1).max(SLICES_MAX).default(100)),
   ...filterFields,
 });
 
@@ -104,6 +116,39 @@ export const histogramListSchema = z
       ),
   })
   .describe("Histograms of a dataset");
+
+export const sliceListSchema = z
+  .object({
+    dataset: z.string(),
+    built_at: timeSchema,
+    samples: z.number().int().describe("Samples that pass the filter"),
+    slices_total: z.number().int().describe("Slices with samples, also those beyond `limit`"),
+    slices: z.array(
+      z.object({
+        name: z
+          .string()
+          .nullable()
+          .describe("The source, or the label as a number; null: the samples without one"),
+        samples: z.number().int(),
+        share: z.number().describe("Its part of the samples that pass the filter"),
+        labelled: z.number().int(),
+        weight_share: z
+          .number()
+          .nullable()
+          .describe("Its part of the weights in the newest snapshot; null before the first"),
+        effective_sample_size: z.number().nullable().describe("(Σw)²/Σw² over its weights"),
+        means: z.array(
+          z.object({
+            column: z.string(),
+            count: z.number().int().describe("Samples of the slice that have a value"),
+            mean: z.number().nullable(),
+            standard_error: z.number().nullable().describe("Of the mean; null for fewer than two values"),
+          }),
+        ),
+      }),
+    ),
+  })
+  .describe("A dataset by source or label, the largest slices first");
 
 type Filter = Pick<z.infer<typeof rankedQuerySchema>, "label" | "source" | "range">;
 

@@ -62,32 +62,36 @@ export async function readSample(
   dataset: string,
   id: string,
 ): Promise<{ dataset: DatasetSummary; sample: RememberedSample; history: RememberedHistory | null }> {
-  const summary = await readDataset(store, dataset);
-  const [found] = await store.readSamples(dataset, [id]);
-  if (found === null || found === undefined) throw sampleNotFound(dataset, id);
-  const stale = staleness(rankers)(found.record);
-  const [weighed] = await weighLater(store, summary, [{ ...found, id }]);
+  const { dataset: summary, samples } = await readSamples({ rankers, store }, dataset, [id]);
+  const [sample] = samples;
+  if (sample === undefined) throw sampleNotFound(dataset, id);
   const history = rememberedHistory(await store.readHistories(dataset, [id]));
-  return { dataset: summary, sample: { ...(weighed as WeighedSample), stale }, history };
+  return { dataset: summary, sample, history };
 }
 
-/** A stored sample with its id and its weight, which may be that of a later sample. */
-export type WeighedSample = Omit<RememberedSample, "stale">;
-
-/** The samples with the weights that the newest snapshot's normaliser gives to those that came after it. */
-export async function weighLater(
-  store: SnapshotStore,
-  { dataset, snapshot }: Pick<DatasetSummary, "dataset" | "snapshot">,
-  samples: readonly (StoredSample & { readonly id: string })[],
-): Promise<WeighedSample[]> {
-  const lacks = snapshot !== null && samples.some(({ weight }) => weight === null);
-  const weighing = lacks ? await readLaterWeighing(store, dataset, snapshot.version) : null;
-  return samples.map((sample) => {
-    if (weighing === null || sample.weight !== null) return { ...sample, later: false };
+/** The samples of these ids that the dataset has, in their order. Throws `dataset_not_found`. */
+export async function readSamples(
+  { rankers, store }: Ports,
+  dataset: string,
+  ids: readonly string[],
+): Promise<{ dataset: DatasetSummary; samples: RememberedSample[] }> {
+  const summary = await readDataset(store, dataset);
+  const read = await store.readSamples(dataset, ids);
+  const found = read.flatMap((each, at) => (each === null ? [] : [{ ...each, id: ids[at] as string }]));
+  const lacks = found.some(({ weight }) => weight === null);
+  const weighing =
+    lacks && summary.snapshot !== null
+      ? await readLaterWeighing(store, dataset, summary.snapshot.version)
+      : null;
+  const isStale = staleness(rankers);
+  const samples = found.map((sample) => {
+    const stale = isStale(sample.record);
+    if (weighing === null || sample.weight !== null) return { ...sample, stale, later: false };
     const { signals, label } = sample.record;
     const weight = weightOfLater(weighing, { value: (name) => signals.get(name), label });
-    return { ...sample, weight, later: weight !== null };
+    return { ...sample, stale, weight, later: weight !== null };
   });
+  return { dataset: summary, samples };
 }
 
 function rememberedHistory(found: FoundHistories | null): RememberedHistory | null {

@@ -8,7 +8,10 @@ import type { DatasetPorts } from "../datasets/long-work.js";
  * samples with 20-byte ids take about 40 MB, 4 MB for each signal, and 4 MB for each order that was asked for.
  */
 export interface DatasetIndex {
+  /** When the reading began. */
   readonly builtAtMs: number;
+  /** How long the reading took. */
+  readonly tookMs: number;
   /** Time of the last change that the index contains. */
   readonly updatedAtMs: number;
   /** The life of the dataset to which the numbers belong; empty for a dataset without samples. */
@@ -60,6 +63,7 @@ export async function buildIndex(
   { groups: withGroups = false, onRead }: IndexOptions = {},
 ): Promise<DatasetIndex> {
   const builtAtMs = Date.now();
+  const began = performance.now();
   const columns = openColumns();
   const numbers = growingNumbers();
   const labels = growingFloats();
@@ -104,6 +108,7 @@ export async function buildIndex(
   const orders = new Map<string, Uint32Array>();
   return {
     builtAtMs,
+    tookMs: performance.now() - began,
     updatedAtMs,
     incarnation,
     count: byNumber.length,

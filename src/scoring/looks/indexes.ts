@@ -6,13 +6,16 @@ import { buildIndex, type DatasetIndex } from "./dataset-index.js";
 /** The indexes of datasets that are looked at. */
 export interface Indexes {
   /**
-   * The index of the dataset. The first call for a dataset waits until it is built. A later call answers the index that is there,
-   * and has a new one built if the dataset has changed and the index is older than `FRESH_MS`. Throws `dataset_not_found`.
+   * The index of the dataset. The first call for a dataset waits until it is built. If the dataset has changed since, a later call
+   * waits for a new one if that is quick. Otherwise it answers the index that is there, and has a new one built once this one is
+   * older than `FRESH_MS`. Throws `dataset_not_found`.
    */
   of(dataset: string): Promise<DatasetIndex>;
 }
 
-/** An index is used for this long before a change of the dataset has it built again. */
+/** An index that was built in less time than this is built again after every change, while the look waits. */
+const QUICK_MS = 200;
+/** Another index is used for this long before a change of the dataset has it built again. */
 const FRESH_MS = 10_000;
 /** An index that is older than this is not used if the dataset has changed since. */
 const STALE_MS = 60_000;
@@ -50,12 +53,19 @@ export function openIndexes(store: Store): Indexes {
       if (known === undefined) return build(summary);
       indexes.delete(dataset); // The map is in the order of use.
       indexes.set(dataset, known);
+      if (!hasChanged(known, summary)) return known;
+      const isQuick = known.tookMs < QUICK_MS;
       const ageMs = Date.now() - known.builtAtMs;
-      if (known.updatedAtMs === summary.updatedAtMs || ageMs < FRESH_MS) return known;
+      if (ageMs < FRESH_MS && !isQuick) return known;
       const fresh = build(summary);
-      if (ageMs >= STALE_MS) return fresh;
+      if (ageMs >= STALE_MS || isQuick) return fresh;
       fresh.catch(() => undefined); // the next call that needs it gets the error
       return known;
     },
   };
+}
+
+/** A change within the millisecond in which the building began may be missing from the index. */
+function hasChanged(index: DatasetIndex, { updatedAtMs }: DatasetSummary): boolean {
+  return index.updatedAtMs !== updatedAtMs || index.builtAtMs <= updatedAtMs;
 }

@@ -1,6 +1,5 @@
 import { AssayError, faultsError } from "../../errors.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
-import { readDataset, type WeighedSample, weighLater } from "../datasets/remembered.js";
 import type { DatasetIndex } from "./dataset-index.js";
 import { firstPlace } from "./first-place.js";
 
@@ -37,20 +36,20 @@ export interface ColumnRange {
 
 export interface RankedSamples {
   readonly builtAtMs: number;
-  /** Samples in the order asked for, as they are now. */
-  readonly samples: readonly WeighedSample[];
+  /** In the order asked for. */
+  readonly ids: readonly string[];
   /** Null on the last page. */
   readonly next: RankCursor | null;
 }
 
 /**
- * A page of a dataset's samples by a signal. Order and filter are of the index's moment; what a sample has is read anew, and a
- * sample that was deleted since is left out. Samples without the value are left out.
+ * The ids of a page of a dataset's samples by a signal. Order and filter are of the index's moment, and a sample may be deleted since.
+ * Samples without the value are left out.
  *
  * Throws `dataset_not_found`, and `unsuitable_signal` if no sample has the signal.
  */
 export async function rankSamples(
-  { store, indexes }: DatasetPorts,
+  { indexes }: DatasetPorts,
   { dataset, sort, descending, filter, limit, after }: RankInput,
 ): Promise<RankedSamples> {
   const index = await indexes.of(dataset);
@@ -74,11 +73,7 @@ export async function rankSamples(
     }
     rows.push(row);
   }
-  const ids = rows.map((row) => index.id(row));
-  const found = await store.readSamples(dataset, ids);
-  const present = found.flatMap((each, at) => (each === null ? [] : [{ ...each, id: ids[at] as string }]));
-  const samples = await weighLater(store, await readDataset(store, dataset), present);
-  return { builtAtMs: index.builtAtMs, samples, next };
+  return { builtAtMs: index.builtAtMs, ids: rows.map((row) => index.id(row)), next };
 }
 
 /** The place in the order at which the page begins. */

@@ -5,8 +5,11 @@ import { openCounts } from "./counts.js";
 import { type DatasetEntry, formatEntry, INCARNATION_BYTES, parseEntry } from "./dataset-entry.js";
 import { type Environment, freshVersion } from "./environment.js";
 
-/** A change that was planned from the entry as it was read. Its writes and the new entry are committed together. */
-export interface Change<T> {
+/**
+ * A change that was planned from the entry as it was read. Its writes and the new entry are committed together. Its result is not
+ * null, because null says that nothing was changed.
+ */
+export interface Change<T extends NonNullable<unknown>> {
   /** Null removes the dataset. */
   readonly entry: DatasetEntry | null;
   readonly write: () => void;
@@ -26,7 +29,10 @@ export interface DatasetEntries {
    * plans again. A plan of null changes nothing. Changes of one dataset take turns within the process. Throws `store_outdated`
    * if the directory has the format of an earlier version.
    */
-  change<T>(dataset: string, plan: (entry: CountedEntry | null) => Change<T> | null): Promise<T | null>;
+  change<T extends NonNullable<unknown>>(
+    dataset: string,
+    plan: (entry: CountedEntry | null) => Change<T> | null,
+  ): Promise<T | null>;
   /** Number of samples of each shape. Counts them if the entry has no counts, and writes nothing. */
   counts(entry: DatasetEntry): Promise<readonly number[]>;
   /** The shapes of the entry, in the order of their numbers. They are kept in memory, because a shape never changes. */
@@ -51,7 +57,7 @@ export function openDatasetEntries(environment: Environment): DatasetEntries {
   const turns = openTurns();
   const counts = openCounts(environment);
 
-  async function changeNow<T>(
+  async function changeNow<T extends NonNullable<unknown>>(
     dataset: string,
     plan: (entry: CountedEntry | null) => Change<T> | null,
   ): Promise<T | null> {

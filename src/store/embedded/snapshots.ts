@@ -33,7 +33,7 @@ export function openSnapshots(
   }
 
   /** A change of the dataset in the life to which the weights belong. */
-  async function changeLife<T>(
+  async function changeLife<T extends NonNullable<unknown>>(
     dataset: string,
     incarnation: string,
     plan: (entry: CountedEntry) => Change<T>,
@@ -72,11 +72,16 @@ export function openSnapshots(
         return { deletions: entry.deletions, bits };
       },
 
-      publish: (snapshot, deletions, request) =>
-        changeLife<number | DoneRequest | null>(dataset, incarnation, (entry) => {
+      async publish(snapshot, deletions, request) {
+        const { published } = await changeLife<Published>(dataset, incarnation, (entry) => {
+          const unchanged = (published: DoneRequest | null) => ({
+            entry,
+            write: () => {},
+            result: { published },
+          });
           const done = request && readDone(entry, request.key);
-          if (done) return { entry, write: () => {}, result: done };
-          if (entry.deletions !== deletions) return { entry, write: () => {}, result: null };
+          if (done) return unchanged(done);
+          if (entry.deletions !== deletions) return unchanged(null);
           const version = (newestSnapshot(entry)?.version ?? 0) + 1;
           const all = [...entry.snapshots, { version, ...snapshot }];
           const kept = all.slice(-SNAPSHOTS_KEPT);
@@ -102,9 +107,11 @@ export function openSnapshots(
                 for (const key of [...columns.getKeys(range)]) columns.remove(key);
               }
             },
-            result: version,
+            result: { published: version },
           };
-        }),
+        });
+        return published;
+      },
     };
   }
 
@@ -134,6 +141,11 @@ export function openSnapshots(
     listSnapshots: (dataset) =>
       run(() => datasets.read(dataset)?.snapshots.map(snapshotInfo).toReversed() ?? null),
   };
+}
+
+/** See `SnapshotWriter.publish`. */
+interface Published {
+  readonly published: number | DoneRequest | null;
 }
 
 /** Key of a done request: incarnation and the digest of its key. */

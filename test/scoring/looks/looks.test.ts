@@ -79,7 +79,7 @@ describe("samples by a signal", () => {
       const seen: string[] = [];
       for (let after: RankCursor | null = null, first = true; first || after !== null; first = false) {
         const page = await rankSamples(place, input({ descending, limit: 7, after }));
-        seen.push(...page.samples.map(({ id }) => id));
+        seen.push(...page.ids);
         after = page.next;
       }
       expect(new Set(seen).size).toBe(100);
@@ -91,7 +91,7 @@ describe("samples by a signal", () => {
   it("pass the filter: label, source and ranges", async () => {
     const place = ports(await withLosses([1, 2, 3, 4, 5, 6, null]));
     const ids = async (filter: RankInput["filter"], sort = "loss") =>
-      (await rankSamples(place, input({ filter, sort }))).samples.map(({ id }) => id);
+      (await rankSamples(place, input({ filter, sort }))).ids;
     expect(await ids({ ...everything, label: 1 })).toEqual(["s5", "s3", "s1"]);
     expect(await ids({ ...everything, source: "clicks" })).toEqual(["s3", "s0"]);
     const range = (column: string, min: number, max: number) => ({ ranges: [{ column, min, max }] });
@@ -106,17 +106,10 @@ describe("samples by a signal", () => {
     });
   });
 
-  it("are shown as they are now, without those that were deleted since", async () => {
+  it("are not of a dataset that is gone", async () => {
     const store = await withLosses([1, 2, 3]);
     const place = ports(store);
-    expect((await rankSamples(place, input())).samples).toHaveLength(3);
-    await store.deleteSample("d", "s2");
-    await store.writeSamples("d", [{ id: "s1", record: sample({ label: 0.5 }) }]);
-    const { samples } = await rankSamples(place, input());
-    expect(samples.map(({ id, record }) => [id, record.label])).toEqual([
-      ["s1", 0.5],
-      ["s0", 0],
-    ]);
+    expect((await rankSamples(place, input())).ids).toEqual(["s2", "s1", "s0"]);
     await store.deleteDataset("d");
     await expect(rankSamples(place, input())).rejects.toMatchObject({ code: "dataset_not_found" });
   });
@@ -124,9 +117,8 @@ describe("samples by a signal", () => {
   it("are sorted by their weight", async () => {
     const store = await withLosses([1, 2, 3]);
     await weighIds(store, "d", { ids: ["s0", "s1", "s2"], weights: Float64Array.of(0.5, 0.2, 0.3) }, {});
-    const { samples } = await rankSamples(ports(store), input({ sort: "weight" }));
-    expect(samples.map(({ id }) => id)).toEqual(["s0", "s2", "s1"]);
-    expect(samples[0]?.weight).toBeCloseTo(0.5, 6);
+    const { ids } = await rankSamples(ports(store), input({ sort: "weight" }));
+    expect(ids).toEqual(["s0", "s2", "s1"]);
   });
 });
 

@@ -156,6 +156,28 @@ export function describeSnapshots(store: () => Store, open: OpenStore): void {
     expect(await weights()).toEqual([0.25, null, 0.25]);
   });
 
+  it("are made while another process deletes, without what it deletes", async () => {
+    const many = Array.from({ length: 300 }, (_, index) => `many ${index}`);
+    await store().writeSamples(
+      "d",
+      many.map((id) => ({ id, record: sample() })),
+    );
+    const given = await weightsOf(store(), "d", Object.fromEntries(many.map((id) => [id, 1])));
+    const other = await open();
+    let isDone = false;
+    const deleting = (async () => {
+      let deleted = 0;
+      for (; deleted < many.length && !isDone; deleted++)
+        await other.deleteSample("d", many[deleted] as string);
+      return deleted;
+    })();
+    await store().writeSnapshot("d", given, {});
+    isDone = true;
+    const deleted = await deleting;
+    const [snapshot] = (await store().listSnapshots("d")) ?? [];
+    expect(snapshot?.weightSum).toBe(many.length - deleted);
+  });
+
   it("are made once for the same request, and another request under its key is refused", async () => {
     const request = (body: string) => ({
       key: "0a".repeat(16),
