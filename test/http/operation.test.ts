@@ -149,6 +149,7 @@ describe("the documentation", () => {
     expect(Object.keys(responses["422"].content)).toEqual(["application/problem+json"]);
     expect(Object.keys(document.components.schemas).sort()).toEqual([
       "Dataset",
+      "DatasetSettingsInput",
       "Direction",
       "Job",
       "Model",

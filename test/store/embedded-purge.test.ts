@@ -18,6 +18,7 @@ describe("the purge of deleted datasets", () => {
       {
         samples: none,
         histories: none,
+        embeddings: none,
         shapes: none,
         columns: none,
         answers: none,

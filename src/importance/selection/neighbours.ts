@@ -20,6 +20,8 @@ const PRODUCTS_MAX = 2 ** 30;
 /** So many times the neighbours wanted are found in the projection, and compared exactly. */
 const FOUND_FACTOR = 4;
 const POINTS_STEP = 256;
+/** Points whose edges are visited between two pauses. */
+const EDGES_STEP = 4096;
 
 /**
  * The graph that joins each member with its `width` nearest, and so with those that count it among theirs. Near is the cosine of
@@ -40,11 +42,13 @@ export function* neighbourGraph(
   const mean = meanOf(members, embeddings);
   const cosine = centredCosine(members, embeddings, mean);
   if (members.length ** 2 * embeddings.width <= PRODUCTS_MAX) {
-    return joined(yield* nearestOfAll(members.length, cosine, width));
+    const lists = yield* within(0, 0.95, nearestOfAll(members.length, cosine, width));
+    return yield* within(0.95, 1, joined(lists));
   }
   const points = yield* within(0, 0.1, projected(members, embeddings, mean, random));
-  const found = yield* within(0.1, 0.9, nearestByBuckets(unitRows(points), FOUND_FACTOR * width, random));
-  return joined(yield* within(0.9, 1, nearestOfFound(found, cosine, width)));
+  const found = yield* within(0.1, 0.85, nearestByBuckets(unitRows(points), FOUND_FACTOR * width, random));
+  const lists = yield* within(0.85, 0.95, nearestOfFound(found, cosine, width));
+  return yield* within(0.95, 1, joined(lists));
 }
 
 function* nearestOfAll(count: number, cosine: Cosine, width: number): Steps<NearestLists> {
@@ -85,32 +89,34 @@ function unitRows(points: Points): Points {
 }
 
 /** The lists and their reverse, without repetition. */
-function joined(lists: NearestLists): NeighbourGraph {
+function* joined(lists: NearestLists): Steps<NeighbourGraph> {
   const count = lists.counts.length;
   const offsets = new Uint32Array(count + 1);
-  forEachEdge(lists, (point) => {
+  const counted = forEachEdge(lists, (point) => {
     offsets[point + 1] = (offsets[point + 1] as number) + 1;
   });
+  yield* within(0, 0.5, counted);
   for (let point = 0; point < count; point += 1) {
     offsets[point + 1] = (offsets[point + 1] as number) + (offsets[point] as number);
   }
   const places = offsets.slice(0, count);
   const neighbours = new Uint32Array(offsets[count] as number);
   const similarities = new Float32Array(neighbours.length);
-  forEachEdge(lists, (point, neighbour, similarity) => {
+  const placed = forEachEdge(lists, (point, neighbour, similarity) => {
     const place = places[point] as number;
     neighbours[place] = neighbour;
     similarities[place] = similarity;
     places[point] = place + 1;
   });
+  yield* within(0.5, 1, placed);
   return { offsets, neighbours, similarities };
 }
 
 /** Visits every edge twice, once from each end. */
-function forEachEdge(
+function* forEachEdge(
   lists: NearestLists,
   visit: (point: number, neighbour: number, similarity: number) => void,
-): void {
+): Steps<void> {
   const { ids, similarities, counts, width } = lists;
   for (let point = 0; point < counts.length; point += 1) {
     const end = point * width + (counts[point] as number);
@@ -119,6 +125,7 @@ function forEachEdge(
       visit(point, neighbour, similarities[at] as number);
       if (!isListed(lists, neighbour, point)) visit(neighbour, point, similarities[at] as number);
     }
+    if (point % EDGES_STEP === 0) yield point / counts.length;
   }
 }
 
