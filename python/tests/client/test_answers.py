@@ -58,6 +58,7 @@ SCORED = body("post", "/v1/score")
 DATASET = answer("get", "/v1/datasets/{dataset}")
 WEIGHED = answer("post", "/v1/datasets/{dataset}/weights")
 LOOKED_UP = answer("post", "/v1/datasets/{dataset}/lookup")
+OBSERVED = answer("post", "/v1/datasets/{dataset}/observations")
 MODEL = answer("get", "/v1/models/{model}")
 LEARNED = of(MODEL, "learned")
 TYPES: list[tuple[type, dict[str, Any]]] = [
@@ -73,6 +74,8 @@ TYPES: list[tuple[type, dict[str, Any]]] = [
     (answers.Snapshot, of(DATASET, "snapshot")),
     (answers.Dataset, of(answer("get", "/v1/datasets"), "datasets")),
     (answers.KeptSample, answer("get", "/v1/datasets/{dataset}/samples/{id}")),
+    (answers.Observed, OBSERVED),
+    (answers.TrainingCheckpoint, of(OBSERVED, "checkpoint")),
     (answers.Direction, answer("get", "/v1/directions/{direction}")),
     (answers.Direction, answer("put", "/v1/directions/{direction}")),
     (answers.Models, answer("get", "/v1/models")),
@@ -174,6 +177,7 @@ def test_the_service_takes_every_route_of_the_client() -> None:
         ("delete", "/v1/datasets/{dataset}/samples/{id}"),
         ("post", "/v1/datasets/{dataset}/lookup"),
         ("post", "/v1/datasets/{dataset}/weights"),
+        ("post", "/v1/datasets/{dataset}/observations"),
         ("get", "/v1/directions"),
         ("get", "/v1/directions/{direction}"),
         ("put", "/v1/directions/{direction}"),

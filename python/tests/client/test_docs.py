@@ -31,6 +31,7 @@ def test_the_page_runs_as_it_is_written(
     assert names["weights"].tolist()[2] == 1.0
     assert names["served"].provenance["step"] == 1200
     names["client"].delete_dataset("shop")
+    names["client"].delete_dataset("clicks")
 
 
 def test_the_page_names_every_method_and_code() -> None:

@@ -107,3 +107,16 @@ def numbered(count: int, **fields: Any) -> list[dict[str, Any]]:
     return [
         {"id": f"s{n}", "query": str(n), "document": "d", "label": 1} | fields for n in range(count)
     ]
+
+
+def observed(request: httpx2.Request) -> httpx2.Response:
+    """Takes the outputs of a trainer."""
+    body = json.loads(request.content)
+    answer = {
+        "dataset": "shop",
+        "model": body.get("model", "observed"),
+        "checkpoint": body["checkpoint"],
+        "samples": len(body["samples"]),
+        "late": 1,
+    }
+    return httpx2.Response(200, json=answer)

@@ -10,6 +10,7 @@ from assay.client.answers import (
     Model,
     Models,
     ModelVersion,
+    Observed,
     ScoreRow,
     Snapshot,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Model",
     "ModelVersion",
     "Models",
+    "Observed",
     "Request",
     "Retry",
     "SampleError",

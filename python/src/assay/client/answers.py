@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict
 
 Loss = Literal["bce", "cross_entropy", "mse", "pairwise", "listwise"]
 Precision = Literal["fp32", "int8"]
+Mode = Literal["train", "eval"]
 DirectionKind = Literal["loss_gradient", "mean_direction"]
 Signal = Literal[
     "loss",
@@ -175,6 +176,21 @@ class TrainingCheckpoint(TypedDict):
 
     name: str
     step: int
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What was written of the outputs that a trainer posted.
+
+    `late` counts the samples whose histories stay as they were, because they have already merged a
+    checkpoint of this step or a later one.
+    """
+
+    dataset: str
+    model: str
+    checkpoint: TrainingCheckpoint
+    samples: int
+    late: int
 
 
 @dataclass(frozen=True)

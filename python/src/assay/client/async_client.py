@@ -15,19 +15,28 @@ from assay.client.answers import (
     KeptSample,
     KeptSignal,
     Loss,
+    Mode,
     Model,
     Models,
+    Observed,
     Precision,
     Signal,
     Snapshot,
-    TrainingCheckpoint,
 )
 from assay.client.async_driver import AsyncDriver
 from assay.client.operations import datasets, directions, lookup, models
+from assay.client.operations.observe import Outputs, observe
 from assay.client.operations.score import score
 from assay.client.paths import dataset_path, direction_path
 from assay.client.progress import Progress
-from assay.client.requests import Checkpoint, score_options, weighting_fields, without_none
+from assay.client.requests import (
+    At,
+    Checkpoint,
+    checkpoint_field,
+    score_options,
+    weighting_fields,
+    without_none,
+)
 from assay.client.retry import Retry
 from assay.client.samples import Columns
 from assay.client.scores import LookUp, Scores
@@ -86,7 +95,7 @@ class AsyncClient:
         precision: Precision | None = None,
         exact_fraction: float | None = None,
         seed: int | None = None,
-        checkpoint: TrainingCheckpoint | None = None,
+        checkpoint: At | None = None,
         id: str | None = None,
         query: str | None = None,
         document: str | None = None,
@@ -120,9 +129,32 @@ class AsyncClient:
             precision=precision,
             exact_fraction=exact_fraction,
             seed=seed,
-            checkpoint=checkpoint,
+            checkpoint=None if checkpoint is None else checkpoint_field(checkpoint),
         )
         return await self._driver.run(score(samples, columns, options, self._limits, progress))
+
+    async def observe(
+        self,
+        dataset: str,
+        ids: Any,
+        logits: Any,
+        labels: Any,
+        *,
+        checkpoint: At,
+        loss: Loss | None = None,
+        mode: Mode = "train",
+        model: str | None = None,
+        feature_norms: Any | None = None,
+        groups: Any | None = None,
+        sources: Any | None = None,
+        progress: Progress = False,
+    ) -> Observed:
+        """As `Client.observe`."""
+        outputs = Outputs(ids, logits, labels, feature_norms, groups, sources)
+        fields = without_none(
+            checkpoint=checkpoint_field(checkpoint), loss=loss, mode=mode, model=model
+        )
+        return await self._driver.run(observe(dataset, outputs, fields, self._limits, progress))
 
     async def lookup(
         self, ids: Iterable[object], *, dataset: str, snapshot: int | None = None

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from assay.client.errors import AssayError, Fault
-from assay.client.samples import Columns, Sample
+from assay.client.samples import Sample
 from assay.client.sending import Limits
 
 HEAD_BYTES = 64 * 1024  # left in a body for what is not samples
+
+
+class Names(Protocol):
+    """The caller's names of what the service calls otherwise."""
+
+    def column_of(self, pointer: str) -> str:
+        """The caller's name of a place in a sample."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Chunk:
 
     rows: tuple[int, ...]
     samples: tuple[Sample, ...]
-    columns: Columns
+    columns: Names
 
     def joined(self, separator: bytes) -> bytes:
         """The samples as JSON, one after another."""
@@ -36,7 +44,7 @@ class Chunk:
         return Fault(f"/samples/{row}/{parts[3]}", fault.message, row, field)
 
 
-def make_chunks(samples: Sequence[Sample], columns: Columns, limits: Limits) -> list[Chunk]:
+def make_chunks(samples: Sequence[Sample], columns: Names, limits: Limits) -> list[Chunk]:
     """Divides samples (N); those of a group come together, at the place of its first sample.
 
     Raises:
@@ -55,7 +63,7 @@ def make_chunks(samples: Sequence[Sample], columns: Columns, limits: Limits) -> 
     return [_chunk(rows, samples, columns) for rows in chunks]
 
 
-def make_one_chunk(samples: Sequence[Sample], columns: Columns, limits: Limits) -> Chunk | None:
+def make_one_chunk(samples: Sequence[Sample], columns: Names, limits: Limits) -> Chunk | None:
     """All samples as one request, of any number of tokens; None if they do not fit."""
     everything = range(len(samples))
     if len(samples) > limits.samples or _bytes_of(samples) > limits.body_bytes - HEAD_BYTES:
@@ -63,12 +71,12 @@ def make_one_chunk(samples: Sequence[Sample], columns: Columns, limits: Limits) 
     return _chunk(everything, samples, columns)
 
 
-def in_groups(samples: Sequence[Sample], columns: Columns) -> Chunk:
+def in_groups(samples: Sequence[Sample], columns: Names) -> Chunk:
     """All samples, those of a group one after another, as a stream needs them."""
     return _chunk([row for unit in _units(samples) for row in unit], samples, columns)
 
 
-def _chunk(rows: Sequence[int], samples: Sequence[Sample], columns: Columns) -> Chunk:
+def _chunk(rows: Sequence[int], samples: Sequence[Sample], columns: Names) -> Chunk:
     return Chunk(tuple(rows), tuple(samples[row] for row in rows), columns)
 
 

@@ -15,18 +15,27 @@ from assay.client.answers import (
     KeptSample,
     KeptSignal,
     Loss,
+    Mode,
     Model,
     Models,
+    Observed,
     Precision,
     Signal,
     Snapshot,
-    TrainingCheckpoint,
 )
 from assay.client.operations import datasets, directions, lookup, models
+from assay.client.operations.observe import Outputs, observe
 from assay.client.operations.score import score
 from assay.client.paths import dataset_path, direction_path
 from assay.client.progress import Progress
-from assay.client.requests import Checkpoint, score_options, weighting_fields, without_none
+from assay.client.requests import (
+    At,
+    Checkpoint,
+    checkpoint_field,
+    score_options,
+    weighting_fields,
+    without_none,
+)
 from assay.client.retry import Retry
 from assay.client.samples import Columns
 from assay.client.scores import LookUp, Scores
@@ -92,7 +101,7 @@ class Client:
         precision: Precision | None = None,
         exact_fraction: float | None = None,
         seed: int | None = None,
-        checkpoint: TrainingCheckpoint | None = None,
+        checkpoint: At | None = None,
         id: str | None = None,
         query: str | None = None,
         document: str | None = None,
@@ -140,9 +149,47 @@ class Client:
             precision=precision,
             exact_fraction=exact_fraction,
             seed=seed,
-            checkpoint=checkpoint,
+            checkpoint=None if checkpoint is None else checkpoint_field(checkpoint),
         )
         return self._driver.run(score(samples, columns, options, self._limits, progress))
+
+    def observe(
+        self,
+        dataset: str,
+        ids: Any,
+        logits: Any,
+        labels: Any,
+        *,
+        checkpoint: At,
+        loss: Loss | None = None,
+        mode: Mode = "train",
+        model: str | None = None,
+        feature_norms: Any | None = None,
+        groups: Any | None = None,
+        sources: Any | None = None,
+        progress: Progress = False,
+    ) -> Observed:
+        """Posts what your own model computed: ids (N), logits (N) or (N, K), labels (N).
+
+        The service runs no model. It computes the signals of logits and labels, keeps the logits by
+        checkpoint for the signals of the history, and then weighs and selects as if it had scored.
+        Each argument may be a list, a NumPy array, a torch tensor on any device, or a column of a
+        frame. Labels are None where a sample has none; `labels` may be None for all.
+
+        `checkpoint` is the name and the step of the model that gave the logits, and `mode` says
+        whether its dropout was on. `loss` is the loss that you train with: by default `bce` for one
+        logit and `cross_entropy` for several. `feature_norms` (N) are the norms of the last layer's
+        input, for `grad_norm_last`. `groups` are needed by `pairwise` and `listwise`. A post that
+        is repeated replaces the logits of its checkpoint.
+
+        Raises:
+            SampleError: a value has a fault, named by its row; nothing was sent.
+        """
+        outputs = Outputs(ids, logits, labels, feature_norms, groups, sources)
+        fields = without_none(
+            checkpoint=checkpoint_field(checkpoint), loss=loss, mode=mode, model=model
+        )
+        return self._driver.run(observe(dataset, outputs, fields, self._limits, progress))
 
     def lookup(self, ids: Iterable[object], *, dataset: str, snapshot: int | None = None) -> LookUp:
         """Weights and signals of ids (N), in order, of one snapshot: by default the newest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
-from assay.client.answers import Signal
+from assay.client.answers import Signal, TrainingCheckpoint
 from assay.client.operations.score import ScoreOptions
 from assay.client.weighting import Weighting
 
@@ -16,6 +16,18 @@ class Checkpoint(TypedDict):
     model: str
     direction: str
     learning_rate: float
+
+
+At = tuple[str, int] | TrainingCheckpoint
+"""A checkpoint of a training: its name and its step."""
+
+
+def checkpoint_field(at: At) -> TrainingCheckpoint:
+    """The checkpoint as a field of a request."""
+    if isinstance(at, tuple):
+        name, step = at
+        return {"name": name, "step": int(step)}
+    return at
 
 
 def without_none(**fields: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ def plain(value: object) -> object:
         return value
     if type(value).__name__ in ("NAType", "NaTType"):  # pandas' missing value
         return None
-    for convert in ("tolist", "to_list", "as_py", "item"):
+    for convert in ("tolist", "to_list", "to_pylist", "as_py", "item"):
         method = getattr(value, convert, None)
         if callable(method):
             return method()
