@@ -61,8 +61,11 @@ class RefreshCallback(TrainerCallback):  # type: ignore[misc] # transformers has
             save_order(self._live.sampler.state_dict(), folder)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Waits a little for the last outputs to be posted."""
+        """Posts the last outputs, and waits a little until they are there."""
         self._take_up(END_WAIT_S)
+        if self._live.observes:
+            self._begin(args, state)
+            self._take_up(END_WAIT_S)
 
     def _begin(self, args: Any, state: Any) -> None:
         self._take_up(0.0)

@@ -11,10 +11,9 @@ from torch.nn import functional
 
 from assay.client.answers import Loss
 from assay.integrations.carried import Carried
-from assay.integrations.observations import FeatureNorms, Observe
+from assay.integrations.observations import IGNORED, FeatureNorms, Observe
 
 SampleLosses = Callable[[Any, Tensor], Tensor]  # outputs and labels to losses (B)
-IGNORED = -100  # a label that does not count
 
 
 class CarriedLoss:
@@ -30,7 +29,6 @@ class CarriedLoss:
         self._sample_losses = sample_losses
         self._observe = observe
         self._norms = FeatureNorms(model) if observe is not None else None
-        self._classes: int | None = None
 
     def __call__(
         self, outputs: Any, labels: Tensor, num_items_in_batch: Tensor | int | None = None
@@ -55,17 +53,7 @@ class CarriedLoss:
         if self._observe is None or self._norms is None:
             return
         logits = logits_of(outputs)
-        if self._classes is None:  # The first batch: its norms have not been read.
-            self._classes = logits.shape[1]
-            self._norms.of(self._classes)
-        kept = (labels != IGNORED).tolist() if bool((labels == IGNORED).any()) else None
-        norms = self._norms.take(len(rows))
-        if kept is not None:
-            mask = torch.tensor(kept, device=logits.device)
-            rows = [row for row, keep in zip(rows, kept, strict=True) if keep]
-            logits, labels = logits[mask], labels[mask]
-            norms = None if norms is None else norms[mask]
-        self._observe(rows, logits, labels, norms)
+        self._observe(rows, logits, labels, self._norms.take(len(rows)))
 
 
 def sample_losses_of(loss: Loss, label_smoothing: float = 0.0) -> SampleLosses:

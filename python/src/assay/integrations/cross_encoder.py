@@ -34,7 +34,6 @@ class WeightedLoss(nn.Module):
         self.loss = loss
         self.observe = observe
         self._norms = FeatureNorms(loss.get_submodule("model")) if observe is not None else None
-        self._classes: int | None = None
         self._seen: tuple[Tensor, Tensor] | None = None
         inner = _sample_loss(loss)
         inner.reduction = "none"
@@ -70,9 +69,6 @@ class WeightedLoss(nn.Module):
         if self.observe is None or self._norms is None or seen is None:
             return
         logits, labels = seen
-        if self._classes is None:  # The first batch: its norms have not been read.
-            self._classes = logits.shape[1] if logits.ndim == 2 else 1
-            self._norms.of(self._classes)
         self.observe(carried.rows, logits, labels, self._norms.take(len(logits)))
 
 

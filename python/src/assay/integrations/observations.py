@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from assay.integrations import ranks
+
+IGNORED = -100  # a label that does not count, in Transformers and in PyTorch
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class _Batch:
 class ObservationBuffer:
     """Keeps the outputs of batches on their device until they are taken: no step waits for a copy.
 
-    It takes a few numbers a sample: 8 bytes and 4 for each logit.
+    Samples whose label is -100, which does not count, are left out then.
     """
 
     def __init__(self) -> None:
@@ -86,11 +87,13 @@ class ObservationBuffer:
             return None
         norms = [batch.feature_norms for batch in batches if batch.feature_norms is not None]
         whole = len(norms) == len(batches)
+        labels = torch.cat([batch.labels for batch in batches]).cpu()
+        counts = labels != IGNORED
         return Observations(
-            np.array([row for batch in batches for row in batch.rows], dtype=np.int64),
-            torch.cat([batch.logits for batch in batches]).float().cpu().numpy(),
-            torch.cat([batch.labels for batch in batches]).cpu().numpy(),
-            torch.cat(norms).float().cpu().numpy() if whole else None,
+            np.array([row for batch in batches for row in batch.rows], dtype=np.int64)[counts],
+            torch.cat([batch.logits for batch in batches]).float().cpu()[counts].numpy(),
+            labels[counts].numpy(),
+            torch.cat(norms).float().cpu()[counts].numpy() if whole else None,
         )
 
 
@@ -102,31 +105,16 @@ class FeatureNorms:
     """
 
     def __init__(self, model: nn.Module) -> None:
-        self._heads = {
-            module.out_features: module
-            for module in model.modules()
-            if isinstance(module, nn.Linear)
-        }  # the last layer of each size
+        classes = getattr(model, "num_labels", None)
+        heads = [m for m in model.modules() if isinstance(m, nn.Linear)]
         self._norms: Tensor | None = None
-        self._handle: RemovableHandle | None = None
-
-    def of(self, classes: int) -> bool:
-        """Starts to read the layer of `classes` logits. False if there is none."""
-        head = self._heads.get(classes)
-        if head is None:
-            return False
-        self._handle = head.register_forward_pre_hook(self._read)
-        return True
+        for head in [head for head in heads if head.out_features == classes][-1:]:
+            head.register_forward_pre_hook(self._read)
 
     def take(self, samples: int) -> Tensor | None:
         """Norms (B) of the last forward, or None if they were not those of `samples` samples."""
         norms, self._norms = self._norms, None
         return norms if norms is not None and norms.shape == (samples,) else None
-
-    def close(self) -> None:
-        """Removes the hook."""
-        if self._handle is not None:
-            self._handle.remove()
 
     def _read(self, _: nn.Module, inputs: tuple[Any, ...]) -> None:
         self._norms = inputs[0].detach().float().norm(dim=-1)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.client import Client
+from assay.client import AssayError, Client
 from assay.client.answers import Loss
 from assay.client.push.source import Source
 from assay.client.weighting import Role
@@ -141,7 +141,13 @@ def _weigh(target: Target, signal: str, at: At, *, scored: int, cost: float) -> 
     smoothing = value_at(target.weighting.get("smoothing", 0.0), at.done)
     options = {"signal": signal, **target.weighting, "smoothing": smoothing}
     role: Role = "probability" if target.use == "draw" else "multiplier"
-    snapshot = target.client.weigh(target.dataset, role=role, **options)
+    try:
+        snapshot = target.client.weigh(target.dataset, role=role, **options)
+    except AssayError as error:
+        # Samples that were not drawn may be there without it. All that have logits have a loss.
+        if error.code != "unsuitable_signal" or "signal" in target.weighting or signal != SIGNAL:
+            raise
+        snapshot = target.client.weigh(target.dataset, role=role, **{**options, "signal": "loss"})
     weights = look_up_weights(
         target.client, target.dataset, target.ids, target.use, snapshot.version, target.fallback
     )

@@ -1,0 +1,77 @@
+"""What each of two ranks does with the sampler; run in a process of its own."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader
+
+from assay.integrations import ImportanceSampler, RowWeights, WeightedDataset, weighted_mean
+
+BATCH = 8
+SEED = 5
+TAKEN_UP_AFTER = 4  # batches
+TRAINED = 9  # batches at the time of the checkpoint
+
+
+def train(rank: int, folder: str, first: list[float], second: list[float], port: int) -> None:
+    """Trains an epoch and a resumed one under DistributedDataParallel, one under Accelerate."""
+    torch.set_num_threads(1)
+    os.environ |= {
+        "RANK": str(rank),
+        "LOCAL_RANK": str(rank),
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+    }
+    distributed.init_process_group("gloo")
+    old = RowWeights.read(first, 1, "draw")
+    new = RowWeights.read(second, 2, "draw")
+    rows = [{"x": float(row)} for row in range(len(first))]
+    sampler = ImportanceSampler(old, seed=SEED, batch=2 * BATCH)
+    report: dict[str, Any] = {"length": len(sampler), "batches": []}
+    model = DistributedDataParallel(nn.Linear(1, 1, bias=False))
+    # Ranks prefetch differently far.
+    loader = _loader(rows, sampler, workers=2 if rank == 0 else 0)
+    for number, batch in enumerate(loader):
+        report["batches"].append((batch["row"].tolist(), batch["weight"].tolist()))
+        if number == 0:
+            weighted_mean(model(batch["x"][:, None].float())[:, 0], batch["weight"]).backward()
+            report["gradient"] = float(model.module.weight.grad)
+        if number + 1 == TAKEN_UP_AFTER:
+            report["place"] = tuple(sampler.take_up(new, step=2 * BATCH))
+        if number + 1 == TRAINED:
+            state = sampler.state_dict()
+
+    resumed = ImportanceSampler(RowWeights.equal(len(first)), batch=2 * BATCH)
+    resumed.load_state_dict(state)
+    resumed.set_epoch(0, start=TRAINED * 2 * BATCH)
+    report["resumed"] = [
+        (batch["row"].tolist(), batch["weight"].tolist()) for batch in _loader(rows, resumed, 1)
+    ]
+    report["accelerate"] = _under_accelerate(rows, new)
+    torch.save(report, Path(folder) / f"{rank}.pt")
+    distributed.barrier()
+    distributed.destroy_process_group()
+
+
+def _under_accelerate(rows: list[Any], weights: RowWeights) -> list[Any]:
+    from accelerate import Accelerator
+
+    accelerator = Accelerator(cpu=True)
+    sampler = ImportanceSampler(weights, seed=SEED, batch=2 * BATCH)
+    loader = accelerator.prepare(_loader(rows, sampler, 0))
+    epochs = []
+    for _ in range(2):
+        epochs.append([(batch["row"].tolist(), batch["weight"].tolist()) for batch in loader])
+    return epochs
+
+
+def _loader(rows: list[Any], sampler: ImportanceSampler, workers: int) -> Any:
+    data = WeightedDataset(rows, rows=True)
+    return DataLoader(data, batch_size=BATCH, sampler=sampler, num_workers=workers)
