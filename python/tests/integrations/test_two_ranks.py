@@ -11,7 +11,10 @@ import pytest
 import torch
 from torch import multiprocessing
 
+from assay import Client
 from by_hand import draws
+from checkpoints import make_checkpoint
+from service import Service
 from two_ranks import BATCH, SEED, TRAINED, train
 
 N = 200
@@ -22,13 +25,15 @@ Batch = tuple[list[int], list[float]]
 
 
 @pytest.fixture(scope="module")
-def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Any]:
+def reports(tmp_path_factory: pytest.TempPathFactory, tiny_service: Service) -> list[Any]:
     """What each rank did."""
     folder = tmp_path_factory.mktemp("ranks")
+    # Transformers saves on rank 0 alone.
+    make_checkpoint(folder / "base", "bert", 1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = (str(folder), FIRST, SECOND, port)
+    arguments = (str(folder), FIRST, SECOND, port, tiny_service.url)
     multiprocessing.start_processes(train, arguments, nprocs=2, start_method="spawn")
     return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(2)]
 
@@ -76,3 +81,24 @@ def test_accelerate_divides_the_order_once(reports: list[Any]) -> None:
     for epoch in range(2):
         found = order_of([report["accelerate"][epoch] for report in reports], by_sample=False)
         assert found == as_expected(draws(SECOND, SEED, epoch, 0, DRAWS))
+
+
+def test_a_trainer_on_two_ranks_posts_the_logits_of_both(
+    reports: list[Any], tiny_client: Client
+) -> None:
+    one, other = (report["trainer"] for report in reports)
+    # 44 rows make an epoch of 3 × 16 draws, of which each rank gets 24. All rows come first.
+    epochs = [[rank["seen"][:24], rank["seen"][24:]] for rank in (one, other)]
+    assert {row for rank in epochs for row, _ in rank[0]} == set(range(44))
+    assert {m for rank in epochs for _, m in rank[0]} == {1.0}
+    assert tiny_client.dataset("two-ranks").samples == 44
+    # Both ranks have the same weights and, after the same steps, the same model.
+    assert one["weights"] == other["weights"]
+    assert len(set(one["weights"][1])) > 1
+    assert torch.equal(one["parameters"], other["parameters"])
+    # The draws of the second epoch carry the multipliers of one snapshot: batches take turns.
+    turns = [[rank[1][at : at + 8] for rank in epochs] for at in (0, 8, 16)]
+    found = [sample for turn in turns for batch in turn for sample in batch]
+    total = tiny_client.weights(one["ids"], dataset="two-ranks", snapshot=1)
+    expected = draws(list(total), 42, 1, 0, 48)
+    assert found == as_expected(expected)

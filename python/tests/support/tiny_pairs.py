@@ -33,7 +33,9 @@ def read_pairs(count: int) -> Dataset:
 
 def tiny_trainer(folder: Path, rows: Dataset, classes: int = 1, **args: Any) -> Any:
     """A Trainer of a tiny BERT without dropout, on the CPU, without reports."""
-    checkpoint = make_checkpoint(folder / "base", "bert", classes)
+    checkpoint = folder / "base"
+    if not checkpoint.exists():
+        make_checkpoint(checkpoint, "bert", classes)
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_pretrained(
         checkpoint, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0

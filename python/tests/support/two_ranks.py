@@ -19,8 +19,10 @@ TAKEN_UP_AFTER = 4  # batches
 TRAINED = 9  # batches at the time of the checkpoint
 
 
-def train(rank: int, folder: str, first: list[float], second: list[float], port: int) -> None:
-    """Trains an epoch and a resumed one under DistributedDataParallel, one under Accelerate."""
+def train(
+    rank: int, folder: str, first: list[float], second: list[float], port: int, url: str
+) -> None:
+    """Trains under DistributedDataParallel with a resume, under Accelerate, and with a Trainer."""
     torch.set_num_threads(1)
     os.environ |= {
         "RANK": str(rank),
@@ -55,6 +57,7 @@ def train(rank: int, folder: str, first: list[float], second: list[float], port:
         (batch["row"].tolist(), batch["weight"].tolist()) for batch in _loader(rows, resumed, 1)
     ]
     report["accelerate"] = _under_accelerate(rows, new)
+    report["trainer"] = _with_trainer(Path(folder), url)
     torch.save(report, Path(folder) / f"{rank}.pt")
     distributed.barrier()
     distributed.destroy_process_group()
@@ -70,6 +73,23 @@ def _under_accelerate(rows: list[Any], weights: RowWeights) -> list[Any]:
     for _ in range(2):
         epochs.append([(batch["row"].tolist(), batch["weight"].tolist()) for batch in loader])
     return epochs
+
+
+def _with_trainer(folder: Path, url: str) -> dict[str, Any]:
+    from assay import Client
+    from assay.integrations import attach
+    from tiny_pairs import read_pairs, tiny_trainer, trained_rows
+
+    rows = read_pairs(44)
+    trainer = tiny_trainer(folder, rows, per_device_train_batch_size=8, num_train_epochs=2)
+    with Client(url) as client:
+        live = attach(trainer, client, dataset="two-ranks", loss="bce", wait_s=60)
+        seen = trained_rows(trainer)
+        first = live.sampler.weights
+        trainer.train()
+    weights = [w.values.tolist() for w in (first, live.sampler.weights)]
+    parameters = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
+    return {"seen": seen, "weights": weights, "ids": rows["id"][:], "parameters": parameters}
 
 
 def _loader(rows: list[Any], sampler: ImportanceSampler, workers: int) -> Any:
