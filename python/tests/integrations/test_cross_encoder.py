@@ -18,9 +18,9 @@ from sentence_transformers.cross_encoder import (
 from torch.nn import functional
 
 from assay import Client
-from assay.integrations import Rescored, attach, weighted
+from assay.integrations import Rescored, add_weights, attach, weighted
 from assay.integrations.carried import Carried
-from by_hand import draws
+from by_hand import draws, near
 from checkpoints import make_checkpoint
 from tiny_pairs import QUIET, read_pairs
 
@@ -28,12 +28,12 @@ Weigh = Callable[[str, list[str]], int]
 TEXTS = [["usb c cable", "usb mouse"], ["a usb cable", "a monitor"]]
 
 
-def cross_encoder(folder: Path, classes: int = 1) -> CrossEncoder:
+def cross_encoder(folder: Path, classes: int = 1) -> Any:
     checkpoint = make_checkpoint(folder / "base", "bert", classes)
     return CrossEncoder(str(checkpoint), num_labels=classes, max_length=64, device="cpu")
 
 
-def trainer_of(model: CrossEncoder, rows: Any, folder: Path, **options: Any) -> Any:
+def trainer_of(model: Any, rows: Any, folder: Path, **options: Any) -> Any:
     args = CrossEncoderTrainingArguments(output_dir=str(folder / "out"), **{**QUIET, **options})
     loss = losses.BinaryCrossEntropyLoss(model)
     return CrossEncoderTrainer(
@@ -60,6 +60,25 @@ def test_the_loss_is_the_mean_of_multiplier_times_loss(tmp_path: Path) -> None:
     assert given is labels or torch.equal(given, labels)
     assert norms.shape == (2,)
     assert weighted(loss) is loss
+
+
+def test_a_last_column_of_numbers_multiplies(
+    tiny_client: Client, weigh_rows: Weigh, tmp_path: Path
+) -> None:
+    rows = read_pairs(8)
+    weigh_rows("columned", rows["id"])
+    columned = add_weights(rows, tiny_client, dataset="columned").remove_columns("id")
+    model = cross_encoder(tmp_path)
+    trainer = trainer_of(model, columned, tmp_path, num_train_epochs=1)
+    trainer.loss = weighted(losses.BinaryCrossEntropyLoss(model))
+    trainer.eval_dataset = columned
+    found = trainer.evaluate()["eval_loss"]
+    with torch.no_grad():
+        texts = list(zip(rows["query"], rows["document"], strict=True))
+        logits = model.eval()(model.preprocess(texts))["scores"].view(-1)
+    labels, weights = torch.tensor(rows["label"][:]), torch.tensor(columned["weight"][:])
+    each = functional.binary_cross_entropy_with_logits(logits, labels, reduction="none")
+    assert found == pytest.approx(float((each * weights).mean()), rel=1e-4)
 
 
 def test_other_losses_of_samples_work_and_those_of_lists_are_refused(tmp_path: Path) -> None:
@@ -108,7 +127,7 @@ def test_a_training_draws_by_hand_and_renews_its_weights(
     trainer.loss.forward = forward
     trainer.train()
     expected = draws(list(values), trainer.args.seed, 0, 0, 48)
-    assert seen[:48] == [(row, pytest.approx(m)) for row, m in expected]
+    assert seen[:48] == near(expected)
     assert len(seen) == 96
     found = tiny_client.dataset("reranker").snapshot
     assert found is not None
@@ -174,7 +193,7 @@ def test_several_datasets_are_refused(tiny_client: Client, tmp_path: Path) -> No
     rows = read_pairs(4)
     model = cross_encoder(tmp_path)
     args = CrossEncoderTrainingArguments(output_dir=str(tmp_path / "out"), **QUIET)
-    loss = losses.BinaryCrossEntropyLoss(model)
+    loss: Any = losses.BinaryCrossEntropyLoss(model)
     trainer = CrossEncoderTrainer(
         model=model, args=args, train_dataset={"a": rows}, loss={"a": loss}
     )

@@ -17,7 +17,7 @@ from assay import AssayError, Client
 from assay.client import Retry
 from assay.integrations import RowWeights, attach, linear
 from assay.integrations.classification import loss_of, sample_losses_of
-from by_hand import draws
+from by_hand import draws, near
 from fake_service import FakeService, connect
 from service import Service
 from tiny_pairs import read_pairs, tiny_trainer, trained_rows
@@ -65,7 +65,7 @@ def test_the_accumulated_gradient_is_that_of_one_batch_by_hand(
 
     values = tiny_client.weights(rows["id"], dataset=dataset)
     expected = draws(list(values), trainer.args.seed, 0, 0, 20)
-    assert seen == [(row, pytest.approx(m)) for row, m in expected]
+    assert seen == near(expected)
     tokenised = trainer.train_dataset._dataset
     for step, (start, end) in enumerate([(0, 12), (12, 20)]):
         drawn = expected[start:end]

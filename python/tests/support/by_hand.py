@@ -5,8 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
+import pytest
 
 CHUNK = 4096  # of the sampler's random numbers
 
@@ -24,3 +26,8 @@ def draws(
         row = bisect_right(cumulative, uniform * cumulative[-1])
         found.append((row, total / (len(weights) * weights[row])))
     return found
+
+
+def near(found: list[tuple[int, float]]) -> list[Any]:
+    """The same rows, and multipliers that may differ by the order of a sum."""
+    return [(row, pytest.approx(multiplier)) for row, multiplier in found]

@@ -65,7 +65,7 @@ QUIET: dict[str, Any] = {
 
 
 def trained_rows(trainer: Any) -> list[tuple[int, float]]:
-    """A list that gets the row and multiplier of each sample that the trainer computes a loss of."""
+    """A list that gets row and multiplier of each sample whose loss the trainer computes."""
     found: list[tuple[int, float]] = []
     compute_loss = trainer.compute_loss
 

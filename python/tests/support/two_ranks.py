@@ -43,7 +43,8 @@ def train(
     for number, batch in enumerate(loader):
         report["batches"].append((batch["row"].tolist(), batch["weight"].tolist()))
         if number == 0:
-            weighted_mean(model(batch["x"][:, None].float())[:, 0], batch["weight"]).backward()
+            outputs = model(batch["x"][:, None].float())[:, 0]
+            torch.autograd.backward(weighted_mean(outputs, batch["weight"]))
             report["gradient"] = float(model.module.weight.grad)
         if number + 1 == TAKEN_UP_AFTER:
             report["place"] = tuple(sampler.take_up(new, step=2 * BATCH))

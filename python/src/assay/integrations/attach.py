@@ -64,7 +64,7 @@ def attach(
             "number (no IterableDataset, no DatasetDict)"
         )
     is_cross_encoder = hasattr(trainer, "loss") and hasattr(trainer, "collect_features")
-    names = list(rows[ids]) if isinstance(ids, str) else list(ids)
+    names = _column(rows, ids) if isinstance(ids, str) else list(ids)
     if len(names) != len(rows):
         raise ValueError(f"{len(names)} ids for {len(rows)} rows")
     if is_cross_encoder and isinstance(refresh, Rescored) and refresh.samples is None:
@@ -90,6 +90,21 @@ def attach(
         _attach_trainer(trainer, live, loss, sample_losses)
     trainer.add_callback(RefreshCallback(live, trainer, every, wait_s))
     return live
+
+
+def _column(rows: Any, name: str) -> list[Any]:
+    """A column of a Hugging Face dataset, or of rows that are mappings.
+
+    Raises:
+        ValueError: there is no such column.
+    """
+    if hasattr(rows, "column_names"):
+        if name not in rows.column_names:
+            raise ValueError(
+                f"the training set has no column {name!r}, only {rows.column_names}: pass ids"
+            )
+        return list(rows[name])
+    return [rows[row][name] for row in range(len(rows))]
 
 
 def _attach_trainer(

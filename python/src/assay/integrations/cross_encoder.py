@@ -16,8 +16,10 @@ def weighted(loss: nn.Module, observe: Observe | None = None) -> WeightedLoss:
     """Makes a loss of sentence-transformers multiply each sample's loss.
 
     `loss` is a BinaryCrossEntropyLoss, CrossEntropyLoss or MSELoss, made as usual: with the mean,
-    or with `reduction="none"`. `attach` calls this. `observe` gets rows, logits, labels and the
-    norms of the last layer's input, of each batch.
+    or with `reduction="none"`. The multipliers are the last column of the dataset, if that holds
+    numbers: `add_weights` makes it. `attach` calls this too, and then they come with the drawn
+    rows. `observe` gets rows, logits, labels and the norms of the last layer's input, of each
+    batch.
 
     Raises:
         TypeError: the loss does not consist of one loss for each sample, as those of lists and
@@ -45,8 +47,8 @@ class WeightedLoss(nn.Module):
         return self.loss.model
 
     def forward(self, inputs: Sequence[Any], labels: Tensor, **options: Any) -> Tensor:
-        """The loss of a batch. The last of `inputs` may be its `Carried`."""
-        carried = inputs[-1] if inputs and isinstance(inputs[-1], Carried) else None
+        """The loss of a batch. The last of `inputs` may be its multipliers."""
+        carried = _carried(inputs[-1]) if len(inputs) > 0 else None
         columns = inputs if carried is None else inputs[:-1]
         losses = self.loss(list(columns), labels, **options)
         if carried is None:
@@ -66,10 +68,18 @@ class WeightedLoss(nn.Module):
 
     def _hand_on(self, carried: Carried) -> None:
         seen, self._seen = self._seen, None
-        if self.observe is None or self._norms is None or seen is None:
+        if self.observe is None or self._norms is None or seen is None or not carried.rows:
             return
         logits, labels = seen
         self.observe(carried.rows, logits, labels, self._norms.take(len(logits)))
+
+
+def _carried(column: Any) -> Carried | None:
+    """Multipliers, if a column is theirs: texts are none."""
+    if isinstance(column, Carried):
+        return column
+    is_numbers = isinstance(column, Sequence) and all(isinstance(v, (int, float)) for v in column)
+    return Carried([], [float(value) for value in column]) if is_numbers and column else None
 
 
 def _sample_loss(loss: nn.Module) -> Any:
