@@ -13,10 +13,11 @@ def test_a_row_that_came_twice_has_its_newest_outputs() -> None:
     buffer = ObservationBuffer()
     assert buffer.take_all() is None
     buffer.add([5, 2], torch.tensor([[0.5], [0.25]]), torch.tensor([1.0, 0.0]), torch.ones(2))
-    buffer.add([5], torch.tensor([2.5], dtype=torch.bfloat16), torch.tensor([1.0]), torch.ones(1))
+    late = torch.tensor([2.5, 0.75], dtype=torch.bfloat16)
+    buffer.add([5, 7], late, torch.tensor([1.0, 0.0]), torch.ones(2))
     found = buffer.take_all()
     assert found is not None
-    assert dict(zip(found.rows, found.logits, strict=True)) == {2: 0.25, 5: 2.5}
+    assert dict(zip(found.rows, found.logits, strict=True)) == {2: 0.25, 5: 2.5, 7: 0.75}
     assert found.feature_norms is not None
     assert buffer.take_all() is None
 

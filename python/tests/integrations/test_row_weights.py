@@ -42,6 +42,12 @@ def test_more_rows_than_torch_multinomial_takes_are_drawn_by_their_weight() -> N
     assert (drawn == 3).mean() == pytest.approx(0.25, abs=0.02)
 
 
+def test_rows_that_float32_could_not_tell_apart_are_drawn() -> None:
+    weights = RowWeights.read([1.0, *[1e-9] * 1000], 1, "draw")
+    # A number that is exactly a cumulative probability draws the row behind it.
+    assert weights.rows_at(weights.cumulative[:-1]).tolist() == list(range(1, 1001))
+
+
 def test_rows_without_a_weight_get_the_fallback_in_units_of_the_mean() -> None:
     weights = RowWeights.read([1.0, np.nan, 3.0], 1, "draw", fallback=0.5)
     assert weights.values.tolist() == [1.0, 1.0, 3.0]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.multiprocessing import spawn
+from torch.multiprocessing.spawn import start_processes
 
 from assay import Client
 from by_hand import draws, near
@@ -34,8 +34,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, tiny_service: Service) -> 
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments = (str(folder), FIRST, SECOND, port, tiny_service.url)
-    start: Any = spawn.start_processes  # It has no types.
-    start(train, arguments, nprocs=2, start_method="spawn")
+    start_processes(train, arguments, nprocs=2, start_method="spawn")  # type: ignore[no-untyped-call]
     return [torch.load(Path(folder) / f"{rank}.pt") for rank in range(2)]
 
 

@@ -110,6 +110,10 @@ def _column(rows: Any, name: str) -> list[Any]:
 def _attach_trainer(
     trainer: Any, live: LiveWeights, loss: Loss | None, sample_losses: SampleLosses | None
 ) -> None:
+    if trainer.args.n_gpu > 1:
+        raise TypeError(
+            "the trainer runs several GPUs in one process (DataParallel): start it with torchrun"
+        )
     if trainer.compute_loss_func is not None:
         raise TypeError(
             "the trainer has a compute_loss_func, which gives no losses of single samples: leave "

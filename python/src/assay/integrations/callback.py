@@ -45,14 +45,14 @@ class RefreshCallback(TrainerCallback):  # type: ignore[misc] # transformers has
         """Swaps weights between steps."""
         step = state.global_step
         if self._every != "epoch" and step % self._every == 0:
-            self._begin(args, state)
+            self._begin(state)
         elif ranks.ranks() == 1 or step % POLL_STEPS == 0:
             self._take_up(0.0)
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Renews weights between epochs."""
         if self._every == "epoch":
-            self._begin(args, state)
+            self._begin(state)
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Keeps the order with the checkpoint."""
@@ -61,23 +61,27 @@ class RefreshCallback(TrainerCallback):  # type: ignore[misc] # transformers has
             save_order(self._live.sampler.state_dict(), folder)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Posts the last outputs, and waits a little until they are there."""
-        self._take_up(END_WAIT_S)
-        if self._live.observes:
-            self._begin(args, state)
-            self._take_up(END_WAIT_S)
+        """Posts the last outputs, and waits a little until they are there.
 
-    def _begin(self, args: Any, state: Any) -> None:
+        It logs nothing: TensorBoard is closed by now.
+        """
+        self._live.take_up(END_WAIT_S)
+        if self._live.observes and self._begin_refresh(state):
+            self._live.take_up(END_WAIT_S)
+
+    def _begin(self, state: Any) -> None:
         self._take_up(0.0)
+        if self._begin_refresh(state):
+            self._take_up(self._wait_s)
+
+    def _begin_refresh(self, state: Any) -> bool:
         steps = state.max_steps / max(state.num_train_epochs, 1)
         if self._every != "epoch":
             steps = self._every
         done = state.global_step / max(state.max_steps, 1)
-        begun = self._live.begin_refresh(
+        return self._live.begin_refresh(
             state.global_step, done, round(steps * self._live.step), self._trainer.model
         )
-        if begun:
-            self._take_up(self._wait_s)
 
     def _take_up(self, wait_s: float) -> None:
         figures = self._live.take_up(wait_s)
