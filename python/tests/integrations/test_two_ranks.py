@@ -92,6 +92,9 @@ def test_a_trainer_on_two_ranks_posts_the_logits_of_both(
     assert one["weights"] == other["weights"]
     assert len(set(one["weights"][1])) > 1
     assert torch.equal(one["parameters"], other["parameters"])
+    # A resume in the second epoch draws its rest, though Accelerate does not tell it the epoch.
+    for rank in (one, other):
+        assert rank["resumed"] == rank["seen"][32:]
     # The draws of the second epoch carry the multipliers of one snapshot: batches take turns.
     turns = [[rank[1][at : at + 8] for rank in epochs] for at in (0, 8, 16)]
     found = [sample for turn in turns for batch in turn for sample in batch]

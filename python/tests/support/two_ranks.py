@@ -82,15 +82,23 @@ def _with_trainer(folder: Path, url: str) -> dict[str, Any]:
     from tiny_pairs import read_pairs, tiny_trainer, trained_rows
 
     rows = read_pairs(44)
-    trainer = tiny_trainer(folder, rows, per_device_train_batch_size=8, num_train_epochs=2)
-    with Client(url) as client:
+    options: dict[str, Any] = {"num_train_epochs": 2, "save_strategy": "steps", "save_steps": 4}
+
+    def attached() -> tuple[Any, Any, list[tuple[int, float]]]:
+        trainer = tiny_trainer(folder, rows, per_device_train_batch_size=8, **options)
         live = attach(trainer, client, dataset="two-ranks", loss="bce", wait_s=60)
-        seen = trained_rows(trainer)
+        return trainer, live, trained_rows(trainer)
+
+    with Client(url) as client:
+        trainer, live, seen = attached()
         first = live.sampler.weights
         trainer.train()
+        again, _, resumed = attached()
+        again.train(resume_from_checkpoint=str(folder / "out" / "checkpoint-4"))
     weights = [w.values.tolist() for w in (first, live.sampler.weights)]
     parameters = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
-    return {"seen": seen, "weights": weights, "ids": rows["id"][:], "parameters": parameters}
+    report = {"seen": seen, "resumed": resumed, "weights": weights, "parameters": parameters}
+    return {**report, "ids": rows["id"][:]}
 
 
 def _loader(rows: list[Any], sampler: ImportanceSampler, workers: int) -> Any:
