@@ -20,7 +20,7 @@ from assay.export.__main__ import _parser as export_parser
 from assay.learned.__main__ import _parser as learned_parser
 
 SURFACE = Path(__file__).parent / "public_surface.txt"
-PACKAGES = ("assay.client", "assay.export", "assay.learned")
+PACKAGES = ("assay.client", "assay.export", "assay.integrations", "assay.learned")
 
 
 def test_the_public_surface_is_the_committed_one() -> None:

@@ -3,6 +3,7 @@
 Importing it turns ONNX Runtime's telemetry off for this process and its children.
 
 - `assay.Client` and `assay.AsyncClient`: the client of a running service (`assay.client`).
+- `assay.integrations`: weights in training loops (torch and its kin, when they are used).
 - `assay.export`: a Hugging Face checkpoint to a model folder (extra `export`).
 - `assay.learned`: trees for the signal `learned` of a model folder (extra `learned`).
 - `assay.training`: the recipe of the shipped model (extra `export`).
