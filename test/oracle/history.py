@@ -32,8 +32,9 @@ def make_history() -> list[Case]:
             soft = round(float(random.uniform(0.05, 0.95)), 3)
             for label in (0, 1, soft):
                 cases.append(_case("bce", one.astype(np.float64), label))
-            for label in (0, 2, [0.25, 0.5, 0.25]):
-                cases.append(_case("cross_entropy", many.astype(np.float64), label))
+            targets: list[int | list[float]] = [0, 2, [0.25, 0.5, 0.25]]
+            for target in targets:
+                cases.append(_case("cross_entropy", many.astype(np.float64), target))
     return cases
 
 

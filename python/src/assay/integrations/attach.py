@@ -8,7 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 from assay.client import Client
-from assay.client.answers import Loss
+from assay.client.answers.signals import Loss
 from assay.integrations.callback import RefreshCallback
 from assay.integrations.carried import COLUMN, CarryingCollator, CarryingDataset
 from assay.integrations.classification import (

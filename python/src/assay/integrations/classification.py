@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from assay.client.answers import Loss
+from assay.client.answers.signals import Loss
 from assay.integrations.carried import Carried
 from assay.integrations.observations import IGNORED, FeatureNorms, Observe
 

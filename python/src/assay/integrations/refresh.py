@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from assay.client import AssayError, Client
-from assay.client.answers import Loss
+from assay.client.answers.signals import Loss
 from assay.client.push.source import Source
 from assay.client.weighting import Role
 from assay.integrations.look_up import look_up_weights
