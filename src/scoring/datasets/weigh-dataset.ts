@@ -181,8 +181,7 @@ export function adviceOnMixture(
     advice.push(
       `The samples were scored in ${precisions.size} precisions, so their signals differ a little: ${named(precisions)}.`,
     );
-  if (losses.size > 1)
-    advice.push(`The samples were scored under ${losses.size} losses: ${named(losses)}.`);
+  if (losses.size > 1) advice.push(`The samples were scored under ${losses.size} losses: ${named(losses)}.`);
   if (directions.size > 1)
     advice.push(
       `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${named(directions)}.`,
