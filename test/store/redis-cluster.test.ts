@@ -1,9 +1,9 @@
 import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from "vitest";
 import type { Store } from "../../src/store/port.js";
 import { slotOf } from "../../src/store/redis/slots.js";
 import { openRedisStore, type RedisStoreOptions } from "../../src/store/redis/store.js";
-import { hasRedisServer } from "../support/redis.js";
+import { hasRedisServer, type RedisServer } from "../support/redis.js";
 import { type RedisCluster, startRedisCluster } from "../support/redis-cluster.js";
 import { until } from "../support/until.js";
 import { sample, scanAll } from "./conformance/records.js";
@@ -108,6 +108,29 @@ describe.skipIf(!hasRedisServer())("the store on a Redis Cluster (skipped withou
     await store.writeSamples("d", [{ id: "b", record: sample() }]);
     expect((await scanAll(store, "d")).map(({ id }) => id).sort()).toEqual(["a", "b"]);
     for (const admin of admins) admin.disconnect();
+  });
+
+  it("goes on by itself after a failover, with every acknowledged write", async () => {
+    const own = await startRedisCluster(3, ["--appendonly", "yes", "--appendfsync", "always"]);
+    onTestFinished(() => own.remove());
+    await own.addReplica(1);
+    const [first, lost] = own.masters as [RedisServer, RedisServer];
+    const store = openRedisStore({ url: `redis://127.0.0.1:${first.port}?cluster=true`, timeoutMs: 2000 });
+    opened.push(store);
+    const name = Array.from({ length: 99 }, (_, index) => `d${index}`).find(
+      (each) => Math.floor((3 * slotOf(`assay:{${each}}`)) / 16_384) === 1,
+    ) as string;
+    await store.writeSamples(name, [{ id: "a", record: sample() }]);
+    const admin = new Redis(lost.port, "127.0.0.1");
+    await admin.wait(1, 5000); // until the replica has it too
+    admin.disconnect();
+    await lost.kill();
+    await expect(store.writeSamples(name, [{ id: "b", record: sample() }])).rejects.toMatchObject({
+      code: "store_unavailable",
+    });
+    await until(() => store.writeSamples(name, [{ id: "b", record: sample() }]));
+    await until(() => store.status());
+    expect((await scanAll(store, name)).map(({ id }) => id).sort()).toEqual(["a", "b"]);
   });
 
   it("says what is wrong with a URL that does not say cluster=true, and with a dataset that has no slot of its own", async () => {

@@ -15,6 +15,9 @@ const BATCH = 200;
 /** Batches that are sent at once. */
 const WRITERS = 2;
 
+/** Time between two batches of a writer, so that fifty rounds do not make a dataset that takes minutes to weigh. */
+const PACE_MS = 25;
+
 /** What the service has acknowledged. */
 interface Acknowledged {
   readonly batches: Set<number>;
@@ -48,6 +51,7 @@ function bulkLoad(service: Service, acknowledged: Acknowledged, refusals: Map<st
       const batch = acknowledged.next++;
       if ((await attempt("/v1/datasets/d/observations", observation(batch))) !== null)
         acknowledged.batches.add(batch);
+      await delay(PACE_MS);
     }
   }
   async function weigh(): Promise<void> {

@@ -41,7 +41,7 @@ async function select({ url }: Service, selection: object): Promise<{ status: nu
 const MILLION = 1_000_000;
 const HALF = Math.floor(SAMPLES / 2);
 /** What the thread of jobs takes by itself, with its store and its young objects. */
-const THREAD_BYTES = 64 * 2 ** 20;
+const THREAD_BYTES = 128 * 2 ** 20;
 
 const SELECTIONS: readonly object[] = [
   { method: "top", signal: "loss", size: HALF },

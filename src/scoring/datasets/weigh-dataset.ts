@@ -175,7 +175,7 @@ export function adviceOnMixture(
   const advice: string[] = [];
   if (models.size > 1)
     advice.push(
-      `The samples were scored by ${models.size} model versions, so their signals are not comparable: ${[...models].join(", ")}.`,
+      `The samples were scored by ${models.size} model versions, so their signals are not comparable: ${named(models)}.`,
     );
   if (modes.size > 1)
     advice.push(
@@ -183,18 +183,26 @@ export function adviceOnMixture(
     );
   if (precisions.size > 1)
     advice.push(
-      `The samples were scored in ${precisions.size} precisions, so their signals differ a little: ${[...precisions].join(", ")}.`,
+      `The samples were scored in ${precisions.size} precisions, so their signals differ a little: ${named(precisions)}.`,
     );
-  if (losses.size > 1)
-    advice.push(`The samples were scored under ${losses.size} losses: ${[...losses].join(", ")}.`);
+  if (losses.size > 1) advice.push(`The samples were scored under ${losses.size} losses: ${named(losses)}.`);
   if (directions.size > 1)
     advice.push(
-      `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${[...directions].join(", ")}.`,
+      `The samples were scored along ${directions.size} directions, so their signals are not comparable: ${named(directions)}.`,
     );
   const stale = [...runModels].filter((model) => !served.includes(model));
   if (stale.length > 0)
     advice.push(
-      `Some samples were scored by a model version that is no longer served (${stale.join(", ")}): score them again.`,
+      `Some samples were scored by a model version that is no longer served (${named(stale)}): score them again.`,
     );
   return advice;
+}
+
+/** Most names that a sentence lists: a dataset may have thousands of observed models. */
+const NAMED_MAX = 20;
+
+function named(names: Iterable<string>): string {
+  const all = [...names];
+  const others = all.length - NAMED_MAX;
+  return all.slice(0, NAMED_MAX).join(", ") + (others > 0 ? ` and ${others} more` : "");
 }
