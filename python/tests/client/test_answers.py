@@ -12,10 +12,17 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints, is
 import pytest
 
 from assay import AssayError
-from assay.client.answers.dataset import Dataset, LookUpRow, Snapshot, Weighed
+from assay.client.answers.dataset import (
+    Dataset,
+    EmbeddedBy,
+    KeptEmbeddings,
+    LookUpRow,
+    Snapshot,
+    Weighed,
+)
 from assay.client.answers.direction import Direction
 from assay.client.answers.job import Job
-from assay.client.answers.look import Histogram, Histograms
+from assay.client.answers.look import Histogram, Histograms, Slice, SliceMean, Slices
 from assay.client.answers.model import (
     Embedding,
     ExtraInput,
@@ -44,7 +51,7 @@ from assay.client.answers.score import (
 from assay.client.answers.selection import Method, Selection, SelectionFacts, StratifyBy, Stratum
 from assay.client.answers.signals import KeptSignalValues
 from assay.client.decode import decode
-from assay.client.requests import Checkpoint
+from assay.client.requests import Checkpoint, EmbeddingLimits
 from assay.client.sending import Limits
 from assay.client.weighting import Share, Weighting
 from service import ROOT
@@ -91,6 +98,8 @@ LOOKED_UP = answer("post", "/v1/datasets/{dataset}/lookup")
 OBSERVED = answer("post", "/v1/datasets/{dataset}/observations")
 SAMPLE = answer("get", "/v1/datasets/{dataset}/samples/{id}")
 HISTOGRAMS = answer("get", "/v1/datasets/{dataset}/histograms")
+SLICES = answer("get", "/v1/datasets/{dataset}/slices")
+SETTINGS = body("put", "/v1/datasets/{dataset}")
 SELECTED = answer("post", "/v1/datasets/{dataset}/select")
 MODEL = answer("get", "/v1/models/{model}")
 LEARNED = of(MODEL, "learned")
@@ -106,6 +115,10 @@ TYPES: list[tuple[type, dict[str, Any]]] = [
     (Dataset, DATASET),
     (Snapshot, of(DATASET, "snapshot")),
     (Dataset, of(answer("get", "/v1/datasets"), "datasets")),
+    (Dataset, answer("put", "/v1/datasets/{dataset}")),
+    (KeptEmbeddings, of(DATASET, "embedding")),
+    (EmbeddedBy, of(DATASET, "embedding", "of")),
+    (EmbeddingLimits, of(SETTINGS, "embedding")),
     (KeptSample, SAMPLE),
     (History, of(SAMPLE, "history")),
     (CheckpointLogits, of(SAMPLE, "history", "checkpoints")),
@@ -115,8 +128,12 @@ TYPES: list[tuple[type, dict[str, Any]]] = [
     (Snapshot, of(answer("get", "/v1/datasets/{dataset}/snapshots"), "snapshots")),
     (Histograms, HISTOGRAMS),
     (Histogram, of(HISTOGRAMS, "histograms")),
+    (Slices, SLICES),
+    (Slice, of(SLICES, "slices")),
+    (SliceMean, of(SLICES, "slices", "means")),
     (SelectionFacts, SELECTED),
     (Selection, SELECTED),
+    (EmbeddedBy, of(SELECTED, "embedding")),
     (Stratum, of(SELECTED, "strata")),
     (Job, answer("get", "/v1/jobs/{job}")),
     (Job, answer("delete", "/v1/jobs/{job}")),
@@ -225,6 +242,8 @@ def test_requests_have_no_field_that_the_service_lacks() -> None:
     assert {"sort", "limit", "cursor"} | filtered <= parameters("get", f"{dataset}/samples")
     counted = {"column", "bins", "scale", "map"}
     assert counted | filtered <= parameters("get", f"{dataset}/histograms")
+    assert {"by", "column", "limit"} | filtered <= parameters("get", f"{dataset}/slices")
+    assert set(SETTINGS["properties"]) == {"embedding"}
     outputs = body("post", f"{dataset}/observations")
     assert set(outputs["properties"]) == {"model", "checkpoint", "loss", "mode", "samples"}
     fields = {"id", "label", "logits", "feature_norm", "group", "source"}
@@ -254,11 +273,13 @@ def test_the_client_has_a_method_for_every_route() -> None:
         ("post", "/v1/score"),
         ("get", "/v1/datasets"),
         ("get", dataset),
+        ("put", dataset),
         ("delete", dataset),
         ("get", f"{dataset}/samples"),
         ("get", f"{dataset}/samples/{{id}}"),
         ("delete", f"{dataset}/samples/{{id}}"),
         ("get", f"{dataset}/histograms"),
+        ("get", f"{dataset}/slices"),
         ("get", f"{dataset}/snapshots"),
         ("get", f"{dataset}/export"),
         ("post", f"{dataset}/lookup"),

@@ -115,6 +115,64 @@ def test_histograms_are_asked_for_by_column(kind: str) -> None:
     ]
 
 
+@both
+def test_slices_are_asked_for_by_source_or_label(kind: str) -> None:
+    mean = {"column": "loss", "count": 2, "mean": 0.5, "standard_error": 0.25}
+    part = {"name": None, "samples": 2, "share": 1, "labelled": 1, "means": [mean]}
+    part |= {"weight_share": None, "effective_sample_size": None}
+    body = {"dataset": "shop", "built_at": "2026-11-30T16:11:59Z", "samples": 2}
+    body |= {"slices_total": 1, "slices": [part]}
+    service = FakeService(lambda _: httpx2.Response(200, json=body))
+    client = connect(kind, service)
+    ranges = {"loss": (0.1, None)}
+    options = {"by": "label", "columns": ["loss", "weight"], "limit": 5, "source": "crawl"}
+    found = client.slices("my shop", **options, label=1, ranges=ranges)
+    assert (found.slices[0].name, found.slices[0].means[0].standard_error) == (None, 0.25)
+    client.slices("shop")
+    first, second = service.requests
+    assert first.url.raw_path.startswith(b"/v1/datasets/my%20shop/slices?")
+    assert first.url.params.multi_items() == [
+        ("label", "1.0"),
+        ("source", "crawl"),
+        ("range", "loss:0.1.."),
+        ("by", "label"),
+        ("limit", "5"),
+        ("column", "loss"),
+        ("column", "weight"),
+    ]
+    assert second.url.params.multi_items() == [("by", "source"), ("column", "loss")]
+
+
+DATASET: dict[str, Any] = {
+    "dataset": "my shop",
+    "samples": 0,
+    "created_at": "2026-11-30T16:11:59Z",
+    "updated_at": "2026-11-30T16:11:59Z",
+    "models": [],
+    "samples_by_model": {},
+    "samples_by_source": {},
+    "snapshot": None,
+    "embedding": None,
+}
+
+
+@both
+def test_a_setting_that_is_left_out_is_not_sent(kind: str) -> None:
+    service = FakeService(lambda _: httpx2.Response(200, json=DATASET))
+    client = connect(kind, service)
+    assert client.set_dataset("my shop").embedding is None
+    for embedding in (None, "float16", {"type": "int8", "bytes_max": 0}):
+        client.set_dataset("my shop", embedding=embedding)
+    assert service.requests[0].method == "PUT"
+    assert service.requests[0].url.raw_path == b"/v1/datasets/my%20shop"
+    assert service.bodies == [
+        {},
+        {"embedding": None},
+        {"embedding": {"type": "float16"}},
+        {"embedding": {"type": "int8", "bytes_max": 0}},
+    ]
+
+
 def exported(request: httpx2.Request) -> httpx2.Response:
     return httpx2.Response(200, headers={"assay-snapshot": "3"}, content=b"id,label\na,1\n")
 
@@ -217,6 +275,36 @@ def test_a_dataset_is_listed_counted_selected_and_exported(
         check_exports(client, len(pairs), tmp_path)
     finally:
         client.delete_dataset("whole")
+
+
+def test_a_dataset_that_keeps_embeddings_is_selected_from_for_diversity(
+    client: Client, pairs: list[dict[str, Any]]
+) -> None:
+    made = client.set_dataset("varied", embedding={"type": "float16", "bytes_max": 10**6})
+    try:
+        assert made.embedding is not None
+        assert (made.embedding.type, made.embedding.of) == ("float16", None)
+        sources = ["first"] * 8 + ["second"] * 2
+        chosen = [pair | {"source": source} for pair, source in zip(pairs, sources, strict=False)]
+        client.score(chosen, dataset="varied")
+        kept = client.set_dataset("varied").embedding
+        assert kept is not None
+        assert kept.of is not None
+        assert (kept.samples, kept.bytes_max, kept.outdated) == (10, 10**6, 0)
+
+        found = client.select("varied", "k_center", size=3)
+        assert (len(found), found.without_embedding) == (3, 0)
+        assert found.embedding == kept.of
+        assert client.select("varied", "top", signal="loss", size=3).embedding is None
+
+        parts = client.slices("varied").slices
+        assert [(part.name, part.samples) for part in parts] == [("first", 8), ("second", 2)]
+
+        assert client.set_dataset("varied", embedding=None).embedding is None
+        with pytest.raises(AssayError, match="unsuitable_selection"):
+            client.select("varied", "k_center", size=3)
+    finally:
+        client.delete_dataset("varied")
 
 
 def check_looks(client: Client, pairs: list[dict[str, Any]]) -> None:

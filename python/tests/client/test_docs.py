@@ -35,6 +35,9 @@ def test_the_page_runs_as_it_is_written(
     assert "unsuitable_label 422 2 clicked" in printed
     assert names["weights"].tolist()[2] == 1.0
     assert set(names["multipliers"]) == set(names["drawn"].ids)
+    assert len(names["varied"].ids) == 2
+    assert names["varied"].without_embedding == 0
+    assert {names["part"].name, names["part"].samples} < {"0", "1", 1, 2}
     assert names["table"].num_rows == 3
     assert (tmp_path / "shop.csv").read_text().count("\n") == 4
     assert names["served"].provenance["step"] == 1200

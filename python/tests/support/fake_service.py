@@ -122,6 +122,8 @@ SELECTED = {
     "samples_in_dataset": 4,
     "candidates": 4,
     "without_score": 0,
+    "embedding": None,
+    "without_embedding": None,
     "selected": 2,
     "divisor": 2,
     "never_drawn": 0,

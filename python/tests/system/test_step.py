@@ -20,8 +20,8 @@ from service import Row, Service
 ROOT = Path(__file__).parents[3]
 MODEL = ROOT / "models" / "default"
 RATE = 1e-6  # of the step: its second order is 1e-4 of the first
-VALIDATION = 16
-STEPS = 50
+VALIDATION = 8
+STEPS = 16  # each takes a pass over the validation samples in float64
 Figures = NDArray[np.float64]
 
 

@@ -162,6 +162,18 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       query: { column: "grad_norm_last", scale: "log" },
     },
   },
+  sliceSamples: {
+    source: {
+      summary: "The sources, with the mean loss of each",
+      path: SEARCH,
+      query: { by: "source", column: "loss" },
+    },
+    label: {
+      summary: "The labels, of samples whose loss lies in a range",
+      path: REVIEWS,
+      query: { by: "label", column: "grad_norm_last", range: "loss:0.1..5" },
+    },
+  },
   readJob: JOBS,
   cancelJob: JOBS,
   selectSamples: {

@@ -1,9 +1,9 @@
 """The client of the service: `Client`, and `AsyncClient` for asyncio."""
 
-from assay.client.answers.dataset import Dataset, LookUpRow, Snapshot
+from assay.client.answers.dataset import Dataset, KeptEmbeddings, LookUpRow, Snapshot
 from assay.client.answers.direction import Direction
 from assay.client.answers.job import Job
-from assay.client.answers.look import Histogram, Histograms
+from assay.client.answers.look import Histogram, Histograms, Slice, Slices
 from assay.client.answers.model import Model, Models
 from assay.client.answers.sample import History, KeptSample, ListedSample, Observed
 from assay.client.answers.score import BatchDiagnostics, Diagnostics, ModelVersion, ScoreRow
@@ -12,7 +12,7 @@ from assay.client.async_client import AsyncClient
 from assay.client.client import Client
 from assay.client.errors import AssayError, Fault, SampleError, UnknownIdError
 from assay.client.operations.export import Export
-from assay.client.requests import Checkpoint
+from assay.client.requests import Checkpoint, EmbeddingLimits
 from assay.client.retry import Retry
 from assay.client.scores import LookUp, Request, Scores
 from assay.client.sending import Limits
@@ -27,12 +27,14 @@ __all__ = [
     "Dataset",
     "Diagnostics",
     "Direction",
+    "EmbeddingLimits",
     "Export",
     "Fault",
     "Histogram",
     "Histograms",
     "History",
     "Job",
+    "KeptEmbeddings",
     "KeptSample",
     "Limits",
     "ListedSample",
@@ -49,6 +51,8 @@ __all__ = [
     "Scores",
     "Selection",
     "Share",
+    "Slice",
+    "Slices",
     "Snapshot",
     "UnknownIdError",
     "Weighting",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import EllipsisType
 from typing import Any, TypedDict
 
+from assay.client.answers.dataset import EmbeddingType
 from assay.client.answers.sample import TrainingCheckpoint
 from assay.client.answers.signals import Signal
 from assay.client.operations.score import ScoreOptions
@@ -18,6 +20,16 @@ class Checkpoint(TypedDict):
     direction: str
     learning_rate: float
 
+
+class EmbeddingLimits(TypedDict, total=False):
+    """How a dataset keeps embeddings; fields that are left out have the service's defaults."""
+
+    type: EmbeddingType
+    bytes_max: int
+
+
+EmbeddingSetting = EmbeddingType | EmbeddingLimits | EllipsisType | None
+"""Which embeddings a dataset keeps: None for none, and `...` leaves it as it is."""
 
 At = tuple[str, int] | TrainingCheckpoint
 """A checkpoint of a training: its name and its step."""
@@ -62,3 +74,17 @@ def histogram_options(bins: int | None, scale: str | None, map: bool) -> Mapping
     """The options of histograms as parameters of a URL."""
     given = without_none(bins=None if bins is None else str(bins), scale=scale)
     return {**given, "map": "true"} if map else given
+
+
+def slice_options(by: str, limit: int | None) -> Mapping[str, str]:
+    """The options of slices as parameters of a URL."""
+    return without_none(by=by, limit=None if limit is None else str(limit))
+
+
+def dataset_settings(embedding: EmbeddingSetting) -> Mapping[str, Any]:
+    """What a dataset is to keep, as fields of a request."""
+    if isinstance(embedding, EllipsisType):
+        return {}
+    if isinstance(embedding, str):
+        return {"embedding": {"type": embedding}}
+    return {"embedding": None if embedding is None else dict(embedding)}

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from assay.client.answers.sample import Mode
 from assay.client.answers.score import Diagnostics
 from assay.client.answers.signals import KeptSignalValues
+
+EmbeddingType = Literal["int8", "float16"]
 
 
 class LookUpRow(KeptSignalValues, total=False):
@@ -49,8 +51,37 @@ class Weighed:
 
 
 @dataclass(frozen=True)
+class EmbeddedBy:
+    """What made embeddings: the model (`name@version`), the place in it, and the values of each."""
+
+    model: str
+    after: str
+    size: int
+
+
+@dataclass(frozen=True)
+class KeptEmbeddings:
+    """The embeddings that a dataset keeps: at most `bytes_max` bytes, of which `bytes` are taken.
+
+    `samples` counts those with an embedding of the newest model, and `of` says what made these;
+    None if there are none yet. `outdated` counts the samples whose embedding is of an earlier
+    model.
+    """
+
+    type: EmbeddingType
+    bytes_max: int
+    bytes: int
+    samples: int
+    of: EmbeddedBy | None
+    outdated: int
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A dataset and its counts. `models` are `name@version`."""
+    """A dataset and its counts. `models` are `name@version`.
+
+    `embedding` is None if the dataset is to keep no embeddings.
+    """
 
     dataset: str
     samples: int
@@ -60,3 +91,4 @@ class Dataset:
     samples_by_model: dict[str, int]
     samples_by_source: dict[str, int]
     snapshot: Snapshot | None
+    embedding: KeptEmbeddings | None

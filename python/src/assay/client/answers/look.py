@@ -36,3 +36,48 @@ class Histograms:
     built_at: datetime
     histograms: list[Histogram]
     map: list[list[int]] | None
+
+
+@dataclass(frozen=True)
+class SliceMean:
+    """The mean of one column in a slice, over the `count` samples that have a value.
+
+    `standard_error` is that of the mean; None for fewer than two values.
+    """
+
+    column: str
+    count: int
+    mean: float | None
+    standard_error: float | None
+
+
+@dataclass(frozen=True)
+class Slice:
+    """The samples of one source or label.
+
+    `name` is the source, or the label as a number; None for the samples without one. `share` is its
+    part of the samples that pass the filter, and `weight_share` its part of their weights in the
+    newest snapshot. `effective_sample_size` is (Σw)²/Σw² over its weights.
+    """
+
+    name: str | None
+    samples: int
+    share: float
+    labelled: int
+    weight_share: float | None
+    effective_sample_size: float | None
+    means: list[SliceMean]
+
+
+@dataclass(frozen=True)
+class Slices:
+    """The sources or labels of a dataset, the largest first, of an index made at `built_at`.
+
+    `samples` pass the filter. `slices_total` counts also the slices beyond the limit.
+    """
+
+    dataset: str
+    built_at: datetime
+    samples: int
+    slices_total: int
+    slices: list[Slice]

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from assay.client.answers.dataset import EmbeddedBy
+
 Method = Literal[
     "top",
     "bottom",
@@ -34,7 +36,9 @@ class SelectionFacts:
     """What a selection was made from. docs/selection.md explains each figure.
 
     `divisor` is D in the estimate Σ count · multiplier · x / D of the mean of x over the
-    candidates. `models` are `name@version`.
+    candidates. `models` are `name@version`. `embedding` says what made the embeddings that were
+    read, and `without_embedding` counts the samples that have none of that model; both are None if
+    the method reads none.
     """
 
     dataset: str
@@ -48,6 +52,8 @@ class SelectionFacts:
     samples_in_dataset: int
     candidates: int
     without_score: int
+    embedding: EmbeddedBy | None
+    without_embedding: int | None
     selected: int
     divisor: float | None
     never_drawn: int | None

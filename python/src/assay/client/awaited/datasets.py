@@ -6,14 +6,20 @@ from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from assay.client.answers.dataset import Dataset
-from assay.client.answers.look import Histograms
+from assay.client.answers.look import Histograms, Slices
 from assay.client.answers.sample import History, KeptSample, ListedSample
 from assay.client.operations import datasets
 from assay.client.operations.export import Export, Format, Target, export, export_table
 from assay.client.operations.looks import Filter, Pages, Ranges
 from assay.client.operations.looks import histograms as count
+from assay.client.operations.looks import slices as compare
 from assay.client.paths import dataset_path
-from assay.client.requests import histogram_options
+from assay.client.requests import (
+    EmbeddingSetting,
+    dataset_settings,
+    histogram_options,
+    slice_options,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,6 +37,10 @@ class DatasetMethods(Base):
     async def dataset(self, dataset: str) -> Dataset:
         """As `Client.dataset`."""
         return await self._driver.run(datasets.read_dataset(dataset))
+
+    async def set_dataset(self, dataset: str, *, embedding: EmbeddingSetting = ...) -> Dataset:
+        """As `Client.set_dataset`."""
+        return await self._driver.run(datasets.set_dataset(dataset, dataset_settings(embedding)))
 
     async def samples(
         self,
@@ -64,6 +74,21 @@ class DatasetMethods(Base):
         options = histogram_options(bins, scale, map)
         filter = Filter(label, source, ranges)
         return await self._driver.run(count(dataset, columns, options, filter))
+
+    async def slices(
+        self,
+        dataset: str,
+        *,
+        by: Literal["source", "label"] = "source",
+        columns: Sequence[str] = ("loss",),
+        limit: int | None = None,
+        label: float | None = None,
+        source: str | None = None,
+        ranges: Ranges | None = None,
+    ) -> Slices:
+        """As `Client.slices`."""
+        filter = Filter(label, source, ranges)
+        return await self._driver.run(compare(dataset, columns, slice_options(by, limit), filter))
 
     async def sample(self, id: str | int, *, dataset: str) -> KeptSample:
         """As `Client.sample`."""

@@ -6,14 +6,20 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from assay.client.answers.dataset import Dataset
-from assay.client.answers.look import Histograms
+from assay.client.answers.look import Histograms, Slices
 from assay.client.answers.sample import History, KeptSample, ListedSample
 from assay.client.operations import datasets
 from assay.client.operations.export import Export, Format, Target, export, export_table
 from assay.client.operations.looks import Filter, Pages, Ranges
 from assay.client.operations.looks import histograms as count
+from assay.client.operations.looks import slices as compare
 from assay.client.paths import dataset_path
-from assay.client.requests import histogram_options
+from assay.client.requests import (
+    EmbeddingSetting,
+    dataset_settings,
+    histogram_options,
+    slice_options,
+)
 
 if TYPE_CHECKING:
     import pyarrow
@@ -31,6 +37,15 @@ class DatasetMethods(Base):
     def dataset(self, dataset: str) -> Dataset:
         """One dataset and its counts."""
         return self._driver.run(datasets.read_dataset(dataset))
+
+    def set_dataset(self, dataset: str, *, embedding: EmbeddingSetting = ...) -> Dataset:
+        """Sets what a dataset keeps, and makes it if there is none.
+
+        With `embedding="int8"`, "float16" or `{"type": "int8", "bytes_max": 10**9}` it keeps an
+        embedding of each sample that is scored from now on, which `select` for diversity reads.
+        None deletes those that are kept, and so does another type. Left out, it stays as it is.
+        """
+        return self._driver.run(datasets.set_dataset(dataset, dataset_settings(embedding)))
 
     def samples(
         self,
@@ -73,6 +88,26 @@ class DatasetMethods(Base):
         options = histogram_options(bins, scale, map)
         filter = Filter(label, source, ranges)
         return self._driver.run(count(dataset, columns, options, filter))
+
+    def slices(
+        self,
+        dataset: str,
+        *,
+        by: Literal["source", "label"] = "source",
+        columns: Sequence[str] = ("loss",),
+        limit: int | None = None,
+        label: float | None = None,
+        source: str | None = None,
+        ranges: Ranges | None = None,
+    ) -> Slices:
+        """Compares the sources or labels of a dataset: sizes, weights, means of the columns.
+
+        `columns` are signals, `extras.NAME` or `weight`; the mean of `influence` says which source
+        helps. `limit` is the most slices, of which the largest come (by default 100). The filter is
+        as in `samples`.
+        """
+        filter = Filter(label, source, ranges)
+        return self._driver.run(compare(dataset, columns, slice_options(by, limit), filter))
 
     def sample(self, id: str | int, *, dataset: str) -> KeptSample:
         """What a dataset remembers about one sample."""

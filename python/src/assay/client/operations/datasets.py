@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 from assay.client.answers.dataset import Dataset
 from assay.client.answers.sample import History, KeptSample
@@ -37,6 +38,13 @@ def list_datasets() -> Plan[list[Dataset]]:
 def read_dataset(dataset: str) -> Plan[Dataset]:
     """One dataset."""
     [answer] = yield [Call("GET", dataset_path(dataset))]
+    return decode(Dataset, answer)
+
+
+def set_dataset(dataset: str, settings: Mapping[str, Any]) -> Plan[Dataset]:
+    """Sets what a dataset keeps. `settings` are the fields of the request."""
+    body = json.dumps(settings, allow_nan=False).encode()
+    [answer] = yield [Call("PUT", dataset_path(dataset), content=lambda: body)]
     return decode(Dataset, answer)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from assay.client.answers.look import Histograms
+from assay.client.answers.look import Histograms, Slices
 from assay.client.answers.sample import ListedSample
 from assay.client.call import Call, Plan
 from assay.client.decode import decode
@@ -92,6 +92,15 @@ def histograms(
     query = {**filter.query(), **options, "column": list(columns)}
     [answer] = yield [Call("GET", f"{dataset_path(dataset)}/histograms", query)]
     return decode(Histograms, answer)
+
+
+def slices(
+    dataset: str, columns: Sequence[str], options: Mapping[str, str], filter: Filter
+) -> Plan[Slices]:
+    """Compares the sources or labels of a dataset."""
+    query = {**filter.query(), **options, "column": list(columns)}
+    [answer] = yield [Call("GET", f"{dataset_path(dataset)}/slices", query)]
+    return decode(Slices, answer)
 
 
 def _number(value: float | None) -> str:
