@@ -18,7 +18,7 @@ import {
 import { orderByIds } from "./id-order.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { type PackedIds, packIds } from "./packed-ids.js";
-import { readDataset } from "./remembered.js";
+import { readDataset, requireSameDataset } from "./remembered.js";
 import { selectionAdvice } from "./selection-advice.js";
 import { checkEmbeddings, readEmbeddings } from "./selection-embeddings.js";
 import { poolOf } from "./selection-pool.js";
@@ -118,6 +118,7 @@ export async function selectFromDataset(
         onProgress(READING + (READING_EMBEDDINGS - READING) * share);
       })
     : null;
+  if (embedded !== null) await requireSameDataset(store, summary);
   const rows = embedded?.rows ?? ordered;
   const pool = poolOf(index, rows, selection, summary.snapshot);
   const strata = selection.stratify_by === undefined ? null : strataOf(index, rows, selection.stratify_by);
