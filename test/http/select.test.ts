@@ -461,3 +461,28 @@ it("answers a selection of thousands in parts: as JSON, and as the result of its
     expect(job).toMatchObject({ state: "done", progress: 1, problem: null, result: answer });
   }
 });
+
+it("answers thousands of strata in parts too, also when few samples were selected", async () => {
+  const store = await temporaryStore();
+  const count = 2500;
+  await store.writeSamples(
+    "d",
+    Array.from({ length: count }, (_, index) => ({
+      id: `s${index}`,
+      record: sample({ signals: new Map([["loss", index]]), label: index / 3 }),
+    })),
+  );
+  const app = await testApp({ store });
+  const payload = { method: "top", signal: "loss", stratify_by: "label", quotas: { 0: 1, 1: 1 } };
+  const { status, headers, text } = await select(app, payload);
+  expect(status).toBe(200);
+  expect(headers).not.toHaveProperty("content-length");
+  const { strata, samples } = selectAnswerSchema.parse(JSON.parse(text));
+  expect(strata).toHaveLength(count);
+  expect(samples?.map(({ id }) => id)).toEqual(["s0", "s3"]);
+  const [facts = "", ...rows] = (await select(app, payload, { accept: "application/x-ndjson" })).text
+    .trimEnd()
+    .split("\n");
+  expect(JSON.parse(facts).strata).toEqual(strata);
+  expect(rows.map((row) => JSON.parse(row))).toEqual(samples);
+});
