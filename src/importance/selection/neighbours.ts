@@ -19,7 +19,7 @@ export interface NeighbourGraph {
 const PRODUCTS_MAX = 2 ** 30;
 /** So many times the neighbours wanted are found in the projection, and compared exactly. */
 const FOUND_FACTOR = 4;
-const POINTS_STEP = 256;
+const POINTS_STEP = 64;
 
 /**
  * The graph that joins each member with its `width` nearest, and so with those that count it among theirs. Near is the cosine of
