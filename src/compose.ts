@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { openStore, type StoreHooks, type StoreSettings } from "./compose-store.js";
 import { type Config, NO_MODEL } from "./config.js";
 import { AssayError } from "./errors.js";
+import { logFailedJob } from "./http/log-failed-job.js";
 import { openJobs } from "./jobs/in-process/jobs.js";
 import { openLooks } from "./jobs/in-process/looks.js";
 import { openThreadExecutor } from "./jobs/in-process/thread-executor.js";
@@ -36,8 +37,7 @@ export async function openPorts(config: Config): Promise<Ports> {
   const looks = openLooks(openThreadExecutor(storeSettings(config)));
   const jobs = openJobs({
     executor: openThreadExecutor(storeSettings(config)),
-    onFailed: ({ id, kind, dataset }, error) =>
-      logger.warn({ job: id, kind, dataset, err: error }, "a job failed"),
+    onFailed: logFailedJob(logger),
   });
   const rankers = await openRankers({
     modelsDirectory: config.modelsDir,

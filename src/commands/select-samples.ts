@@ -1,14 +1,14 @@
-import { readFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
-import { AssayError, messageOf } from "../errors.js";
+import { AssayError } from "../errors.js";
 import { SELECTION_DEFAULTS, type SelectionOptions } from "../importance/selection/rules.js";
 import type { SelectionName } from "../importance/selection/types.js";
 import { namesOf } from "../importance/weigh-options.js";
 import type { StratifyBy } from "../scoring/requests/selection.js";
 import { csvLine } from "../text/cells.js";
 import { abortOnSignals } from "./endings.js";
+import { excludedIds } from "./excluded-ids.js";
 import { inWordsOfOptions } from "./option-faults.js";
 import { type Output, openOutput } from "./output/output-file.js";
 import type { RowFormat } from "./output/row-writer.js";
@@ -72,37 +72,10 @@ async function bodyOf(options: SelectCommandOptions): Promise<object> {
     stratify_by: stratifyBy,
     quotas: quota,
     filter: hasFilter ? filter : undefined,
-    exclude: exclude === undefined ? undefined : await idsIn(exclude),
+    exclude: exclude === undefined ? undefined : await excludedIds(exclude),
     seed,
     ...Object.fromEntries(given),
   };
-}
-
-/** The ids of a file: one a line, or the `id` of each JSON line. Throws `input_invalid`. */
-async function idsIn(path: string): Promise<string[]> {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new AssayError("input_invalid", {
-      detail: `--exclude ${path} cannot be read: ${messageOf(cause)}`,
-      cause,
-    });
-  });
-  return text.split(/\r?\n/).flatMap((line, index) => {
-    if (line.trim() === "") return [];
-    return [line.startsWith("{") ? idOf(line, `${path}, line ${index + 1}`) : line];
-  });
-}
-
-function idOf(line: string, place: string): string {
-  let value: { id?: unknown };
-  try {
-    value = JSON.parse(line);
-  } catch (cause) {
-    throw new AssayError("input_invalid", { detail: `${place} is not JSON: ${messageOf(cause)}`, cause });
-  }
-  if (typeof value.id === "string") return value.id;
-  throw new AssayError("input_invalid", {
-    detail: `${place} has no id: give one id a line, or JSON lines with id`,
-  });
 }
 
 /** The facts of a selection that the command tells. */

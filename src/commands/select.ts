@@ -35,7 +35,10 @@ export function addSelectCommand(program: Command): void {
       "only samples whose signal, extra or weight lies in the range; may be repeated",
       rangeOf,
     )
-    .option("--exclude <file>", "file with the ids to leave out: one a line, or JSON lines with id")
+    .option(
+      "--exclude <file>",
+      "file with the ids to leave out: an earlier output (CSV or JSON lines), or one id a line",
+    )
     .option("--seed <seed>", "number or text; the same seed gives the same selection (default: 0)")
     .option("--diverse", "active selects for diversity")
     .option("-o, --output <file>", "where to write (default: standard output)")

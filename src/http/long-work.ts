@@ -13,8 +13,8 @@ interface BegunJob<K extends JobKind> {
 }
 
 /**
- * Waits for the job's result. With `Prefer: respond-async` (RFC 7240) answers 202 with the job instead, and null says so. A client
- * that no longer waits leaves the job running: the job can be read and cancelled.
+ * Waits for the job's result. With `Prefer: respond-async` (RFC 7240) answers 202 with the job instead, and null says so. If the
+ * client disconnects, or its time is over, the job ends too: nobody would read its result.
  */
 export async function runAsJob<K extends JobKind>(
   { jobs, job, kind }: BegunJob<K>,
@@ -32,7 +32,7 @@ export async function runAsJob<K extends JobKind>(
   } catch (error) {
     if (!(error instanceof AssayError) || error.code !== "deadline_exceeded") throw error;
     throw new AssayError("deadline_exceeded", {
-      detail: `${error.message}. The work goes on: read it at GET ${path}, or send "Prefer: respond-async" the next time`,
+      detail: `${error.message}. The work has ended too: send "Prefer: respond-async", and read the result from the job`,
       cause: error,
     });
   }

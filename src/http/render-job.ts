@@ -30,11 +30,11 @@ export async function* jobParts(job: Job): AsyncGenerator<string> {
   yield "}";
 }
 
-/** A job in a list: a selection comes without its samples, because a list may have many. */
+/** A job in a list: a selection comes without its samples and strata, because a list may have many. */
 export function renderJobInList(job: Job): RenderedJob {
   return rendered(job, {
     weigh: renderWeighing,
-    select: ({ facts }) => ({ ...renderSelectionFacts(facts), samples: null }),
+    select: ({ facts }) => ({ ...renderSelectionFacts({ ...facts, strata: null }), samples: null }),
   });
 }
 

@@ -8,8 +8,8 @@ import { answerInParts, problemLine } from "./plugins/streamed-answer.js";
 import { renderTime } from "./render.js";
 import type { selectAnswerSchema, selectedSampleSchema, selectionFactsSchema } from "./schemas/selection.js";
 
-/** Samples that are rendered at once. A selection of more is answered in parts, so that other requests get their turns. */
-const SAMPLES_AT_ONCE = 1000;
+/** Samples or strata that are rendered at once. More are answered in parts, so that other requests get their turns. */
+const ROWS_AT_ONCE = 1000;
 
 export function renderSelectionFacts({
   selectedAtMs,
@@ -49,18 +49,38 @@ export function renderSelection(selection: DatasetSelection): z.infer<typeof sel
 
 /** Whether the selection is too large to be rendered in one turn of the event loop. */
 export function needsParts({ facts }: DatasetSelection): boolean {
-  return facts.selected > SAMPLES_AT_ONCE;
+  return Math.max(facts.selected, facts.strata?.length ?? 0) > ROWS_AT_ONCE;
 }
 
 /** The JSON of `renderSelection` in parts, one for each turn of the event loop. */
 export async function* selectionParts(selection: DatasetSelection): AsyncGenerator<string> {
-  const facts = JSON.stringify(renderSelectionFacts(selection.facts));
-  yield `${facts.slice(0, -1)},"samples":[`;
-  for await (const samples of inTurns(selection)) {
-    const { start, rendered } = samples;
-    yield `${start === 0 ? "" : ","}${JSON.stringify(rendered).slice(1, -1)}`;
+  yield* factsParts(selection.facts);
+  yield ',"samples":';
+  yield* listParts(selection.facts.selected, (start, end) => samplesAt(selection, start, end));
+  yield "}";
+}
+
+/** The JSON of the facts in parts, without the brace that closes it. */
+async function* factsParts(facts: SelectionFacts): AsyncGenerator<string> {
+  const { strata } = facts;
+  const { strata: _, ...rest } = renderSelectionFacts({ ...facts, strata: null });
+  yield `${JSON.stringify(rest).slice(0, -1)},"strata":`;
+  if (strata === null) yield "null";
+  else yield* listParts(strata.length, (start, end) => strata.slice(start, end));
+}
+
+/** The JSON of a list in parts. */
+async function* listParts(
+  count: number,
+  rowsAt: (start: number, end: number) => readonly object[],
+): AsyncGenerator<string> {
+  yield "[";
+  for (let start = 0; start < count; start += ROWS_AT_ONCE) {
+    await turn();
+    const rows = rowsAt(start, Math.min(count, start + ROWS_AT_ONCE));
+    yield `${start === 0 ? "" : ","}${JSON.stringify(rows).slice(1, -1)}`;
   }
-  yield "]}";
+  yield "]";
 }
 
 /** Answers the selection in JSON lines: its facts, then a line for each sample. */
@@ -74,25 +94,19 @@ export function answerSelectionInLines(
 }
 
 async function* linesOf(selection: DatasetSelection): AsyncGenerator<string> {
-  yield lineOf(renderSelectionFacts(selection.facts));
-  for await (const { rendered } of inTurns(selection)) yield rendered.map(lineOf).join("");
+  yield* factsParts(selection.facts);
+  yield "}\n";
+  const { selected } = selection.facts;
+  for (let start = 0; start < selected; start += ROWS_AT_ONCE) {
+    await turn();
+    yield samplesAt(selection, start, Math.min(selected, start + ROWS_AT_ONCE))
+      .map(lineOf)
+      .join("");
+  }
 }
 
 function lineOf(value: object): string {
   return `${JSON.stringify(value)}\n`;
-}
-
-interface RenderedSamples {
-  readonly start: number;
-  readonly rendered: z.infer<typeof selectedSampleSchema>[];
-}
-
-async function* inTurns(selection: DatasetSelection): AsyncGenerator<RenderedSamples> {
-  const { selected } = selection.facts;
-  for (let start = 0; start < selected; start += SAMPLES_AT_ONCE) {
-    await turn();
-    yield { start, rendered: samplesAt(selection, start, Math.min(selected, start + SAMPLES_AT_ONCE)) };
-  }
 }
 
 function samplesAt(

@@ -18,7 +18,7 @@ export interface Job {
   readonly startedAtMs: number | null;
   /** Null until it has ended. */
   readonly endedAtMs: number | null;
-  /** Present once the state is `done`. */
+  /** Present once the state is `done`, unless a request has waited for it and got it. */
   readonly result: JobResult | null;
   /** Present once the state is `failed`. */
   readonly error: AssayError | null;
@@ -37,18 +37,18 @@ export interface Looks {
 
 /** Work that takes too long for the thread that answers requests. */
 export interface Jobs {
-  /** Begins a job, or puts it in line. Throws `overloaded` if too many wait. */
+  /** Begins a job, or puts it in line. Throws `overloaded` if too many wait, or if they were given too much. */
   begin<K extends JobKind>(kind: K, input: JobInput<K>): Job;
-  /** The job with this id. Throws `job_not_found` if there is none, or if it ended too long ago. */
+  /** The job with this id. Throws `job_not_found` if there is none, or if it ended too long ago, or if its result had no room. */
   read(id: string): Job;
   /** The jobs that wait, run or ended a while ago, the newest first. */
   list(): readonly Job[];
   /** Asks the job to end. A job that has ended stays as it is. Throws `job_not_found`. */
   cancel(id: string): Job;
   /**
-   * The result of a job, once it has ended. Throws its error, or `cancelled`.
+   * The result of a job, once it has ended. The job does not keep it. Throws its error, or `cancelled`.
    *
-   * @param signal ends the waiting with its reason, but not the job
+   * @param signal ends the waiting and the job with its reason
    */
   result<K extends JobKind>(id: string, kind: K, signal: AbortSignal): Promise<JobResult<K>>;
   /** Cancels all jobs and waits for them. */

@@ -7,11 +7,16 @@ import { decimalOf } from "./decimal.js";
 const FORMULA = /^'*[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/;
 
 /**
- * A text for a CSV cell. If a spreadsheet would calculate the text, it gets an apostrophe in front, which marks text. To get the
- * original back, remove one leading apostrophe from a cell that matches `FORMULA`. Numbers stay as they are, also `-5`.
+ * A text for a CSV cell. If a spreadsheet would calculate the text, it gets an apostrophe in front, which marks text; see
+ * `originalCell`. Numbers stay as they are, also `-5`.
  */
 export function harmlessCell(text: string): string {
   return FORMULA.test(text) && decimalOf(text) === null ? `'${text}` : text;
+}
+
+/** The text of which `harmlessCell` made the cell. */
+export function originalCell(cell: string): string {
+  return cell.startsWith("'") && FORMULA.test(cell) ? cell.slice(1) : cell;
 }
 
 /**

@@ -40,7 +40,7 @@ async function service(apiKeys: readonly string[] = []) {
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       ({ code, stdout, stderr }) => ({ code, stdout, stderr }),
     );
-  return { app, url, folder, assay };
+  return { app, store, url, folder, assay };
 }
 
 describe("assay select", () => {
@@ -79,6 +79,37 @@ describe("assay select", () => {
       `select a/b --url ${url} --method infobatch --signal loss --prune 0`.split(" "),
     );
     expect(whole.stdout.split("\n")).toHaveLength(3001);
+  });
+
+  it.each(["seen.csv", "seen.ndjson", "seen"])(
+    "selects none of the samples of an earlier output: %s",
+    async (name) => {
+      const { url, store, assay } = await service();
+      const odd = ["=1+1", "'-5a", "-7", 'quo"ted', " blank ", "id"];
+      const entries = odd.map((id) => ({ id, record: sample({ signals: new Map([["loss", 1e6]]) }) }));
+      await store.writeSamples("a/b", entries);
+      const select = (options: string) =>
+        assay(["select", "a/b", "--url", url, "--method", "top", "--signal", "loss", ...options.split(" ")]);
+      const format = name === "seen" ? "csv" : name.slice("seen.".length);
+      expect(await select(`--size 7 -o ${name} --format ${format}`)).toMatchObject({ code: 0 });
+      const { code, stdout } = await select(`--size 2 --exclude ${name}`);
+      const ids = stdout.trimEnd().split("\n");
+      expect(code).toBe(0);
+      expect(ids.map((line) => JSON.parse(line).id)).toEqual(["s,2998", "s,2997"]);
+    },
+  );
+
+  it("refuses a CSV file of ids to exclude that has no column id", async () => {
+    const { url, folder, assay } = await service();
+    for (const [text, reason] of [
+      ["s,1\ns,2\n", "seen.csv has no column id"],
+      ["id,x\ns\n", "seen.csv: Invalid Record Length"],
+    ] as const) {
+      writeFileSync(join(folder, "seen.csv"), text);
+      const args = ["--method", "poisson", "--size", "1", "--exclude", "seen.csv"];
+      const { code, stderr } = await assay(["select", "a/b", "--url", url, ...args]);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining(reason) });
+    }
   });
 
   it.each<[string, string, string]>([

@@ -1,7 +1,10 @@
+import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyInstance } from "fastify";
 import { expect, it } from "vitest";
 import { jobSchema } from "../../src/http/schemas/job.js";
-import { testApp } from "../support/app.js";
+import type { Store } from "../../src/store/port.js";
+import { sample } from "../store/conformance/records.js";
+import { temporaryStore, testApp } from "../support/app.js";
 import { until } from "../support/until.js";
 
 const weighting = { weighting: { signal: "loss", scheme: "rank" } };
@@ -111,4 +114,33 @@ it("looks up the weights of a snapshot that is kept, and lists them", async () =
   const { snapshots } = (await app.inject("/v1/datasets/d/snapshots")).json();
   expect(snapshots.map(({ version }: { version: number }) => version)).toEqual([2, 1]);
   expect(snapshots[1].weight_sum).toBeCloseTo(sum, 12);
+});
+
+it("ends the work of a request whose time is over, and lets the next one run", async () => {
+  const store = await temporaryStore();
+  const stuck: Store = {
+    ...store,
+    async *scanSamples(dataset, snapshot) {
+      for (;;) {
+        yield* store.scanSamples(dataset, snapshot);
+        await turn();
+      }
+    },
+  };
+  await store.writeSamples("d", [{ id: "a", record: sample() }]);
+  const app = await testApp({ store: stuck });
+  const answer = await app.inject({
+    method: "POST",
+    url: "/v1/datasets/d/select",
+    headers: { "assay-timeout-ms": "200" },
+    payload: { method: "top", size: 1, signal: "loss" },
+  });
+  expect(answer.json()).toMatchObject({
+    status: 504,
+    code: "deadline_exceeded",
+    detail: expect.stringContaining("The work has ended too"),
+  });
+  await until(async () =>
+    expect((await app.inject("/v1/jobs")).json().jobs).toMatchObject([{ state: "cancelled" }]),
+  );
 });

@@ -61,19 +61,26 @@ describe("a JSON body", () => {
       "/samples/0/extras has more than 1024 names",
     ],
     ["5 levels", '{"samples":[{"text":"a","label":[[0]]}]}', "/samples/0/label/0 is more than 4 levels deep"],
+  ])("of %s is refused before it is parsed", async (_about, payload, detail) => {
+    const answer = await score(payload);
+    expect(answer).toMatchObject({ status: 400, code: "invalid_json" });
+    expect(answer.detail).toMatch(detail);
+  });
+
+  it.each([
     [
       "1,025 probabilities",
       `{"samples":[{"text":"a","label":[${Array(1025).fill(0)}]}]}`,
-      "/samples/0/label has more than 1024 entries",
+      "/samples/0/label must have at most 1024 entries",
     ],
     [
       "more entries than any list may have",
       `{"samples":[${Array(1025).fill("{}")}]}`,
-      "/samples has more than 1024 entries",
+      "/samples must have at most 1024 entries",
     ],
-  ])("of %s is refused before it is parsed", async (_about, payload, detail) => {
+  ])("of %s is refused before it is parsed, as JSON that does not fit", async (_about, payload, detail) => {
     const answer = await score(payload);
-    expect(answer).toMatchObject({ status: 400, code: "invalid_json" });
+    expect(answer).toMatchObject({ status: 400, code: "invalid_request" });
     expect(answer.detail).toMatch(detail);
   });
 

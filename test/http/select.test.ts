@@ -180,7 +180,7 @@ describe("selecting", () => {
     const shares = await selected(app, { method: "top", signal: "loss", size: 54, stratify_by: "label" });
     expect(shares.strata?.map(({ stratum, candidates }) => [stratum, candidates])).toEqual([
       ["0", 54],
-      ["0.6666667", 24],
+      [String(2 / 3), 24],
       ["1", 30],
     ]);
     expect(shares.strata?.map(({ selected: each }) => each)).toEqual([27, 12, 15]);
@@ -364,7 +364,7 @@ describe("a selection in lines", () => {
 
   it("is read from a job too, whose list leaves out the samples", async () => {
     const app = await filledApp();
-    const payload = { method: "top", size: 2, signal: "loss" };
+    const payload = { method: "top", size: 2, signal: "loss", stratify_by: "source" };
     const begun = await select(app, payload, { prefer: "respond-async" });
     expect(begun.status).toBe(202);
     const { id, kind } = jobSchema.parse(JSON.parse(begun.text));
@@ -373,11 +373,11 @@ describe("a selection in lines", () => {
       const job = jobSchema.parse((await app.inject(`/v1/jobs/${id}`)).json());
       expect(job).toMatchObject({
         state: "done",
-        result: { samples: [{ id: idOf(byLoss[0] as number) }, {}] },
+        result: { samples: [{}, {}], strata: [{}, {}, {}] },
       });
     });
     const { jobs } = (await app.inject("/v1/jobs")).json();
-    expect(jobs).toMatchObject([{ id, result: { selected: 2, samples: null } }]);
+    expect(jobs).toMatchObject([{ id, result: { selected: 2, samples: null, strata: null } }]);
     const answer = await app.inject({ url: `/v1/jobs/${id}`, headers: lines });
     expect(answer.body.trimEnd().split("\n")).toHaveLength(3);
   });
@@ -414,6 +414,15 @@ describe.skipIf(!hasRedisServer())("a selection from Redis (skipped without redi
   });
 });
 
+it("leaves out more ids than a look-up may have", async () => {
+  const app = await filledApp();
+  const unknown = Array.from({ length: 20_000 }, (_, index) => `unknown ${index}`);
+  const exclude = [...unknown, idOf(byLoss[0] as number)];
+  const { ids, advice } = await selected(app, { method: "top", size: 1, signal: "loss", exclude });
+  expect(ids).toEqual([idOf(byLoss[1] as number)]);
+  expect(advice.join()).toContain("20000 of the ids to exclude are not in the dataset");
+});
+
 it("answers a selection of thousands in parts: as JSON, and as the result of its job", async () => {
   const store = await temporaryStore();
   const count = 2500;
@@ -440,8 +449,40 @@ it("answers a selection of thousands in parts: as JSON, and as the result of its
   expect(answer.samples).toEqual(samples);
 
   const { jobs } = (await app.inject("/v1/jobs")).json();
+  expect(jobs).toMatchObject([
+    { state: "done", result: null },
+    { state: "done", result: null },
+  ]);
+  const begun = JSON.parse((await select(app, payload, { prefer: "respond-async" })).text);
+  const url = `/v1/jobs/${begun.id}`;
+  await until(async () => expect((await app.inject(url)).json()).toMatchObject({ state: "done" }));
   for (const method of ["GET", "DELETE"] as const) {
-    const job = jobSchema.parse((await app.inject({ method, url: `/v1/jobs/${jobs[1].id}` })).json());
+    const job = jobSchema.parse((await app.inject({ method, url })).json());
     expect(job).toMatchObject({ state: "done", progress: 1, problem: null, result: answer });
   }
+});
+
+it("answers thousands of strata in parts too, also when few samples were selected", async () => {
+  const store = await temporaryStore();
+  const count = 2500;
+  await store.writeSamples(
+    "d",
+    Array.from({ length: count }, (_, index) => ({
+      id: `s${index}`,
+      record: sample({ signals: new Map([["loss", index]]), label: index / 3 }),
+    })),
+  );
+  const app = await testApp({ store });
+  const payload = { method: "top", signal: "loss", stratify_by: "label", quotas: { 0: 1, 1: 1 } };
+  const { status, headers, text } = await select(app, payload);
+  expect(status).toBe(200);
+  expect(headers).not.toHaveProperty("content-length");
+  const { strata, samples } = selectAnswerSchema.parse(JSON.parse(text));
+  expect(strata).toHaveLength(count);
+  expect(samples?.map(({ id }) => id)).toEqual(["s0", "s3"]);
+  const [facts = "", ...rows] = (await select(app, payload, { accept: "application/x-ndjson" })).text
+    .trimEnd()
+    .split("\n");
+  expect(JSON.parse(facts).strata).toEqual(strata);
+  expect(rows.map((row) => JSON.parse(row))).toEqual(samples);
 });

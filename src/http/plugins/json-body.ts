@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { bodyFault } from "../../errors.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
+import { longestList } from "./longest-list.js";
 import { JSON_MEDIA_TYPE, mediaTypesOf, refuseEncoding, refuseOtherTypes } from "./media-types.js";
 import { stopwatchOf } from "./server-timing.js";
 import { readWholeBody } from "./whole-body.js";
@@ -12,7 +13,6 @@ import { readWholeBody } from "./whole-body.js";
  * score texts other than those that were sent.
  */
 export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
-  const entriesMax = Math.max(limits.samplesMax, limits.idsMax);
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(JSON_MEDIA_TYPE, async (request: FastifyRequest) => {
     const stopwatch = stopwatchOf(request);
@@ -20,9 +20,10 @@ export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
     const body = await readWholeBody(request, limits.bodyBytesMax);
     stopwatch.lap("receive");
     if (request.is404) return undefined;
-    const isTaken = mediaTypesOf(request.routeOptions.schema ?? {}).length > 0;
+    const { schema = {} } = request.routeOptions;
+    const isTaken = mediaTypesOf(schema).length > 0;
     try {
-      return isTaken ? parseBody(body, entriesMax) : noBody(body);
+      return isTaken ? parseBody(body, longestList(schema.body)) : noBody(body);
     } finally {
       stopwatch.lap("parse");
     }

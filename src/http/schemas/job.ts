@@ -44,7 +44,7 @@ export const jobSchema = z
       .union([weighAnswerSchema, selectAnswerSchema])
       .nullable()
       .describe(
-        "What the request would have answered without `Prefer: respond-async`; null until it is done",
+        "What the request would have answered without `Prefer: respond-async`; null until it is done, and after a request that waited was answered with it",
       ),
     problem: problemSchema.nullable().describe("Why the work failed; null if it did not"),
   })
@@ -53,4 +53,6 @@ export const jobSchema = z
 
 export const jobListSchema = z
   .object({ jobs: z.array(jobSchema) })
-  .describe("The jobs of this process, the newest first: those that wait, run, or ended in the last hour");
+  .describe(
+    "The jobs of this process, the newest first: those that wait, run, or ended in the last hour. Selections come without their samples and strata: read the job itself.",
+  );

@@ -70,7 +70,7 @@ export const selectionFactsSchema = z.object({
     .int()
     .nullable()
     .describe("Candidates that had no chance, because their score or quota is 0"),
-  strata: z.array(stratumSchema).nullable().describe("Null without `stratify_by`"),
+  strata: z.array(stratumSchema).nullable().describe("Null without `stratify_by`, and in a list of jobs"),
   advice: z.array(z.string()),
 });
 

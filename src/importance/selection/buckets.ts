@@ -7,7 +7,7 @@ import type { Steps } from "./types.js";
 /** A point is compared with the points of the buckets nearest to it, of which there are so many. */
 const PROBES = 24;
 /** Points handled between two pauses. */
-const POINTS_STEP = 512;
+const POINTS_STEP = 128;
 
 /**
  * For each point the `width` most similar others that were found, by the inner product. Each point belongs to the bucket of the

@@ -19,7 +19,7 @@ export interface NeighbourGraph {
 const PRODUCTS_MAX = 2 ** 30;
 /** So many times the neighbours wanted are found in the projection, and compared exactly. */
 const FOUND_FACTOR = 4;
-const POINTS_STEP = 256;
+const POINTS_STEP = 64;
 /** Points whose edges are visited between two pauses. */
 const EDGES_STEP = 4096;
 

@@ -7,7 +7,7 @@ import type { Steps } from "./types.js";
 
 /** Number of reference points. A cluster of 1% of the points is missed by all of them with a chance of e^−5. */
 const REFERENCES = 512;
-const POINTS_STEP = 4096;
+const POINTS_STEP = 512;
 
 /**
  * The positions of the points that are no outliers, ascending. The `count` outliers are the points farthest from the nearest of

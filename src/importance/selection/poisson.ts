@@ -2,6 +2,7 @@ import { clipped, fitClip } from "../clip.js";
 import { type Draws, shares } from "./draws.js";
 import { membersAt, positionsWhere, valuesAt } from "./positions.js";
 import type { Random } from "./random.js";
+import type { Steps } from "./types.js";
 
 /**
  * `poisson`: each member is selected or not, independently, with its inclusion probability π. Without replacement. The number
@@ -15,8 +16,16 @@ import type { Random } from "./random.js";
  * @param weights (N), at least 0 for members
  * @param size from 1 to n
  */
-export function poisson(members: Uint32Array, weights: Float64Array, size: number, random: Random): Draws {
-  const inclusion = inclusionProbabilities(shares(members, weights), size);
+export function* poisson(
+  members: Uint32Array,
+  weights: Float64Array,
+  size: number,
+  random: Random,
+): Steps<Draws> {
+  const probabilities = shares(members, weights);
+  yield 0.2;
+  const inclusion = inclusionProbabilities(probabilities, size);
+  yield 0.7;
   const selected = positionsWhere(members.length, (at) => random.uniform() < (inclusion[at] as number));
   return {
     indices: membersAt(members, selected),

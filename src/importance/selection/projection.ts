@@ -15,7 +15,7 @@ export interface Points {
  */
 const PROJECTED_WIDTH = 32;
 /** Coordinates read between two pauses. */
-const COORDINATES_STEP = 2 ** 20;
+const COORDINATES_STEP = 2 ** 19;
 const PADDING = 8;
 
 /** (n, D) The members' embeddings, as they are. 4 bytes a member and dimension. */

@@ -38,6 +38,7 @@ import {
 export function* select(request: SelectionRequest, columns: SelectionColumns): Steps<Selection> {
   const fault = selectionFault(request, columns);
   if (fault !== null) throw new RangeError(`${fault.parameter}: ${fault.reason}`);
+  yield 0;
   const { counts, membersOf } = strataMembers(columns);
   const candidates = counts.reduce((sum, count) => sum + count, 0);
   const asked = sizesOf(request, counts);
@@ -111,9 +112,9 @@ function* selectFrom(pool: Pool, request: SelectionRequest, columns: SelectionCo
     case "bottom":
       return plain(extremes(members, scoresOf(columns), size, request.method));
     case "sample":
-      return drawn(sample(members, scoresOf(columns), size, random));
+      return drawn(yield* sample(members, scoresOf(columns), size, random));
     case "poisson":
-      return drawn(poisson(members, scoresOf(columns), size, random));
+      return drawn(yield* poisson(members, scoresOf(columns), size, random));
     case "infobatch":
       return drawn(infobatch(members, scoresOf(columns), pruneOf(request), random));
     case "k_center": {

@@ -92,8 +92,8 @@ export interface Estimator {
 
 /**
  * Work in steps. Each step yields the fraction done, from 0 to 1. To cancel, ask for no further step. A step of a geometric
- * method takes about 0.1 s, and the passes over all embeddings at its start about 1 s at 100,000 samples. The other methods take
- * one step a stratum.
+ * method takes some hundredths of a second, and the passes over all embeddings at its start about 1 s at 100,000 samples. Steps of the
+ * other methods take as long at most, and passes over a stratum of a million samples, with a sort, some tenths of a second.
  */
 export type Steps<Result> = Generator<number, Result, undefined>;
 

@@ -1,4 +1,3 @@
-import { AssayError } from "../../errors.js";
 import { SIGNALS } from "../../importance/types.js";
 import type {
   DatasetSummary,
@@ -10,7 +9,7 @@ import type {
 } from "../../store/dataset-records.js";
 import type { Store } from "../../store/port.js";
 import { EXTRAS_PREFIX } from "./keep.js";
-import { readDataset } from "./remembered.js";
+import { datasetNotFound, readDataset, requireSameDataset } from "./remembered.js";
 
 /** The kind of a column's values. A `time` is milliseconds since the epoch. */
 export type ColumnKind = "text" | "label" | "time" | "float32" | "float64";
@@ -59,7 +58,7 @@ export async function exportDataset(
 ): Promise<DatasetExport> {
   const summary = await readDataset(store, dataset);
   const found = await store.lookUp(dataset, [], version);
-  if (found === null) throw deletedMeanwhile(dataset);
+  if (found === null) throw datasetNotFound(dataset);
   const { snapshot, shapes } = found;
   const signals = signalColumns(shapes);
   return {
@@ -106,9 +105,7 @@ async function* chunksOf(
     ];
     yield { count: chunk.count, values };
   }
-  // A scan of a dataset that is deleted meanwhile ends like any other.
-  const now = await store.readDataset(dataset);
-  if (now?.createdAtMs !== createdAtMs) throw deletedMeanwhile(dataset);
+  await requireSameDataset(store, { dataset, createdAtMs });
 }
 
 /** In the order of `RECORD_COLUMNS`. */
@@ -137,10 +134,4 @@ function signalValues(chunk: ScannedSamples, name: string): Float32Array<ArrayBu
     values[row] = place < 0 ? Number.NaN : (chunk.signals[row * chunk.signalsMax + place] as number);
   }
   return values;
-}
-
-function deletedMeanwhile(dataset: string): AssayError {
-  return new AssayError("dataset_not_found", {
-    detail: `Dataset ${JSON.stringify(dataset)} was deleted while it was read`,
-  });
 }

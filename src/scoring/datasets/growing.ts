@@ -7,8 +7,8 @@ export interface Growing<A, Piece = A> {
 }
 
 export type GrowingFloats = Growing<Float32Array>;
-/** float64 values, appended as float32. */
-export type GrowingDoubles = Growing<Float64Array, Float32Array>;
+/** float64 values, appended as float32 or float64. */
+export type GrowingDoubles = Growing<Float64Array, Float32Array | Float64Array>;
 export type GrowingNumbers = Growing<Uint32Array>;
 
 const COUNT = 4096;
@@ -18,7 +18,7 @@ export function growingFloats(): GrowingFloats {
 }
 
 /** @param expected about how many values there will be; more grow as the others do */
-export function growingDoubles(expected: number): GrowingDoubles {
+export function growingDoubles(expected = COUNT): GrowingDoubles {
   return growing(expected, (length) => new Float64Array(length));
 }
 

@@ -123,6 +123,21 @@ export async function readDataset(store: SummaryStore, dataset: string): Promise
   return summary;
 }
 
+/**
+ * Throws `dataset_not_found` if the dataset has been deleted since its summary was read, also if it has begun anew. Long readings call
+ * it at their end, because a scan of a dataset that is deleted meanwhile ends like any other.
+ */
+export async function requireSameDataset(
+  store: SummaryStore,
+  { dataset, createdAtMs }: Pick<DatasetSummary, "dataset" | "createdAtMs">,
+): Promise<void> {
+  const now = await store.readDataset(dataset);
+  if (now?.createdAtMs !== createdAtMs)
+    throw new AssayError("dataset_not_found", {
+      detail: `Dataset ${JSON.stringify(dataset)} was deleted while it was read`,
+    });
+}
+
 /** The snapshots that are kept, the newest first. Throws `dataset_not_found`. */
 export async function listSnapshots(store: SnapshotStore, dataset: string): Promise<readonly SnapshotInfo[]> {
   const snapshots = await store.listSnapshots(dataset);
@@ -151,7 +166,7 @@ export function servedModels(rankers: Rankers): string[] {
   return rankers.describe().map(modelId);
 }
 
-function datasetNotFound(dataset: string): AssayError {
+export function datasetNotFound(dataset: string): AssayError {
   return new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
 }
 

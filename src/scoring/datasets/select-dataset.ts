@@ -18,7 +18,7 @@ import {
 import { orderByIds } from "./id-order.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { type PackedIds, packIds } from "./packed-ids.js";
-import { readDataset } from "./remembered.js";
+import { readDataset, requireSameDataset } from "./remembered.js";
 import { selectionAdvice } from "./selection-advice.js";
 import { checkEmbeddings, readEmbeddings } from "./selection-embeddings.js";
 import { poolOf } from "./selection-pool.js";
@@ -111,15 +111,20 @@ export async function selectFromDataset(
       onProgress(READING * Math.min(1, read / summary.samples));
     },
   });
+  const pause = (): Promise<void> => turnOf(signal);
+  await pause();
   const ordered = orderByIds(index.count, index.id);
+  await pause();
   const embedded = needsEmbeddings(selection)
     ? await readEmbeddings(store, summary, selection, { index, rows: ordered }, (share) => {
         signal.throwIfAborted();
         onProgress(READING + (READING_EMBEDDINGS - READING) * share);
       })
     : null;
+  if (embedded !== null) await requireSameDataset(store, summary);
   const rows = embedded?.rows ?? ordered;
   const pool = poolOf(index, rows, selection, summary.snapshot);
+  await pause();
   const strata = selection.stratify_by === undefined ? null : strataOf(index, rows, selection.stratify_by);
   const columns = {
     count: rows.length,
@@ -130,6 +135,7 @@ export async function selectFromDataset(
   };
   const { counts } = strataMembers(columns);
   const request = requestOf(selection, pool.candidates, strata, counts);
+  await pause();
   const found = selectionFault(request, columns);
   if (found !== null) throw faultsError("unsuitable_selection", [inWordsOfRequest(found, selection)]);
   const selected = await inTurns(select(request, columns), { signal, onProgress });
@@ -231,12 +237,17 @@ function inWordsOfRequest(
 /** Does the steps. Between two of them it lets other work of the thread have its turn, and ends if the signal has aborted. */
 async function inTurns<Result>(steps: Steps<Result>, { signal, onProgress }: Hooks): Promise<Result> {
   for (;;) {
-    signal.throwIfAborted();
     const step = steps.next();
     if (step.done === true) return step.value;
     onProgress(READING_EMBEDDINGS + (1 - READING_EMBEDDINGS) * step.value);
-    await turn();
+    await turnOf(signal);
   }
+}
+
+/** Lets other work of the thread have its turn, such as the message that cancels this work. Throws the signal's reason. */
+async function turnOf(signal: AbortSignal): Promise<void> {
+  await turn();
+  signal.throwIfAborted();
 }
 
 function strataFacts(

@@ -47,7 +47,7 @@ function columnOf(index: DatasetIndex, by: StratifyBy): Interned {
   return index.groups;
 }
 
-/** Each number that is a label has a name: the shortest decimal that is the same in float32. */
+/** Each number that is a label has a name: the shortest decimal that is the same number. */
 function labelsOf({ labels, count }: DatasetIndex): Interned {
   const numbers = new Map<number, number>();
   const of = new Uint32Array(count);
@@ -58,16 +58,7 @@ function labelsOf({ labels, count }: DatasetIndex): Interned {
     numbers.set(label, number);
     of[row] = number;
   }
-  return { of, names: [null, ...[...numbers.keys()].map(nameOf)] };
-}
-
-/** 9 digits tell all numbers of float32 apart. */
-function nameOf(label: number): string {
-  for (let digits = 6; digits < 9; digits++) {
-    const short = Number(label.toPrecision(digits));
-    if (Math.fround(short) === label) return String(short);
-  }
-  return String(Number(label.toPrecision(9)));
+  return { of, names: [null, ...[...numbers.keys()].map(String)] };
 }
 
 /** By UTF-16 units, which no setting of the machine changes. */

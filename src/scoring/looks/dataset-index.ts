@@ -1,11 +1,13 @@
 import type { DatasetSummary, ScannedSamples } from "../../store/dataset-records.js";
 import { noSeenShapes, noteShapes, type SeenShapes } from "../datasets/dataset-columns.js";
-import { type GrowingFloats, growingFloats, growingNumbers } from "../datasets/growing.js";
+import { type GrowingFloats, growingDoubles, growingFloats, growingNumbers } from "../datasets/growing.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
+import { requireSameDataset } from "../datasets/remembered.js";
 
 /**
  * A dataset in columns, in memory, so that it can be sorted and counted in milliseconds. It is the state of one moment. A million
- * samples with 20-byte ids take about 40 MB, 4 MB for each signal, and 4 MB for each order that was asked for.
+ * samples with 20-byte ids take about 44 MB (8 MB of them labels), 4 MB for each signal, and 4 MB for each order that was asked
+ * for.
  */
 export interface DatasetIndex {
   /** When the reading began. */
@@ -14,6 +16,8 @@ export interface DatasetIndex {
   readonly tookMs: number;
   /** Time of the last change that the index contains. */
   readonly updatedAtMs: number;
+  /** Version of the snapshot whose weights are the column `weight`; null if there was none. */
+  readonly snapshot: number | null;
   /** The life of the dataset to which the numbers belong; empty for a dataset without samples. */
   readonly incarnation: string;
   readonly count: number; // N
@@ -22,8 +26,8 @@ export interface DatasetIndex {
   readonly columnNames: readonly string[];
   /** (N) Values of a signal, of `extras.NAME`, or of `weight`; NaN for a sample without it. Undefined for an unknown name. */
   column(name: string): Float32Array | undefined;
-  /** (N) The label if it is a number; NaN otherwise. */
-  readonly labels: Float32Array;
+  /** (N) The label if it is a number; NaN otherwise. In float64, because two labels may be one number in float32. */
+  readonly labels: Float64Array;
   /** (N) Index of the sample's source in `sourceNames`; 0 for none. */
   readonly sources: Uint32Array;
   readonly sourceNames: readonly (string | null)[];
@@ -56,17 +60,25 @@ export interface IndexOptions {
 /** The name of the column of the newest snapshot's weights. */
 export const WEIGHT = "weight";
 
-/** Reads the whole dataset. Throws what `onRead` throws. */
+/**
+ * Reads the whole dataset. Throws what `onRead` throws, and `dataset_not_found` if the dataset is deleted meanwhile, also if it
+ * has begun anew since.
+ */
 export async function buildIndex(
   { store }: Pick<DatasetPorts, "store">,
-  { dataset, updatedAtMs, snapshot }: Pick<DatasetSummary, "dataset" | "updatedAtMs" | "snapshot">,
+  {
+    dataset,
+    createdAtMs,
+    updatedAtMs,
+    snapshot,
+  }: Pick<DatasetSummary, "dataset" | "createdAtMs" | "updatedAtMs" | "snapshot">,
   { groups: withGroups = false, onRead }: IndexOptions = {},
 ): Promise<DatasetIndex> {
   const builtAtMs = Date.now();
   const began = performance.now();
   const columns = openColumns();
   const numbers = growingNumbers();
-  const labels = growingFloats();
+  const labels = growingDoubles();
   const sources = growingNumbers();
   const sourceNumbers = new Map<string | null, number>([[null, 0]]);
   const groups = withGroups ? openInterned() : null;
@@ -103,6 +115,7 @@ export async function buildIndex(
     if (groups !== null) for (let row = 0; row < count; row++) groups.push(chunk.record(row).group);
     onRead?.(numbers.length);
   }
+  await requireSameDataset(store, { dataset, createdAtMs });
   const byNumber = numbers.take();
   const known = columns.take(byNumber.length);
   const orders = new Map<string, Uint32Array>();
@@ -110,6 +123,7 @@ export async function buildIndex(
     builtAtMs,
     tookMs: performance.now() - began,
     updatedAtMs,
+    snapshot: snapshot?.version ?? null,
     incarnation,
     count: byNumber.length,
     numbers: byNumber,
@@ -132,8 +146,8 @@ export async function buildIndex(
   };
 }
 
-function labelsOf(chunk: ScannedSamples): { labels: Float32Array; labelled: Uint32Array } {
-  const labels = new Float32Array(chunk.count);
+function labelsOf(chunk: ScannedSamples): { labels: Float64Array; labelled: Uint32Array } {
+  const labels = new Float64Array(chunk.count);
   const labelled = new Uint32Array(chunk.count);
   for (let row = 0; row < chunk.count; row++) {
     const label = chunk.label(row);

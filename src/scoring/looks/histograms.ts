@@ -1,7 +1,7 @@
 import type { DatasetPorts } from "../datasets/long-work.js";
 import type { DatasetIndex } from "./dataset-index.js";
 import { firstPlace } from "./first-place.js";
-import { columnOf, matcher, type SampleFilter } from "./rank-samples.js";
+import { columnOf, matcher, readsOf, type SampleFilter } from "./rank-samples.js";
 
 /** Which columns to count, in how many bins. Plain values only. */
 export interface HistogramInput {
@@ -45,7 +45,7 @@ export async function countDataset(
   { indexes }: DatasetPorts,
   { dataset, columns, bins, scale, filter, map }: HistogramInput,
 ): Promise<DatasetHistograms> {
-  const index = await indexes.of(dataset);
+  const index = await indexes.of(dataset, readsOf(columns, filter));
   const passing = passingRows(index, filter);
   const binned = columns.map((name) => bin(index, name, { bins, scale, passing }));
   const [x, y] = binned;

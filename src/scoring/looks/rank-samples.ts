@@ -2,6 +2,7 @@ import { AssayError, faultsError } from "../../errors.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
 import type { DatasetIndex } from "./dataset-index.js";
 import { firstPlace } from "./first-place.js";
+import type { IndexReads } from "./indexes.js";
 
 /** Which samples to list, and in which order. Plain values only. */
 export interface RankInput {
@@ -52,7 +53,7 @@ export async function rankSamples(
   { indexes }: DatasetPorts,
   { dataset, sort, descending, filter, limit, after }: RankInput,
 ): Promise<RankedSamples> {
-  const index = await indexes.of(dataset);
+  const index = await indexes.of(dataset, readsOf([sort], filter));
   const values = columnOf(index, sort, "/sort");
   const matches = matcher(index, filter);
   const order = index.order(sort);
@@ -74,6 +75,11 @@ export async function rankSamples(
     rows.push(row);
   }
   return { builtAtMs: index.builtAtMs, ids: rows.map((row) => index.id(row)), next };
+}
+
+/** What a look at these columns reads, with its filter. */
+export function readsOf(columns: readonly string[], { ranges, source }: SampleFilter): IndexReads {
+  return { columns: [...columns, ...ranges.map(({ column }) => column)], source };
 }
 
 /** The place in the order at which the page begins. */
@@ -131,7 +137,7 @@ export function matcher(
       detail: `No sample of the dataset has the source ${JSON.stringify(source)}`,
     });
   return (row) => {
-    if (label !== undefined && index.labels[row] !== Math.fround(label)) return false;
+    if (label !== undefined && index.labels[row] !== label) return false;
     if (source !== undefined && index.sources[row] !== wanted) return false;
     for (const { values, min, max } of columns) {
       const value = values[row] as number;

@@ -3,7 +3,7 @@ import { sum } from "../../importance/sum.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
 import { strataOf } from "../datasets/strata.js";
 import { type DatasetIndex, WEIGHT } from "./dataset-index.js";
-import { columnOf, matcher, type SampleFilter } from "./rank-samples.js";
+import { columnOf, matcher, readsOf, type SampleFilter } from "./rank-samples.js";
 
 export const SLICED_BY = ["source", "label"] as const;
 
@@ -57,7 +57,7 @@ export async function sliceDataset(
   { indexes }: DatasetPorts,
   { dataset, by, columns, filter, limit }: SliceInput,
 ): Promise<DatasetSlices> {
-  const index = await indexes.of(dataset);
+  const index = await indexes.of(dataset, readsOf(columns, filter));
   const values = columns.map((column) => columnOf(index, column, "/column"));
   const { rowsOf, names } = rowsBySlice(index, by, filter);
   const samples = rowsOf.reduce((total, rows) => total + rows.length, 0);

@@ -31,6 +31,8 @@ function name(bytesMax: number, what: string, faultOf: (text: string) => string 
 
 export const LONE_SURROGATE = "holds a lone surrogate, which is not Unicode text";
 const PATH_STEP = "must not be . or .., which clients remove from a URL's path";
+const PROTOTYPE =
+  "must not be __proto__, because no JSON object can have this name, such as the quotas of a selection";
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
 function nameFaults(text: string, bytesMax: number): string[] {
@@ -62,6 +64,7 @@ const SOURCE_BYTES_MAX = 64;
 export const sourceSchema = name(
   SOURCE_BYTES_MAX,
   "Where the sample came from, such as a crawl, a click log or an annotator.",
+  (text) => (text === "__proto__" ? PROTOTYPE : null),
 );
 export const datasetSchema = pathName(DATASET_BYTES_MAX, "Name of a dataset.");
 export const directionNameSchema = pathName(DATASET_BYTES_MAX, "Name of a direction.");

@@ -8,14 +8,16 @@ const NAMES_MAX = 1024;
  * seconds for millions of levels.
  */
 const DEPTH_MAX = 4;
-/** Most entries of any list other than samples and ids: a label has as many probabilities as a model may have classes. */
+/** Most entries of a list, unless a schema admits more: a label has as many probabilities as a model may have classes. */
 const ENTRIES_MAX = 1024;
 
 /**
  * The value of a JSON text. Throws `invalid_json` if the text is not JSON, if parsers would read it differently (a name that
  * occurs twice in an object, of which JSON.parse takes the last), if a name poisons a prototype, or if it would cost too much to
- * read: more than `NAMES_MAX` names in an object, `DEPTH_MAX` levels, or `entriesMax` entries in a list. The error does not
- * quote the text.
+ * read: more than `NAMES_MAX` names in an object or `DEPTH_MAX` levels. Throws `invalid_request`, as a schema does, for more than
+ * `entriesMax` entries in a list. The error does not quote the text.
+ *
+ * @param entriesMax of the longest list that the schema admits; at least 1,024 are read
  */
 export function parseStrictJson(text: string, entriesMax = ENTRIES_MAX): unknown {
   const bounds = { depthMax: DEPTH_MAX, namesMax: NAMES_MAX, entriesMax: Math.max(entriesMax, ENTRIES_MAX) };
@@ -44,7 +46,9 @@ function structureError({ kind, place }: StructureFault, entriesMax: number): As
     poison: "would change the prototype of an object: leave it out",
     names: `has more than ${NAMES_MAX} names`,
     depth: `is more than ${DEPTH_MAX} levels deep`,
-    entries: `has more than ${entriesMax} entries`,
+    entries: `must have at most ${entriesMax} entries`,
   };
-  return faultsError("invalid_json", [{ path: pointerOf(place), message: messages[kind] }]);
+  return faultsError(kind === "entries" ? "invalid_request" : "invalid_json", [
+    { path: pointerOf(place), message: messages[kind] },
+  ]);
 }

@@ -7,6 +7,8 @@ import { SELECTION_RULES } from "../../../src/importance/selection/rules.js";
 import { sample } from "../../../src/importance/selection/sample.js";
 import { select } from "../../../src/importance/selection/select.js";
 import {
+  completed,
+  type Estimator,
   SELECTIONS,
   type SelectionColumns,
   type SelectionName,
@@ -77,8 +79,54 @@ test("sample never draws a weight of 0, not even at the ends of the uniform numb
   const at = (uniform: number) => ({ ...randomOf(1), uniform: () => uniform });
   const weights = Float64Array.of(0, 1, 1, 0);
   const members = Uint32Array.of(0, 1, 2, 3);
-  expect([...sample(members, weights, 3, at(0)).indices]).toEqual([1]);
-  expect([...sample(members, weights, 3, at(1 - 2 ** -53)).indices]).toEqual([2]);
+  expect([...completed(sample(members, weights, 3, at(0))).indices]).toEqual([1]);
+  expect([...completed(sample(members, weights, 3, at(1 - 2 ** -53))).indices]).toEqual([2]);
+});
+
+describe("many draws", () => {
+  /** (runs, n) Counts of samples that were drawn with these weights. */
+  function countsOf(weights: readonly number[], size: number, runs: number): number[][] {
+    return Array.from({ length: runs }, (_, seed) => {
+      const { indices, estimator } = selected(requestOf("sample", { size, seed }), columnsOf(weights));
+      const counts = new Array<number>(weights.length).fill(0);
+      for (const [at, index] of indices.entries()) counts[index] = estimator?.counts[at] as number;
+      return counts;
+    });
+  }
+
+  test.each([
+    ["on borders at halves", [2, 0, 0, 1, 1]],
+    ["on borders elsewhere", [0, 1, 2, 3, 4, 0]],
+  ])("have the mean and the variance of independent draws: %s", (_, weights) => {
+    const [size, runs] = [5000, 1000];
+    const runsOf = countsOf(weights, size, runs);
+    const total = weights.reduce((a, b) => a + b);
+    for (const counts of runsOf) expect(counts.reduce((a, b) => a + b)).toBe(size);
+    for (const [index, weight] of weights.entries()) {
+      const p = weight / total;
+      const variance = size * p * (1 - p);
+      const deviations = runsOf.map((counts) => (counts[index] as number) - size * p);
+      const mean = deviations.reduce((a, b) => a + b) / runs;
+      const squares = deviations.reduce((a, b) => a + b * b, 0) / runs;
+      expect(Math.abs(mean)).toBeLessThanOrEqual(4 * Math.sqrt(variance / runs));
+      expect(Math.abs(squares - variance)).toBeLessThanOrEqual(4 * variance * Math.sqrt(2 / runs));
+    }
+  });
+
+  test("take many steps, so that they can be cancelled, and no time for each draw", () => {
+    const weights = Array.from({ length: 1000 }, (_, index) => 1 + (index % 7));
+    const steps = select(requestOf("sample", { size: 100_000_000 }), columnsOf(weights));
+    let taken = 0;
+    let step = steps.next();
+    for (; step.done !== true; step = steps.next()) taken += 1;
+    expect(taken).toBeGreaterThan(20);
+    const { counts, probabilities } = step.value.estimator as Estimator;
+    expect(counts.reduce((a, b) => a + b)).toBe(100_000_000);
+    for (const [at, count] of counts.entries()) {
+      const expected = 1e8 * (probabilities[at] as number);
+      expect(Math.abs(count - expected)).toBeLessThan(5 * Math.sqrt(expected));
+    }
+  });
 });
 
 describe("poisson", () => {
@@ -285,7 +333,7 @@ test("each stratum is a step, and the last is the whole", () => {
   const strata = strataOf([0, 0, 1, 2, 2], 4);
   const steps = select(requestOf("top", { size: 5 }), columnsOf([1, 2, 3, 4, 5], { strata }));
   const fractions = Array.from(steps);
-  expect(fractions).toEqual([0.4, 0.6, 1]);
+  expect(fractions).toEqual([0, 0.4, 0.6, 1]);
 });
 
 describe("what cannot be selected is refused, with the parameter and the reason", () => {

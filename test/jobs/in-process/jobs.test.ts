@@ -86,15 +86,60 @@ describe("jobs of a process", () => {
     await expect(jobs.result(b.id, "weigh", waits)).rejects.toMatchObject({ code: "internal" });
   });
 
-  it("go on when who waited for the result has gone", async () => {
-    const { executor, end } = handWork();
+  it("end when who waited for the result has gone, while they run and while they wait", async () => {
+    const { executor, started } = handWork();
+    const jobs = open({ executor });
+    const controller = new AbortController();
+    const begun = ["a", "b"].map((dataset) => jobs.begin("weigh", input(dataset)));
+    const results = begun.map(({ id }) => jobs.result(id, "weigh", controller.signal));
+    await until(async () => expect(started).toEqual(["a"]));
+    const gone = new AssayError("cancelled", { detail: "gone" });
+    controller.abort(gone);
+    for (const result of results) await expect(result).rejects.toBe(gone);
+    await until(async () =>
+      expect(jobs.list().map(({ state }) => state)).toEqual(["cancelled", "cancelled"]),
+    );
+    expect(started).toEqual(["a"]);
+  });
+
+  it("keep no result that was given to who waited for it", async () => {
+    const { executor, end, started } = handWork();
     const jobs = open({ executor });
     const { id } = jobs.begin("weigh", input("a"));
-    const gone = new AssayError("cancelled", { detail: "gone" });
-    await expect(jobs.result(id, "weigh", AbortSignal.abort(gone))).rejects.toBe(gone);
-    await until(async () => expect(jobs.read(id).state).toBe("running"));
+    const result = jobs.result(id, "weigh", waits);
+    await until(async () => expect(started).toEqual(["a"]));
     end("a");
-    await until(async () => expect(jobs.read(id).state).toBe("done"));
+    expect(await result).toMatchObject({ snapshot: { version: 1 } });
+    expect(jobs.read(id)).toMatchObject({ state: "done", result: null, error: null });
+  });
+
+  it("are forgotten, the oldest first, when their results take too many bytes; the newest is kept", async () => {
+    const { executor, end, started } = handWork();
+    const jobs = open({ executor, resultsBytesMax: 300 });
+    const ids: string[] = [];
+    for (const dataset of ["a", "b", "c"]) {
+      ids.push(jobs.begin("weigh", input(dataset)).id);
+      await until(async () => expect(started).toContain(dataset));
+      end(dataset); // 136 bytes
+      await until(async () => expect(jobs.list()[0]?.state).toBe("done"));
+    }
+    expect(jobs.list().map(({ id }) => id)).toEqual([ids[2], ids[1]]);
+    expect(() => jobs.read(ids[0] as string)).toThrow(/room of its result \(300 bytes for all\)/);
+    const small = open({ executor, resultsBytesMax: 1 });
+    const { id } = small.begin("weigh", input("d"));
+    await until(async () => expect(started).toContain("d"));
+    end("d");
+    await until(async () => expect(small.read(id)).toMatchObject({ state: "done", result: {} }));
+  });
+
+  it("are refused when those that wait were given too many bytes", async () => {
+    const { executor, started } = handWork();
+    const jobs = open({ executor, inputsBytesMax: 1500 });
+    const large = (dataset: string) => jobs.begin("weigh", { ...input(dataset), served: ["x".repeat(700)] });
+    large("a");
+    await until(async () => expect(started).toEqual(["a"]));
+    large("b");
+    expect(() => large("c")).toThrow(expect.objectContaining({ code: "overloaded" }));
   });
 
   it("are refused when too many wait, and forgotten a while after their end", async () => {

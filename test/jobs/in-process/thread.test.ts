@@ -4,19 +4,20 @@ import { openThreadExecutor } from "../../../src/jobs/in-process/thread-executor
 import { openEmbeddedStore } from "../../../src/store/embedded/store.js";
 import { sample } from "../../store/conformance/records.js";
 import { temporaryFolder } from "../../support/app.js";
+import { until } from "../../support/until.js";
 
 const waits = new AbortController().signal;
+const SETTINGS = {
+  redisUrl: undefined,
+  digestKey: Buffer.alloc(32, 7),
+  outputsDays: 1,
+  outputsBytesMax: 2 ** 20,
+};
 
 it("weighs in a thread with a store of its own, which the service's store reads at once", async () => {
   const dataDir = temporaryFolder();
   const store = await openEmbeddedStore({ directory: dataDir });
-  const executor = openThreadExecutor({
-    dataDir,
-    redisUrl: undefined,
-    digestKey: Buffer.alloc(32, 7),
-    outputsDays: 1,
-    outputsBytesMax: 2 ** 20,
-  });
+  const executor = openThreadExecutor({ ...SETTINGS, dataDir });
   const jobs = openJobs({ executor });
   onTestFinished(async () => {
     await jobs.close();
@@ -54,4 +55,25 @@ it("weighs in a thread with a store of its own, which the service's store reads 
   });
   const gone = weigh("gone", "loss");
   await expect(jobs.result(gone.id, "weigh", waits)).rejects.toMatchObject({ code: "dataset_not_found" });
+});
+
+it("hears during a draw that its job is cancelled", async () => {
+  const dataDir = temporaryFolder();
+  const store = await openEmbeddedStore({ directory: dataDir });
+  const jobs = openJobs({ executor: openThreadExecutor({ ...SETTINGS, dataDir }) });
+  onTestFinished(async () => {
+    await jobs.close();
+    await store.close();
+  });
+  const ids = Array.from({ length: 3000 }, (_, index) => `s${index}`);
+  await store.writeSamples(
+    "d",
+    ids.map((id, index) => ({ id, record: sample({ signals: new Map([["loss", index + 1]]) }) })),
+  );
+  const selection = { method: "sample", size: 100_000_000, signal: "loss", seed: 0 } as const;
+  const { id } = jobs.begin("select", { dataset: "d", selection, served: [] });
+  await until(async () => expect(jobs.read(id).progress).toBeGreaterThan(0.76));
+  jobs.cancel(id);
+  await expect(jobs.result(id, "select", waits)).rejects.toMatchObject({ code: "cancelled" });
+  expect(jobs.read(id).state).toBe("cancelled");
 });

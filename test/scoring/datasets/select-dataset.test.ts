@@ -1,6 +1,8 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { packedIdAt } from "../../../src/scoring/datasets/packed-ids.js";
 import { type SelectInput, selectFromDataset } from "../../../src/scoring/datasets/select-dataset.js";
+import type { DatasetSummary } from "../../../src/store/dataset-records.js";
 import type { Store } from "../../../src/store/port.js";
 import { sample } from "../../store/conformance/records.js";
 import { temporaryStore } from "../../support/app.js";
@@ -75,6 +77,45 @@ describe("a selection by embeddings in steps", () => {
     expect(said.at(-1)).toBe(0.7);
   });
 });
+
+it("names strata of labels by the shortest decimal of the label, in float64", async () => {
+  const store = await temporaryStore();
+  const labels = [2 ** 24, 2 ** 24 + 1, 0.1 + 0.2, 0.3];
+  const entries = labels.map((label, index) => ({
+    id: `s${index}`,
+    record: sample({ label, signals: new Map([["loss", index]]) }),
+  }));
+  await store.writeSamples("d", entries);
+  const names = ["0.3", "0.30000000000000004", "16777216", "16777217"];
+  const quotas = Object.fromEntries(names.map((name) => [name, 1]));
+  const { facts } = await selectFromDataset(
+    { store },
+    { ...input, selection: { method: "top", signal: "loss", stratify_by: "label", quotas, seed: 0 } },
+    { signal: new AbortController().signal, onProgress: () => undefined },
+  );
+  expect(facts.strata).toEqual(names.map((stratum) => ({ stratum, candidates: 1, size: 1, selected: 1 })));
+});
+
+it.each([false, true])(
+  "ends if the dataset is deleted while it is read, begun anew: %s",
+  async (comesBack) => {
+    const store = await filled();
+    const deleting: Store = {
+      ...store,
+      async *scanSamples(dataset, snapshot) {
+        yield* store.scanSamples(dataset, snapshot);
+        const { createdAtMs } = (await store.readDataset("d")) as DatasetSummary;
+        await store.deleteDataset("d");
+        while (Date.now() <= createdAtMs) await turn();
+        if (comesBack) await store.writeSamples("d", [{ id: "new", record: sample() }]);
+      },
+    };
+    const { signal } = new AbortController();
+    await expect(
+      selectFromDataset({ store: deleting }, input, { signal, onProgress: () => undefined }),
+    ).rejects.toMatchObject({ code: "dataset_not_found" });
+  },
+);
 
 describe("a selection in steps", () => {
   it("tells its progress, which never falls, and passes between threads with its ids", async () => {

@@ -1,7 +1,9 @@
+import { EventEmitter, once } from "node:events";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { openIndexes } from "../../../src/scoring/looks/indexes.js";
+import { rankSamples } from "../../../src/scoring/looks/rank-samples.js";
 import type { Store } from "../../../src/store/port.js";
-import { sample } from "../../store/conformance/records.js";
+import { sample, weighIds } from "../../store/conformance/records.js";
 import { temporaryStore } from "../../support/app.js";
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ["Date", "performance"] }));
@@ -55,4 +57,65 @@ it("answers a slow index for ten seconds, then has it built in the background, a
   await write(store, "c");
   vi.advanceTimersByTime(60_000);
   expect((await indexes.of("d")).count).toBe(3);
+});
+
+const look = { dataset: "d", descending: true, filter: { ranges: [] }, limit: 10, after: null };
+
+it("waits for a fresh index if a slow one lacks the newest weights, a column or a source", async () => {
+  const store = await temporaryStore();
+  const slow = scanning(store, 5000);
+  const ports = { store: slow, indexes: openIndexes(slow) };
+  await write(store, "a");
+  expect(await rankSamples(ports, { ...look, sort: "weight" })).toMatchObject({ ids: [] });
+  await weighIds(store, "d", { ids: ["a"], weights: Float64Array.of(2) }, {});
+  expect(await rankSamples(ports, { ...look, sort: "weight" })).toMatchObject({ ids: ["a"] });
+  const record = sample({ signals: new Map([["extras.late", 1]]), source: "late" });
+  await store.writeSamples("d", [{ id: "b", record }]);
+  vi.advanceTimersByTime(1);
+  expect(await rankSamples(ports, { ...look, sort: "extras.late" })).toMatchObject({ ids: ["b"] });
+  await store.writeSamples("d", [{ id: "c", record: sample({ source: "later" }) }]);
+  vi.advanceTimersByTime(1);
+  const filter = { source: "later", ranges: [] };
+  expect(await rankSamples(ports, { ...look, sort: "loss", filter })).toMatchObject({ ids: ["c"] });
+});
+
+it("does not answer a look at new weights with an index whose building began before them", async () => {
+  const store = await temporaryStore();
+  await write(store, "a");
+  const gates = new EventEmitter();
+  const [began, weighed] = [once(gates, "began"), once(gates, "weighed")];
+  const indexes = openIndexes({
+    ...store,
+    async *scanSamples(dataset, snapshot) {
+      yield* store.scanSamples(dataset, snapshot);
+      gates.emit("began");
+      await weighed;
+    },
+  });
+  const first = indexes.of("d");
+  await began;
+  await weighIds(store, "d", { ids: ["a"], weights: Float64Array.of(2) }, {});
+  const second = indexes.of("d", { columns: ["weight"] });
+  // The second look has joined the building once it has read the summary.
+  await store.readDataset("d");
+  gates.emit("weighed");
+  expect((await first).snapshot).toBeNull();
+  expect((await second).snapshot).toBe(1);
+});
+
+it("does not answer with an index of a dataset that was deleted while it was read", async () => {
+  for (const comesBack of [false, true]) {
+    const store = await temporaryStore();
+    await write(store, "a");
+    const indexes = openIndexes({
+      ...store,
+      async *scanSamples(dataset, snapshot) {
+        yield* store.scanSamples(dataset, snapshot);
+        await store.deleteDataset("d");
+        vi.advanceTimersByTime(1);
+        if (comesBack) await write(store, "b");
+      },
+    });
+    await expect(indexes.of("d")).rejects.toMatchObject({ code: "dataset_not_found" });
+  }
 });

@@ -171,3 +171,16 @@ describe("histograms", () => {
     ]);
   });
 });
+
+it("tells labels apart that are one number in float32", async () => {
+  const store = await temporaryStore();
+  const labels = [2 ** 24, 2 ** 24 + 1, 0.1 + 0.2, 0.3];
+  await store.writeSamples(
+    "d",
+    labels.map((label, index) => ({ id: `s${index}`, record: sample({ label }) })),
+  );
+  for (const [index, label] of labels.entries()) {
+    const filter = { label, ranges: [] };
+    expect((await rankSamples(ports(store), input({ filter }))).ids).toEqual([`s${index}`]);
+  }
+});

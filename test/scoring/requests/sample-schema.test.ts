@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isPlainSample, sampleSchema } from "../../../src/scoring/requests/sample-schema.js";
+import { checkSchema } from "../../../src/scoring/requests/schema-faults.js";
 
 const limits = { idBytesMax: 8, textCharsMax: 6 };
 const schema = sampleSchema(limits);
@@ -112,4 +113,13 @@ describe("a sample's schema", () => {
   ])("names the fault of %j", (sample, path, message) => {
     expect(schema.safeParse(sample).error?.issues).toMatchObject([{ path, message }]);
   });
+});
+
+it("refuses a source for which a selection could have no quota", () => {
+  const { faults } = checkSchema(schema, { text: "a", source: "__proto__" });
+  expect(faults).toMatchObject([
+    { path: "/source", message: expect.stringMatching(/must not be __proto__/) },
+  ]);
+  expect(isPlainSample({ text: "a", source: "__proto__" }, limits)).toBe(false);
+  expect(checkSchema(schema, { text: "a", source: "proto" }).faults).toBeUndefined();
 });
