@@ -333,6 +333,38 @@ describe("POST /v1/score of an Arrow stream", () => {
     expect([...((rows[0] as Row).logits as Iterable<number>)]).toEqual(json[0]?.logits);
   });
 
+  it("gives each number to the last bit as JSON does, whatever the labels", async () => {
+    const app = await testApp();
+    const signals = ["loss", "probability", "margin", "entropy", "confidence", "el2n", "grad_norm_last"];
+    const labels = [0, 1, 1, 0];
+    const samples = samplesOf(130).map((sample, index) => ({ ...sample, label: labels[index % 4] }));
+    const expected = await jsonResults(app, samples, { signals });
+    const rows = rowsOf((await post(app, ARROW, arrowOf(samples), `?signals=${signals}`)).rawPayload);
+    for (const [index, json] of expected.entries())
+      for (const name of ["logit", ...signals])
+        expect(Object.is(rows[index]?.[name], json[name]), `${name} of row ${index}`).toBe(true);
+    const soft = samples.map((sample, index) => ({ ...sample, label: index % 3 === 0 ? null : index / 130 }));
+    const ofSoft = rowsOf((await post(app, ARROW, arrowOf(soft), "?signals=entropy")).rawPayload);
+    const jsonOfSoft = await jsonResults(app, soft, { signals: ["entropy"] });
+    expect(ofSoft.map(({ probability }) => probability)).toEqual(
+      jsonOfSoft.map(({ probability }) => probability),
+    );
+  });
+
+  it("ends a connection that is to be closed as soon as it has answered", async () => {
+    const port = await listeningPort(await testApp());
+    const body = arrowOf(samplesOf(20));
+    const startedAtMs = performance.now();
+    const headers = { "content-type": ARROW, "content-length": body.length, connection: "close" };
+    const sent = httpRequest({ port, method: "POST", path: "/v1/score", headers, agent: false });
+    sent.end(body);
+    await new Promise<void>((resolve) => {
+      sent.on("response", (response) => response.on("end", resolve).resume());
+    });
+    // What nobody reads of a body is waited for five seconds.
+    expect(performance.now() - startedAtMs).toBeLessThan(4500);
+  });
+
   it("gives a row with a fault its fault, and scores the others", async () => {
     const samples = samplesOf(100).map((sample, index) => (index === 70 ? { ...sample, label: 4 } : sample));
     const rows = rowsOf((await post(await testApp(), ARROW, arrowOf(samples))).rawPayload);

@@ -89,6 +89,8 @@ export function planWriting(
   const shapes = datasets.numberShapes(entry, new Set(texts));
   const shapeNumbers = texts.map((text) => shapes.numberOf.get(text) as number);
   const shapeOf = (row: number): number => shapeNumbers[rows.shapeOf(row)] as number;
+  // A shape of which an entry was replaced by a later one of the same id may have no sample.
+  for (const shape of shapeNumbers) recount(counts, shape, 0);
   for (let row = 0; row < ids.length; row++) recount(counts, shapeOf(row), 1);
   const { checkpoints } = placed;
   return {

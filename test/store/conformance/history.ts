@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { HISTORY_RULES } from "../../../src/scoring/datasets/keep.js";
-import type { WrittenSamples } from "../../../src/store/dataset-port.js";
+import type { SampleEntry, WrittenSamples } from "../../../src/store/dataset-port.js";
 import { CHECKPOINTS_KEPT, type SampleRecord } from "../../../src/store/dataset-records.js";
 import type { Store } from "../../../src/store/port.js";
 import { type OpenStore, sample, scanAll } from "./records.js";
@@ -53,6 +53,30 @@ export function describeHistories(store: () => Store, open: OpenStore): void {
       ],
       histories: [null, { classes: 1, checkpoints: [0, 1] }],
     });
+  });
+
+  it("and records keep of an id that comes twice in one writing what came last, be it new or known", async () => {
+    const posted = [
+      { id: "a", record: plain({ label: 0, model: "first@1" }), logits: [1] },
+      { id: "b", record: plain({ label: 0 }), logits: [2] },
+      { id: "a", record: plain({ label: 1 }), logits: [3] },
+    ];
+    // A view, which makes each entry anew, must give the same as a list.
+    const entries = { length: posted.length, at: (index: number) => ({ ...posted[index] }) as SampleEntry };
+    for (const step of [1, 2]) {
+      const rules = { ...HISTORY_RULES, checkpoint: { name: `epoch-${step}`, step } };
+      const written = await store().writeSamples("d", entries, (_, fresh) => fresh, rules);
+      expect(written).toEqual({ late: 0 });
+    }
+    const [a, b] = await store().readSamples("d", ["a", "b"]);
+    expect([a?.record.label, b?.record.label]).toEqual([1, 0]);
+    expect((await historyOf("a"))?.logits).toEqual([3, 3]);
+    expect((await historyOf("b"))?.logits).toEqual([2, 2]);
+    const summary = await store().readDataset("d");
+    expect(summary?.samples).toBe(2);
+    expect([...(summary?.samplesByModel ?? [])]).toEqual([[plain().model, 2]]);
+    const scanned = await scanAll(store(), "d");
+    expect(scanned.map(({ id }) => id).sort()).toEqual(["a", "b"]);
   });
 
   it("recompute the signals for a new label that comes without a checkpoint", async () => {
