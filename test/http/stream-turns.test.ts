@@ -1,7 +1,9 @@
 import {
   Dictionary,
+  Field,
   Float64,
   Int8,
+  List,
   makeVector,
   Table,
   tableToIPC,
@@ -9,8 +11,9 @@ import {
   vectorFromArray,
 } from "apache-arrow";
 import { describe, expect, it } from "vitest";
-import { TEST_LIMITS, testApp } from "../support/app.js";
+import { TEST_LIMITS, temporaryStore, testApp } from "../support/app.js";
 import { arrow } from "../support/arrow.js";
+import { fillDataset } from "../support/large-dataset.js";
 import { heldTurns } from "../support/turns.js";
 
 const NDJSON = "application/x-ndjson";
@@ -74,4 +77,90 @@ describe("a stream whose bytes have all arrived", () => {
     });
     expect(longestMs).toBeLessThan(150);
   });
+});
+
+describe("observations of many logits", () => {
+  const CLASSES = 1024;
+  const sampleOf = (index: number) => ({
+    id: `i${index}`,
+    label: index % CLASSES,
+    logits: Array.from({ length: CLASSES }, (_, k) => ((index * 7 + k * 13) % 100) / 10),
+  });
+  const url = "/v1/datasets/d/observations";
+  const query = (step: number) => `?checkpoint=c${step}&step=${step}&loss=cross_entropy&mode=eval`;
+
+  it.each<[string, string, () => Buffer | string]>([
+    [
+      "lines",
+      NDJSON,
+      () => Array.from({ length: 150 }, (_, index) => JSON.stringify(sampleOf(index))).join("\n"),
+    ],
+    [
+      "rows",
+      ARROW,
+      () => {
+        const samples = Array.from({ length: 300 }, (_, index) => sampleOf(index));
+        return arrow({
+          id: [new Utf8(), samples.map(({ id }) => id)],
+          label: [new Float64(), samples.map(({ label }) => label)],
+          logits: [new List(new Field("item", new Float64())), samples.map(({ logits }) => logits)],
+        });
+      },
+    ],
+  ])("give other requests a turn as %s", async (_, type, payloadOf) => {
+    const app = await testApp({ limits: { ...TEST_LIMITS, samplesMax: 2048, bodyBytesMax: 2 ** 24 } });
+    const payload = payloadOf();
+    for (const step of [1, 2]) {
+      const { longestMs } = await heldTurns(async () => {
+        const headers = { "content-type": type };
+        const answer = await app.inject({ method: "POST", url: url + query(step), headers, payload });
+        expect(answer.statusCode, answer.body).toBe(200);
+      });
+      expect(longestMs).toBeLessThan(150);
+    }
+  });
+
+  it("are as many in one JSON body as can be written in one go", async () => {
+    const app = await testApp({ limits: { ...TEST_LIMITS, samplesMax: 2048, bodyBytesMax: 2 ** 24 } });
+    const bodyOf = (count: number) => ({
+      checkpoint: { name: "c", step: 1 },
+      loss: "cross_entropy",
+      mode: "eval",
+      samples: Array.from({ length: count }, (_, index) => sampleOf(index)),
+    });
+    const post = async (count: number) => app.inject({ method: "POST", url, payload: bodyOf(count) });
+    const many = await post(65);
+    expect(many.json()).toMatchObject({
+      status: 413,
+      code: "body_too_large",
+      detail: expect.stringContaining("has more than 65536 logits: send fewer samples at once"),
+    });
+    expect((await post(1000)).statusCode).toBe(413);
+    const { longestMs } = await heldTurns(async () => {
+      expect((await post(64)).statusCode).toBe(200);
+    });
+    expect(longestMs).toBeLessThan(250);
+  });
+});
+
+describe("exports at the same time", () => {
+  it.each(["ndjson", "csv", "arrow", "parquet"])(
+    "hold the event loop no longer than one: %s",
+    async (format) => {
+      const store = await temporaryStore();
+      await fillDataset(store, "d", 20_000);
+      const app = await testApp({ store });
+      const { longestMs } = await heldTurns(async () => {
+        const answers = await Promise.all(
+          Array.from({ length: 8 }, () => app.inject(`/v1/datasets/d/export?format=${format}`)),
+        );
+        for (const { statusCode, rawPayload } of answers) {
+          expect(statusCode).toBe(200);
+          expect(rawPayload.length).toBeGreaterThan(100_000);
+        }
+      });
+      console.log(format, longestMs);
+      expect(longestMs).toBeLessThan(120);
+    },
+  );
 });

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { bodyFault } from "../../errors.js";
+import { giveTurn } from "../../observe/turns.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { JSON_MEDIA_TYPE, mediaTypesOf, refuseEncoding, refuseOtherTypes } from "./media-types.js";
@@ -17,14 +18,16 @@ export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
   app.addContentTypeParser(JSON_MEDIA_TYPE, async (request: FastifyRequest) => {
     const stopwatch = stopwatchOf(request);
     refuseEncoding(request);
-    const body = await readWholeBody(request, limits.bodyBytesMax);
+    const body = await readWholeBody(request, request.routeOptions.bodyLimit);
     stopwatch.lap("receive");
+    await giveTurn();
     if (request.is404) return undefined;
     const isTaken = mediaTypesOf(request.routeOptions.schema ?? {}).length > 0;
     try {
       return isTaken ? parseBody(body, entriesMax) : noBody(body);
     } finally {
       stopwatch.lap("parse");
+      await giveTurn();
     }
   });
   refuseOtherTypes(app);
