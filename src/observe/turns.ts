@@ -22,14 +22,6 @@ export function giveTurn(): Promise<void> | undefined {
   });
 }
 
-/** The values of an iterable, with a turn for others between them. */
-export async function* inTurns<T>(values: AsyncIterable<T>): AsyncGenerator<T> {
-  for await (const value of values) {
-    yield value;
-    await giveTurn();
-  }
-}
-
 function begin(): void {
   begunMs = performance.now();
   waiting.shift()?.();

@@ -159,8 +159,7 @@ describe("exports at the same time", () => {
           expect(rawPayload.length).toBeGreaterThan(100_000);
         }
       });
-      console.log(format, longestMs);
-      expect(longestMs).toBeLessThan(120);
+      expect(longestMs).toBeLessThan(200);
     },
   );
 });

@@ -1,5 +1,6 @@
 import { AssayError } from "../../errors.js";
 import { SIGNALS } from "../../importance/types.js";
+import { giveTurn } from "../../observe/turns.js";
 import type {
   DatasetSummary,
   SampleRecord,
@@ -99,6 +100,7 @@ async function* chunksOf(
   { snapshot, signals }: { readonly snapshot: SnapshotInfo | null; readonly signals: readonly string[] },
 ): AsyncGenerator<ExportedChunk> {
   for await (const chunk of store.scanSamples(dataset, snapshot?.version)) {
+    await giveTurn();
     const values = [
       ...recordValues(chunk),
       ...signals.map((name) => signalValues(chunk, name)),

@@ -32,6 +32,7 @@ export function openScan(
     const end = after(incarnation);
     for (let start: Buffer | null = incarnation; start !== null; ) {
       const from: Buffer = start;
+      await giveTurn();
       const found = await run(async () => {
         const current = datasets.read(dataset);
         if (current === null || !current.incarnation.equals(incarnation)) return null;
@@ -46,7 +47,6 @@ export function openScan(
       const last = rows.at(-1);
       if (last !== undefined) yield scanned;
       start = rows.length < CHUNK || last === undefined ? null : Buffer.concat([last.key, Buffer.of(0)]);
-      await giveTurn();
     }
   };
 }
