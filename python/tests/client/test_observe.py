@@ -120,9 +120,7 @@ def test_requests_are_divided_with_groups_whole_and_answers_are_summed(kind: str
 def test_requests_hold_no_more_logits_than_the_service_takes(kind: str) -> None:
     service = FakeService(observed)
     logits = np.zeros((130, 1024))
-    answer = connect(kind, service).observe(
-        "d", list(range(130)), logits, [0] * 130, checkpoint=AT
-    )
+    answer = connect(kind, service).observe("d", list(range(130)), logits, [0] * 130, checkpoint=AT)
     assert sorted(len(body["samples"]) for body in service.bodies) == [2, 64, 64]
     assert answer.samples == 130
 

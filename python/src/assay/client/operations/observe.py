@@ -18,7 +18,6 @@ from assay.client.samples import FAULTS_MAX, Sample, encoded
 from assay.client.sending import Limits
 from assay.client.values import Reader, plain, read_label, read_name, read_number
 
-
 # The service's own limits of one body of observations.
 LOGITS_MAX = 2**16
 BODY_BYTES_MAX = 2 * 2**20
