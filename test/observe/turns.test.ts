@@ -22,7 +22,8 @@ it("lets others have a turn once work has lasted long enough, and not before", a
     work(4);
     await giveTurn();
   }
-  expect(turns).toBeGreaterThanOrEqual(10);
+  // A slice is three steps, and there are some turns between two slices.
+  expect(turns).toBeGreaterThanOrEqual(60);
   turns = -1;
   await counting;
 });

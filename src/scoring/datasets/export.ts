@@ -58,7 +58,10 @@ export async function exportDataset(
   dataset: string,
   version: number | undefined,
 ): Promise<DatasetExport> {
+  // Many exports may begin together, and each reads the shapes and counts of its dataset.
+  await giveTurn();
   const summary = await readDataset(store, dataset);
+  await giveTurn();
   const found = await store.lookUp(dataset, [], version);
   if (found === null) throw deletedMeanwhile(dataset);
   const { snapshot, shapes } = found;
