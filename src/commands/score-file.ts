@@ -119,7 +119,7 @@ function batchReader(
   const byGroup = options.loss !== undefined && isGroupLoss(options.loss);
   return (signal) => {
     const samples = readSampleFile(path, { limits, fields, format: options.from, signal });
-    return sampleBatches(samples, byGroup, limits, options.batch);
+    return sampleBatches(samples, byGroup, limits, { samples: options.batch });
   };
 }
 

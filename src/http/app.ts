@@ -66,7 +66,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   // would cost more than scoring from the cache.
   app.setSerializerCompiler(() => JSON.stringify);
   handleErrors(app);
-  readJsonBodies(app, limits);
+  readJsonBodies(app);
   timeStages(app, metrics);
   measureRequests(app, metrics);
   sendSafeHeaders(app);

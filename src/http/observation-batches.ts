@@ -2,8 +2,10 @@ import type { SamplePlace } from "../errors.js";
 import type { Limits } from "../scoring/requests/limits.js";
 import {
   fieldsOfSamples,
+  numbersIn,
   type ObservedFields,
   type ObservedSample,
+  OUTPUTS_AT_ONCE,
   observedSampleSchema,
 } from "../scoring/requests/observed-sample.js";
 import { placesOf, sampleBatches } from "../scoring/requests/sample-batches.js";
@@ -13,8 +15,14 @@ import { ARROW_MEDIA_TYPE } from "./arrow/writer.js";
 import { atLine, lineAt, readLines } from "./plugins/ndjson.js";
 import type { StreamBody } from "./plugins/stream-body.js";
 
-/** Samples of a stream that are written at once. */
+/** Samples of a stream that are written at once, if they hold few numbers each. */
 const BATCH = 4096;
+
+const BATCH_SIZE = {
+  samples: BATCH,
+  size: OUTPUTS_AT_ONCE,
+  sizeOf: ({ logits, label }: ObservedSample) => numbersIn(logits) + numbersIn(label),
+};
 
 /** Observed samples of a stream that are written at once. */
 export interface ObservationBatch {
@@ -50,7 +58,7 @@ async function* batchesOf(
   samples: AsyncIterable<LocatedObservation>,
   { limits, byGroup }: BatchNeeds,
 ): AsyncGenerator<ObservationBatch> {
-  for await (const batch of sampleBatches(samples, byGroup, limits, BATCH)) {
+  for await (const batch of sampleBatches(samples, byGroup, limits, BATCH_SIZE)) {
     const fields = fieldsOfSamples(batch.map(({ sample }) => sample));
     yield { count: batch.length, fields, placeOf: placesOf(batch) };
   }

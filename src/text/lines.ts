@@ -17,7 +17,10 @@ export interface LineRules {
   readonly memory?: { take(bytes: number): void; give(bytes: number): void };
 }
 
-/** The lines of a stream of bytes. Only a line feed ends a line, so a text may contain U+2028 or U+0085. */
+/**
+ * The lines of a stream of bytes, without most lines that are blank in JSON; they count. Only a line feed ends a line, so a text
+ * may contain U+2028 or U+0085.
+ */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
   { bytesMax, tooLong, memory }: LineRules,
@@ -35,7 +38,15 @@ export async function* splitLines(
 
   for await (const chunk of chunks) {
     let start = 0;
-    for (let end = chunk.indexOf(LINE_FEED); end !== -1; end = chunk.indexOf(LINE_FEED, start)) {
+    for (;;) {
+      if (length === 0) {
+        // A chunk may be thousands of blank lines, each of which would cost as much as a line with a value.
+        const blank = blankLines(chunk, start);
+        number += blank.count;
+        start = blank.end;
+      }
+      const end = chunk.indexOf(LINE_FEED, start);
+      if (end === -1) break;
       hold(chunk.subarray(start, end + 1), 1);
       yield { number, bytes: Buffer.concat(parts) };
       memory?.give(length);
@@ -49,4 +60,17 @@ export async function* splitLines(
   if (length > 0) yield { number, bytes: Buffer.concat(parts) };
 }
 
+/** The number of blank lines at a place where a line begins, and where the last of them ends. */
+function blankLines(chunk: Uint8Array, start: number): { readonly count: number; readonly end: number } {
+  let count = 0;
+  let end = start;
+  for (let at = start; at < chunk.length && JSON_SPACE.includes(chunk[at] as number); at++) {
+    if (chunk[at] !== LINE_FEED) continue;
+    count += 1;
+    end = at + 1;
+  }
+  return { count, end };
+}
+
 const LINE_FEED = 0x0a;
+const JSON_SPACE = [0x20, 0x09, 0x0d, LINE_FEED];

@@ -186,6 +186,38 @@ describe("a query parameter that is not known", () => {
   });
 });
 
+describe("the fault of a query parameter", () => {
+  it.each([
+    ["/v1/datasets?limit=1.5", "limit must be a whole number, written in digits"],
+    ["/v1/datasets?limit=", "limit must be a whole number, written in digits"],
+    ["/v1/datasets?limit=0", "limit must be at least 1"],
+    ["/v1/datasets/d/samples?range=foo", /^range must be NAME:MIN\.\.MAX/],
+    ["/v1/datasets/d/samples?range=loss:0..1&range=foo", /^range must be NAME:MIN\.\.MAX/],
+    ["/v1/datasets/d/histograms?column=", /^column must have at least 1 character$/],
+    ["/v1/datasets?a%2Fb=1", /^a\/b is not a query parameter/],
+  ])("is named: %s", async (url, detail) => {
+    const app = await testApp();
+    const answer = await app.inject(url);
+    const expected = typeof detail === "string" ? detail : expect.stringMatching(detail);
+    expect(answer.json()).toMatchObject({ status: 400, detail: expected });
+  });
+
+  it("lists the signals that there are", async () => {
+    const app = await testApp();
+    const answer = await app.inject({
+      method: "POST",
+      url: "/v1/score?signals=loss,nope",
+      headers: { "content-type": "application/x-ndjson" },
+      payload: "",
+    });
+    expect(answer.json()).toMatchObject({
+      status: 400,
+      detail: expect.stringMatching(/^signals must be one of loss, .*grad_norm/),
+      faults: [{ path: "signals" }],
+    });
+  });
+});
+
 describe("the page of the documentation", () => {
   /** As a proxy that strips /assay from the path passes it on. */
   const get = (url: URL) => app.inject(url.pathname.replace(/^\/assay/, ""));

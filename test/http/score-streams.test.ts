@@ -435,6 +435,32 @@ describe("POST /v1/score of an Arrow stream", () => {
   });
 });
 
+describe("names of extras", () => {
+  it("hold no control character in any format, and are no prototype", async () => {
+    const app = await testApp();
+    const faulty: [string, string][] = [
+      ["a\n", "is not a valid name: it holds a control character"],
+      ["__proto__", "would change the prototype of an object: leave it out"],
+    ];
+    for (const [name, message] of faulty) {
+      const line = `{"text": "usb", "label": 1, "extras": {${JSON.stringify(name)}: 1}}`;
+      const json = await app.inject({
+        method: "POST",
+        url: "/v1/score",
+        headers: { "content-type": "application/json" },
+        payload: `{"samples": [${line}]}`,
+      });
+      expect(json.json().detail).toContain(message);
+      const [row] = linesOf((await post(app, NDJSON, line)).body);
+      expect(row).toMatchObject({ error: { status: 400, detail: expect.stringContaining(message) } });
+      const columns = arrow({ text: [new Utf8(), ["usb"]], [`extras.${name}`]: [new Float64(), [1]] });
+      const answer = await post(app, ARROW, columns);
+      const detail = answer.statusCode === 200 ? rowsOf(answer.rawPayload)[0]?.detail : answer.json().detail;
+      expect(detail).toContain(message);
+    }
+  });
+});
+
 describe("a stream of many samples", () => {
   const SAMPLES = LONG ? 1_000_000 : 20_000;
 

@@ -17,8 +17,14 @@ async function linesOf(text: string, bytesAtOnce: number, bytesMax = 5): Promise
 test.each([1, 2, 5, 6, 100])(
   "a line's limit counts its bytes without the line feed, in parts of %i",
   async (bytesAtOnce) => {
-    expect(await linesOf("12345\n\n12345", bytesAtOnce)).toEqual(["1 12345\n", "2 \n", "3 12345"]);
+    expect(await linesOf("12345\n\n12345", bytesAtOnce)).toEqual(["1 12345\n", "3 12345"]);
     await expect(linesOf("1\n123456\n", bytesAtOnce)).rejects.toThrow("line 2 is too long");
     await expect(linesOf("1\n123456", bytesAtOnce)).rejects.toThrow("line 2 is too long");
   },
 );
+
+test.each([3, 100])("blank lines count, and are left out within a part of %i bytes", async (bytesAtOnce) => {
+  const found = await linesOf("\n\r\n \t\n1\n\n\n 2\n", bytesAtOnce);
+  expect(found.filter((line) => !/^\d+ \s*$/.test(line))).toEqual(["4 1\n", "7  2\n"]);
+  if (bytesAtOnce === 100) expect(found).toHaveLength(2);
+});

@@ -117,6 +117,15 @@ def test_requests_are_divided_with_groups_whole_and_answers_are_summed(kind: str
 
 
 @both
+def test_requests_hold_no_more_logits_than_the_service_takes(kind: str) -> None:
+    service = FakeService(observed)
+    logits = np.zeros((130, 1024))
+    answer = connect(kind, service).observe("d", list(range(130)), logits, [0] * 130, checkpoint=AT)
+    assert sorted(len(body["samples"]) for body in service.bodies) == [2, 64, 64]
+    assert answer.samples == 130
+
+
+@both
 def test_a_request_that_broke_is_sent_again_as_it_was(kind: str) -> None:
     service = FakeService(observed, [httpx2.ReadError("reset"), problem(503, "store_unavailable")])
     client = connect(kind, service, retry=Retry(first_s=0.001))

@@ -1,6 +1,8 @@
 import { DataType, type RecordBatch, RecordBatchReader, type Vector } from "apache-arrow";
-import { AssayError, faultsError, messageOf } from "../../errors.js";
+import { AssayError, faultsError } from "../../errors.js";
+import { EXTRAS_PREFIX } from "../../scoring/datasets/keep.js";
 import type { Limits } from "../../scoring/requests/limits.js";
+import { POISON } from "../../scoring/requests/strict-json.js";
 import { bodyQuotaOf } from "../plugins/body-quota.js";
 import { bodyStream } from "../plugins/body-stream.js";
 import { requestOf, type StreamBody } from "../plugins/stream-body.js";
@@ -22,14 +24,14 @@ export async function* arrowBatches(
 }
 
 async function* recordBatches(messages: AsyncIterable<Uint8Array>): AsyncGenerator<RecordBatch> {
-  const reader = await readable(async () => {
+  const reader = await readable("its schema", async () => {
     const made = await RecordBatchReader.from(messages);
     return (await made.open()) as AsyncIterable<RecordBatch>;
   });
   const batches = reader[Symbol.asyncIterator]();
   try {
-    for (;;) {
-      const step = await readable(() => batches.next());
+    for (let number = 1; ; number++) {
+      const step = await readable(`record batch ${number}`, () => batches.next());
       if (step.done) return;
       yield step.value;
     }
@@ -38,14 +40,16 @@ async function* recordBatches(messages: AsyncIterable<Uint8Array>): AsyncGenerat
   }
 }
 
-/** What the package throws is an `invalid_request` here. */
-async function readable<T>(read: () => Promise<T>): Promise<T> {
+/** What the package throws is an `invalid_request` here. Its message speaks of the package's code, so only the log has it. */
+async function readable<T>(what: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (error) {
-    throw error instanceof AssayError ? error : notArrow(messageOf(error), error);
+    throw error instanceof AssayError ? error : notArrow(`${what} cannot be read`, error);
   }
 }
+
+const POISONED = `${EXTRAS_PREFIX}__proto__`;
 
 /** What a stream's columns may be. */
 export interface ColumnRules {
@@ -68,6 +72,8 @@ export function columnsByName(
   const names = fields.map(({ name }) => name);
   const faults = names.flatMap((name, index) => {
     if (names.indexOf(name) !== index) return [{ path: name, message: "is the name of two columns" }];
+    // As in JSON. Code that copies a sample by its names would drop the value.
+    if (isKnown(name) && name === POISONED) return [{ path: name, message: POISON }];
     if (isKnown(name)) return [];
     return [{ path: name, message: `is not a known column; the columns are: ${listed.join(", ")}` }];
   });

@@ -23,32 +23,51 @@ export function textCells(name: string, column: Vector, rows: number): ReadCell 
     const { dictionary } = data;
     if (dictionary === undefined)
       throw notArrow(`the dictionary of column ${JSON.stringify(name)} is missing`);
-    const texts = dictionaryTexts(name, dictionary);
+    const textAt = dictionaryTexts(name, dictionary);
     return nullable(data, (row) => {
-      const text = texts[Number(data.values[row])];
+      const text = textAt(Number(data.values[row]));
       if (text === undefined)
         throw notArrow(`column ${JSON.stringify(name)} names no entry of its dictionary`);
-      return text;
+      return text ?? undefined;
     });
   }
   if (!DataType.isUtf8(type) && !DataType.isLargeUtf8(type)) throw wrongType(name, type, TEXT_TYPES);
   return nullable(data, plainTexts(name, data, rows));
 }
 
-/** The texts of a dictionary. Each is decoded once. */
-function dictionaryTexts(name: string, dictionary: Vector): string[] {
-  return dictionary.data.flatMap((data: Data) => {
-    if (!DataType.isUtf8(data.type) && !DataType.isLargeUtf8(data.type))
-      throw wrongType(name, data.type, TEXT_TYPES);
-    const read = plainTexts(name, data, data.length);
-    return Array.from({ length: data.length }, (_, index) => read(index));
-  });
+type ReadEntry = (index: number) => string | null | undefined;
+
+/** Readers of dictionaries that record batches share: a stream may have thousands of small batches and a large dictionary. */
+const dictionaries = new WeakMap<Vector, ReadEntry>();
+
+/** Reads an entry of a dictionary: null where the dictionary has a null, undefined without such an entry. Each is decoded once. */
+function dictionaryTexts(name: string, dictionary: Vector): ReadEntry {
+  const known = dictionaries.get(dictionary);
+  if (known !== undefined) return known;
+  // Delta dictionaries are refused, so the values are in one piece.
+  const data = dataOf(name, dictionary, dictionary.length);
+  if (!DataType.isUtf8(data.type) && !DataType.isLargeUtf8(data.type))
+    throw wrongType(name, data.type, TEXT_TYPES);
+  const { bytes, offsets } = textBytes(name, data, data.length);
+  const texts = new Array<string | null | undefined>(data.length);
+  const read: ReadEntry = (index) => {
+    if (!Number.isInteger(index) || index < 0 || index >= data.length) return undefined;
+    texts[index] ??= data.getValid(index) ? bytes.toString("utf8", offsets[index], offsets[index + 1]) : null;
+    return texts[index];
+  };
+  dictionaries.set(dictionary, read);
+  return read;
 }
 
 /** Rows whose texts are decoded at once. */
 const BLOCK_ROWS = 512;
 
-function plainTexts(name: string, { values, valueOffsets }: Data, rows: number): (row: number) => string {
+/** The bytes of texts (N) and their offsets (N + 1), which have been checked. */
+function textBytes(
+  name: string,
+  { values, valueOffsets }: Data,
+  rows: number,
+): { readonly bytes: Buffer; readonly offsets: Int32Array } {
   const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
   const offsets = offsetsOf(valueOffsets, rows);
   for (let row = 0; row < rows; row++) {
@@ -59,6 +78,11 @@ function plainTexts(name: string, { values, valueOffsets }: Data, rows: number):
     if (end > start && ((bytes[start] as number) & 0xc0) === 0x80) throw notUtf8(name);
   }
   if (!isUtf8(bytes.subarray(offsets[0], offsets[rows]))) throw notUtf8(name);
+  return { bytes, offsets };
+}
+
+function plainTexts(name: string, data: Data, rows: number): (row: number) => string {
+  const { bytes, offsets } = textBytes(name, data, rows);
   // Where a block of texts is ASCII, a byte is a character. To cut a text out of a string costs a tenth of decoding it.
   let block = "";
   let first = 0;

@@ -1,4 +1,5 @@
 import { bodyFault } from "../../errors.js";
+import { giveTurn } from "../../observe/turns.js";
 import { announcedBy, notArrow } from "./metadata.js";
 
 export interface MessageRules {
@@ -24,6 +25,8 @@ export async function* arrowMessages(
 ): AsyncGenerator<Buffer> {
   const bytes = heldBytes(chunks, memory);
   for (let number = 1; ; number++) {
+    // A chunk of the body may be hundreds of messages.
+    await giveTurn();
     const first = await bytes.take(4);
     if (first === null) return;
     // Until version 0.15 of the format there was no continuation marker before the length.
@@ -59,7 +62,7 @@ interface HeldBytes {
 
 function heldBytes(chunks: AsyncIterable<Uint8Array>, memory: MessageRules["memory"]): HeldBytes {
   const iterator = chunks[Symbol.asyncIterator]();
-  let parts: Uint8Array[] = [];
+  const parts: Uint8Array[] = [];
   let length = 0;
 
   async function take(count: number): Promise<Buffer | null> {
@@ -71,10 +74,17 @@ function heldBytes(chunks: AsyncIterable<Uint8Array>, memory: MessageRules["memo
       parts.push(step.value);
       length += step.value.length;
     }
-    const held = parts.length === 1 ? Buffer.from(parts[0] as Uint8Array) : Buffer.concat(parts);
-    parts = count === held.length ? [] : [held.subarray(count)];
     length -= count;
-    return held.subarray(0, count);
+    const first = parts[0];
+    if (first !== undefined && first.length > count) {
+      parts[0] = first.subarray(count);
+      return viewOf(first.subarray(0, count));
+    }
+    const needed = partsWithin(parts, count);
+    const held = parts.splice(0, needed);
+    const bytes = held.length === 1 ? viewOf(held[0] as Uint8Array) : Buffer.concat(held);
+    if (bytes.length > count) parts.unshift(bytes.subarray(count));
+    return bytes.subarray(0, count);
   }
 
   return {
@@ -86,6 +96,19 @@ function heldBytes(chunks: AsyncIterable<Uint8Array>, memory: MessageRules["memo
       return found;
     },
   };
+}
+
+/** How many parts hold the first `count` bytes. */
+function partsWithin(parts: readonly Uint8Array[], count: number): number {
+  let held = 0;
+  let needed = 0;
+  while (held < count) held += parts[needed++]?.length ?? count;
+  return needed;
+}
+
+/** The same bytes, not a copy: a chunk may hold thousands of messages. */
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): Buffer {
+  return Buffer.from(buffer, byteOffset, byteLength);
 }
 
 function tooLarge(number: number, bytesMax: number): Error {

@@ -1,4 +1,5 @@
 import { AssayError } from "../../errors.js";
+import { type Flatbuffer, openFlatbuffer } from "./flatbuffer.js";
 
 /** What the metadata of a message announces. */
 export interface Announced {
@@ -8,42 +9,48 @@ export interface Announced {
 }
 
 /** Places of fields in the tables of Message.fbs and Schema.fbs, and the kinds that matter here. */
-const MESSAGE = { kind: 1, header: 2, bodyLength: 3 } as const;
+const MESSAGE = { kind: 1, header: 2, bodyLength: 3, metadata: 4 } as const;
 const KIND = { schema: 1, dictionaryBatch: 2, recordBatch: 3 } as const;
 const DICTIONARY_BATCH = { data: 1, isDelta: 2 } as const;
-const RECORD_BATCH = { length: 0, nodes: 1, buffers: 2, variadicCounts: 4 } as const;
+const RECORD_BATCH = { length: 0, nodes: 1, buffers: 2, compression: 3, variadicCounts: 4 } as const;
 const SCHEMA = { fields: 1, metadata: 2, features: 3 } as const;
-const FIELD = { kind: 2, children: 5, metadata: 6 } as const;
-const UNION = 14;
+const FIELD = { name: 0, kind: 2, type: 3, children: 5, metadata: 6 } as const;
+const KEY_VALUE = { key: 0, value: 1 } as const;
+const TIMESTAMP = { zone: 1 } as const;
+const TYPE = { timestamp: 10, union: 14 } as const;
 
-/** Most columns with their children, most levels of them, and most entries of a schema's own metadata. */
+/** Most columns with their children, most levels of them, and most entries of one list of metadata. */
 const FIELDS_MAX = 1024;
 const DEPTH_MAX = 4;
 const ENTRIES_MAX = 64;
 
 /**
- * Reads and checks the metadata of a message, which is a flatbuffer. The package trusts the counts in it, and would make as many
- * objects as a count says. So each count has to fit into the metadata.
+ * Reads and checks the metadata of a message, which is a flatbuffer. The package trusts the counts in it: it makes as many objects
+ * as a count says, and decodes each text as often as it is named. So each vector and each text that the package reads is read here
+ * first, and has to fit into the metadata.
  *
  * @throws AssayError `invalid_request`
  */
 export function announcedBy(metadata: Buffer): Announced {
   try {
-    const message = metadata.readUInt32LE(0);
-    const bodyAt = fieldAt(metadata, message, MESSAGE.bodyLength);
+    const flat = openFlatbuffer(metadata);
+    const { root: message } = flat;
+    const bodyAt = flat.fieldAt(message, MESSAGE.bodyLength);
     const bodyBytes = bodyAt === null ? 0 : Number(metadata.readBigInt64LE(bodyAt));
-    const kindAt = fieldAt(metadata, message, MESSAGE.kind);
-    const header = tableAt(metadata, message, MESSAGE.header);
+    const kindAt = flat.fieldAt(message, MESSAGE.kind);
+    const header = flat.tableAt(message, MESSAGE.header);
     if (kindAt === null || header === null) throw notArrow("a message has no header");
+    checkEntries(flat, message, MESSAGE.metadata);
     switch (metadata.readUInt8(kindAt)) {
       case KIND.schema:
-        checkFields(metadata, header, SCHEMA, { left: FIELDS_MAX });
-        itemsAt(metadata, header, SCHEMA.features, 8);
+        checkFields(flat, header, SCHEMA, { left: FIELDS_MAX });
+        checkNames(flat, header);
+        flat.itemsAt(header, SCHEMA.features, 8);
         return { bodyBytes, rows: 0 };
       case KIND.recordBatch:
-        return { bodyBytes, rows: rowsIn(metadata, header) };
+        return { bodyBytes, rows: rowsIn(flat, header) };
       case KIND.dictionaryBatch:
-        return { bodyBytes, rows: dictionaryRows(metadata, header) };
+        return { bodyBytes, rows: dictionaryRows(flat, header) };
       default:
         throw notArrow("a message is of a kind that a stream of samples does not have");
     }
@@ -52,70 +59,72 @@ export function announcedBy(metadata: Buffer): Announced {
   }
 }
 
-function dictionaryRows(metadata: Buffer, batch: number): number {
-  const deltaAt = fieldAt(metadata, batch, DICTIONARY_BATCH.isDelta);
+function dictionaryRows(flat: Flatbuffer, batch: number): number {
+  const deltaAt = flat.fieldAt(batch, DICTIONARY_BATCH.isDelta);
   // They would add up to any size.
-  if (deltaAt !== null && metadata.readUInt8(deltaAt) !== 0)
+  if (deltaAt !== null && flat.bytes.readUInt8(deltaAt) !== 0)
     throw notArrow("it has delta dictionaries: send whole dictionaries, or plain texts");
-  const data = tableAt(metadata, batch, DICTIONARY_BATCH.data);
-  return data === null ? 0 : rowsIn(metadata, data);
+  const data = flat.tableAt(batch, DICTIONARY_BATCH.data);
+  if (data === null) throw notArrow("a dictionary has no values");
+  return rowsIn(flat, data);
 }
 
-function rowsIn(metadata: Buffer, batch: number): number {
-  const lengthAt = fieldAt(metadata, batch, RECORD_BATCH.length);
-  let rows = lengthAt === null ? 0 : Number(metadata.readBigInt64LE(lengthAt));
+function rowsIn(flat: Flatbuffer, batch: number): number {
+  const { bytes } = flat;
+  if (flat.fieldAt(batch, RECORD_BATCH.compression) !== null)
+    throw notArrow("its buffers are compressed: write the stream without compression");
+  const lengthAt = flat.fieldAt(batch, RECORD_BATCH.length);
+  let rows = lengthAt === null ? 0 : Number(bytes.readBigInt64LE(lengthAt));
   if (rows < 0) throw notArrow("a record batch has fewer than no rows");
-  for (const node of itemsAt(metadata, batch, RECORD_BATCH.nodes, 16))
-    rows = Math.max(rows, Number(metadata.readBigInt64LE(node)));
-  itemsAt(metadata, batch, RECORD_BATCH.buffers, 16);
-  itemsAt(metadata, batch, RECORD_BATCH.variadicCounts, 8);
+  for (const node of flat.itemsAt(batch, RECORD_BATCH.nodes, 16))
+    rows = Math.max(rows, Number(bytes.readBigInt64LE(node)));
+  const buffers = BigInt(flat.itemsAt(batch, RECORD_BATCH.buffers, 16).length);
+  let variadic = 0n;
+  for (const at of flat.itemsAt(batch, RECORD_BATCH.variadicCounts, 8)) variadic += bytes.readBigUInt64LE(at);
+  if (variadic > buffers) throw notArrow("a record batch announces more buffers than it has");
   return rows;
 }
 
 /** Checks the fields of a schema or the children of a field, which are in the same form. */
 function checkFields(
-  metadata: Buffer,
+  flat: Flatbuffer,
   table: number,
   places: { readonly fields: number; readonly metadata: number },
   budget: { left: number },
   depth = 0,
 ): void {
-  if (itemsAt(metadata, table, places.metadata, 4).length > ENTRIES_MAX)
-    throw notArrow(`its schema has more than ${ENTRIES_MAX} entries of metadata`);
-  const fields = itemsAt(metadata, table, places.fields, 4);
+  checkEntries(flat, table, places.metadata);
+  const fields = flat.tablesAt(table, places.fields);
   budget.left -= fields.length;
   if (budget.left < 0) throw notArrow(`it has more than ${FIELDS_MAX} columns`);
   if (fields.length > 0 && depth === DEPTH_MAX)
     throw notArrow(`its columns are nested more than ${DEPTH_MAX} levels deep`);
-  for (const at of fields) {
-    const field = at + metadata.readUInt32LE(at);
-    const kindAt = fieldAt(metadata, field, FIELD.kind);
-    if (kindAt !== null && metadata.readUInt8(kindAt) === UNION) throw notArrow("it has a column of unions");
-    checkFields(metadata, field, { fields: FIELD.children, metadata: FIELD.metadata }, budget, depth + 1);
+  for (const field of fields) {
+    flat.textBytes(field, FIELD.name);
+    const kindAt = flat.fieldAt(field, FIELD.kind);
+    const kind = kindAt === null ? null : flat.bytes.readUInt8(kindAt);
+    if (kind === TYPE.union) throw notArrow("it has a column of unions");
+    const type = flat.tableAt(field, FIELD.type);
+    if (kind === TYPE.timestamp && type !== null) flat.textBytes(type, TIMESTAMP.zone);
+    checkFields(flat, field, { fields: FIELD.children, metadata: FIELD.metadata }, budget, depth + 1);
   }
 }
 
-/** Where a field of a table is; null if the table lacks it. */
-function fieldAt(metadata: Buffer, table: number, field: number): number | null {
-  const vtable = table - metadata.readInt32LE(table);
-  // Before the fields, a vtable has its own size and that of the table, 16 bits each.
-  const entry = 4 + 2 * field;
-  const offset = entry < metadata.readUInt16LE(vtable) ? metadata.readUInt16LE(vtable + entry) : 0;
-  return offset === 0 ? null : table + offset;
+/** The columns of the stream are found by their names; their children need none. */
+function checkNames(flat: Flatbuffer, schema: number): void {
+  for (const [index, field] of flat.tablesAt(schema, SCHEMA.fields).entries())
+    if (!flat.textBytes(field, FIELD.name)) throw notArrow(`column ${index + 1} has no name`);
 }
 
-function tableAt(metadata: Buffer, table: number, field: number): number | null {
-  const at = fieldAt(metadata, table, field);
-  return at === null ? null : at + metadata.readUInt32LE(at);
-}
-
-/** Where the items of a vector are. */
-function itemsAt(metadata: Buffer, table: number, field: number, itemBytes: number): number[] {
-  const vector = tableAt(metadata, table, field);
-  if (vector === null) return [];
-  const count = metadata.readUInt32LE(vector);
-  if (vector + 4 + count * itemBytes > metadata.length) throw notArrow("its metadata cannot be read");
-  return Array.from({ length: count }, (_, item) => vector + 4 + item * itemBytes);
+/** Checks the entries of the metadata that a message, a schema or a field has of its own. */
+function checkEntries(flat: Flatbuffer, table: number, field: number): void {
+  const entries = flat.tablesAt(table, field);
+  if (entries.length > ENTRIES_MAX)
+    throw notArrow(`it has more than ${ENTRIES_MAX} entries of metadata in one place`);
+  for (const entry of entries) {
+    flat.textBytes(entry, KEY_VALUE.key);
+    flat.textBytes(entry, KEY_VALUE.value);
+  }
 }
 
 /** The error for a body that is not an Arrow IPC stream, or one that cannot be read here. */

@@ -1,10 +1,13 @@
 import type { RecordBatch } from "apache-arrow";
 import { type Fault, throwFaults } from "../../errors.js";
+import { giveTurn } from "../../observe/turns.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import {
   type FieldCheck,
+  numbersIn,
   type ObservedFields,
   type ObservedSample,
+  OUTPUTS_AT_ONCE,
   observedFieldChecks,
   observedSampleSchema,
 } from "../../scoring/requests/observed-sample.js";
@@ -22,8 +25,8 @@ export interface ObservedRows {
 }
 
 /**
- * The rows of an Arrow IPC stream, at most `rowsMax` at a time and none of two record batches together: a column for each field of
- * an observed sample. A null is a field that the sample lacks, and so is a `feature_norm` of NaN.
+ * The rows of an Arrow IPC stream, at most `rowsMax` at a time, fewer if their lists are long, and none of two record batches
+ * together: a column for each field of an observed sample. A null is a field that the sample lacks, and so is a `feature_norm` of NaN.
  *
  * Throws `invalid_request` with the faults of all rows that were read together, or if the body has columns that are no fields or
  * have another type; and what `arrowBatches` throws.
@@ -45,12 +48,13 @@ export async function* arrowObservations(
   let number = 1;
   for await (const batch of arrowBatches(body, limits, signal)) {
     const cells = cellsOf(batch, rules);
-    for (let start = 0; start < batch.numRows; start += rowsMax) {
-      const count = Math.min(rowsMax, batch.numRows - start);
-      const columns = readColumns(cells, start, count);
+    for (let start = 0; start < batch.numRows; ) {
+      const { columns, count } = readColumns(cells, start, Math.min(rowsMax, batch.numRows - start));
       if (!passes(columns, checks)) refuseRows(schema, columns, count, number);
       yield { count, fields: fieldsIn(columns), number };
       number += count;
+      start += count;
+      await giveTurn();
     }
   }
 }
@@ -79,14 +83,33 @@ function readersOf(field: Field): typeof labelCells {
 /** The values of some rows, a list for each column that the stream has. */
 type Columns = ReadonlyMap<Field, readonly unknown[]>;
 
-function readColumns(cells: ReadonlyMap<Field, ReadCell>, start: number, count: number): Columns {
+/** The fields that may be lists, whose length decides how many rows are read at once. */
+const LISTS: readonly Field[] = ["logits", "label"];
+
+/** Reads rows from `start` on, `most` of them unless they hold more than `OUTPUTS_AT_ONCE` numbers. */
+function readColumns(
+  cells: ReadonlyMap<Field, ReadCell>,
+  start: number,
+  most: number,
+): { readonly columns: Columns; readonly count: number } {
   const columns = new Map<Field, unknown[]>();
-  for (const [field, read] of cells) {
+  let count = most;
+  const inOrder = [...LISTS, ...cells.keys()];
+  for (const field of inOrder) {
+    const read = cells.get(field);
+    if (read === undefined || columns.has(field)) continue;
     const values: unknown[] = [];
-    for (let row = start; row < start + count; row++) values.push(fieldValue(field, read(row)));
+    let numbers = 0;
+    for (let row = start; row < start + count && numbers < OUTPUTS_AT_ONCE; row++) {
+      const value = fieldValue(field, read(row));
+      values.push(value);
+      numbers += numbersIn(value);
+    }
+    count = values.length;
     columns.set(field, values);
   }
-  return columns;
+  for (const values of columns.values()) values.length = count;
+  return { columns, count };
 }
 
 function fieldValue(field: Field, cell: unknown): unknown {

@@ -1,4 +1,5 @@
 import type { Vector } from "apache-arrow";
+import { giveTurn } from "../../observe/turns.js";
 import { EXTRAS_PREFIX } from "../../scoring/datasets/keep.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
@@ -10,7 +11,7 @@ import { arrowBatches, type ColumnRules, columnsByName } from "./batches.js";
 import { labelCells, numberCells, type ReadCell, textCells } from "./cells.js";
 
 /** Rows that are made into samples at once. */
-const ROWS = 256;
+const ROWS = 64;
 
 const NUMBERS: ReadonlySet<string> = new Set(["reference_loss"]);
 
@@ -50,6 +51,7 @@ export async function* arrowSamples(
         lines.push(checkedLine({ schema, limits }, draft, { unit: "row", number }));
       }
       yield lines;
+      await giveTurn();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { bodyFault } from "../../errors.js";
-import type { Limits } from "../../scoring/requests/limits.js";
+import { giveTurn } from "../../observe/turns.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { longestList } from "./longest-list.js";
 import { JSON_MEDIA_TYPE, mediaTypesOf, refuseEncoding, refuseOtherTypes } from "./media-types.js";
@@ -12,13 +12,14 @@ import { readWholeBody } from "./whole-body.js";
  * Reads JSON bodies and no others: UTF-8, without a content encoding. Bytes that are not UTF-8 are refused. Decoding them would
  * score texts other than those that were sent.
  */
-export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
+export function readJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(JSON_MEDIA_TYPE, async (request: FastifyRequest) => {
     const stopwatch = stopwatchOf(request);
     refuseEncoding(request);
-    const body = await readWholeBody(request, limits.bodyBytesMax);
+    const body = await readWholeBody(request, request.routeOptions.bodyLimit);
     stopwatch.lap("receive");
+    await giveTurn();
     if (request.is404) return undefined;
     const { schema = {} } = request.routeOptions;
     const isTaken = mediaTypesOf(schema).length > 0;
@@ -26,6 +27,7 @@ export function readJsonBodies(app: FastifyInstance, limits: Limits): void {
       return isTaken ? parseBody(body, longestList(schema.body)) : noBody(body);
     } finally {
       stopwatch.lap("parse");
+      await giveTurn();
     }
   });
   refuseOtherTypes(app);

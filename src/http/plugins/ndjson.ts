@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { AssayError, type ErrorCode, type Fault, faultsError } from "../../errors.js";
+import { giveTurn } from "../../observe/turns.js";
 import { parseStrictJson } from "../../scoring/requests/strict-json.js";
 import { splitLines } from "../../text/lines.js";
 import { bodyQuotaOf } from "./body-quota.js";
@@ -47,6 +48,8 @@ export async function* tryLines(
     atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
   const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyQuotaOf(request) };
   for await (const { number, bytes } of splitLines(chunks, rules)) {
+    // A chunk of the body may be thousands of lines.
+    await giveTurn();
     const text = bytes.toString("utf8");
     if (!isUtf8(bytes)) yield { number, error: atLine(number, "invalid_json", [NOT_UTF8]) };
     else if (text.trim() !== "") yield parseLine(text, number);

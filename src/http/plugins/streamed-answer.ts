@@ -3,6 +3,7 @@ import { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { AssayError } from "../../errors.js";
+import { giveTurn } from "../../observe/turns.js";
 import { describeProblem, type Problem } from "../problems.js";
 import { restOf } from "./body-stream.js";
 import { JSON_MEDIA_TYPE } from "./media-types.js";
@@ -83,6 +84,7 @@ export function problemLine(problem: Problem): string {
 export async function* encodedParts<T>(writer: PartWriter<T>, items: AsyncIterable<T>): AsyncGenerator<Part> {
   let begun = false;
   for await (const item of items) {
+    await giveTurn();
     if (!begun) yield* some(writer.begin());
     begun = true;
     yield* some(writer.write(item));

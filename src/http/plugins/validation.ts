@@ -42,10 +42,16 @@ function parameterFault(
   httpPart: string | undefined,
   route: FastifySchema,
 ): Fault {
-  const name = path.slice(1);
+  const name = parameterOf(path);
   if (httpPart !== "querystring" || fieldsOf(schema).includes(name)) return { path: name, message };
   const taken = fieldsOf(schema);
   const takes = taken.length === 0 ? "which takes none" : `which takes ${taken.join(", ")}`;
   const hint = fieldsOf(route.body).includes(name) ? ": it is a field of the body" : "";
   return { path: name, message: `is not a query parameter of this route, ${takes}${hint}` };
+}
+
+/** The parameter that a JSON pointer leads into: a parameter may be a list, and the fault that of an entry. */
+function parameterOf(path: string): string {
+  const [, name = ""] = path.split("/");
+  return name.replaceAll("~1", "/").replaceAll("~0", "~");
 }

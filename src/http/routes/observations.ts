@@ -1,6 +1,6 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
 import type { z } from "zod";
-import { faultsError, relocated, type SamplePlace } from "../../errors.js";
+import { bodyFault, faultsError, relocated, type SamplePlace } from "../../errors.js";
 import { isGroupLoss } from "../../importance/types.js";
 import {
   OBSERVED_MODEL,
@@ -9,7 +9,7 @@ import {
   observeSamples,
 } from "../../scoring/datasets/observe.js";
 import type { Limits } from "../../scoring/requests/limits.js";
-import { fieldsOfSamples, observedColumns } from "../../scoring/requests/observed-sample.js";
+import { fieldsOfSamples, numbersIn, observedColumns } from "../../scoring/requests/observed-sample.js";
 import type { Store } from "../../store/port.js";
 import { ARROW_MEDIA_TYPE } from "../arrow/writer.js";
 import { observationBatches } from "../observation-batches.js";
@@ -40,10 +40,12 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
     app.post(
       "/v1/datasets/:dataset/observations",
       {
+        bodyLimit: Math.min(limits.bodyBytesMax, JSON_BYTES_MAX),
+        preValidation: async ({ body }) => refuseManyLogits(body),
         schema: {
           operationId: "observe",
           summary: "Remember outputs that a trainer computed itself",
-          description: `Takes the logits that a trainer's own model gave, without texts, and runs no model. Each sample gets every signal of logits and label, \`grad_norm_last\` if \`feature_norm\` is sent, and the signals of its history: \`mean_confidence\`, \`variability\`, \`aum\` and \`forgetting\`. They are those of the newest post, whatever its step. Signals of gradients that a model of this service computed stay, with their label. A post that repeats a checkpoint replaces its logits. Send the samples as JSON, which is written as a whole or not at all, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`) or as an Arrow IPC stream (\`${ARROW_MEDIA_TYPE}\`): one sample per line or row, with the other fields as query parameters and \`checkpoint\` and \`step\` in place of the object. Both are answered with JSON lines: after the first second \`{"samples": n}\` each second, and as the last line the answer, or a problem, which has a \`code\`. The status is then 200. What came before the line or row with a fault may be written; to repeat it does no harm.`,
+          description: `Takes the logits that a trainer's own model gave, without texts, and runs no model. Each sample gets every signal of logits and label, \`grad_norm_last\` if \`feature_norm\` is sent, and the signals of its history: \`mean_confidence\`, \`variability\`, \`aum\` and \`forgetting\`. They are those of the newest post, whatever its step. Signals of gradients that a model of this service computed stay, with their label. A post that repeats a checkpoint replaces its logits. Send the samples as JSON, which is written as a whole or not at all and has at most ${LOGITS_MAX} logits and ${JSON_BYTES_MAX} bytes, or any number of them as JSON lines (\`${NDJSON_MEDIA_TYPE}\`) or as an Arrow IPC stream (\`${ARROW_MEDIA_TYPE}\`): one sample per line or row, with the other fields as query parameters and \`checkpoint\` and \`step\` in place of the object. Both are answered with JSON lines: after the first second \`{"samples": n}\` each second, and as the last line the answer, or a problem, which has a \`code\`. The status is then 200. What came before the line or row with a fault may be written; to repeat it does no harm.`,
           tags: ["datasets"],
           consumes: [JSON_MEDIA_TYPE, ...STREAM_TYPES],
           headers: timeoutHeadersSchema,
@@ -110,6 +112,27 @@ export function observationRoutes(ports: { readonly store: Store }, limits: Limi
       },
     );
   };
+}
+
+/** A JSON body is checked and written in one go, so it may not hold more than that takes some tens of milliseconds to do. */
+const LOGITS_MAX = 2 ** 16;
+/** Room for as many logits with all their digits, and for the longest names. */
+const JSON_BYTES_MAX = 2 ** 21;
+
+/** Throws `body_too_large` before the samples are checked, because to check millions of numbers takes longer than to count them. */
+function refuseManyLogits(body: unknown): void {
+  const { samples } = (body ?? {}) as { readonly samples?: unknown };
+  if (!Array.isArray(samples)) return;
+  let count = 0;
+  for (const sample of samples as unknown[]) {
+    const { logits, label } = (sample ?? {}) as { readonly logits?: unknown; readonly label?: unknown };
+    count += Math.max(numbersIn(logits), numbersIn(label));
+  }
+  if (count > LOGITS_MAX)
+    throw bodyFault(
+      "body_too_large",
+      `has more than ${LOGITS_MAX} logits: send fewer samples at once, or send them as JSON lines or Arrow`,
+    );
 }
 
 /** Runs the work; the faults of its samples name their places in the stream. */

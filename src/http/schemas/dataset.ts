@@ -65,10 +65,12 @@ export const datasetSummarySchema = z
 
 /** A query holds text. Only digits are read as a number, because `Number` would read blanks as 0 and `0x10` as 16. */
 export function wholeNumberQuery<T extends z.ZodType>(schema: T) {
-  return z.preprocess(
-    (text) => (typeof text === "string" && /^\d+$/.test(text) ? Number(text) : text),
-    schema,
-  );
+  return z.preprocess((text, { issues }) => {
+    if (typeof text !== "string") return text;
+    if (/^\d+$/.test(text)) return Number(text);
+    issues.push({ code: "custom", message: "must be a whole number, written in digits", input: text });
+    return z.NEVER;
+  }, schema);
 }
 
 export const limitSchema = wholeNumberQuery(z.int().min(1).max(1000).default(100));

@@ -1,4 +1,5 @@
 import { SIGNALS } from "../../importance/types.js";
+import { giveTurn } from "../../observe/turns.js";
 import type {
   DatasetSummary,
   SampleRecord,
@@ -56,7 +57,10 @@ export async function exportDataset(
   dataset: string,
   version: number | undefined,
 ): Promise<DatasetExport> {
+  // Many exports may begin together, and each reads the shapes and counts of its dataset.
+  await giveTurn();
   const summary = await readDataset(store, dataset);
+  await giveTurn();
   const found = await store.lookUp(dataset, [], version);
   if (found === null) throw datasetNotFound(dataset);
   const { snapshot, shapes } = found;
@@ -98,6 +102,7 @@ async function* chunksOf(
   { snapshot, signals }: { readonly snapshot: SnapshotInfo | null; readonly signals: readonly string[] },
 ): AsyncGenerator<ExportedChunk> {
   for await (const chunk of store.scanSamples(dataset, snapshot?.version)) {
+    await giveTurn();
     const values = [
       ...recordValues(chunk),
       ...signals.map((name) => signalValues(chunk, name)),

@@ -9,6 +9,7 @@ import {
   type SignalColumns,
   type SignalName,
 } from "../../importance/types.js";
+import { giveTurn } from "../../observe/turns.js";
 import type { SampleEntry, SampleStore } from "../../store/dataset-port.js";
 import { type SampleRecord, SignalRow, type TrainingCheckpoint } from "../../store/dataset-records.js";
 import type { OutputsStore } from "../../store/port.js";
@@ -70,6 +71,7 @@ export async function observeSamples(
   const { ids, labels, logits, classes, groups, sources, textDigests } = samples;
   checkObserved(observation, samples);
   const columns = signalsOf(loss, samples);
+  await giveTurn();
   const digestGroup = groupDigests(await store.digestKey());
   const scoredAtMs = Date.now();
   const signalsAt = signalRows(columns);

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { EXTRA_NAME_CHARS_MAX } from "../../importance/weigh-options.js";
 import type { SampleLimits } from "./limits.js";
 
 /** Most bytes of UTF-8 in the name of a dataset or a direction. */
@@ -28,6 +29,16 @@ function name(bytesMax: number, what: string, faultOf: (text: string) => string 
       pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f]*$",
     });
 }
+
+/** The name of a sample's extra. */
+export const extraNameSchema = z
+  .string()
+  .min(1)
+  .max(EXTRA_NAME_CHARS_MAX)
+  .check(({ value, issues }) => {
+    for (const message of nameFaults(value, Number.POSITIVE_INFINITY))
+      issues.push({ code: "custom", message, input: value });
+  });
 
 export const LONE_SURROGATE = "holds a lone surrogate, which is not Unicode text";
 const PATH_STEP = "must not be . or .., which clients remove from a URL's path";

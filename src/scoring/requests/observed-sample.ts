@@ -9,6 +9,17 @@ import { CLASSES_MAX, isPlainId, isPlainLabel, labelSchema } from "./sample-sche
 /** Largest logit and ‖h‖. Every signal of them still fits float32. */
 const OUTPUT_MAX = 1e9;
 
+/**
+ * Numbers of logits and labels after which no further sample is read into a batch of a stream. To write 1024 logits takes half a
+ * millisecond, and more if the sample has a history.
+ */
+export const OUTPUTS_AT_ONCE = 2 ** 14;
+
+/** How many numbers the value of a field holds, if it is a list. */
+export function numbersIn(value: unknown): number {
+  return Array.isArray(value) ? value.length : 0;
+}
+
 /** A sample as a trainer posts it with its model's outputs. */
 export interface ObservedSample {
   readonly id: string;

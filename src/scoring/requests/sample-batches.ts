@@ -19,9 +19,19 @@ interface BatchedSample {
   readonly place: SamplePlace;
 }
 
-/** The default size of a batch: it is full with this many samples or characters. */
-const SAMPLES = 256;
-const CHARS = 2 ** 21;
+/** When a batch is full: with so many samples, or as soon as their sizes sum to so much. */
+export interface BatchSize<S> {
+  readonly samples: number;
+  readonly size: number;
+  sizeOf(sample: S): number;
+}
+
+/** By characters. */
+const DEFAULT_SIZE: BatchSize<BatchedSample["sample"]> = {
+  samples: 256,
+  size: 2 ** 21,
+  sizeOf: textLengthOf,
+};
 
 /**
  * The samples in batches, in their order. Memory does not grow with the number of samples. With `byGroup` a batch holds whole
@@ -34,20 +44,21 @@ export async function* sampleBatches<T extends BatchedSample>(
   samples: Iterable<T> | AsyncIterable<T>,
   byGroup: boolean,
   limits: Pick<Limits, "samplesMax" | "bodyBytesMax">,
-  samplesWanted = SAMPLES,
+  size: Partial<BatchSize<T["sample"]>> = {},
 ): AsyncGenerator<T[]> {
+  const full = { ...DEFAULT_SIZE, ...size };
   const beginsUnit = byGroup ? groupBeginnings(limits) : (): boolean => true;
   let batch: T[] = [];
-  let chars = 0;
+  let held = 0;
   for await (const located of samples) {
     const begins = beginsUnit(located);
-    if (begins && (batch.length >= samplesWanted || chars >= CHARS)) {
+    if (begins && (batch.length >= full.samples || held >= full.size)) {
       yield batch;
       batch = [];
-      chars = 0;
+      held = 0;
     }
     batch.push(located);
-    chars += textLengthOf(located.sample);
+    held += full.sizeOf(located.sample);
   }
   if (batch.length > 0) yield batch;
 }

@@ -1,7 +1,6 @@
 import { z } from "zod";
-import { EXTRA_NAME_CHARS_MAX } from "../../importance/weigh-options.js";
 import type { SampleLimits } from "./limits.js";
-import { groupSchema, idSchema, LONE_SURROGATE, sourceSchema } from "./names.js";
+import { extraNameSchema, groupSchema, idSchema, LONE_SURROGATE, sourceSchema } from "./names.js";
 import type { Sample } from "./sample.js";
 
 /** Largest label of a regression. Its squared error still fits float32, in which signals are kept. */
@@ -107,7 +106,7 @@ export function isPlainLabel(value: unknown): boolean {
 const PLAIN_ID = /^[\w:/-][\w:/.-]*$/;
 
 const extrasSchema = z
-  .record(z.string().min(1).max(EXTRA_NAME_CHARS_MAX), z.number())
+  .record(extraNameSchema, z.number())
   .refine((extras) => Object.keys(extras).length <= EXTRAS_MAX, `has more than ${EXTRAS_MAX} numbers`)
   .describe(
     `At most ${EXTRAS_MAX} named numbers that the signal \`learned\` or the base of a weighting may read. A dataset remembers them.`,

@@ -8,6 +8,8 @@ const NAMES_MAX = 1024;
  * seconds for millions of levels.
  */
 const DEPTH_MAX = 4;
+/** What is wrong with the name `__proto__`. */
+export const POISON = "would change the prototype of an object: leave it out";
 /** Most entries of a list, unless a schema admits more: a label has as many probabilities as a model may have classes. */
 const ENTRIES_MAX = 1024;
 
@@ -43,7 +45,7 @@ function reasonOf(cause: unknown): string {
 function structureError({ kind, place }: StructureFault, entriesMax: number): AssayError {
   const messages = {
     repeated: "occurs twice in one object: leave one out",
-    poison: "would change the prototype of an object: leave it out",
+    poison: POISON,
     names: `has more than ${NAMES_MAX} names`,
     depth: `is more than ${DEPTH_MAX} levels deep`,
     entries: `must have at most ${entriesMax} entries`,

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { giveTurn } from "../../observe/turns.js";
 import type { SampleStore } from "../dataset-port.js";
 import type { Lifetime } from "../lifetime.js";
 import type { SampleView } from "../look-up.js";
@@ -9,7 +9,7 @@ import type { DatasetEntry } from "./dataset-entry.js";
 import type { Environment } from "./environment.js";
 import { after } from "./sample-key.js";
 
-/** Samples that a scan reads in one turn of the event loop. */
+/** Samples that a scan reads at once, which takes some milliseconds. */
 const CHUNK = 1000;
 
 interface ScanNeeds {
@@ -32,6 +32,7 @@ export function openScan(
     const end = after(incarnation);
     for (let start: Buffer | null = incarnation; start !== null; ) {
       const from: Buffer = start;
+      await giveTurn();
       const found = await run(async () => {
         const current = datasets.read(dataset);
         if (current === null || !current.incarnation.equals(incarnation)) return null;
@@ -46,7 +47,6 @@ export function openScan(
       const last = rows.at(-1);
       if (last !== undefined) yield scanned;
       start = rows.length < CHUNK || last === undefined ? null : Buffer.concat([last.key, Buffer.of(0)]);
-      await nextTurn();
     }
   };
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.client.answers.sample import Observed
@@ -17,6 +17,10 @@ from assay.client.progress import Progress, counted
 from assay.client.samples import FAULTS_MAX, Sample, encoded
 from assay.client.sending import Limits
 from assay.client.values import Reader, plain, read_label, read_name, read_number
+
+# The service's own limits of one body of observations.
+LOGITS_MAX = 2**16
+BODY_BYTES_MAX = 2 * 2**20
 
 
 class Arguments:
@@ -63,11 +67,20 @@ def observe(
     head = json.dumps(
         {"loss": "bce" if classes == 1 else "cross_entropy", **fields}, ensure_ascii=False
     )
-    chunks = make_chunks(samples, ARGUMENTS, limits)
+    chunks = make_chunks(samples, ARGUMENTS, _within(limits, classes))
     done = counted(progress, len(samples), "observed", "samples")
     answers = yield [_call(dataset, head, chunk, done) for chunk in chunks]
     totals = {name: sum(answer[name] for answer in answers) for name in ("samples", "late")}
     return decode(Observed, {**answers[0], **totals})
+
+
+def _within(limits: Limits, classes: int) -> Limits:
+    """Limits of a request whose samples have K logits each."""
+    return replace(
+        limits,
+        samples=min(limits.samples, LOGITS_MAX // classes),
+        body_bytes=min(limits.body_bytes, BODY_BYTES_MAX),
+    )
 
 
 def read_outputs(outputs: Outputs) -> tuple[list[Sample], int]:
