@@ -18,7 +18,7 @@ import {
 import type { FastifyInstance } from "fastify";
 import { expect, it } from "vitest";
 import { arrowMessages } from "../../../src/http/arrow/messages.js";
-import { testApp } from "../../support/app.js";
+import { TEST_LIMITS, testApp } from "../../support/app.js";
 import { arrow } from "../../support/arrow.js";
 
 const ARROW = "application/vnd.apache.arrow.stream";
@@ -103,6 +103,47 @@ it("says which column has no name", async () => {
       detail: expect.stringContaining("column 2 has no name"),
     });
   }
+});
+
+/** Four texts as pyarrow writes them with `IpcWriteOptions(compression="lz4")`. */
+const COMPRESSED = [
+  "/////3AAAAAQAAAAAAAKAAwABgAFAAgACgAAAAABBAAMAAAACAAIAAAABAAIAAAABAAAAAEAAAAUAAAAEAAUAAgABgAHAAwAAAAQ",
+  "ABAAAAAAAAEFEAAAABwAAAAEAAAAAAAAAAQAAAB0ZXh0AAAAAAQABAAEAAAA/////6gAAAAUAAAAAAAAAAwAGAAGAAUACAAMAAwA",
+  "AAAAAwQAHAAAAGgAAAAAAAAAAAAAAAwAHAAQAAQACAAMAAwAAABYAAAAHAAAABQAAAAEAAAAAAAAAAAAAAAEAAQABAAAAAMAAAAA",
+  "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAArAAAAAAAAADAAAAAAAAAAOAAAAAAAAAAAAAAAAQAAAAQAAAAAAAAAAAAAAAAAAAAUAAAA",
+  "AAAAAAQiTRhgQIIUAACAAAAAACMAAABGAAAAaQAAAIwAAAAAAAAAAAAAAACMAAAAAAAAAAQiTRhgQIIhAAAAz3VzYiBjIGNhYmxl",
+  "IAwABA8XAAQILwAPIwAuUGNhYmxlAAAAAP////8AAAAA",
+].join("");
+
+it("says how to write a stream whose buffers are compressed", async () => {
+  const app = await testApp();
+  const answer = await post(app, Buffer.from(COMPRESSED, "base64"));
+  expect(answer.json()).toMatchObject({
+    status: 400,
+    detail: expect.stringContaining("its buffers are compressed: write the stream without compression"),
+  });
+});
+
+it("decodes a dictionary once, however many record batches share it", async () => {
+  const app = await testApp({ limits: { ...TEST_LIMITS, bodyBytesMax: 2 ** 23 } });
+  const texts = vectorFromArray(
+    Array.from({ length: 50_000 }, (_, at) => `text ${at}`),
+    new Utf8(),
+  );
+  const type = new Dictionary(new Utf8(), new Int8());
+  const rows = new Table(
+    Array.from(
+      { length: 1000 },
+      () =>
+        new Table({ text: makeVector({ type, data: new Int8Array(1), dictionary: texts }) })
+          .batches[0] as RecordBatch,
+    ),
+  );
+  const before = process.cpuUsage();
+  const answer = await post(app, Buffer.from(tableToIPC(rows, "stream")));
+  expect(answer.statusCode).toBe(200);
+  // To look at the dictionary in each batch takes more than ten seconds.
+  expect(process.cpuUsage(before).user / 1e6).toBeLessThan(5);
 });
 
 it("says in its own words what cannot be read", async () => {
