@@ -37,7 +37,7 @@ def test_the_page_runs_as_it_is_written(
     assert set(names["multipliers"]) == set(names["drawn"].ids)
     assert len(names["varied"].ids) == 2
     assert names["varied"].without_embedding == 0
-    assert {names["part"].name, names["part"].samples} < {"0", "1", 1, 2}
+    assert (names["part"].name, names["part"].samples) == ("1", 1)
     assert names["table"].num_rows == 3
     assert (tmp_path / "shop.csv").read_text().count("\n") == 4
     assert names["served"].provenance["step"] == 1200

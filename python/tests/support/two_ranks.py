@@ -103,4 +103,8 @@ def _with_trainer(folder: Path, url: str) -> dict[str, Any]:
 
 def _loader(rows: list[Any], sampler: ImportanceSampler, workers: int) -> Any:
     data = WeightedDataset(rows, rows=True)
-    return DataLoader(data, batch_size=BATCH, sampler=sampler, num_workers=workers)
+    # A process that was spawned spawns its own too, and each of those would import torch anew.
+    how = "fork" if workers else None
+    return DataLoader(
+        data, batch_size=BATCH, sampler=sampler, num_workers=workers, multiprocessing_context=how
+    )
