@@ -15,15 +15,14 @@ export interface LineRules {
    * for the next one. `take` may throw.
    */
   readonly memory?: { take(bytes: number): void; give(bytes: number): void };
+  /** Leaves out most lines that are blank in JSON; they count. */
+  readonly skipBlank?: boolean;
 }
 
-/**
- * The lines of a stream of bytes, without most lines that are blank in JSON; they count. Only a line feed ends a line, so a text
- * may contain U+2028 or U+0085.
- */
+/** The lines of a stream of bytes. Only a line feed ends a line, so a text may contain U+2028 or U+0085. */
 export async function* splitLines(
   chunks: AsyncIterable<Uint8Array>,
-  { bytesMax, tooLong, memory }: LineRules,
+  { bytesMax, tooLong, memory, skipBlank = false }: LineRules,
 ): AsyncGenerator<SplitLine> {
   let number = 1;
   let parts: Uint8Array[] = [];
@@ -39,7 +38,7 @@ export async function* splitLines(
   for await (const chunk of chunks) {
     let start = 0;
     for (;;) {
-      if (length === 0) {
+      if (skipBlank && length === 0) {
         // A chunk may be thousands of blank lines, each of which would cost as much as a line with a value.
         const blank = blankLines(chunk, start);
         number += blank.count;

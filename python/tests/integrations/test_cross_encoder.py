@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -104,21 +105,22 @@ def test_a_training_draws_by_hand_and_renews_its_weights(
     first = weigh_rows("reranker", rows["id"])
     values = tiny_client.weights(rows["id"], dataset="reranker")
     model = cross_encoder(tmp_path)
+    sources = ["clicks" if row % 2 else "judges" for row in range(48)]
     trainer = trainer_of(
         model,
-        rows,
+        rows.add_column("origin", sources),
         tmp_path,
         per_device_train_batch_size=4,
         gradient_accumulation_steps=2,
         num_train_epochs=2,
         dataloader_num_workers=1,
     )
-    live = attach(trainer, tiny_client, dataset="reranker", wait_s=60)
+    live = attach(trainer, tiny_client, dataset="reranker", sources="origin", wait_s=60)
     seen: list[tuple[int, float]] = []
     loss = trainer.loss.forward
 
     def forward(inputs: Any, labels: Any, **options: Any) -> Any:
-        assert len(inputs) == 3  # query, document and Carried: the model does not see the id
+        assert len(inputs) == 3  # query, document and Carried: the model sees no id and no source
         carried = inputs[-1]
         texts = [rows[row]["query"] for row in carried.rows]
         assert inputs[0] == texts
@@ -130,9 +132,11 @@ def test_a_training_draws_by_hand_and_renews_its_weights(
     expected = draws(list(values), trainer.args.seed, 0, 0, 48)
     assert seen[:48] == near(expected)
     assert len(seen) == 96
-    found = tiny_client.dataset("reranker").snapshot
-    assert found is not None
-    assert live.sampler.weights.version == found.version > first
+    dataset = tiny_client.dataset("reranker")
+    assert dataset.snapshot is not None
+    assert live.sampler.weights.version == dataset.snapshot.version > first
+    trained = {row for row, _ in seen}
+    assert dataset.samples_by_source == Counter(sources[row] for row in trained)
     trainer.loss.forward = loss
     assert trainer.evaluate()["eval_loss"] > 0
 

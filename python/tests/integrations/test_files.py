@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from assay import Client
-from assay.client import UnknownIdError
-from assay.integrations import add_weights, read_weights, write_weights
+from assay.client import AssayError, UnknownIdError
+from assay.integrations import add_weights, multipliers, read_weights, write_weights
 from tiny_pairs import read_pairs
 
 Weigh = Callable[[str, list[str]], int]
@@ -69,7 +69,39 @@ def test_a_dataset_gets_a_column_of_the_services_weights(
         add_weights(rows, tiny_client, dataset="column")
     found = add_weights(rows, tiny_client, dataset="column", column="w", fallback=0.5)
     assert found["w"][5] == 0.5
-    expected = tiny_client.weights(rows["id"][:5], dataset="column")
+    # The snapshot's weights sum to 1: as multipliers, their mean is 1.
+    expected = tiny_client.weights(rows["id"][:5], dataset="column") * 5
     assert found["w"][:5] == pytest.approx(list(expected))
+    assert np.mean(found["w"][:5]) == pytest.approx(1.0)
     with pytest.raises(ValueError, match="has a column 'label'"):
         add_weights(rows, tiny_client, dataset="column", column="label")
+
+
+def test_multipliers_are_mean_1_weights_of_the_snapshot_that_is_named(
+    tiny_client: Client, weigh_rows: Weigh
+) -> None:
+    ids = [f"row {row}" for row in range(8)]
+    sums = weigh_rows("mean", ids)
+    means = tiny_client.weigh("mean", signal="loss", smoothing=0.2, normalise="mean").version
+    tiny_client.weigh("mean", signal="loss", scheme="rank")
+    for version in (sums, means):
+        found = multipliers(tiny_client, ids, dataset="mean", snapshot=version)
+        assert found == pytest.approx(tiny_client.weights(ids, dataset="mean", snapshot=means))
+    assert multipliers(tiny_client, ["new"], dataset="mean", fallback=0.25).tolist() == [0.25]
+
+
+def test_draw_probabilities_are_no_multipliers(tiny_client: Client, weigh_rows: Weigh) -> None:
+    rows = read_pairs(6)
+    weigh_rows("drawn", rows["id"])
+    tiny_client.weigh("drawn", signal="loss", smoothing=0.2, role="probability")
+    with pytest.raises(ValueError, match="snapshot 2 of drawn has draw probabilities"):
+        add_weights(rows, tiny_client, dataset="drawn")
+    assert np.mean(multipliers(tiny_client, rows["id"], dataset="drawn", snapshot=1)) == (
+        pytest.approx(1.0)
+    )
+
+
+def test_multipliers_of_a_dataset_without_weights_are_refused(tiny_client: Client) -> None:
+    tiny_client.observe("unweighed", ["a"], [0.5], [1.0], checkpoint=("before", 0))
+    with pytest.raises(AssayError, match="has no weights yet"):
+        multipliers(tiny_client, ["a"], dataset="unweighed")

@@ -15,7 +15,7 @@ from transformers import TrainerCallback
 
 from assay import AssayError, Client
 from assay.client import Retry
-from assay.integrations import RowWeights, attach, linear
+from assay.integrations import ImportanceSampler, RowWeights, attach, linear
 from assay.integrations.classification import loss_of, sample_losses_of
 from by_hand import draws, near
 from fake_service import FakeService, connect
@@ -252,3 +252,16 @@ def test_rows_of_an_unknown_dataset_have_equal_weights(tiny_client: Client, tmp_
     trainer = tiny_trainer(tmp_path, read_pairs(6))
     live = attach(trainer, tiny_client, dataset="unheard-of", loss="bce")
     assert live.sampler.weights.values.tolist() == RowWeights.equal(6).values.tolist()
+
+
+def test_weights_that_are_to_stay_have_to_be_there(
+    tiny_client: Client, tmp_path: Path, weigh_rows: Weigh
+) -> None:
+    trainer = tiny_trainer(tmp_path, read_pairs(6))
+    with pytest.raises(ValueError, match="mistyped was never weighed"):
+        attach(trainer, tiny_client, dataset="mistyped", refresh=None, loss="bce")
+    with pytest.raises(ValueError, match="mistyped was never weighed"):
+        ImportanceSampler.of_dataset(tiny_client, "mistyped", ["a"])
+    weigh_rows("others", ["x", "y", "z"])
+    with pytest.raises(ValueError, match="a weight for none of the 2 ids, such as 'a'"):
+        ImportanceSampler.of_dataset(tiny_client, "others", ["a", "b"])

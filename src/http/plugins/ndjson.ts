@@ -46,7 +46,7 @@ export async function* tryLines(
   const chunks = bodyStream(request, signal);
   const tooLong = (number: number): AssayError =>
     atLine(number, "body_too_large", [{ path: "", message: `is longer than ${lineBytesMax} bytes` }]);
-  const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyQuotaOf(request) };
+  const rules = { bytesMax: lineBytesMax, tooLong, memory: bodyQuotaOf(request), skipBlank: true };
   for await (const { number, bytes } of splitLines(chunks, rules)) {
     // A chunk of the body may be thousands of lines.
     await giveTurn();

@@ -4,6 +4,7 @@
 - `ImportanceSampler`, `WeightedDataset`, `weighted_mean`, `LiveWeights`: the same in a loop of your
   own.
 - `weighted`: a loss of sentence-transformers that takes multipliers.
+- `multipliers`: what to multiply each loss by, for libraries that take a `sample_weight`.
 - `write_weights`, `read_weights`, `add_weights`: weights in files and in columns.
 
 docs/training.md has the lines for each framework. `assay.training` is something else: the recipe of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from assay.integrations.files import add_weights, read_weights, write_weights
     from assay.integrations.live import LiveWeights
     from assay.integrations.means import self_normalised_mean, weighted_mean
+    from assay.integrations.of_snapshots import multipliers
     from assay.integrations.refresh import OwnOutputs, Rescored
     from assay.integrations.row_weights import RowWeights, drawing_pays
     from assay.integrations.rows import WeightedDataset
@@ -40,6 +42,7 @@ __all__ = [
     "attach",
     "drawing_pays",
     "linear",
+    "multipliers",
     "read_weights",
     "self_normalised_mean",
     "weighted",
@@ -58,6 +61,7 @@ _MODULES = {
     "attach": "attach",
     "drawing_pays": "row_weights",
     "linear": "schedules",
+    "multipliers": "of_snapshots",
     "read_weights": "files",
     "self_normalised_mean": "means",
     "weighted": "cross_encoder",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from torch.utils.data import DataLoader
@@ -29,6 +29,7 @@ def attach(
     *,
     dataset: str,
     ids: str | Iterable[str | int] = "id",
+    sources: str | Iterable[str | None] | None = None,
     use: Use = "draw",
     weighting: Mapping[str, Any] | None = None,
     refresh: Refresh | None = OwnOutputs(),  # noqa: B008 - it cannot change
@@ -41,9 +42,10 @@ def attach(
     """Makes a Trainer of Hugging Face, or a CrossEncoderTrainer, train on a dataset's weights.
 
     Call it once, after the trainer is made and before it trains. `ids` are the ids of the rows of
-    the training set, or the name of their column, which the model does not see. `use` says what a
-    weight is: `draw` keeps the objective, `multiply` changes it. `weighting` are the options of
-    `Client.weigh`; `smoothing` may be a schedule.
+    the training set, or the name of their column, which the model does not see. So are `sources`,
+    which say where a row came from: a crawl, a click log. `use` says what a weight is: `draw` keeps
+    the objective, `multiply` changes it. `weighting` are the options of `Client.weigh`; `smoothing`
+    may be a schedule.
 
     `refresh` says what new weights come from, and None that they stay. They come after each epoch,
     or `every` N steps, in the background: they are taken up between two steps once they are there.
@@ -67,8 +69,9 @@ def attach(
     names = _column(rows, ids) if isinstance(ids, str) else list(ids)
     if len(names) != len(rows):
         raise ValueError(f"{len(names)} ids for {len(rows)} rows")
+    own = [given for given in (ids, sources) if isinstance(given, str)]
     if is_cross_encoder and isinstance(refresh, Rescored) and refresh.samples is None:
-        refresh = _with_samples(refresh, trainer, ids)
+        refresh = _with_samples(refresh, trainer, own)
     args = trainer.args
     batch = trainer._train_batch_size * args.world_size
     live = LiveWeights(
@@ -79,13 +82,14 @@ def attach(
         weighting=weighting,
         refresh=refresh,
         fallback=fallback,
+        sources=_column(rows, sources) if isinstance(sources, str) else sources,
         seed=args.seed if args.data_seed is None else args.data_seed,
         batches=Batches(batch, batch * args.gradient_accumulation_steps),
         shard=False,  # Accelerate does.
         name=f"{dataset}-{args.seed}",
     )
     if is_cross_encoder:
-        _attach_cross_encoder(trainer, live, ids)
+        _attach_cross_encoder(trainer, live, own)
     else:
         _attach_trainer(trainer, live, loss, sample_losses)
     trainer.add_callback(RefreshCallback(live, trainer, every, wait_s))
@@ -100,9 +104,7 @@ def _column(rows: Any, name: str) -> list[Any]:
     """
     if hasattr(rows, "column_names"):
         if name not in rows.column_names:
-            raise ValueError(
-                f"the training set has no column {name!r}, only {rows.column_names}: pass ids"
-            )
+            raise ValueError(f"the training set has no column {name!r}, only {rows.column_names}")
         return list(rows[name])
     return [rows[row][name] for row in range(len(rows))]
 
@@ -140,15 +142,14 @@ def _attach_trainer(
     trainer._get_train_sampler = lambda *_: live.sampler
 
 
-def _attach_cross_encoder(trainer: Any, live: LiveWeights, ids: str | Iterable[str | int]) -> None:
+def _attach_cross_encoder(trainer: Any, live: LiveWeights, own: Sequence[str]) -> None:
     if isinstance(trainer.loss, dict):
         raise TypeError("the trainer has a loss for each of several datasets: train on one")
     trainer.loss = weighted(trainer.loss, live.observe if live.observes else None)
-    rows = trainer.train_dataset
-    if isinstance(ids, str):
-        rows = rows.remove_columns(ids)
-        if ids in getattr(trainer.eval_dataset, "column_names", ()):
-            trainer.eval_dataset = trainer.eval_dataset.remove_columns(ids)
+    rows = trainer.train_dataset.remove_columns(list(own)) if own else trainer.train_dataset
+    for name in own:
+        if name in getattr(trainer.eval_dataset, "column_names", ()):
+            trainer.eval_dataset = trainer.eval_dataset.remove_columns(name)
 
     def get_train_dataloader() -> Any:
         args = trainer.args
@@ -167,11 +168,11 @@ def _attach_cross_encoder(trainer: Any, live: LiveWeights, ids: str | Iterable[s
     trainer.get_train_dataloader = get_train_dataloader
 
 
-def _with_samples(refresh: Rescored, trainer: Any, ids: str | Iterable[str | int]) -> Rescored:
+def _with_samples(refresh: Rescored, trainer: Any, own: Sequence[str]) -> Rescored:
     """The texts of a CrossEncoderTrainer's training set: its first two columns, and its label."""
     rows = trainer.train_dataset
     labels = [c for c in trainer.data_collator.valid_label_columns if c in rows.column_names]
-    texts = [c for c in rows.column_names if c not in (*labels, ids)]
+    texts = [c for c in rows.column_names if c not in (*labels, *own)]
     if len(texts) != 2 or not labels:
         raise TypeError(f"the columns {rows.column_names} are not two texts and a label")
     query, document, label = rows[texts[0]], rows[texts[1]], rows[labels[0]]

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from assay.client import Client
+from assay.integrations.of_snapshots import multipliers
 
 FALLBACK = b"assay.fallback_weight"  # in the file's metadata
 
@@ -84,19 +85,21 @@ def add_weights(
     snapshot: int | None = None,
     fallback: float | None = None,
 ) -> Any:
-    """A Hugging Face dataset with a column of the weights that a dataset of the service has.
+    """A Hugging Face dataset with a column of `multipliers` by a dataset of the service.
 
-    They are multipliers: weigh with `normalise="mean"` to keep the scale of the loss. Name the
-    column as your trainer reads it, and tell it to keep it (`remove_unused_columns=False`).
+    Name the column as your trainer reads it, and tell it to keep it
+    (`remove_unused_columns=False`).
 
     Raises:
         UnknownIdError: an id has no weight, and there is no fallback.
-        ValueError: the column is there already.
+        ValueError: the column is there already, or the weights are draw probabilities.
     """
     if column in rows.column_names:
         raise ValueError(f"the dataset has a column {column!r}: name another")
-    found = client.weights(list(rows[ids]), dataset=dataset, snapshot=snapshot, fallback=fallback)
-    return rows.add_column(column, np.asarray(found, dtype=np.float64))
+    found = multipliers(
+        client, list(rows[ids]), dataset=dataset, snapshot=snapshot, fallback=fallback
+    )
+    return rows.add_column(column, found)
 
 
 def _checked(weights: Iterable[float], fallback: float) -> npt.NDArray[np.float64]:

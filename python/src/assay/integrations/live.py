@@ -12,7 +12,7 @@ from torch import Tensor
 from assay.client import AssayError, Client
 from assay.integrations import ranks
 from assay.integrations.background import Background, Outcome
-from assay.integrations.look_up import look_up_weights
+from assay.integrations.look_up import first_weights, look_up_weights
 from assay.integrations.observations import ObservationBuffer
 from assay.integrations.refresh import (
     WEIGHTING,
@@ -46,10 +46,11 @@ class Batches:
 class LiveWeights:
     """A sampler for the rows of a training set, whose weights a service renews meanwhile.
 
-    `ids` are the rows' ids in the service's `dataset`. The training begins with the dataset's
-    newest weights, or with equal ones if it was never weighed. `weighting` has the options of
-    `Client.weigh`; its `smoothing` may be a schedule. `refresh` says what new weights come from,
-    and None that they stay.
+    `ids` are the rows' ids in the service's `dataset`, and `sources` say where they came from. The
+    training begins with the dataset's newest weights, or with equal ones if it was never weighed,
+    which is an error if none are to come. `weighting` has the options of `Client.weigh`; its
+    `smoothing` may be a schedule. `refresh` says what new weights come from, and None that they
+    stay.
 
     Only rank 0 asks the service, in a thread. A service that is away or refuses slows nothing: the
     last weights stand, with one warning for each code of error.
@@ -65,6 +66,7 @@ class LiveWeights:
         weighting: Mapping[str, Any] | None = None,
         refresh: Refresh | None = OwnOutputs(),  # noqa: B008 - it cannot change
         fallback: float = 1.0,
+        sources: Iterable[str | None] | None = None,
         seed: int = 0,
         batches: Batches = Batches(),
         shard: bool | None = None,
@@ -73,7 +75,11 @@ class LiveWeights:
         self._refresh = refresh
         self.step = batches.step  # samples of one optimizer step of all ranks
         weighting = {**WEIGHTING, **(weighting or {})}
-        self._target = Target(client, dataset, list(ids), use, weighting, fallback, name)
+        names = list(ids)
+        named = None if sources is None else list(sources)
+        if named is not None and len(named) != len(names):
+            raise ValueError(f"{len(named)} sources for {len(names)} ids")
+        self._target = Target(client, dataset, names, named, use, weighting, fallback, name)
         self._warned: set[str] = set()
         weights = ranks.on_first(self._first_weights)
         self.sampler = ImportanceSampler(weights, seed=seed, batch=batches.batch, shard=shard)
@@ -144,9 +150,11 @@ class LiveWeights:
 
     def _first_weights(self) -> RowWeights:
         target = self._target
+        # Without a refresh, weights that are not there would never come.
+        look_up = look_up_weights if self._refresh is None else first_weights
         try:
-            return look_up_weights(
-                target.client, target.dataset, target.ids, target.use, None, target.fallback
+            return look_up(
+                target.client, target.dataset, target.ids, target.use, fallback=target.fallback
             )
         except AssayError as error:
             if error.code not in AWAY and (error.status or 0) < 500:

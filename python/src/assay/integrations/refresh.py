@@ -64,6 +64,7 @@ class Target:
     client: Client
     dataset: str
     ids: Sequence[str | int]
+    sources: Sequence[str | None] | None
     use: Use
     weighting: Mapping[str, Any]
     fallback: float
@@ -91,6 +92,7 @@ def post_own_outputs(
     target: Target, refresh: OwnOutputs, seen: Observations, at: At
 ) -> Callable[[], Refreshed]:
     """The work that posts outputs and weighs the dataset by them."""
+    sources = target.sources
 
     def work() -> Refreshed:
         target.client.observe(
@@ -102,6 +104,7 @@ def post_own_outputs(
             loss=refresh.loss,
             mode="train",
             feature_norms=seen.feature_norms,
+            sources=None if sources is None else [sources[row] for row in seen.rows],
         )
         signal = "loss" if seen.feature_norms is None else SIGNAL
         return _weigh(target, signal, at, scored=0, cost=0)
@@ -125,7 +128,7 @@ def push_and_rescore(
         )
         signal = target.weighting.get("signal", SIGNAL)
         target.client.score(
-            [{**samples[int(row)], "id": target.ids[row]} for row in rows],
+            [_sample(target, samples[int(row)], int(row)) for row in rows],
             dataset=target.dataset,
             signals=[signal],
             loss=refresh.loss,
@@ -135,6 +138,11 @@ def push_and_rescore(
         return _weigh(target, signal, at, scored=count, cost=refresh.cost)
 
     return work
+
+
+def _sample(target: Target, sample: Mapping[str, Any], row: int) -> dict[str, Any]:
+    named = {} if target.sources is None else {"source": target.sources[row]}
+    return {**sample, **named, "id": target.ids[row]}
 
 
 def _weigh(target: Target, signal: str, at: At, *, scored: int, cost: float) -> Refreshed:

@@ -87,9 +87,10 @@ class ImportanceSampler(Sampler[Drawn]):
         """A sampler of the weights that a dataset of the service has of rows with these ids.
 
         Rank 0 asks and sends them to the others. Rows whose id has no weight get `fallback` times
-        the mean. A dataset that was never weighed gives equal weights.
+        the mean.
 
         Raises:
+            ValueError: the dataset was never weighed, or has a weight for none of the ids.
             AssayError: the service refuses, or does not answer.
         """
         names = list(ids)
