@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.linear_model import LogisticRegression
 
 from assay import Client
-from assay.integrations import write_weights
+from assay.integrations import multipliers, write_weights
 
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("data", help="JSONL of samples: id, query, document, label")
@@ -25,9 +25,9 @@ labels = [pair["label"] for pair in pairs]
 
 with Client(options.url) as client:
     client.score(pairs, dataset=options.dataset, signals=["loss", "grad_norm_last"])
-    client.weigh(options.dataset, signal="grad_norm_last", smoothing=0.1, normalise="mean")
-    # Mean-1 weights keep the scale of the loss, and so the strength of the regularisation.
-    sample_weight = client.weights(ids, dataset=options.dataset)
+    client.weigh(options.dataset, signal="grad_norm_last", smoothing=0.1)
+    # Their mean is 1, which keeps the scale of the loss, and so the strength of the regularisation.
+    sample_weight = multipliers(client, ids, dataset=options.dataset)
 
 texts = [f"{pair['query']} {pair['document']}" for pair in pairs]
 features = HashingVectorizer(n_features=2**12).fit_transform(texts)
