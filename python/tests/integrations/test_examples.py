@@ -73,6 +73,6 @@ def test_scikit_learn_takes_the_weights_and_a_file_keeps_them(
 ) -> None:
     printed = run_example("sklearn_weights.py", "--dataset", "example-sklearn")
     assert "48 weights of mean 1.000 are in" in printed
-    expected = tiny_client.weights(["q01:p1", "q08:p6"], dataset="example-sklearn")
+    expected = 48 * tiny_client.weights(["q01:p1", "q08:p6"], dataset="example-sklearn")
     found = read_weights(tmp_path / "out", ["q01:p1", "q08:p6"])
     assert found == pytest.approx(list(expected), rel=1e-6)

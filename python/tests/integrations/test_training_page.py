@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,11 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
 def test_the_loops_run_as_they_are_written(
-    tiny_client: Client, capsys: pytest.CaptureFixture[str]
+    tiny_client: Client,
+    capsys: pytest.CaptureFixture[str],
+    weigh_rows: Callable[[str, list[str]], int],
 ) -> None:
+    weigh_rows("loop", [f"row-{row}" for row in range(96)])
     torch.manual_seed(0)
     inputs = torch.randn(96, 3)
     labels = (inputs[:, 0] > 0).float()
