@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 
 /** What measures time under load: one file after another, with nothing beside them. */
-const ALONE = ["test/system/{attacks,overload,timing,hung-store}.test.ts", "test/http/timing.test.ts"];
+const ALONE = [
+  "test/system/{attacks,overload,timing,hung-store,large-datasets}.test.ts",
+  "test/http/{timing,stream-turns}.test.ts",
+];
 
 const shared = {
   // Only a hang should end a test: machines that build and test are slow at times.
