@@ -1,6 +1,6 @@
-import { setImmediate as turn } from "node:timers/promises";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
+import { giveTurn } from "../observe/turns.js";
 import { packedIdAt } from "../scoring/datasets/packed-ids.js";
 import type { DatasetSelection, SelectionFacts } from "../scoring/datasets/select-dataset.js";
 import { NDJSON_MEDIA_TYPE } from "./plugins/ndjson.js";
@@ -52,7 +52,7 @@ export function needsParts({ facts }: DatasetSelection): boolean {
   return Math.max(facts.selected, facts.strata?.length ?? 0) > ROWS_AT_ONCE;
 }
 
-/** The JSON of `renderSelection` in parts, one for each turn of the event loop. */
+/** The JSON of `renderSelection` in parts. Other requests get their turns between them. */
 export async function* selectionParts(selection: DatasetSelection): AsyncGenerator<string> {
   yield* factsParts(selection.facts);
   yield ',"samples":';
@@ -76,7 +76,7 @@ async function* listParts(
 ): AsyncGenerator<string> {
   yield "[";
   for (let start = 0; start < count; start += ROWS_AT_ONCE) {
-    await turn();
+    await giveTurn();
     const rows = rowsAt(start, Math.min(count, start + ROWS_AT_ONCE));
     yield `${start === 0 ? "" : ","}${JSON.stringify(rows).slice(1, -1)}`;
   }
@@ -98,7 +98,7 @@ async function* linesOf(selection: DatasetSelection): AsyncGenerator<string> {
   yield "}\n";
   const { selected } = selection.facts;
   for (let start = 0; start < selected; start += ROWS_AT_ONCE) {
-    await turn();
+    await giveTurn();
     yield samplesAt(selection, start, Math.min(selected, start + ROWS_AT_ONCE))
       .map(lineOf)
       .join("");
