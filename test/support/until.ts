@@ -1,4 +1,4 @@
-/** Waits for `attempt` to stop failing, ten seconds at most. */
+/** Waits for `attempt` to stop failing, a minute at most. */
 export async function until<T>(attempt: () => Promise<T>): Promise<T> {
   const deadlineMs = Date.now() + 60_000;
   for (;;) {
