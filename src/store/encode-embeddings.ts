@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { giveTurn } from "../observe/turns.js";
 import { encodeEmbedding } from "./codec/embedding.js";
 import type { FreshEmbeddings } from "./dataset-port.js";
 import type { EmbeddingType } from "./dataset-records.js";
@@ -13,7 +13,7 @@ export async function encodeEmbeddings(
 ): Promise<Buffer[]> {
   const bodies: Buffer[] = [];
   for (let index = 0; index < ids.length; index++) {
-    if (index > 0 && index % CHUNK === 0) await nextTurn();
+    if (index > 0 && index % CHUNK === 0) await giveTurn();
     bodies.push(encodeEmbedding(type, values, index, origin.size));
   }
   return bodies;

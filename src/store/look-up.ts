@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { giveTurn } from "../observe/turns.js";
 import type { Shape } from "./codec/shape.js";
 import type { KeptSnapshot } from "./codec/snapshot.js";
 import { type Columns, emptyColumns, NO_NUMBER, type NumberedSample } from "./codec/stored.js";
@@ -60,7 +60,7 @@ async function lookUpOnce(
     if (!(await fillWeights(weightColumns, chunk, columns, { from: start, to: end }))) return "changed";
     start = end;
     if (start >= ids.length) return columns;
-    await nextTurn();
+    await giveTurn();
     chunk = await readChunk(ids.slice(start, start + CHUNK));
     if (chunk === null || !isSameView(chunk, first)) return "changed";
   }

@@ -6,7 +6,7 @@ import { temporaryStore } from "../support/app.js";
 import { fakeRankers } from "../support/fake-rankers.js";
 
 /** Files that whoever follows one batch reads between its route and the ports, without the formulas. */
-const SCORING_FILES_MAX = 15;
+const SCORING_FILES_MAX = 14;
 /** Files of the mathematics that the batch enters: its signals, weights and diagnostics. */
 const IMPORTANCE_FILES_MAX = 20;
 

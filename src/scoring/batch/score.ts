@@ -9,6 +9,7 @@ import {
   type SignalName,
 } from "../../importance/types.js";
 import { type Weighting, weigh } from "../../importance/weights.js";
+import { giveTurn } from "../../observe/turns.js";
 import type { ModelDescription, Rankers } from "../../ranker/port.js";
 import type { WrittenEmbeddings } from "../../store/dataset-port.js";
 import type { Store } from "../../store/port.js";
@@ -23,8 +24,7 @@ import { adviceOnEstimates, type EstimatedNorms } from "./estimated-norms.js";
 import { useModels } from "./open-models.js";
 import { bindDirections, type PlannedWeighting, planScoring, type ScoringPlan } from "./plan.js";
 import { type SampleRow, type ScoredColumns, sampleRows } from "./row.js";
-import { type BatchSignals, batchSignals } from "./signals.js";
-import { giveWay } from "./turns.js";
+import { type BatchSignals, batchSignals, SAMPLES_IN_ONE_TURN } from "./signals.js";
 
 export interface ScoreAnswer {
   readonly model: ModelDescription;
@@ -86,10 +86,10 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
   const { outputs, columns, estimated, storeFailure, kept } = batch;
   if (storeFailure !== null && remembered !== null) throw storeFailure;
 
-  await giveWay(samples.length);
+  if (samples.length > SAMPLES_IN_ONE_TURN) await giveTurn();
   const weighting = weighColumns(columns, estimated, plan.weighting);
   stopwatch.lap("weigh");
-  await giveWay(samples.length);
+  if (samples.length > SAMPLES_IN_ONE_TURN) await giveTurn();
   throwIfOver(caller);
   let written: WrittenEmbeddings = { kept: 0, withoutRoom: 0 };
   if (remembered !== null) {

@@ -2,6 +2,7 @@ import { type AssayError, type Fault, throwFaults } from "../../errors.js";
 import { completeColumn } from "../../importance/columns.js";
 import { computeSignals } from "../../importance/signals/compute.js";
 import type { SignalColumn, SignalColumns, SignalName } from "../../importance/types.js";
+import { giveTurn } from "../../observe/turns.js";
 import type { OutputsStore } from "../../store/port.js";
 import { firstFailure, type KnownOutputs, knownOutputs } from "../outputs/outputs.js";
 import type { WantedRecord, Watch } from "../ports.js";
@@ -11,7 +12,9 @@ import { learnedColumn } from "./learned.js";
 import type { BoundPlan, BoundRun } from "./plan.js";
 import { referenceLosses } from "./references.js";
 import { influenceOver } from "./trajectory.js";
-import { giveWay } from "./turns.js";
+
+/** A batch of more samples gives the event loop turns between its stages, because each stage takes some milliseconds. */
+export const SAMPLES_IN_ONE_TURN = 512;
 
 /** The models' outputs for a batch, and its signals. */
 export interface BatchSignals {
@@ -142,7 +145,7 @@ async function computeColumns(
   { referenceLosses: losses, made }: Others,
   { stopwatch }: Watch,
 ): Promise<SignalColumns> {
-  await giveWay(samples.length);
+  if (samples.length > SAMPLES_IN_ONE_TURN) await giveTurn();
   const names = computed.filter((name) => !made.has(name));
   const byFormula = computeSignals(outputs, labelled.labels, loss, names, {
     groups: labelled.groups,

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { giveTurn } from "../../observe/turns.js";
 import { storedNumbers } from "../codec/stored.js";
 import { countOnce, type DatasetState, recount } from "../counted-once.js";
 import type { DatasetEntry } from "./dataset-entry.js";
@@ -23,7 +23,7 @@ export function openCounts({
       for (const { value } of chunk) recount(counts, storedNumbers(value).shape, 1);
       const last = chunk.at(-1);
       start = chunk.length < CHUNK || last === undefined ? null : Buffer.concat([last.key, Buffer.of(0)]);
-      await nextTurn();
+      await giveTurn();
     }
     return Array.from(counts, (each) => each ?? 0);
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { giveTurn } from "../../observe/turns.js";
 import { embeddingColumns, originOf } from "../codec/embedding.js";
 import type { EmbeddingsState } from "../codec/embeddings-state.js";
 import { isSameDigest } from "../codec/sample.js";
@@ -121,7 +121,7 @@ export function openEmbeddings(
           yield embeddingColumns(begun.incarnation.toString("hex"), state.type, origin, rows);
         const last = found.at(-1);
         start = found.length < CHUNK || last === undefined ? null : Buffer.concat([last.key, Buffer.of(0)]);
-        await nextTurn();
+        await giveTurn();
       }
     },
   };

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { giveTurn } from "../../../observe/turns.js";
 import { closeSharedSums, openSharedSums, type SharedSums } from "../session/shared-sums.js";
 import type { SessionHandle } from "./session-handle.js";
 
@@ -41,7 +41,7 @@ export function createSumsMemory(thread: SessionHandle, count: number): SumsMemo
       for (let from = 0; from < count; from += SLICE) {
         const to = Math.min(count, from + SLICE);
         for (let i = from; i < to; i++) squares += (values[i] as number) ** 2;
-        await nextTurn();
+        await giveTurn();
       }
       return Math.sqrt(squares);
     },
