@@ -3,7 +3,7 @@ import type { Manifest } from "./manifest.js";
 import type { AskedMatrix, Precision, Wanted } from "./port.js";
 
 /** Graphs of a model folder that the engine runs, as the manifest names them. A folder may have others. */
-export const GRAPHS = ["forward", "forward.int8", "norms", "tangent", "accumulate"] as const;
+export const GRAPHS = ["forward", "forward.int8", "norms", "tangent", "accumulate", "attribution"] as const;
 
 export type Graph = (typeof GRAPHS)[number];
 
@@ -26,6 +26,7 @@ export const COST: Readonly<Record<Graph, number>> = {
   norms: 2.5,
   tangent: 3.4,
   accumulate: 3.3,
+  attribution: 2.3,
 };
 
 export function workOf(wanted: Wanted): Work {

@@ -53,12 +53,15 @@ export function estimateMemory(
   const vector = FLOAT_BYTES * parameterCount(manifest);
   const forward = (graph: "forward" | "forward.int8", packed: number): number =>
     packed * threadsOpen + FORWARD_VALUES * value * tokens * sessions * BATCH_SCALE[graph];
+  /** A gradient graph that runs in every session. */
+  const rows = GRAPH_BYTES * sessions + GRADIENT_VALUES * value * tokens * sessions;
   const all: Readonly<Record<Graph, number>> = {
     forward: forward("forward", matrices < MAPPED_BYTES_MIN ? matrices : 0),
     "forward.int8": forward("forward.int8", stored),
-    norms: GRAPH_BYTES * sessions + GRADIENT_VALUES * value * tokens * sessions,
+    norms: rows,
     tangent: GRAPH_BYTES + vector + GRADIENT_VALUES * value * tokensWide * BATCH_SCALE.tangent,
     accumulate: GRAPH_BYTES + 3 * vector + GRADIENT_VALUES * value * tokensWide * BATCH_SCALE.accumulate,
+    attribution: rows,
   };
   const first = forwardGraph(precision);
   const further = GRAPHS.filter((graph) => graph !== first && manifest.graphs[graph] !== undefined);

@@ -74,6 +74,30 @@ export interface Outputs extends Readonly<Partial<Record<MatrixName, Float32Arra
   readonly timings: RunTimings;
 }
 
+/** One token of a text as the model reads it. */
+export type Token = PlacedToken | SpecialToken;
+
+/** A token at code points `start` to before `end` of one part of the text. */
+export interface PlacedToken {
+  readonly id: number;
+  readonly part: "first" | "second";
+  readonly start: number;
+  readonly end: number;
+}
+
+interface SpecialToken {
+  readonly id: number;
+  readonly part: null;
+}
+
+/** What the attribution graph answers for one text at P points between a baseline and the text. */
+export interface AttributedPoints {
+  /** (P, K) row-major. */
+  readonly logits: Float32Array;
+  /** (P, K, T) Σ_d (e − e0)·∂z/∂e: how much each token moves each logit, at each point. 0 for special tokens. */
+  readonly attributions: Float32Array;
+}
+
 /** How a run spent its time, in milliseconds. */
 export interface RunTimings {
   readonly tokeniseMs: number;
@@ -187,6 +211,21 @@ export interface Ranker {
    * - if the caller's signal aborts, its reason or `cancelled`.
    */
   run(texts: readonly Text[], wanted: Wanted, caller: Caller): Promise<Outputs>;
+  /**
+   * (T) The tokens of a text, cut as the model reads it. `start` and `end` count code points of the text's part. Throws
+   * `model_invalid` if the folder's tokenizer is not the one that was loaded.
+   */
+  tokens(text: Text): Promise<readonly Token[]>;
+  /**
+   * Runs the attribution graph for one text of T tokens at e0 + α(e − e0), for each α of `alphas` (P). The baseline e0 has padding
+   * in place of every token but the special ones. Throws as `run` does; a fault's sample is the point's index in `alphas`.
+   */
+  attribute(
+    text: Text,
+    tokens: readonly Token[],
+    alphas: readonly number[],
+    caller: Caller,
+  ): Promise<AttributedPoints>;
   /**
    * Begins sums of gradients inside an engine process. Throws `unsuitable_graph` if the folder has no accumulate graph, and
    * `overloaded` if too many sums are open.

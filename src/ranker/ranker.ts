@@ -12,6 +12,7 @@ import { parameterCount } from "./parameters.js";
 import type { Caller, Precision, Ranker, RankerState, Text } from "./port.js";
 import { createThroughput } from "./throughput.js";
 import { createTokenEstimate } from "./token-estimate.js";
+import { openTokens } from "./tokens.js";
 
 /** Receives events of a running ranker, for the log and the metrics. */
 export interface RankerObserver {
@@ -62,6 +63,7 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
   const fatalTexts = createFatalTexts();
   const estimated = estimateMemory(folder.manifest, options);
   const roomy = new Set<Graph>();
+  let tokens: ReturnType<typeof openTokens> | null = null;
   const hosts: readonly EngineHost[] = devices.map(({ device, fallback }) =>
     startEngineHost({
       setup: { folder, precision, device, fallback, sessions, threads },
@@ -169,6 +171,25 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       const direction = wanted.graph === "tangent" ? wanted.direction : null;
       return pickHost().run({ texts, work, coefficients: null, direction, priority, tokens }, caller.signal);
     },
+    async tokens(text) {
+      tokens ??= openTokens(folder).catch((error: unknown) => {
+        tokens = null; // the file may come back
+        throw error;
+      });
+      return (await tokens)(text);
+    },
+    async attribute(text, { length: width }, alphas, caller) {
+      const work: Work = { graph: "attribution", asked: [], operand: null };
+      requireGraph(work.graph);
+      const texts = alphas.map(() => text);
+      const { tokens, priority } = admitted(texts, work, caller);
+      const coefficients = Float32Array.from(alphas);
+      const { logits, attribution } = await pickHost().run(
+        { texts, work, coefficients, direction: null, priority, tokens },
+        caller.signal,
+      );
+      return { logits, attributions: narrowed(attribution, alphas.length * model.classes, width) };
+    },
     async accumulate() {
       requireGraph("accumulate");
       const host = pickHost();
@@ -199,6 +220,16 @@ export function openRanker(folder: ModelFolder, options: RankerOptions): Ranker 
       await Promise.all(hosts.map((host) => host.close()));
     },
   };
+}
+
+/** The first `width` columns of a matrix of R rows; (R, width). */
+function narrowed(matrix: Float32Array | undefined, rows: number, width: number): Float32Array {
+  if (matrix === undefined)
+    throw new AssayError("engine_failed", { detail: "The engine gave no attribution" });
+  const wide = matrix.length / rows;
+  const narrow = new Float32Array(rows * width);
+  for (let r = 0; r < rows; r++) narrow.set(matrix.subarray(r * wide, r * wide + width), r * width);
+  return narrow;
 }
 
 /** Whether the only engine runs on the CPU, or may have to. The estimates hold for no other. */

@@ -88,6 +88,11 @@ function isOrderKnown(a: Beginning, b: Beginning, room: number): boolean {
   return (a.whole && a.length <= b.length) || (b.whole && b.length <= a.length);
 }
 
+/** The ids of the special tokens with which the manifest's templates join texts. */
+export function specialIds({ pair }: Pick<Manifest, "pair">): ReadonlySet<number> {
+  return new Set([...pair.single, ...pair.pair].filter((element) => typeof element === "number"));
+}
+
 interface Template {
   readonly elements: Manifest["pair"]["pair"];
   readonly typeIds: readonly number[];

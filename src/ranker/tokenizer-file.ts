@@ -1,14 +1,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { Tokenizer } from "tokenizers";
+import { type Encoding, Tokenizer } from "tokenizers";
 import { AssayError, messageOf } from "../errors.js";
 import { type Component, type Components, type Cut, flatten, readCut } from "./cuts.js";
 import { TOKENISER_FILE } from "./manifest.js";
+import type { PlacedToken } from "./port.js";
 
 /** A `tokenizer.json` that Hugging Face's library runs. */
 export interface TokenizerFile {
   /** Token ids of a text without special tokens. A thread of libuv's pool computes them. */
   readonly encode: (text: string) => Promise<number[]>;
+  /** The same with each token's place in the text: the code points from `start` to before `end`. */
+  readonly encodePlaced: (text: string) => Promise<readonly Omit<PlacedToken, "part">[]>;
   readonly cut: Cut;
 }
 
@@ -38,8 +41,18 @@ export async function readTokenizerFile(directory: string): Promise<TokenizerFil
   }
   tokenizer.disableTruncation();
   tokenizer.disablePadding();
+  const encoding = (text: string): Promise<Encoding> =>
+    tokenizer.encode(text, null, { addSpecialTokens: false });
   return {
-    encode: async (text) => (await tokenizer.encode(text, null, { addSpecialTokens: false })).getIds(),
+    encode: async (text) => (await encoding(text)).getIds(),
+    async encodePlaced(text) {
+      const found = await encoding(text);
+      const places = found.getOffsets();
+      return found.getIds().map((id, index) => {
+        const [start = 0, end = start] = places[index] ?? [];
+        return { id, start, end };
+      });
+    },
     cut: readCut(json),
   };
 }

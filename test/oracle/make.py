@@ -1,12 +1,13 @@
 """Makes the figures that the TypeScript tests are held against, from PyTorch and numpy.
 
     python test/oracle/make.py signals history weights
-    python test/oracle/make.py tokens logits gradients --model models/default
+    python test/oracle/make.py tokens logits gradients attributions --model models/default
     python test/oracle/make.py signals history weights tokens logits gradients --check
 
 Each name writes NAME.json beside this file. With `--check` nothing is written: each fixture is made
 again and compared with the committed one, numbers to a relative 1e-9 (logits to 1e-5, gradients to
-1e-7), and the exit status is 1 if one differs. The gradients take a minute, the others seconds.
+1e-7, attributions to 1e-6), and the exit status is 1 if one differs. The attributions take three
+minutes, the gradients one, the others seconds.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ TOLERANCES = {
     "tokens": 0.0,
     "logits": 1e-5,
     "gradients": 1e-7,
+    "attributions": 1e-6,
 }
 
 
@@ -74,6 +76,10 @@ def _make(name: str, model: Path) -> dict[str, Any]:
         from gradients import make_gradients
 
         return make_gradients(model)
+    if name == "attributions":
+        from attributions import make_attributions
+
+        return make_attributions(model)
     from logits import make_logits
 
     return make_logits(model)

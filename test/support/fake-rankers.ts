@@ -11,6 +11,7 @@ import {
   type RankerState,
   type Rankers,
   type Text,
+  type Token,
   type Wanted,
 } from "../../src/ranker/port.js";
 import { fakeAccumulation } from "./fake-accumulation.js";
@@ -63,7 +64,7 @@ export function fakeRanker({
   let failure: AssayError | null = null;
 
   async function work(
-    graph: Wanted["graph"] | "accumulate",
+    graph: Wanted["graph"] | "accumulate" | "attribution",
     texts: readonly Text[],
     signal: AbortSignal,
   ): Promise<void> {
@@ -117,6 +118,24 @@ export function fakeRanker({
       if (gives(wanted, "embedding") && embedding === null) throw new AssayError("unsuitable_graph");
       return fakeOutputs(texts, { classes, embeddingSize: embedding?.size ?? 0 }, wanted);
     },
+    tokens: async (text) => fakeTokens(text),
+    /** z(α) = z(1) − Σ_t g_t (3/2 − α − α²/2), so that each token's integral is 3/2 g_t. */
+    async attribute(text, tokens, alphas, { signal }) {
+      await work("attribution", [text], signal);
+      const { logits } = await fakeOutputs([text], { classes, embeddingSize: 0 }, FORWARD);
+      const slopes = fakeSlopes(tokens, classes);
+      const sums = slopes.map((row) => row.reduce((sum, slope) => sum + slope, 0));
+      return {
+        logits: Float32Array.from(
+          alphas.flatMap((alpha) =>
+            sums.map((sum, k) => (logits[k] as number) - sum * (1.5 - alpha - alpha ** 2 / 2)),
+          ),
+        ),
+        attributions: Float32Array.from(
+          alphas.flatMap((alpha) => slopes.flatMap((row) => row.map((slope) => slope * (1 + alpha)))),
+        ),
+      };
+    },
     async accumulate() {
       return fakeAccumulation(classes, (texts, { signal }) => work("accumulate", texts, signal));
     },
@@ -133,6 +152,26 @@ export function fakeRanker({
     },
     close: async () => undefined,
   };
+}
+
+const FORWARD = { graph: "forward", precision: "fp32" } as const;
+
+/** Each word is a token, between two special ones. */
+function fakeTokens(text: Text): Token[] {
+  const special: Token = { id: 0, part: null };
+  const parts = (["first", "second"] as const).flatMap((part) =>
+    [...(text[part] ?? "").matchAll(/\S+/g)].map(({ 0: word, index }): Token => {
+      return { id: 1, part, start: index, end: index + word.length };
+    }),
+  );
+  return [special, ...parts, special];
+}
+
+/** (K)(T) 0 for special tokens, and growing with the token's place for the others. */
+export function fakeSlopes(tokens: readonly Token[], classes: number): number[][] {
+  return Array.from({ length: classes }, (_, k) =>
+    tokens.map(({ part }, t) => (part === null ? 0 : (t * (k + 1)) / 10)),
+  );
 }
 
 /** Models that cannot be replaced: what replaces them is tested on real ones. */

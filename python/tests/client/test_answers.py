@@ -21,6 +21,7 @@ from assay.client.answers.dataset import (
     Weighed,
 )
 from assay.client.answers.direction import Direction
+from assay.client.answers.explanation import Baseline, Explanation, Piece
 from assay.client.answers.job import Job
 from assay.client.answers.look import Histogram, Histograms, Slice, SliceMean, Slices
 from assay.client.answers.model import (
@@ -100,6 +101,7 @@ SAMPLE = answer("get", "/v1/datasets/{dataset}/samples/{id}")
 HISTOGRAMS = answer("get", "/v1/datasets/{dataset}/histograms")
 SLICES = answer("get", "/v1/datasets/{dataset}/slices")
 SETTINGS = body("put", "/v1/datasets/{dataset}")
+EXPLAINED = of(answer("post", "/v1/explain"), "results")
 SELECTED = answer("post", "/v1/datasets/{dataset}/select")
 MODEL = answer("get", "/v1/models/{model}")
 LEARNED = of(MODEL, "learned")
@@ -142,6 +144,9 @@ TYPES: list[tuple[type, dict[str, Any]]] = [
     (TrainingCheckpoint, of(OBSERVED, "checkpoint")),
     (Direction, answer("get", "/v1/directions/{direction}")),
     (Direction, answer("put", "/v1/directions/{direction}")),
+    (Explanation, EXPLAINED),
+    (Piece, of(EXPLAINED, "pieces")),
+    (Baseline, of(EXPLAINED, "baseline")),
     (Models, answer("get", "/v1/models")),
     (Model, MODEL),
     (Memory, of(MODEL, "memory")),
@@ -235,6 +240,8 @@ def test_requests_have_no_field_that_the_service_lacks() -> None:
     sent = {"model", "dataset", "signals", "loss", "weighting", "precision", "direction"}
     sent |= {"reference", "trajectory", "exact_fraction", "seed", "samples", "checkpoint"}
     assert sent == set(SCORED["properties"])
+    explained = {"model", "loss", "method", "class", "samples"}
+    assert explained == set(body("post", "/v1/explain")["properties"])
     dataset = "/v1/datasets/{dataset}"
     assert {"kind", "loss", "model"} <= parameters("put", "/v1/directions/{direction}")
     assert {"format", "snapshot"} <= parameters("get", f"{dataset}/export")
@@ -271,6 +278,7 @@ def test_the_client_has_a_method_for_every_route() -> None:
     dataset, model = "/v1/datasets/{dataset}", "/v1/models/{model}"
     used = {
         ("post", "/v1/score"),
+        ("post", "/v1/explain"),
         ("get", "/v1/datasets"),
         ("get", dataset),
         ("put", dataset),

@@ -92,6 +92,28 @@ def test_lists_are_read_to_their_last_page(
         client.delete_dataset(name)
 
 
+def test_explanations_say_what_moves_logit_and_loss(client: Client, pairs: Pairs) -> None:
+    found = client.explain(pairs[:6])
+    assert [explanation.id for explanation in found] == [pair["id"] for pair in pairs[:6]]
+    for explanation, pair in zip(found, pairs, strict=False):
+        assert explanation.baseline is not None
+        assert explanation.baseline.logit is not None
+        assert explanation.logit is not None
+        change = explanation.logit - explanation.baseline.logit
+        moved = sum(piece.contribution or 0 for piece in explanation.pieces)
+        assert moved == pytest.approx(change, abs=max(0.02 * abs(change), 0.011))
+        first = explanation.pieces[0]
+        assert first.text == pair[first.part][first.start : first.end]
+        assert first.loss_contribution is not None
+    [words] = client.explain([{"text": "red shoe"}], method="occlusion")
+    assert [(piece.text, piece.loss_contribution) for piece in words.pieces] == [
+        ("red", None),
+        ("shoe", None),
+    ]
+    with pytest.raises(AssayError, match="row 5, label"):
+        client.explain([*pairs[:5], pairs[5] | {"label": 9}])
+
+
 def test_directions_are_made_of_a_stream_and_measured_against(client: Client, pairs: Pairs) -> None:
     made = client.make_direction("validation", pairs[:20], kind="loss_gradient")
     assert (made.samples, made.kind, made.coherence) == (20, "loss_gradient", None)

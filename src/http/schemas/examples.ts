@@ -69,6 +69,13 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       },
     },
   },
+  explain: {
+    tokens: { summary: "What moves the logit and the loss of a pair", body: { samples: [CABLE] } },
+    words: {
+      summary: "Without gradients, word by word",
+      body: { method: "occlusion", samples: [{ text: "quick and reliable" }] },
+    },
+  },
   observe: {
     batch: {
       summary: "Logits of a trainer's own model after an epoch",

@@ -1,7 +1,7 @@
 import type { Priority } from "../batch-planner.js";
 import type { Work } from "../graphs.js";
 import type { ModelFolder } from "../model-folder.js";
-import type { MatrixName, Precision, Text } from "../port.js";
+import type { MatrixName, Outputs, Precision, Text } from "../port.js";
 
 /** The device on which an engine process runs its sessions. */
 export type Device = { readonly kind: "cpu" } | { readonly kind: "cuda"; readonly index: number };
@@ -54,7 +54,7 @@ export interface RunPart {
   /** (N) For each text its row in the run. */
   readonly rows: readonly number[];
   readonly work: Work;
-  /** (N, K) of accumulate, null for the other graphs. */
+  /** (N, K) coefficients of accumulate, (N, 1) α of attribution; null for the other graphs. */
   readonly coefficients: Float32Array | null;
   readonly priority: Priority;
   /** Each text runs in a batch of its own. */
@@ -88,7 +88,14 @@ export interface DirectionChunk {
 }
 
 /** A session's answers for N rows, by the names of `Outputs`: each (N, …) row-major, absent if the work does not give it. */
-export type Matrices = Readonly<Partial<Record<"logits" | "featureNormsSquared" | MatrixName, Float32Array>>>;
+export type Matrices = Readonly<
+  Partial<Record<"logits" | "featureNormsSquared" | "attribution" | MatrixName, Float32Array>>
+>;
+
+/** A run's outputs. `attribution` gives (N, K, max_tokens) `attribution`, 0 behind the end of a text. */
+export interface EngineOutputs extends Outputs {
+  readonly attribution?: Float32Array;
+}
 
 /** Outputs of rows of one run. */
 export interface BatchPartOutputs extends BatchPart {

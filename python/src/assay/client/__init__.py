@@ -2,6 +2,7 @@
 
 from assay.client.answers.dataset import Dataset, KeptEmbeddings, LookUpRow, Snapshot
 from assay.client.answers.direction import Direction
+from assay.client.answers.explanation import Explanation, Piece
 from assay.client.answers.job import Job
 from assay.client.answers.look import Histogram, Histograms, Slice, Slices
 from assay.client.answers.model import Model, Models
@@ -28,6 +29,7 @@ __all__ = [
     "Diagnostics",
     "Direction",
     "EmbeddingLimits",
+    "Explanation",
     "Export",
     "Fault",
     "Histogram",
@@ -44,6 +46,7 @@ __all__ = [
     "ModelVersion",
     "Models",
     "Observed",
+    "Piece",
     "Request",
     "Retry",
     "SampleError",

@@ -2,8 +2,8 @@ import { AssayError, asAssayError } from "../../../errors.js";
 import type { Priority } from "../../batch-planner.js";
 import { processMemory } from "../../memory.js";
 import { parameterCount } from "../../parameters.js";
-import type { DirectionVector, Outputs, RankerState } from "../../port.js";
-import type { BatchFacts, Device, EngineSetup, RunPart, ToEngine } from "../protocol.js";
+import type { DirectionVector, RankerState } from "../../port.js";
+import type { BatchFacts, Device, EngineOutputs, EngineSetup, RunPart, ToEngine } from "../protocol.js";
 import { abortReason } from "./abort.js";
 import { type Death, type EngineMessage, startChild } from "./child.js";
 import { createDirections } from "./directions.js";
@@ -54,7 +54,7 @@ export interface EngineHost {
    * the model cannot be loaded, `text_refused` for a text that crashes the engine, and, if the signal aborts, its reason or
    * `cancelled`.
    */
-  run(request: HostRequest, signal: AbortSignal): Promise<Outputs>;
+  run(request: HostRequest, signal: AbortSignal): Promise<EngineOutputs>;
   /** Bytes of memory that the process takes; null if it is not ready, or the system does not tell. */
   memoryBytes(): Promise<number | null>;
   /** Begins sums of gradients. `accumulate` runs name the sums that they add to. Throws `overloaded` if too many are open. */

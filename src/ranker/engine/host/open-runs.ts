@@ -1,9 +1,9 @@
 import { AssayError } from "../../../errors.js";
 import type { Priority } from "../../batch-planner.js";
 import { COST, type Work } from "../../graphs.js";
-import type { Outputs, Text } from "../../port.js";
+import type { Text } from "../../port.js";
 import { charactersOf } from "../../token-estimate.js";
-import type { BatchPart, FromEngine, RunPart } from "../protocol.js";
+import type { BatchPart, EngineOutputs, FromEngine, RunPart } from "../protocol.js";
 import { type FatalTexts, textRefused } from "./fatal-texts.js";
 import { newRun, outputsOf, partsOf, type Run, type RunRequest, State, scatter } from "./run-progress.js";
 
@@ -21,7 +21,7 @@ export interface OpenRuns {
   size(): number;
   /** The number of tokens that wait or run, of one priority or of both. */
   tokens(priority?: Priority): number;
-  add(request: RunRequest): { readonly run: number; readonly outputs: Promise<Outputs> };
+  add(request: RunRequest): { readonly run: number; readonly outputs: Promise<EngineOutputs> };
   /** The rows that are left, of one run or of all, in parts to send to an engine process. */
   left(run?: number): RunPart[];
   /**
@@ -123,7 +123,7 @@ export function createOpenRuns({ fatalTexts, onTokenised, onQueue }: OpenRunsOpt
     tokens: (priority) => (priority === undefined ? tokens.interactive + tokens.bulk : tokens[priority]),
     add(request) {
       const id = nextRun++;
-      const outputs = new Promise<Outputs>((resolve, reject) => {
+      const outputs = new Promise<EngineOutputs>((resolve, reject) => {
         const run = newRun(id, request, { resolve, reject });
         runs.set(id, run);
         count(

@@ -1,15 +1,15 @@
 import type { AssayError } from "../../../errors.js";
 import type { Priority } from "../../batch-planner.js";
 import type { Work } from "../../graphs.js";
-import type { Outputs, Text } from "../../port.js";
-import type { Matrices, RunPart } from "../protocol.js";
+import type { Text } from "../../port.js";
+import type { EngineOutputs, Matrices, RunPart } from "../protocol.js";
 import { gatherRows, scatterRows } from "../rows.js";
 
 /** A request to run texts in an engine process. */
 export interface RunRequest {
   readonly texts: readonly Text[];
   readonly work: Work;
-  /** (N, K) of accumulate, null for the other graphs. */
+  /** (N, K) coefficients of accumulate, (N, 1) α of attribution; null for the other graphs. */
   readonly coefficients: Float32Array | null;
   readonly priority: Priority;
   /** (N) Cost in tokens of the forward graph. It is an estimate until the tokenizer has counted. */
@@ -32,7 +32,7 @@ export interface Run extends RunRequest {
   sentAtMs: number | null;
   tokenisedAtMs: number | null;
   startedAtMs: number | null;
-  readonly resolve: (outputs: Outputs) => void;
+  readonly resolve: (outputs: EngineOutputs) => void;
   readonly reject: (error: AssayError) => void;
 }
 
@@ -94,7 +94,7 @@ export function scatter(from: Matrices, rows: readonly number[], { outputs, text
 }
 
 /** The outputs of a finished run. The sum of its three timings is the time of the whole run. */
-export function outputsOf(run: Run): Outputs {
+export function outputsOf(run: Run): EngineOutputs {
   const endedAtMs = performance.now();
   const sentAtMs = run.sentAtMs ?? endedAtMs;
   const tokenisedAtMs = run.tokenisedAtMs ?? endedAtMs;

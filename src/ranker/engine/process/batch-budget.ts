@@ -37,4 +37,5 @@ export const BATCH_SCALE: Readonly<Record<Graph, number>> = {
   norms: 1,
   tangent: 1,
   accumulate: 2,
+  attribution: 1,
 };

@@ -27,7 +27,7 @@ export interface PendingRow extends WaitingRow {
   readonly row: number;
   readonly text: TokenisedText;
   readonly work: Work;
-  /** (K) of accumulate, null for the other graphs. */
+  /** (K) coefficients of accumulate, (1) α of attribution; null for the other graphs. */
   readonly coefficients: Float32Array | null;
 }
 

@@ -10,6 +10,7 @@ import type { ModelFolder } from "../../model-folder.js";
 import { operandsOf } from "../../parameters.js";
 import type { Device, Matrices } from "../protocol.js";
 import { openAccumulateSession } from "./accumulate-session.js";
+import { openAttributionSession } from "./attribution-session.js";
 import type { PaddedBatch } from "./padding.js";
 import { openRowsSession } from "./rows-session.js";
 import { checkSelfTest, closenessOf, type SelfTestBatch } from "./self-test.js";
@@ -30,7 +31,7 @@ export interface ThreadJob {
   /** From which the graph's session is opened, if it is not open yet. */
   readonly directory: string;
   readonly batch: PaddedBatch | null;
-  /** (B, K) of accumulate. */
+  /** (B, K) coefficients of accumulate, (B, 1) α of attribution. */
   readonly coefficients: Float32Array | null;
 }
 
@@ -61,14 +62,23 @@ async function open(graph: Graph, directory: string): Promise<RunBatch> {
   const isFirst = opened.size === 0;
   // The files may have been replaced since the first session was opened, and one run must not mix two versions.
   if (!isFirst) await checkDigests(folder);
-  const { run, logits } = await (graph === "accumulate"
-    ? openAccumulate(directory)
-    : openRows(graph, directory));
+  const { run, logits } = await openGraph(graph, directory);
   if (isFirst) return run;
   for (const { batch, samples } of selfTest) {
     checkSelfTest(folder, samples, await logits(batch), closenessOf(graph, device));
   }
   return run;
+}
+
+function openGraph(graph: Graph, directory: string): Promise<OpenedGraph> {
+  switch (graph) {
+    case "accumulate":
+      return openAccumulate(directory);
+    case "attribution":
+      return openAttribution(directory);
+    default:
+      return openRows(graph, directory);
+  }
 }
 
 /** A session, and a function that answers only the logits, for the self-test. */
@@ -98,6 +108,16 @@ async function openAccumulate(directory: string): Promise<OpenedGraph> {
       return {};
     },
     logits: (batch) => session.run(batch, new Float32Array(batch.shape[0] * folder.manifest.classes), null),
+  };
+}
+
+async function openAttribution(directory: string): Promise<OpenedGraph> {
+  const session = await openAttributionSession(folder.manifest, { device, threads, directory });
+  return {
+    run: (batch, _, alpha) => session.run(batch, alpha as Float32Array),
+    async logits(batch) {
+      return (await session.run(batch, new Float32Array(batch.shape[0]).fill(1))).logits;
+    },
   };
 }
 

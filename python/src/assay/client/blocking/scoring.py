@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from assay.client.answers.explanation import Explanation, ExplanationMethod
 from assay.client.answers.sample import Mode, Observed
 from assay.client.answers.signals import Loss, Precision, Signal
 from assay.client.blocking.base import Base
+from assay.client.operations.explain import explain
 from assay.client.operations.observe import Outputs, observe
 from assay.client.operations.score import score
 from assay.client.progress import Progress
@@ -125,3 +127,34 @@ class ScoringMethods(Base):
             checkpoint=checkpoint_field(checkpoint), loss=loss, mode=mode, model=model
         )
         return self._driver.run(observe(dataset, outputs, fields, self._limits, progress))
+
+    def explain(
+        self,
+        samples: Samples,
+        *,
+        method: ExplanationMethod | None = None,
+        loss: Loss | None = None,
+        model: str | None = None,
+        class_index: int | None = None,
+        id: str | None = None,
+        query: str | None = None,
+        document: str | None = None,
+        text: str | None = None,
+        label: str | None = None,
+    ) -> list[Explanation]:
+        """Says which tokens or words move the logits of samples (N), and their losses.
+
+        Samples and their columns are as in `score`; nothing is remembered. With a label, a sample's
+        pieces say what they add to its loss. `method` is by default `integrated_gradients` if the
+        model has the graph for them, else `occlusion`. `class_index` is the only class to explain.
+        docs/explanations.md says how to read the answer.
+
+        Raises:
+            SampleError: a sample has a fault; nothing was sent.
+            AssayError: the service refuses or does not answer.
+        """
+        columns = Columns(id=id, query=query, document=document, text=text, label=label)
+        fields = without_none(method=method, loss=loss, model=model)
+        if class_index is not None:
+            fields["class"] = class_index
+        return self._driver.run(explain(samples, columns, fields, self._limits))
