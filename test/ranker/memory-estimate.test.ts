@@ -47,8 +47,6 @@ describe("the estimate of an engine's memory", () => {
     const { graphs, ...manifest } = readManifest(SHIPPED);
     const forwardOnly = { ...manifest, graphs: { forward: graphs.forward } };
     expect(estimateMemory(forwardOnly, TWO_CORES).added).toEqual({});
-    const explains = { ...forwardOnly, graphs: { forward: graphs.forward, attribution: "attribution.onnx" } };
-    expect(estimateMemory(explains, TWO_CORES).added, "a graph that the engine does not run").toEqual({});
     const withInt8 = {
       ...forwardOnly,
       graphs: { forward: graphs.forward, "forward.int8": "forward.int8.onnx" },
