@@ -44,6 +44,7 @@ export const ERRORS = {
   unsuitable_graph: "The model lacks a graph that this needs",
   unsuitable_signal: "A signal does not suit the model, the loss or the samples",
   unsuitable_weighting: "The weighting does not suit the signals",
+  weights_hopeless: "The weights are too unequal for an estimate",
   unsuitable_selection: "The selection does not suit the samples",
   missing_label: "A signal needs a label that a sample lacks",
   missing_reference: "A signal needs a reference loss that a sample lacks",

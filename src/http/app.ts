@@ -22,6 +22,7 @@ import { handleErrors, sendProblem } from "./problems.js";
 import { refuseMalformed } from "./raw-problems.js";
 import { datasetRoutes } from "./routes/datasets.js";
 import { directionRoutes } from "./routes/directions.js";
+import { estimateRoutes } from "./routes/estimate.js";
 import { explainRoutes } from "./routes/explain.js";
 import { exportRoutes } from "./routes/export.js";
 import { healthRoutes } from "./routes/health.js";
@@ -82,6 +83,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await serveOpenApi(app, options.version);
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));
   await app.register(explainRoutes(rankers, limits));
+  await app.register(estimateRoutes);
   await app.register(datasetRoutes({ store }));
   await app.register(exportRoutes({ store }));
   await app.register(sampleRoutes({ rankers, store }, limits));

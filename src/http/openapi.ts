@@ -19,10 +19,14 @@ export async function serveOpenApi(app: FastifyInstance, version: string): Promi
         license: { name: "Apache-2.0", identifier: "Apache-2.0" },
       },
       tags: [
-        { name: "score", description: "Signals and weights of a batch" },
+        { name: "score", description: "Signals, weights and explanations of a batch" },
         { name: "datasets", description: "Samples that the service remembers by id" },
         { name: "jobs", description: "Work on whole datasets that takes long" },
         { name: "directions", description: "Vectors in parameter space that samples are measured against" },
+        {
+          name: "estimates",
+          description: "Means over a population, from samples that were not drawn evenly",
+        },
         { name: "models", description: "The exported rankers" },
         { name: "operation", description: "Health and metrics" },
       ],

@@ -14,6 +14,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   unsuitable_graph: 422,
   unsuitable_signal: 422,
   unsuitable_weighting: 422,
+  weights_hopeless: 422,
   unsuitable_selection: 422,
   missing_label: 422,
   missing_reference: 422,

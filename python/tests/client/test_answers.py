@@ -21,6 +21,7 @@ from assay.client.answers.dataset import (
     Weighed,
 )
 from assay.client.answers.direction import Direction
+from assay.client.answers.estimate import Estimate, EstimateDiagnostics, Estimates
 from assay.client.answers.explanation import Baseline, Explanation, Piece
 from assay.client.answers.job import Job
 from assay.client.answers.look import Histogram, Histograms, Slice, SliceMean, Slices
@@ -101,6 +102,7 @@ SAMPLE = answer("get", "/v1/datasets/{dataset}/samples/{id}")
 HISTOGRAMS = answer("get", "/v1/datasets/{dataset}/histograms")
 SLICES = answer("get", "/v1/datasets/{dataset}/slices")
 SETTINGS = body("put", "/v1/datasets/{dataset}")
+ESTIMATED = answer("post", "/v1/estimate")
 EXPLAINED = of(answer("post", "/v1/explain"), "results")
 SELECTED = answer("post", "/v1/datasets/{dataset}/select")
 MODEL = answer("get", "/v1/models/{model}")
@@ -144,6 +146,9 @@ TYPES: list[tuple[type, dict[str, Any]]] = [
     (TrainingCheckpoint, of(OBSERVED, "checkpoint")),
     (Direction, answer("get", "/v1/directions/{direction}")),
     (Direction, answer("put", "/v1/directions/{direction}")),
+    (Estimates, ESTIMATED),
+    (Estimate, of(ESTIMATED, "estimates")),
+    (EstimateDiagnostics, of(ESTIMATED, "diagnostics")),
     (Explanation, EXPLAINED),
     (Piece, of(EXPLAINED, "pieces")),
     (Baseline, of(EXPLAINED, "baseline")),
@@ -240,6 +245,8 @@ def test_requests_have_no_field_that_the_service_lacks() -> None:
     sent = {"model", "dataset", "signals", "loss", "weighting", "precision", "direction"}
     sent |= {"reference", "trajectory", "exact_fraction", "seed", "samples", "checkpoint"}
     assert sent == set(SCORED["properties"])
+    estimated = {"values", "inclusion_probabilities", "population", "log_p", "log_q", "normalised"}
+    assert estimated == set(body("post", "/v1/estimate")["properties"])
     explained = {"model", "loss", "method", "class", "samples"}
     assert explained == set(body("post", "/v1/explain")["properties"])
     dataset = "/v1/datasets/{dataset}"
@@ -279,6 +286,7 @@ def test_the_client_has_a_method_for_every_route() -> None:
     used = {
         ("post", "/v1/score"),
         ("post", "/v1/explain"),
+        ("post", "/v1/estimate"),
         ("get", "/v1/datasets"),
         ("get", dataset),
         ("put", dataset),

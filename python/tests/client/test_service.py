@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from assay import AssayError, AsyncClient, Client
-from assay.client import Limits, UnknownIdError
+from assay.client import Limits, SampleError, UnknownIdError
 from service import Service
 
 Pairs = list[dict[str, Any]]
@@ -90,6 +90,20 @@ def test_lists_are_read_to_their_last_page(
     assert [d.dataset for d in client.datasets() if d.dataset.startswith("page ")] == names
     for name in names:
         client.delete_dataset(name)
+
+
+def test_estimates_weigh_what_was_not_drawn_evenly(client: Client) -> None:
+    found = client.estimate({"clicked": np.array([True, False])}, inclusion_probabilities=[1, 0.5])
+    assert found["clicked"].mean == pytest.approx(1 / 3)
+    assert found["clicked"].plain_mean == 0.5
+    with pytest.raises(KeyError):
+        found["bought"]
+    shifted = client.estimate({"x": [1, 3] * 2}, log_p=np.log([1, 3] * 2), log_q=[0] * 4)
+    assert shifted["x"].mean == pytest.approx(2.5)
+    with pytest.raises(SampleError, match="row 1, clicked: is NaN"):
+        client.estimate({"clicked": [1, float("nan")]}, inclusion_probabilities=[1, 1])
+    with pytest.raises(AssayError, match="One sample has"):
+        client.estimate({"x": [1, 2]}, log_p=[0, 50], log_q=[0, 0])
 
 
 def test_explanations_say_what_moves_logit_and_loss(client: Client, pairs: Pairs) -> None:

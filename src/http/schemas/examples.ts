@@ -76,6 +76,20 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       body: { method: "occlusion", samples: [{ text: "quick and reliable" }] },
     },
   },
+  estimate: {
+    included: {
+      summary: "The click rate of 1,000 results, of which four were reviewed with known probabilities",
+      body: {
+        values: { clicked: [1, 0, 0, 1] },
+        inclusion_probabilities: [0.02, 0.01, 0.01, 0.005],
+        population: 1000,
+      },
+    },
+    shifted: {
+      summary: "A mean under another distribution than the one that was drawn from",
+      body: { values: { loss: [0.1, 0.4, 2.2] }, log_p: [-1, -1.2, -3], log_q: [-1.5, -1, -2] },
+    },
+  },
   observe: {
     batch: {
       summary: "Logits of a trainer's own model after an epoch",

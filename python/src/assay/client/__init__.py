@@ -2,6 +2,7 @@
 
 from assay.client.answers.dataset import Dataset, KeptEmbeddings, LookUpRow, Snapshot
 from assay.client.answers.direction import Direction
+from assay.client.answers.estimate import Estimate, Estimates
 from assay.client.answers.explanation import Explanation, Piece
 from assay.client.answers.job import Job
 from assay.client.answers.look import Histogram, Histograms, Slice, Slices
@@ -29,6 +30,8 @@ __all__ = [
     "Diagnostics",
     "Direction",
     "EmbeddingLimits",
+    "Estimate",
+    "Estimates",
     "Explanation",
     "Export",
     "Fault",
