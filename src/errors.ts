@@ -72,6 +72,8 @@ export const ERRORS = {
   direction_not_found: "No direction has this name",
   direction_stale: "The direction was made with other weights or another gradient scope",
   direction_undefined: "The samples have no gradient, so they give no direction",
+  direction_scaled: "The direction was scaled by another vector",
+  scale_invalid: "The scale of a direction has a fault",
   directions_full: "The limit of kept directions is reached",
   route_not_found: "No route has this method and path",
   method_not_allowed: "The path does not take this method",

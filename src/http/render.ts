@@ -193,8 +193,10 @@ export function renderDirection(direction: KnownDirection): z.infer<typeof direc
     samples: direction.samples,
     zero_gradients: direction.zeroGradients,
     norm: direction.norm,
+    preconditioned: direction.scale !== null,
     // The mean of unit vectors has a norm of at most 1, but rounding of the sums may exceed it.
-    coherence: direction.kind === "mean_direction" ? Math.min(1, direction.norm) : null,
+    coherence:
+      direction.kind === "mean_direction" && direction.scale === null ? Math.min(1, direction.norm) : null,
     bytes: direction.bytes,
     created_at: renderTime(direction.createdAtMs),
     stale: direction.stale,

@@ -47,8 +47,10 @@ export interface DirectionFacts {
   /** Number of samples over which it is the mean, including those with a zero gradient. */
   readonly samples: number;
   readonly zeroGradients: number;
-  /** ‖v‖, computed from the sums in float64. */
+  /** ‖v‖, computed in float64: from the sums, or, if the direction was scaled, from its entries. */
   readonly norm: number;
+  /** SHA-256 of the vector by which its entries were multiplied (float32 little-endian), hex; null if they were not. */
+  readonly scale: string | null;
 }
 
 /** A direction in the store. */
@@ -84,9 +86,12 @@ export interface DirectionStore {
   /**
    * Keeps a direction with its vector (float32 little-endian, chunks of any size). It replaces an earlier direction of the name.
    * Readers see all of it or none. If two writers run at the same time, the last one to finish wins. If `vector` throws, nothing
-   * is kept, and the earlier direction stays.
+   * is kept, and the earlier direction stays. `facts` that depend on the vector are a function, which is called after its last byte.
    */
-  writeDirection(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo>;
+  writeDirection(
+    facts: DirectionFacts | (() => DirectionFacts),
+    vector: AsyncIterable<Uint8Array>,
+  ): Promise<DirectionInfo>;
   readDirection(name: string): Promise<DirectionInfo | null>;
   /**
    * The bytes of the vector with this digest, which are checked against it. If the direction is replaced in the meantime, a

@@ -118,6 +118,7 @@ describe("PUT /v1/directions/{direction}", () => {
       samples: 40,
       zero_gradients: 0,
       norm: expect.closeTo(Math.hypot(...vector), 6),
+      preconditioned: false,
       coherence: null,
       bytes: 32,
       created_at: expect.stringMatching(/^20.*Z$/),

@@ -2,6 +2,7 @@ import type { FastifyInstance } from "fastify";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ERRORS, type ErrorCode } from "../../src/errors.js";
 import { testApp } from "../support/app.js";
+import { PARAMETERS } from "../support/fake-gradients.js";
 import { fakeRanker, fakeRankers } from "../support/fake-rankers.js";
 import type { Json } from "../support/post.js";
 
@@ -17,6 +18,9 @@ interface Shown {
   readonly headers: Record<string, string>;
   readonly payload?: string;
 }
+
+/** The body where one has to be bytes: a scale of ones over the fake model's parameters. */
+const BYTES = Buffer.from(new Float32Array(PARAMETERS).fill(1).buffer);
 
 let app: FastifyInstance;
 let operations: Operation[];
@@ -57,13 +61,15 @@ function requestsOf({ path, described }: Operation): [string, Shown][] {
       else query.set(parameter, value);
     }
     const [type, media] = bodies.find(([, { examples = {} }]) => examples[name]) ?? bodies[0] ?? [];
-    const value = media?.examples?.[name]?.value ?? "weights";
+    const value = media?.examples?.[name]?.value ?? BYTES;
     return [
       name,
       {
         url: query.size === 0 ? url : `${url}?${query}`,
         headers: type === undefined ? {} : { "content-type": type },
-        ...(type !== undefined && { payload: typeof value === "string" ? value : JSON.stringify(value) }),
+        ...(type !== undefined && {
+          payload: typeof value === "string" || Buffer.isBuffer(value) ? value : JSON.stringify(value),
+        }),
       },
     ];
   });

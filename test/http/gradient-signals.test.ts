@@ -44,6 +44,7 @@ async function keepDirection(store: Store, name: string, { model }: FakeRanker, 
     loss: "bce",
     samples: 1,
     zeroGradients: 0,
+    scale: null,
     norm: norm([...vector]),
   };
   await store.writeDirection(

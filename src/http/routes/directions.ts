@@ -1,15 +1,19 @@
 import type { FastifyPluginAsyncZod } from "@fastify/type-provider-zod";
+import type { FastifyRequest } from "fastify";
 import { z } from "zod";
 import { faultsError } from "../../errors.js";
 import { deleteDirection, listDirections, readDirection } from "../../scoring/directions/known.js";
 import { type DirectionRequest, makeDirection } from "../../scoring/directions/make.js";
+import { scaleDirection } from "../../scoring/directions/scale.js";
 import type { Ports } from "../../scoring/ports.js";
 import type { Limits } from "../../scoring/requests/limits.js";
 import type { LocatedSample } from "../../scoring/requests/sample-batches.js";
 import { sampleSchema } from "../../scoring/requests/sample-schema.js";
 import { checkSchema } from "../../scoring/requests/schema-faults.js";
+import { bodyStream } from "../plugins/body-stream.js";
 import { callerOf, portsUntil, timeoutHeadersSchema } from "../plugins/caller.js";
 import { closingSignal } from "../plugins/closing.js";
+import { refuseOtherTypes } from "../plugins/media-types.js";
 import { atLine, lineAt, NDJSON_MEDIA_TYPE, readLines } from "../plugins/ndjson.js";
 import { answerInLines } from "../plugins/progress-lines.js";
 import { stopwatchOf } from "../plugins/server-timing.js";
@@ -22,7 +26,9 @@ import {
   directionParamsSchema,
   directionQuerySchema,
   directionSchema,
+  SCALE_MEDIA_TYPE,
 } from "../schemas/direction.js";
+import { uploadSchema } from "../schemas/model.js";
 import { BODY_PROBLEMS, problems, RUN_PROBLEMS, STORE_PROBLEMS } from "../schemas/problem.js";
 
 export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
@@ -88,6 +94,7 @@ export function directionRoutes(ports: Ports, limits: Limits): FastifyPluginAsyn
       },
     );
     await app.register(makingRoute(ports, limits));
+    await app.register(scalingRoute(ports));
   };
 }
 
@@ -153,6 +160,45 @@ function makingRoute(ports: Ports, limits: Limits): FastifyPluginAsyncZod {
           return renderDirection(await makeDirection(ports, asked, samples, watch, limits));
         });
       },
+    );
+  };
+}
+
+/** A separate plugin scope, because this route reads nothing but bytes. */
+function scalingRoute(ports: Ports): FastifyPluginAsyncZod {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser(SCALE_MEDIA_TYPE, async (request: FastifyRequest) => bodyStream(request));
+    refuseOtherTypes(app);
+    app.put(
+      "/v1/directions/:direction/scale",
+      {
+        schema: {
+          operationId: "scaleDirection",
+          summary: "Multiply a direction by an optimiser's step sizes, once",
+          description: `Send as many entries as the direction has, in the manifest's order of parameters, as float32 little-endian (\`${SCALE_MEDIA_TYPE}\`). Each entry of the direction is multiplied by its own. Signals along the direction are then those that the optimiser sees, and answers say \`preconditioned\`. The same vector again changes nothing; another is refused. docs/directions.md says which vector to send.`,
+          tags: ["directions"],
+          consumes: [SCALE_MEDIA_TYPE],
+          headers: timeoutHeadersSchema,
+          params: directionParamsSchema,
+          body: uploadSchema,
+          response: {
+            200: directionSchema,
+            ...problems(
+              "direction_not_found",
+              "direction_scaled",
+              "direction_undefined",
+              "scale_invalid",
+              ...BODY_PROBLEMS,
+              ...STORE_PROBLEMS,
+            ),
+          },
+        },
+      },
+      async (request, reply) =>
+        renderDirection(
+          await scaleDirection(portsUntil(ports, request, reply), request.params.direction, request.body),
+        ),
     );
   };
 }

@@ -125,6 +125,7 @@ export function scoreRoutes(
             ...(answer.gradientScope !== null && { gradient_scope: answer.gradientScope }),
           },
           loss: answer.loss,
+          ...(answer.preconditioned && { preconditioned: true }),
           results: answer.rows(),
           diagnostics: {
             ...renderDiagnostics(weighting?.diagnostics, answer.advice),

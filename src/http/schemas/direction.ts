@@ -47,6 +47,8 @@ export const directionQuerySchema = z.strictObject({
   loss: lossSchema.describe("Default: the loss of the model's task. Only for JSON lines."),
 });
 
+export const SCALE_MEDIA_TYPE = "application/octet-stream";
+
 export const directionSchema = z
   .object({
     name: z.string(),
@@ -63,7 +65,10 @@ export const directionSchema = z
       .number()
       .int()
       .describe("Number of samples whose loss gradient is 0. The kind `loss_gradient` checks only ∂ℓ/∂z."),
-    norm: z.number().describe("‖v‖, computed from sums in float64"),
+    norm: z.number().describe("‖v‖, computed in float64"),
+    preconditioned: z
+      .boolean()
+      .describe("Whether its entries were multiplied by a vector: `PUT /v1/directions/{direction}/scale`"),
     coherence: z
       .number()
       .nullable()

@@ -244,6 +244,10 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
     gradient: { summary: "A mean loss gradient", path: { direction: "trusted" } },
     lines: { summary: "A mean unit gradient", path: { direction: "stream" } },
   },
+  scaleDirection: {
+    gradient: { summary: "A mean loss gradient, as the optimiser sees it", path: { direction: "trusted" } },
+    lines: { summary: "A mean unit gradient, as the optimiser sees it", path: { direction: "stream" } },
+  },
   deleteDirection: {
     gradient: { summary: "A mean loss gradient", path: { direction: "trusted" } },
     lines: { summary: "A mean unit gradient", path: { direction: "stream" } },

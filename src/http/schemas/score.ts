@@ -166,6 +166,12 @@ export const scoreAnswerSchema = z
         ),
     }),
     loss: z.enum(LOSSES),
+    preconditioned: z
+      .boolean()
+      .optional()
+      .describe(
+        "True if a signal was measured along a direction that was scaled (`PUT /v1/directions/{direction}/scale`)",
+      ),
     results: z
       .array(
         z.object({

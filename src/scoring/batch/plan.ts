@@ -236,6 +236,8 @@ export interface BoundPlan extends Omit<ScoringPlan, "run" | "trajectory"> {
    * also have their learning rate and model.
    */
   readonly directions: readonly string[];
+  /** Whether one of them was scaled. */
+  readonly preconditioned: boolean;
 }
 
 export type BoundRun =
@@ -257,12 +259,19 @@ export async function bindDirections(plan: ScoringPlan, store: DirectionStore): 
       return { ...checkpoint, direction };
     }),
   );
-  const own = run.graph === "tangent" ? [nameOf(run.direction)] : [];
+  const measured = run.graph === "tangent" ? [run.direction] : [];
   const summed = trajectory.map(
     ({ ranker: { model }, direction, learningRate }) =>
       `${learningRate} × ${nameOf(direction)} of ${modelId(model)}`,
   );
-  return { ...plan, run, trajectory, directions: [...own, ...summed] };
+  const all = [...measured, ...trajectory.map(({ direction }) => direction)];
+  return {
+    ...plan,
+    run,
+    trajectory,
+    directions: [...measured.map(nameOf), ...summed],
+    preconditioned: all.some(({ preconditioned }) => preconditioned),
+  };
 }
 
 async function bindRun(

@@ -30,6 +30,8 @@ export interface ScoreAnswer {
   readonly model: ModelDescription;
   /** The gradient scope of the signals; null if none reads gradients. */
   readonly gradientScope: string | null;
+  /** Whether a direction that signals were measured along was scaled, for example by an optimiser's step sizes. */
+  readonly preconditioned: boolean;
   readonly loss: LossName;
   /** In the order of the samples. */
   readonly columns: ScoredColumns;
@@ -109,6 +111,7 @@ async function scorePlanned(planned: ScoringPlan, store: Store, watch: Watch): P
   return {
     model,
     gradientScope: plan.gradientScope,
+    preconditioned: plan.preconditioned,
     loss,
     columns: { ids: samples.map(({ id = null }) => id), loss, outputs, signals: columns },
     rows: () => sampleRows(plan, batch, weighting),

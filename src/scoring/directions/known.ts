@@ -11,6 +11,8 @@ export interface ResolvedDirection extends DirectionVector {
   readonly kind: DirectionKind;
   /** ‖v‖. */
   readonly norm: number;
+  /** Whether its entries were multiplied by a vector, such as an optimiser's step sizes. */
+  readonly preconditioned: boolean;
 }
 
 /** A direction and whether it can still be used. */
@@ -30,13 +32,13 @@ export async function resolveDirection(
   model: ModelDescription,
 ): Promise<ResolvedDirection> {
   const info = await storedDirection(store, name);
-  if (info.weightsDigest !== model.weightsDigest) throw staleDirection(info, model);
-  if (info.gradientScope !== model.gradientScope) throw foreignDirection(info, model);
+  checkFresh(info, model);
   return {
     name,
     digest: info.digest,
     kind: info.kind,
     norm: info.norm,
+    preconditioned: info.scale !== null,
     read: () => store.readDirectionVector(name, info.digest),
   };
 }
@@ -72,7 +74,7 @@ function withStaleness(rankers: Rankers): (info: DirectionInfo) => KnownDirectio
   });
 }
 
-async function storedDirection(store: DirectionStore, name: string): Promise<DirectionInfo> {
+export async function storedDirection(store: DirectionStore, name: string): Promise<DirectionInfo> {
   const info = await store.readDirection(name);
   if (info === null) throw directionNotFound(name);
   return info;
@@ -86,6 +88,12 @@ function foreignDirection({ name, gradientScope }: DirectionInfo, served: ModelD
   return new AssayError("direction_stale", {
     detail: `Direction ${JSON.stringify(name)} is over the parameters of the gradient scope ${JSON.stringify(gradientScope)}, and model ${served.name} now has gradients of ${JSON.stringify(served.gradientScope)}: make the direction again`,
   });
+}
+
+/** Throws `direction_stale` unless the direction is of the gradients that the model has now. */
+export function checkFresh(info: DirectionInfo, model: ModelDescription): void {
+  if (info.weightsDigest !== model.weightsDigest) throw staleDirection(info, model);
+  if (info.gradientScope !== model.gradientScope) throw foreignDirection(info, model);
 }
 
 function staleDirection({ name, model }: DirectionInfo, served: ModelDescription): AssayError {

@@ -84,6 +84,7 @@ async function makeWith(
       loss,
       ...totals,
       norm: vector.norm,
+      scale: null,
     };
     const info = await store.writeDirection(facts, whileWanted(vector, watch.caller));
     watch.stopwatch.lap("keep");

@@ -21,6 +21,8 @@ export function directionInfo(kept: unknown): DirectionInfo {
     samples: number("samples"),
     zeroGradients: number("zeroGradients"),
     norm: number("norm"),
+    // Before directions could be scaled, none was.
+    scale: kept.scale === undefined || kept.scale === null ? null : text("scale"),
     digest: text("digest"),
     bytes: number("bytes"),
     createdAtMs: number("createdAtMs"),

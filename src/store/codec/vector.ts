@@ -1,9 +1,14 @@
 import { createHash } from "node:crypto";
-import type { DirectionInfo } from "../port.js";
+import type { DirectionFacts, DirectionInfo } from "../port.js";
 import { corrupt } from "./bytes.js";
 
 /** Bytes of a vector that a store reads or writes at once. */
 export const VECTOR_CHUNK_BYTES = 2 ** 19;
+
+/** The facts of a direction whose vector has passed. */
+export function factsOf(facts: DirectionFacts | (() => DirectionFacts)): DirectionFacts {
+  return typeof facts === "function" ? facts() : facts;
+}
 
 /** Digest and size of a vector, which are known after all its bytes have passed. */
 export type VectorFacts = Pick<DirectionInfo, "digest" | "bytes">;

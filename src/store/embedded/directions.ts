@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { corrupt } from "../codec/bytes.js";
 import { directionInfo } from "../codec/direction.js";
 import { parseObject } from "../codec/json.js";
-import { checked, inChunks, VECTOR_CHUNK_BYTES, type VectorFacts } from "../codec/vector.js";
+import { checked, factsOf, inChunks, VECTOR_CHUNK_BYTES, type VectorFacts } from "../codec/vector.js";
 import type { Page } from "../dataset-records.js";
 import { directionNotFound, type Lifetime } from "../lifetime.js";
 import { nameOfCursor, pageByName } from "../page.js";
@@ -90,15 +90,18 @@ export async function openDirections(
     }
   }
 
-  async function write(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo> {
+  async function write(
+    facts: DirectionFacts | (() => DirectionFacts),
+    vector: AsyncIterable<Uint8Array>,
+  ): Promise<DirectionInfo> {
     const file = `${randomBytes(16).toString("hex")}.f32`;
     let info: DirectionInfo;
     let old: DirectionEntry | null;
     try {
       const written = await writeVector(pathOf(file), vector);
       await syncFolder();
-      info = { ...facts, ...written, createdAtMs: Date.now() };
-      old = await replace(facts.name, { info, file });
+      info = { ...factsOf(facts), ...written, createdAtMs: Date.now() };
+      old = await replace(info.name, { info, file });
     } catch (error) {
       // The entry may still be written later and then names the file, so keep it. `sweep` removes it if it stays unused.
       if (!isUndecided(error)) await rm(pathOf(file), { force: true });

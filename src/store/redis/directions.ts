@@ -3,7 +3,7 @@ import { AssayError } from "../../errors.js";
 import { corrupt } from "../codec/bytes.js";
 import { directionInfo } from "../codec/direction.js";
 import { parseObject } from "../codec/json.js";
-import { checked, inChunks, type VectorFacts } from "../codec/vector.js";
+import { checked, factsOf, inChunks, type VectorFacts } from "../codec/vector.js";
 import type { Page } from "../dataset-records.js";
 import { directionNotFound, type Lifetime } from "../lifetime.js";
 import { nameOfCursor, pageByName } from "../page.js";
@@ -92,7 +92,10 @@ export function openDirections(
     }
   }
 
-  async function write(facts: DirectionFacts, vector: AsyncIterable<Uint8Array>): Promise<DirectionInfo> {
+  async function write(
+    facts: DirectionFacts | (() => DirectionFacts),
+    vector: AsyncIterable<Uint8Array>,
+  ): Promise<DirectionInfo> {
     const incarnation = randomBytes(12).toString("base64url");
     let written: VectorFacts = { digest: "", bytes: 0 };
     let chunks = 0;
@@ -104,10 +107,10 @@ export function openDirections(
         await connection.send("SET", [chunkKey(incarnation, chunks), part, "PX", UNPUBLISHED_MS], ignored);
         chunks++;
       }
-      const info: DirectionInfo = { ...facts, ...written, createdAtMs: Date.now() };
+      const info: DirectionInfo = { ...factsOf(facts), ...written, createdAtMs: Date.now() };
       const entry = JSON.stringify({ info, incarnation, chunks } satisfies DirectionEntry);
-      const args = [facts.name, entry, incarnation, chunks, REPLACED_MS];
-      if ((await connection.run(PUBLISH, table, args)) === null) throw lostMeanwhile(facts.name);
+      const args = [info.name, entry, incarnation, chunks, REPLACED_MS];
+      if ((await connection.run(PUBLISH, table, args)) === null) throw lostMeanwhile(info.name);
       return info;
     } catch (error) {
       const keys = Array.from({ length: chunks }, (_, chunk) => chunkKey(incarnation, chunk));

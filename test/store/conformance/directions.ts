@@ -87,6 +87,25 @@ export function describeDirections(store: () => Store, open: () => Promise<Store
     }
   });
 
+  it("have facts that are known only when the vector has passed", async () => {
+    let passed = false;
+    async function* vector(): AsyncGenerator<Uint8Array> {
+      yield* chunksOf(vectorBytes(1, 600_000));
+      passed = true;
+    }
+    const info = await store().writeDirection(() => {
+      expect(passed).toBe(true);
+      return facts({ norm: 7, scale: "cd".repeat(32) });
+    }, vector());
+    expect(await store().readDirection("v")).toEqual(info);
+    expect(info).toMatchObject({ norm: 7, scale: "cd".repeat(32) });
+    const failing = store().writeDirection(() => {
+      throw new Error("nothing is left");
+    }, vector());
+    await expect(failing).rejects.toThrow("nothing is left");
+    expect(await store().readDirection("v")).toEqual(info);
+  });
+
   it("can be deleted, and are gone for every process", async () => {
     const other = await open();
     const info = await store().writeDirection(facts(), chunksOf(vectorBytes(1, 600_000)));
@@ -109,6 +128,7 @@ export function facts(changes: Partial<DirectionFacts> = {}): DirectionFacts {
     samples: 3,
     zeroGradients: 1,
     norm: 0.25,
+    scale: null,
     ...changes,
   };
 }

@@ -35,8 +35,8 @@ class AssayError(Exception):
     `code` is stable: programs may rely on it. It is one of the service's
     (`unsuitable_label`, `dataset_not_found`, ...), or of the client's: `unreachable`, `timed_out`,
     `unexpected_answer`, `invalid_sample`, `too_large`, `unknown_id`, `no_weights`, `not_one_batch`,
-    `snapshot_changed`, `unsuitable_model`, `weights_differ`. `status` is the HTTP status, None
-    where no answer came.
+    `snapshot_changed`, `unsuitable_model`, `unsuitable_optimiser`, `weights_differ`. `status` is
+    the HTTP status, None where no answer came.
     """
 
     def __init__(

@@ -23,6 +23,7 @@ class Direction:
     samples: int
     zero_gradients: int
     norm: float
+    preconditioned: bool
     coherence: float | None
     bytes: int
     created_at: datetime

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from assay.client.answers.direction import Direction, DirectionKind
 from assay.client.answers.signals import Loss
 from assay.client.awaited.base import Base
@@ -43,6 +45,19 @@ class DirectionMethods(Base):
         )
         fields = without_none(kind=kind, loss=loss, model=model)
         return await self._driver.run(directions.make_direction(name, samples, columns, fields))
+
+    async def scale_direction(
+        self,
+        name: str,
+        *,
+        optimiser: Any | None = None,
+        module: Any | None = None,
+        squared: bool = False,
+        scale: Any | None = None,
+    ) -> Direction:
+        """As `Client.scale_direction`."""
+        by = directions.preconditioner(optimiser, module, squared=squared, scale=scale)
+        return await self._driver.run(directions.scale_direction(name, by))
 
     async def directions(self) -> list[Direction]:
         """As `Client.directions`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from assay.client.answers.direction import Direction, DirectionKind
 from assay.client.answers.signals import Loss
 from assay.client.blocking.base import Base
@@ -49,6 +51,32 @@ class DirectionMethods(Base):
         )
         fields = without_none(kind=kind, loss=loss, model=model)
         return self._driver.run(directions.make_direction(name, samples, columns, fields))
+
+    def scale_direction(
+        self,
+        name: str,
+        *,
+        optimiser: Any | None = None,
+        module: Any | None = None,
+        squared: bool = False,
+        scale: Any | None = None,
+    ) -> Direction:
+        """Multiplies a direction by a vector, once: `influence` is then as an optimiser sees it.
+
+        Pass the Adam or AdamW `optimiser` and the `module` that it trains: D = 1/(√v̂ + ε). Then
+        −η times `influence` is the first-order change of the loss behind the direction by one step
+        on a sample, while v̂ stands still and without momentum. `squared` takes D², the whitened
+        product. Or pass a `scale` (P) of your own, at least 0, in the manifest's order.
+
+        The same scale again changes nothing. docs/directions.md has an example.
+
+        Raises:
+            AssayError: the optimiser is no Adam or has taken no step (`unsuitable_optimiser`), the
+                module has other parameters (`unsuitable_model`), another vector has scaled the
+                direction (`direction_scaled`), or the scale does not fit (`scale_invalid`).
+        """
+        by = directions.preconditioner(optimiser, module, squared=squared, scale=scale)
+        return self._driver.run(directions.scale_direction(name, by))
 
     def directions(self) -> list[Direction]:
         """All directions, by name."""

@@ -35,7 +35,7 @@ def read_source(source: Any, tokenizer: Any | None) -> Source:
     if isinstance(source, (str, PathLike)):
         model, own = _load(Path(source))
     elif isinstance(source, nn.Module):
-        model, own = _unwrapped(source)
+        model, own = unwrapped(source)
     else:
         raise TypeError(
             f"weights of a {type(source).__name__}: pass a torch module or a checkpoint's folder"
@@ -50,7 +50,7 @@ def read_source(source: Any, tokenizer: Any | None) -> Source:
     return Source(_on_cpu(model), found)
 
 
-def _unwrapped(module: Any) -> tuple[nn.Module, Any | None]:
+def unwrapped(module: Any) -> tuple[nn.Module, Any | None]:
     """The module that holds the manifest's parameters, and the tokeniser that it carries."""
     while inner := next((getattr(module, w) for w in WRAPPERS if hasattr(module, w)), None):
         module = inner
