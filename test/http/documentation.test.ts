@@ -16,7 +16,7 @@ interface Operation {
 interface Shown {
   readonly url: string;
   readonly headers: Record<string, string>;
-  readonly payload?: string;
+  readonly payload?: string | Buffer;
 }
 
 /** The body where one has to be bytes: a scale of ones over the fake model's parameters. */
