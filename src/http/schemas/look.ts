@@ -76,7 +76,9 @@ export const histogramQuerySchema = z.strictObject({
 
 export const sliceQuerySchema = z.strictObject({
   by: z.enum(SLICED_BY).default("source"),
-  column: columnsField,
+  column: columnsField.describe(
+    "A signal, `extras.NAME` or `weight`. May be given several times. `*`: every column that samples have.",
+  ),
   limit: wholeNumberQuery(z.int().min(1).max(SLICES_MAX).default(100)),
   ...filterFields,
 });
