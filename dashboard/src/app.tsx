@@ -28,24 +28,17 @@ export function App(): JSX.Element {
   const isFirst = useRef(true);
 
   // A new screen is read from its beginning: the title says where one is, and the focus is at the top.
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the title changes with the screen
   useEffect(() => {
     document.title = `${title} · Assay`;
     if (!isFirst.current) main.current?.focus();
     isFirst.current = false;
   }, [title]);
 
-  function skip(event: Event): void {
-    // The part of the address after # names the screen, so the link itself would leave it.
-    event.preventDefault();
-    main.current?.focus();
-  }
-
   return (
     <>
-      <a class="skip" href="#main" onClick={skip}>
+      <button type="button" class="skip" onClick={() => main.current?.focus()}>
         Skip to the content
-      </a>
+      </button>
       <header class="top">
         <a class="brand" href="#/now">
           Assay

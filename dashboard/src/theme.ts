@@ -10,7 +10,7 @@ export function useTheme(): [Theme, (theme: Theme) => void] {
   const preferred = usePreferred();
   const theme = chosen ?? preferred;
   useEffect(() => {
-    document.documentElement.dataset["theme"] = theme;
+    document.documentElement.dataset.theme = theme;
   }, [theme]);
   return [
     theme,

@@ -28,7 +28,7 @@ export function useAnswer<T>(
   const [turn, setTurn] = useState(0);
   const again = useCallback(() => setTurn((before) => before + 1), []);
 
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `ask` is new at each rendering; `about` says when it differs
+  // `ask` is not among what the effect depends on, because it is new at each rendering; `about` says when it differs
   useEffect(() => {
     const ending = new AbortController();
     const { signal } = ending;

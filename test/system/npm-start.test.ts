@@ -8,7 +8,7 @@ import { temporaryFolder } from "../support/app.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What a clone has of what `npm start` reads. Nothing is compiled in it. */
-const CLONED = ["package.json", ".npmrc", "tsconfig.json", "tsconfig.build.json", "src", "bin"];
+const CLONED = ["package.json", ".npmrc", "tsconfig.json", "tsconfig.build.json", "src", "dashboard", "bin"];
 
 const READY = /^Model default@\w+ is ready/m;
 

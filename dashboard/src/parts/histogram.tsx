@@ -4,15 +4,15 @@ import { formatCount, formatNumber, inWords } from "../format.js";
 
 interface HistogramProps {
   readonly histogram: Histogram;
-  /** A link for each bin, which shows its samples. */
-  readonly linkOf: (min: number, max: number) => string;
+  /** Shows the samples in the order of the column. */
+  readonly link: string;
 }
 
 const WIDTH = 240;
 const HEIGHT = 64;
 
-/** The bins of one column as bars. A bar leads to its samples; the filter of the samples does the same by keyboard. */
-export function HistogramBars({ histogram, linkOf }: HistogramProps): JSX.Element {
+/** The bins of one column as bars. */
+export function HistogramBars({ histogram, link }: HistogramProps): JSX.Element {
   const { column, count, missing, edges, counts, mean, quantiles } = histogram;
   const most = Math.max(1, ...counts);
   const width = WIDTH / Math.max(1, counts.length);
@@ -21,7 +21,7 @@ export function HistogramBars({ histogram, linkOf }: HistogramProps): JSX.Elemen
   return (
     <figure class="histogram">
       <figcaption>
-        <strong>{name}</strong>
+        <a href={link}>{name}</a>
         <span class="hint">
           median {median}, mean {formatNumber(mean)}
         </span>
@@ -36,7 +36,7 @@ export function HistogramBars({ histogram, linkOf }: HistogramProps): JSX.Elemen
           const [min = 0, max = 0] = [edges[bin], edges[bin + 1]];
           const height = samples === 0 ? 0 : Math.max(1.5, (samples / most) * HEIGHT);
           return (
-            <a key={min} href={linkOf(min, max)} tabIndex={-1} aria-hidden="true">
+            <g key={min}>
               <title>
                 {formatNumber(min)} to {formatNumber(max)}: {formatCount(samples)} samples
               </title>
@@ -48,7 +48,7 @@ export function HistogramBars({ histogram, linkOf }: HistogramProps): JSX.Elemen
                 width={Math.max(0.4, width - 0.8)}
                 height={height}
               />
-            </a>
+            </g>
           );
         })}
       </svg>

@@ -31,7 +31,9 @@ export function DatasetScreen({ dataset, query }: DatasetScreenProps): JSX.Eleme
       <State answer={summary} what="Reading the dataset">
         {(found) => (
           <>
-            <Facts facts={factsOf(found)} />
+            <section class="panel" aria-label="At a glance">
+              <Facts facts={factsOf(found)} />
+            </section>
             <Contents path={path} dataset={found} query={query} />
           </>
         )}
@@ -61,9 +63,7 @@ function Contents({ path, dataset, query }: ContentsProps): JSX.Element {
             <Distributions
               path={path}
               columns={columns}
-              linkOf={(column, min, max) =>
-                datasetLink(name, `sort=-${column}&range=${encodeURIComponent(`${column}:${min}..${max}`)}`)
-              }
+              linkOf={(column) => datasetLink(name, `sort=-${encodeURIComponent(column)}`)}
             />
             {columns.includes("variability") && <ConfidenceMap path={path} />}
             <Slices path={path} labels={slices} hasSources={hasSources(dataset)} />

@@ -46,7 +46,9 @@ export function SampleScreen({ dataset, id }: SampleScreenProps): JSX.Element {
       <State answer={answer} what="Reading the sample">
         {(found) => (
           <>
-            <Facts facts={factsOf(found.sample)} />
+            <section class="panel" aria-label="At a glance">
+              <Facts facts={factsOf(found.sample)} />
+            </section>
             <Signals path={path} {...found} />
             <History sample={found.sample} />
           </>

@@ -7,8 +7,8 @@ import { useAnswer } from "../../use-answer.js";
 interface DistributionsProps {
   readonly path: string;
   readonly columns: readonly string[];
-  /** The link to the samples of a column between two values. */
-  readonly linkOf: (column: string, min: number, max: number) => string;
+  /** The link to the samples in the order of a column. */
+  readonly linkOf: (column: string) => string;
 }
 
 /** A histogram of each column. Each is asked for by itself, so that the first shows while the service sorts the others. */
@@ -18,12 +18,7 @@ export function Distributions({ path, columns, linkOf }: DistributionsProps): JS
       <h2>Distributions</h2>
       <div class="histograms">
         {columns.map((column) => (
-          <Distribution
-            key={column}
-            path={path}
-            column={column}
-            linkOf={(min, max) => linkOf(column, min, max)}
-          />
+          <Distribution key={column} path={path} column={column} link={linkOf(column)} />
         ))}
       </div>
     </section>
@@ -33,16 +28,16 @@ export function Distributions({ path, columns, linkOf }: DistributionsProps): JS
 interface DistributionProps {
   readonly path: string;
   readonly column: string;
-  readonly linkOf: (min: number, max: number) => string;
+  readonly link: string;
 }
 
-function Distribution({ path, column, linkOf }: DistributionProps): JSX.Element {
+function Distribution({ path, column, link }: DistributionProps): JSX.Element {
   const about = `${path}/histograms?column=${encodeURIComponent(column)}&bins=40`;
   const answer = useAnswer(about, (client, signal) => client.read<HistogramList>(about, signal));
   return (
     <State answer={answer} what={`Counting ${column}`}>
       {({ histograms: [histogram] }) =>
-        histogram !== undefined && <HistogramBars histogram={histogram} linkOf={linkOf} />
+        histogram !== undefined && <HistogramBars histogram={histogram} link={link} />
       }
     </State>
   );

@@ -25,7 +25,7 @@ export function RankedSamples({ dataset, columns, view }: RankedSamplesProps): J
   const sort = columns.includes(view.sort.replace(/^-/, "")) ? view.sort : `-${columns[0] ?? "loss"}`;
   const query = queryOf({ ...view, sort });
   const [cursors, setCursors] = useState<readonly string[]>([]);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another view begins with its first page
+  // Another view begins with its first page.
   useEffect(() => setCursors([]), [query]);
   const cursor = cursors.at(-1);
   const path = `v1/datasets/${encodeURIComponent(dataset)}/samples?${query}&limit=${PAGE}${cursor === undefined ? "" : `&cursor=${cursor}`}`;

@@ -31,10 +31,7 @@ export function SampleFilter({ dataset, columns, view, open }: SampleFilterProps
   return (
     <>
       <form class="filter" aria-label="Which samples" onSubmit={apply}>
-        <label>
-          Sort by
-          <ColumnChoice name="sort" columns={columns} chosen={column} />
-        </label>
+        <ColumnChoice title="Sort by" name="sort" columns={columns} chosen={column} />
         <label>
           Order
           <select name="order" defaultValue={view.sort.startsWith("-") ? "down" : "up"}>
@@ -50,10 +47,7 @@ export function SampleFilter({ dataset, columns, view, open }: SampleFilterProps
           Source
           <input name="source" size={10} placeholder="any" defaultValue={view.source} />
         </label>
-        <label>
-          Values of
-          <ColumnChoice name="column" columns={columns} chosen={given?.column ?? column} />
-        </label>
+        <ColumnChoice title="Values of" name="column" columns={columns} chosen={given?.column ?? column} />
         <label>
           from
           <input name="min" inputMode="decimal" size={7} placeholder="any" defaultValue={given?.min ?? ""} />
@@ -75,20 +69,24 @@ export function SampleFilter({ dataset, columns, view, open }: SampleFilterProps
 }
 
 interface ColumnChoiceProps {
+  readonly title: string;
   readonly name: string;
   readonly columns: readonly string[];
   readonly chosen: string;
 }
 
-function ColumnChoice({ name, columns, chosen }: ColumnChoiceProps): JSX.Element {
+function ColumnChoice({ title, name, columns, chosen }: ColumnChoiceProps): JSX.Element {
   return (
-    <select name={name} defaultValue={chosen}>
-      {columns.map((column) => (
-        <option key={column} value={column} selected={column === chosen}>
-          {inWords(column)}
-        </option>
-      ))}
-    </select>
+    <label>
+      {title}
+      <select name={name} defaultValue={chosen}>
+        {columns.map((column) => (
+          <option key={column} value={column}>
+            {inWords(column)}
+          </option>
+        ))}
+      </select>
+    </label>
   );
 }
 

@@ -53,7 +53,7 @@ export function Engines({ metrics }: { readonly metrics: Metrics }): JSX.Element
 
 function devicesOf(metrics: Metrics, model: string): string {
   const series = metrics.get("assay_engine_device") ?? [];
-  const devices = series.flatMap(({ labels }) => (labels["model"] === model ? (labels["device"] ?? []) : []));
+  const devices = series.flatMap(({ labels }) => (labels.model === model ? (labels.device ?? []) : []));
   return devices.length === 0 ? "–" : devices.join(", ");
 }
 

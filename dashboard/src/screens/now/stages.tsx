@@ -66,6 +66,6 @@ function requestsOf(metrics: Metrics): number {
 }
 
 function stagesOf(metrics: Metrics): string[] {
-  const series = (metrics.get(`${NAME}_count`) ?? []).filter(({ labels }) => labels["route"] === ROUTE);
+  const series = (metrics.get(`${NAME}_count`) ?? []).filter(({ labels }) => labels.route === ROUTE);
   return valuesOf(new Map([[NAME, series]]), NAME, "stage");
 }
