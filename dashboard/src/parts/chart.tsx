@@ -14,6 +14,8 @@ interface ChartProps {
 }
 
 const HEIGHT_PX = 150;
+/** How much time is shown. */
+const SPAN_S = 120;
 
 /** One line over time or steps. */
 export function Chart({ label, line, xs, ys, isTime }: ChartProps): JSX.Element {
@@ -65,10 +67,21 @@ function optionsOf(element: HTMLElement, line: string, isTime: boolean): uPlot.O
     height: HEIGHT_PX,
     legend: { show: false },
     cursor: { show: false },
-    scales: { x: { time: isTime }, y: { range: (_, least, most) => rangeOf(least, most, isTime) } },
-    axes: [axis, { ...axis, size: 56 }],
+    scales: {
+      x: { time: isTime, ...(isTime && { range: (_, _least, most) => [most - SPAN_S, most] }) },
+      y: { range: (_, least, most) => rangeOf(least, most, isTime) },
+    },
+    axes: [
+      isTime ? { ...axis, space: 90, values: (_, times) => times.map(clockOf) } : axis,
+      { ...axis, size: 56 },
+    ],
     series: [{}, { label: line, stroke: colour("--accent"), width: 2, points: { show: !isTime } }],
   };
+}
+
+/** A time of day in UTC, as all times of the dashboard. */
+function clockOf(seconds: number): string {
+  return new Date(seconds * 1000).toISOString().slice(11, 19);
 }
 
 /** What is counted over time begins at 0. */

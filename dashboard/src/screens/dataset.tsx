@@ -96,7 +96,11 @@ function factsOf({ samples, created_at, updated_at, samples_by_model, snapshot }
       value: size === null ? "–" : formatCount(size),
       note: snapshot === null ? "not weighed yet" : `of ${formatCount(snapshot.samples)} weighed`,
     },
-    { name: "Changed", value: formatTime(updated_at), note: `begun ${formatTime(created_at)}` },
+    {
+      name: "Changed",
+      value: <span class="long">{formatTime(updated_at)}</span>,
+      note: `begun ${formatTime(created_at)}`,
+    },
     {
       name: "Scored by",
       value:

@@ -198,7 +198,7 @@ function factsOf(sample: SampleAnswer): Fact[] {
     { name: "Loss", value: formatNumber(columnOf(sample, "loss")), note: inWords(sample.loss_name) },
     {
       name: "Scored",
-      value: formatTime(sample.scored_at),
+      value: <span class="long">{formatTime(sample.scored_at)}</span>,
       note: sample.stale ? `${sample.model}, no longer served` : sample.model,
     },
   ];

@@ -86,13 +86,13 @@ function Trial({ models, preset }: TrialProps): JSX.Element {
         </button>
       </form>
       {asked !== null && model !== undefined && (
-        <Verdict key={`${model.name} ${asked.turn}`} model={model} pair={asked.pair} />
+        <Scored key={`${model.name} ${asked.turn}`} model={model} pair={asked.pair} />
       )}
     </>
   );
 }
 
-function Verdict({ model, pair }: { readonly model: Model; readonly pair: Pair }): JSX.Element {
+function Scored({ model, pair }: { readonly model: Model; readonly pair: Pair }): JSX.Element {
   const body = bodyOf(pair, model);
   const answer = useAnswer(JSON.stringify(body), (client, signal) =>
     client.post<ScoreAnswer>("v1/score", body, signal),

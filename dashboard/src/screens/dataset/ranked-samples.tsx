@@ -1,5 +1,5 @@
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { columnOf, type RankedPage, type Sample } from "../../api/answers.js";
 import { formatNumber, inWords } from "../../format.js";
 import { Empty, State } from "../../parts/state.js";
@@ -15,6 +15,12 @@ interface RankedSamplesProps {
   readonly view: View;
 }
 
+/** The cursors of the page that is shown and of those before it, for one view. */
+interface Paging {
+  readonly query: string;
+  readonly cursors: readonly string[];
+}
+
 const PAGE = 20;
 /** What the table shows beside the column that it is sorted by, as far as samples have it. */
 const SHOWN = ["loss", "probability", "grad_norm_last", "grad_norm", "weight"];
@@ -24,10 +30,18 @@ export function RankedSamples({ dataset, columns, view }: RankedSamplesProps): J
   // A dataset without losses is sorted by the first column that it has.
   const sort = columns.includes(view.sort.replace(/^-/, "")) ? view.sort : `-${columns[0] ?? "loss"}`;
   const query = queryOf({ ...view, sort });
-  const [cursors, setCursors] = useState<readonly string[]>([]);
+  const [paging, setPaging] = useState<Paging>({ query, cursors: [] });
   // Another view begins with its first page.
-  useEffect(() => setCursors([]), [query]);
+  const cursors = paging.query === query ? paging.cursors : [];
+  const setCursors = (next: readonly string[]): void => setPaging({ query, cursors: next });
   const cursor = cursors.at(-1);
+  const title = useRef<HTMLHeadingElement>(null);
+  const isFirst = useRef(true);
+  // A link further down the screen may have changed the view.
+  useEffect(() => {
+    if (!isFirst.current) title.current?.scrollIntoView({ block: "nearest" });
+    isFirst.current = false;
+  }, [query]);
   const path = `v1/datasets/${encodeURIComponent(dataset)}/samples?${query}&limit=${PAGE}${cursor === undefined ? "" : `&cursor=${cursor}`}`;
   const answer = useAnswer(path, (client, signal) => client.read<RankedPage>(path, signal));
   const open = (next: View): void => {
@@ -35,8 +49,8 @@ export function RankedSamples({ dataset, columns, view }: RankedSamplesProps): J
   };
   return (
     <section class="panel">
-      <h2>Samples</h2>
-      <SampleFilter key={query} dataset={dataset} columns={columns} view={{ ...view, sort }} open={open} />
+      <h2 ref={title}>Samples</h2>
+      <SampleFilter dataset={dataset} columns={columns} view={{ ...view, sort }} open={open} />
       <State answer={answer} what="Sorting the samples">
         {({ samples, next_cursor: next }) => (
           <>

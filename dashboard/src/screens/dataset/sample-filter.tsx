@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { inWords } from "../../format.js";
 import { datasetLink, sampleLink } from "../../route.js";
-import { rangeOf, readRange, type View } from "../../view.js";
+import { queryOf, rangeOf, readRange, type View } from "../../view.js";
 
 interface SampleFilterProps {
   readonly dataset: string;
@@ -11,50 +11,71 @@ interface SampleFilterProps {
   readonly open: (view: View) => void;
 }
 
+/** What is typed into the form. */
+interface Draft {
+  readonly sort: string;
+  readonly order: string;
+  readonly label: string;
+  readonly source: string;
+  readonly column: string;
+  readonly min: string;
+  readonly max: string;
+}
+
 /** The form that says which samples are listed and in which order, and the one that opens a sample by its id. */
 export function SampleFilter({ dataset, columns, view, open }: SampleFilterProps): JSX.Element {
-  const column = view.sort.replace(/^-/, "");
-  const given = readRange(view.range);
-
-  function apply(event: SubmitEvent & { readonly currentTarget: HTMLFormElement }): void {
-    event.preventDefault();
-    const fields = new FormData(event.currentTarget);
-    const text = (name: string): string => String(fields.get(name) ?? "").trim();
-    open({
-      sort: `${text("order") === "down" ? "-" : ""}${text("sort")}`,
-      label: text("label"),
-      source: text("source"),
-      range: rangeOf(text("column"), text("min"), text("max")),
-    });
-  }
+  const [draft, setDraft] = useState(draftOf(view));
+  const query = queryOf(view);
+  useEffect(() => setDraft(draftOf(view)), [query]);
+  const take =
+    (name: keyof Draft) =>
+    ({ currentTarget }: { readonly currentTarget: { readonly value: string } }): void =>
+      setDraft((before) => ({ ...before, [name]: currentTarget.value }));
 
   return (
     <>
-      <form class="filter" aria-label="Which samples" onSubmit={apply}>
-        <ColumnChoice title="Sort by" name="sort" columns={columns} chosen={column} />
+      <form
+        class="filter"
+        aria-label="Which samples"
+        onSubmit={(event) => {
+          event.preventDefault();
+          open(viewOf(draft));
+        }}
+      >
+        <label>
+          Sort by
+          <select value={draft.sort} onChange={take("sort")}>
+            <Options columns={columns} />
+          </select>
+        </label>
         <label>
           Order
-          <select name="order" defaultValue={view.sort.startsWith("-") ? "down" : "up"}>
-            <option value="down">largest first</option>
-            <option value="up">smallest first</option>
+          <select value={draft.order} onChange={take("order")}>
+            <option value="-">largest first</option>
+            <option value="">smallest first</option>
           </select>
         </label>
         <label>
           Label
-          <input name="label" inputMode="decimal" size={5} placeholder="any" defaultValue={view.label} />
+          <input inputMode="decimal" size={5} placeholder="any" value={draft.label} onInput={take("label")} />
         </label>
         <label>
           Source
-          <input name="source" size={10} placeholder="any" defaultValue={view.source} />
+          <input size={10} placeholder="any" value={draft.source} onInput={take("source")} />
         </label>
-        <ColumnChoice title="Values of" name="column" columns={columns} chosen={given?.column ?? column} />
+        <label>
+          Values of
+          <select value={draft.column} onChange={take("column")}>
+            <Options columns={columns} />
+          </select>
+        </label>
         <label>
           from
-          <input name="min" inputMode="decimal" size={7} placeholder="any" defaultValue={given?.min ?? ""} />
+          <input inputMode="decimal" size={7} placeholder="any" value={draft.min} onInput={take("min")} />
         </label>
         <label>
           to
-          <input name="max" inputMode="decimal" size={7} placeholder="any" defaultValue={given?.max ?? ""} />
+          <input inputMode="decimal" size={7} placeholder="any" value={draft.max} onInput={take("max")} />
         </label>
         <button type="submit" class="primary">
           Show
@@ -68,25 +89,15 @@ export function SampleFilter({ dataset, columns, view, open }: SampleFilterProps
   );
 }
 
-interface ColumnChoiceProps {
-  readonly title: string;
-  readonly name: string;
-  readonly columns: readonly string[];
-  readonly chosen: string;
-}
-
-function ColumnChoice({ title, name, columns, chosen }: ColumnChoiceProps): JSX.Element {
+function Options({ columns }: { readonly columns: readonly string[] }): JSX.Element {
   return (
-    <label>
-      {title}
-      <select name={name} defaultValue={chosen}>
-        {columns.map((column) => (
-          <option key={column} value={column}>
-            {inWords(column)}
-          </option>
-        ))}
-      </select>
-    </label>
+    <>
+      {columns.map((column) => (
+        <option key={column} value={column}>
+          {inWords(column)}
+        </option>
+      ))}
+    </>
   );
 }
 
@@ -108,4 +119,19 @@ function OpenById({ dataset }: { readonly dataset: string }): JSX.Element {
       <button type="submit">Open</button>
     </form>
   );
+}
+
+function draftOf({ sort, label, source, range }: View): Draft {
+  const column = sort.replace(/^-/, "");
+  const { column: ranged, min, max } = readRange(range) ?? { column, min: "", max: "" };
+  return { sort: column, order: sort.startsWith("-") ? "-" : "", label, source, column: ranged, min, max };
+}
+
+function viewOf({ sort, order, label, source, column, min, max }: Draft): View {
+  return {
+    sort: `${order}${sort}`,
+    label: label.trim(),
+    source: source.trim(),
+    range: rangeOf(column, min, max),
+  };
 }

@@ -6,7 +6,7 @@ import { type Column, Table } from "../../parts/table.js";
 import { useAnswer } from "../../use-answer.js";
 
 const COLUMNS: readonly Column<Snapshot>[] = [
-  { title: "Snapshot", isNumber: true, cell: ({ version }) => version },
+  { title: "Snapshot", cell: ({ version }) => version },
   { title: "Made", cell: ({ as_of }) => formatTime(as_of) },
   { title: "Weighting", cell: weightingOf },
   { title: "Samples", isNumber: true, cell: ({ samples }) => formatCount(samples) },
