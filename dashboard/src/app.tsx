@@ -51,6 +51,9 @@ export function App(): JSX.Element {
           ))}
         </nav>
         <div class="tools">
+          <a class="button quiet" href="docs/">
+            API
+          </a>
           {hasKey && (
             <button type="button" class="quiet" onClick={() => setKey("")}>
               Forget key
