@@ -83,6 +83,8 @@ export interface Histogram {
 
 export interface HistogramList {
   readonly built_at: string;
+  /** Every column that the dataset has. */
+  readonly columns: readonly string[];
   readonly histograms: readonly Histogram[];
   /** A row for each bin of the second column. */
   readonly map: readonly (readonly number[])[] | null;

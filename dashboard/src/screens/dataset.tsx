@@ -1,8 +1,8 @@
 import type { JSX } from "preact";
-import type { Dataset, SliceList } from "../api/answers.js";
+import type { Dataset, HistogramList } from "../api/answers.js";
 import { formatCount, formatTime } from "../format.js";
 import { Facts } from "../parts/facts.js";
-import { State } from "../parts/state.js";
+import { Empty, State } from "../parts/state.js";
 import { datasetLink } from "../route.js";
 import { useAnswer } from "../use-answer.js";
 import { readView } from "../view.js";
@@ -48,15 +48,21 @@ interface ContentsProps {
   readonly query: string;
 }
 
-/** What needs the names of the columns. They come with the slices by label, which take no sorting. */
+/** What needs the names of the columns. They come with any histogram; every dataset has a column of weights. */
 function Contents({ path, dataset, query }: ContentsProps): JSX.Element {
-  const about = `${path}/slices?by=label&column=*&limit=20`;
-  const labels = useAnswer(about, (client, signal) => client.read<SliceList>(about, signal));
+  const about = `${path}/histograms?column=weight&bins=1`;
+  const answer = useAnswer(about, (client, signal) => client.read<HistogramList>(about, signal));
   const name = dataset.dataset;
   return (
-    <State answer={labels} what="Counting the samples">
-      {(slices) => {
-        const columns = columnsOf(slices);
+    <State answer={answer} what="Reading the samples">
+      {({ columns: all }) => {
+        const columns = all.filter((column) => column !== "weight" || dataset.snapshot !== null);
+        if (columns.length === 0)
+          return (
+            <Empty>
+              <p>No sample of the dataset has a signal. Score samples with its name to see them here.</p>
+            </Empty>
+          );
         return (
           <>
             <RankedSamples dataset={name} columns={columns} view={readView(query)} />
@@ -66,21 +72,17 @@ function Contents({ path, dataset, query }: ContentsProps): JSX.Element {
               linkOf={(column) => datasetLink(name, `sort=-${encodeURIComponent(column)}`)}
             />
             {columns.includes("variability") && <ConfidenceMap path={path} />}
-            <Slices path={path} labels={slices} hasSources={hasSources(dataset)} />
+            <Slices
+              path={path}
+              column={columns.includes("loss") ? "loss" : (columns[0] ?? "loss")}
+              hasSources={hasSources(dataset)}
+            />
             {dataset.snapshot !== null && <Snapshots path={path} />}
           </>
         );
       }}
     </State>
   );
-}
-
-function columnsOf({ slices }: SliceList): string[] {
-  return (slices[0]?.means ?? [])
-    .filter(({ column }) =>
-      slices.some(({ means }) => means.some((each) => each.column === column && each.mean !== null)),
-    )
-    .map(({ column }) => column);
 }
 
 function hasSources({ samples_by_source }: Dataset): boolean {

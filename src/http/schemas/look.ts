@@ -76,9 +76,7 @@ export const histogramQuerySchema = z.strictObject({
 
 export const sliceQuerySchema = z.strictObject({
   by: z.enum(SLICED_BY).default("source"),
-  column: columnsField.describe(
-    "A signal, `extras.NAME` or `weight`. May be given several times. `*`: every column that samples have.",
-  ),
+  column: columnsField,
   limit: wholeNumberQuery(z.int().min(1).max(SLICES_MAX).default(100)),
   ...filterFields,
 });
@@ -99,6 +97,9 @@ export const histogramListSchema = z
   .object({
     dataset: z.string(),
     built_at: timeSchema,
+    columns: z
+      .array(z.string())
+      .describe("Every column of the dataset: the signals and extras that samples have, and `weight`"),
     histograms: z.array(
       z.object({
         column: z.string(),

@@ -79,16 +79,7 @@ export async function rankSamples(
 
 /** What a look at these columns reads, with its filter. */
 export function readsOf(columns: readonly string[], { ranges, source }: SampleFilter): IndexReads {
-  const named = columns.filter((name) => name !== EVERY_COLUMN);
-  return { columns: [...named, ...ranges.map(({ column }) => column)], source };
-}
-
-/** Asks for every column that samples have. */
-export const EVERY_COLUMN = "*";
-
-/** The columns that a look asks for, each once. */
-export function namedColumns(index: DatasetIndex, columns: readonly string[]): string[] {
-  return [...new Set(columns.flatMap((name) => (name === EVERY_COLUMN ? index.columnNames : name)))];
+  return { columns: [...columns, ...ranges.map(({ column }) => column)], source };
 }
 
 /** The place in the order at which the page begins. */

@@ -3,7 +3,7 @@ import { sum } from "../../importance/sum.js";
 import type { DatasetPorts } from "../datasets/long-work.js";
 import { strataOf } from "../datasets/strata.js";
 import { type DatasetIndex, WEIGHT } from "./dataset-index.js";
-import { columnOf, matcher, namedColumns, readsOf, type SampleFilter } from "./rank-samples.js";
+import { columnOf, matcher, readsOf, type SampleFilter } from "./rank-samples.js";
 
 export const SLICED_BY = ["source", "label"] as const;
 
@@ -11,7 +11,7 @@ export const SLICED_BY = ["source", "label"] as const;
 export interface SliceInput {
   readonly dataset: string;
   readonly by: (typeof SLICED_BY)[number];
-  /** Signals, `extras.NAME` or `weight`; `*` is every one. */
+  /** Signals, `extras.NAME` or `weight`. */
   readonly columns: readonly string[];
   readonly filter: SampleFilter;
   /** Most slices to answer: the ones with the most samples. */
@@ -55,10 +55,9 @@ export interface DatasetSlices {
 /** Means by slice. Throws `dataset_not_found`, and `unsuitable_signal` if no sample has a column. */
 export async function sliceDataset(
   { indexes }: DatasetPorts,
-  { dataset, by, columns: asked, filter, limit }: SliceInput,
+  { dataset, by, columns, filter, limit }: SliceInput,
 ): Promise<DatasetSlices> {
-  const index = await indexes.of(dataset, readsOf(asked, filter));
-  const columns = namedColumns(index, asked);
+  const index = await indexes.of(dataset, readsOf(columns, filter));
   const values = columns.map((column) => columnOf(index, column, "/column"));
   const { rowsOf, names } = rowsBySlice(index, by, filter);
   const samples = rowsOf.reduce((total, rows) => total + rows.length, 0);

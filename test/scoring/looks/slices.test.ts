@@ -33,13 +33,6 @@ async function slicesOf(store: Store, fields: Partial<SliceInput> = {}) {
 }
 
 describe("slices of a dataset", () => {
-  it("have the mean of every column for the column *, each column once", async () => {
-    const { slices } = await slicesOf(await tenSamples(), { columns: ["loss", "*"] });
-    for (const { means } of slices)
-      expect(means.map(({ column }) => column)).toEqual(["loss", "margin", "weight"]);
-    expect(slices.find(({ name }) => name === "crawl")?.means[0]).toMatchObject({ count: 2, mean: 1.5 });
-  });
-
   it("have the mean of a column and its standard error, the largest slice first", async () => {
     const { samples, slices, slicesTotal } = await slicesOf(await tenSamples());
     expect({ samples, slicesTotal }).toEqual({ samples: 10, slicesTotal: 3 });

@@ -102,8 +102,8 @@ class DatasetMethods(Base):
     ) -> Slices:
         """Compares the sources or labels of a dataset: sizes, weights, means of the columns.
 
-        `columns` are signals, `extras.NAME` or `weight`, and `*` is every one that samples have; the
-        mean of `influence` says which source helps. `limit` is the most slices, of which the largest come (by default 100). The filter is
+        `columns` are signals, `extras.NAME` or `weight`; the mean of `influence` says which source
+        helps. `limit` is the most slices, of which the largest come (by default 100). The filter is
         as in `samples`.
         """
         filter = Filter(label, source, ranges)
