@@ -1,3 +1,6 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import type { FastifyInstance } from "fastify";
 import { openStore, type StoreHooks, type StoreSettings } from "./compose-store.js";
 import { type Config, NO_MODEL } from "./config.js";
@@ -91,6 +94,7 @@ export async function composeApp(
 ): Promise<FastifyInstance> {
   const { buildApp } = await import("./http/app.js");
   return buildApp({
+    dashboardDir: builtDashboard(logger),
     rankers,
     store,
     jobs,
@@ -101,6 +105,14 @@ export async function composeApp(
     limits: config,
     version: packageVersion(),
   });
+}
+
+/** The folder of the built dashboard; undefined, and a warning, if only the service was compiled. */
+function builtDashboard(logger: Logger): string | undefined {
+  const folder = fileURLToPath(new URL("../dist/dashboard/", import.meta.url));
+  if (existsSync(join(folder, "index.html"))) return folder;
+  logger.warn("the dashboard is not built, so / is not served: run npm run build");
+  return undefined;
 }
 
 /** The store, opened so that nothing but an upgrade may use it. */

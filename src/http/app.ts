@@ -5,6 +5,7 @@ import type { Metrics } from "../observe/metrics.js";
 import type { Rankers } from "../ranker/port.js";
 import type { Limits } from "../scoring/requests/limits.js";
 import type { Store } from "../store/port.js";
+import { serveDashboard } from "./dashboard.js";
 import { serveOpenApi } from "./openapi.js";
 import { requireBearerKeys } from "./plugins/bearer-keys.js";
 import { limitBodyBytes } from "./plugins/body-quota.js";
@@ -46,6 +47,8 @@ export interface AppOptions {
   readonly apiKeys: readonly string[];
   readonly limits: Limits;
   readonly version: string;
+  /** Folder of the built dashboard, which `/` serves; absent: `/` is unknown. */
+  readonly dashboardDir?: string | undefined;
 }
 
 /** The HTTP service over the given ports. It does not listen, and it does not close the ports. */
@@ -81,6 +84,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   answerOtherMethods(app);
 
   await serveOpenApi(app, options.version);
+  if (options.dashboardDir !== undefined) await serveDashboard(app, options.dashboardDir);
   await app.register(scoreRoutes({ rankers, store }, metrics, limits));
   await app.register(explainRoutes(rankers, limits));
   await app.register(estimateRoutes);

@@ -2,14 +2,15 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 
 /**
- * Compiles src/ to dist/ once before the suite: engine processes and system tests run the compiled code. With `ASSAY_TEST_BUILT=1`
- * it has been compiled: where several suites run at once, one would read files that another is writing.
+ * Compiles src/ to dist/ and builds the dashboard, once before the suite: engine processes and system tests run the compiled code.
+ * With `ASSAY_TEST_BUILT=1` both have been done: where several suites run at once, one would read files that another is writing.
  */
 export function setup(): void {
   if (process.env.ASSAY_TEST_BUILT === "1") return;
   const root = fileURLToPath(new URL("../..", import.meta.url));
-  execFileSync(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"], {
-    cwd: root,
-    stdio: "inherit",
-  });
+  for (const command of [
+    ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"],
+    ["dashboard/build.mjs"],
+  ])
+    execFileSync(process.execPath, command, { cwd: root, stdio: "inherit" });
 }

@@ -10,7 +10,13 @@ import { startService } from "../support/service.js";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const NEEDED = [
   ...["LICENSE", "NOTICE", "README.md", "package.json"],
-  ...["bin/assay.js", "dist/cli.js", "dist/ranker/engine/process/process.js", "openapi/openapi.json"],
+  ...[
+    "bin/assay.js",
+    "dist/cli.js",
+    "dist/ranker/engine/process/process.js",
+    "openapi/openapi.json",
+    "dist/dashboard/index.html",
+  ],
   ...["models/README.md", "models/default/model.json", "models/default/weights.bin"],
 ];
 /** What a user of the package does not run. */

@@ -8,11 +8,11 @@ import { temporaryFolder } from "../support/app.js";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 /** What a clone has of what `npm start` reads. Nothing is compiled in it. */
-const CLONED = ["package.json", ".npmrc", "tsconfig.json", "tsconfig.build.json", "src", "bin"];
+const CLONED = ["package.json", ".npmrc", "tsconfig.json", "tsconfig.build.json", "src", "dashboard", "bin"];
 
 const READY = /^Model default@\w+ is ready/m;
 
-it("npm start compiles a fresh clone and serves the shipped model", async () => {
+it("npm start compiles a fresh clone and serves the shipped model and the dashboard", async () => {
   const clone = temporaryFolder();
   for (const name of CLONED) cpSync(join(ROOT, name), join(clone, name), { recursive: true });
   for (const name of ["node_modules", "models"]) symlinkSync(join(ROOT, name), join(clone, name));
@@ -40,4 +40,6 @@ it("npm start compiles a fresh clone and serves the shipped model", async () => 
   });
   await Promise.race([ready, exited]);
   expect(output).toMatch(READY);
+  const [, url = ""] = /^Assay listens on (\S+),/m.exec(output) ?? [];
+  expect(await (await fetch(url)).text()).toContain("<title>Assay</title>");
 });

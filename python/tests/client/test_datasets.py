@@ -101,7 +101,12 @@ def test_a_filter_becomes_parameters(kind: str) -> None:
 def test_histograms_are_asked_for_by_column(kind: str) -> None:
     histogram = {"column": "loss", "count": 2, "missing": 0, "edges": [0, 1], "counts": [2]}
     histogram |= {"mean": 0.5, "quantiles": {"50": 0.5}}
-    body = {"dataset": "shop", "built_at": "2026-11-30T16:11:59Z", "histograms": [histogram]}
+    body = {
+        "dataset": "shop",
+        "built_at": "2026-11-30T16:11:59Z",
+        "columns": ["grad_norm", "loss", "weight"],
+        "histograms": [histogram],
+    }
     service = FakeService(lambda _: httpx2.Response(200, json=body | {"map": [[2]]}))
     client = connect(kind, service)
     found = client.histograms(

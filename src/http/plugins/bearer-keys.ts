@@ -2,8 +2,8 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance } from "fastify";
 import { AssayError } from "../../errors.js";
 
-/** Routes that answer without a key: probes send none, and the documentation holds no data. */
-const OPEN = ["/healthz", "/readyz", "/openapi.json", "/docs"];
+/** Routes that answer without a key: probes send none, and the documentation and the files of the dashboard hold no data. */
+const OPEN = ["/healthz", "/readyz", "/openapi.json", "/docs", "/index.html", "/assets"];
 
 /**
  * Requires `Authorization: Bearer KEY` with one of `keys` on every route except the open ones. The given key is compared with
@@ -14,7 +14,7 @@ export function requireBearerKeys(app: FastifyInstance, keys: readonly string[])
   const digests = keys.map(digest);
   app.addHook("onRequest", async (request) => {
     const path = request.routeOptions.url ?? request.url;
-    if (OPEN.some((open) => path === open || path.startsWith(`${open}/`))) return;
+    if (path === "/" || OPEN.some((open) => path === open || path.startsWith(`${open}/`))) return;
     const given = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
     const found = digest(given ?? "");
     const matches = digests.filter((known) => timingSafeEqual(known, found)).length;

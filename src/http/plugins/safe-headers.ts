@@ -26,6 +26,15 @@ export const DOCS_POLICY = [
   "frame-ancestors 'none'",
 ].join("; ");
 
+/** The policy of the dashboard: nothing but its own files and the API, no inline script or style, no outside request. */
+export const DASHBOARD_POLICY = [
+  "default-src 'self'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
 /** Sets the safe headers on every answer. Register this before plugins that refuse requests, so that refusals have them too. */
 export function sendSafeHeaders(app: FastifyInstance): void {
   app.addHook("onRequest", (_request, reply, done) => {

@@ -90,6 +90,7 @@ export function lookRoutes({ looks, ...ports }: Ports & { readonly looks: Looks 
         return {
           dataset,
           built_at: renderTime(found.builtAtMs),
+          columns: [...found.columns],
           histograms: found.histograms.map(({ edges, counts, quantiles, ...each }) => ({
             ...each,
             edges: [...edges],

@@ -97,6 +97,9 @@ export const histogramListSchema = z
   .object({
     dataset: z.string(),
     built_at: timeSchema,
+    columns: z
+      .array(z.string())
+      .describe("Every column of the dataset: the signals and extras that samples have, and `weight`"),
     histograms: z.array(
       z.object({
         column: z.string(),

@@ -33,6 +33,8 @@ export interface Histogram {
 
 export interface DatasetHistograms {
   readonly builtAtMs: number;
+  /** Every column that can be counted, sorted. */
+  readonly columns: readonly string[];
   readonly histograms: readonly Histogram[];
   /** (bins, bins) counts, y by row, x by column, over the edges of the two histograms; null without `map`. */
   readonly map: readonly (readonly number[])[] | null;
@@ -51,6 +53,7 @@ export async function countDataset(
   const [x, y] = binned;
   return {
     builtAtMs: index.builtAtMs,
+    columns: index.columnNames,
     histograms: binned.map(({ histogram }) => histogram),
     map: map && x !== undefined && y !== undefined ? countPairs(index.count, x, y, bins) : null,
   };

@@ -136,7 +136,8 @@ describe("histograms", () => {
 
   it("count each value once, and say how many samples have none", async () => {
     const store = await withLosses([0, 1, 2, 3, 4, null]);
-    const { histograms } = await count(store);
+    const { histograms, columns } = await count(store);
+    expect(columns).toEqual(["extras.price", "loss", "margin", "weight"]);
     expect(histograms).toEqual([
       {
         column: "loss",

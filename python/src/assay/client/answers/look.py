@@ -29,11 +29,13 @@ class Histograms:
     """One histogram a column, of an index that was made at `built_at`.
 
     `map` (B, B) counts pairs: a row for each bin of the second column, from the lowest, and in it a
-    number for each bin of the first.
+    number for each bin of the first. `columns` are all that the dataset has: the signals and extras
+    of its samples, and `weight`.
     """
 
     dataset: str
     built_at: datetime
+    columns: list[str]
     histograms: list[Histogram]
     map: list[list[int]] | None
 
