@@ -62,6 +62,7 @@ export const ERRORS = {
   model_read_only: "The model folder cannot be written to",
   weights_invalid: "The new weights have a fault; the old ones are still served",
   dataset_not_found: "No dataset has this name",
+  dataset_not_empty: "The setting can only be changed while the dataset has no samples",
   sample_not_found: "The dataset has no sample with this id",
   snapshot_not_found: "The dataset keeps no snapshot of this version",
   idempotency_conflict: "The key was given to another request",

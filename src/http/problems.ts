@@ -34,6 +34,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   dataset_not_found: 404,
   sample_not_found: 404,
   snapshot_not_found: 404,
+  dataset_not_empty: 409,
   idempotency_conflict: 409,
   direction_scaled: 409,
   checkpoint_conflict: 409,

@@ -12,6 +12,7 @@ import type { selectAnswerSchema, selectedSampleSchema, selectionFactsSchema } f
 const ROWS_AT_ONCE = 1000;
 
 export function renderSelectionFacts({
+  hashedIds,
   selectedAtMs,
   samples,
   withoutScore,
@@ -26,6 +27,7 @@ export function renderSelectionFacts({
 }: SelectionFacts): z.infer<typeof selectionFactsSchema> {
   return {
     ...facts,
+    hashed_ids: hashedIds,
     models: [...models],
     losses: [...losses],
     selected_at: renderTime(selectedAtMs),

@@ -90,6 +90,7 @@ export function renderDataset(summary: DatasetSummary): z.infer<typeof datasetSu
     samples_by_source: Object.fromEntries(summary.samplesBySource),
     snapshot: summary.snapshot === null ? null : renderSnapshot(summary.snapshot),
     embedding: summary.embeddings && renderEmbeddings(summary.embeddings),
+    hashed_ids: summary.hashedIds,
   };
 }
 
@@ -107,9 +108,18 @@ function renderEmbeddings({ type, bytesMax, origins }: KeptEmbeddings): z.infer<
 }
 
 /** A remembered sample's id, weight, signals and extras. */
-export function renderRemembered({ id, record, weight, later, stale }: RememberedSample) {
+export function renderRemembered({ id, keptId, record, weight, later, stale }: RememberedSample) {
   const { signals, extras } = splitExtras(record.signals);
-  return { id, weight, ...(later && { later }), ...signals, extras, stale, observed: record.observed };
+  const named = keptId === null ? { id } : { id, kept_id: keptId };
+  return {
+    ...named,
+    weight,
+    ...(later && { later }),
+    ...signals,
+    extras,
+    stale,
+    observed: record.observed,
+  };
 }
 
 /** The same with what the dataset remembers beside the signals. */
@@ -154,13 +164,14 @@ function splitExtras(kept: ReadonlyMap<string, number>): {
 
 /** The same for each id in turn; null if the id is unknown. */
 export function renderLookUp(ids: readonly string[], found: LookUp) {
-  const { shapes, staleShapes, shapeOf, weights, later, signals, signalsMax } = found;
+  const { shapes, staleShapes, shapeOf, weights, later, keptId, signals, signalsMax } = found;
   return ids.map((id, index) => {
     const kind = shapeOf[index] as number;
     if (kind === -1) return null;
     const { signals: names, observed } = shapes[kind] as SampleShape;
     const weight = weights[index] as number;
     const result: RenderedSample = { id, weight: Number.isNaN(weight) ? null : weight };
+    if (keptId !== null) result.kept_id = keptId(id);
     const row = index * signalsMax;
     for (let s = 0; s < names.length; s++) {
       const name = names[s] as string;
@@ -176,6 +187,7 @@ export function renderLookUp(ids: readonly string[], found: LookUp) {
 /** Filled field by field: with thousands of ids, a spread costs more than reading the samples. */
 interface RenderedSample extends Partial<Record<SignalName, number>> {
   id: string;
+  kept_id?: string;
   weight: number | null;
   later?: boolean;
   stale?: boolean;

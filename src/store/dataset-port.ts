@@ -55,8 +55,12 @@ export interface SampleStore {
    * @param snapshot version of the snapshot of the weights; by default the newest. Throws `snapshot_not_found` if it is not kept
    */
   lookUp(dataset: string, ids: readonly string[], snapshot?: number): Promise<LookedUp | null>;
-  /** The samples in the order of `ids`; null if the dataset or the id is unknown. `weight` comes from the newest snapshot. */
-  readSamples(dataset: string, ids: readonly string[]): Promise<(StoredSample | null)[]>;
+  /**
+   * The samples in the order of `ids`; null if the dataset or the id is unknown. `weight` comes from the newest snapshot.
+   *
+   * @param form of the ids; by default `given`
+   */
+  readSamples(dataset: string, ids: readonly string[], form?: IdForm): Promise<(StoredSample | null)[]>;
   /** Removes the record, its history, its embedding and its weights in all snapshots. False if there was no record. */
   deleteSample(dataset: string, id: string): Promise<boolean>;
   /**
@@ -154,7 +158,15 @@ export interface SnapshotStore {
 export interface DatasetSettings {
   /** Null: no embeddings. */
   readonly embedding: EmbeddingSettings | null;
+  /**
+   * Whether the dataset keeps keyed hashes (`keptIds`) instead of its samples' ids. All methods take ids as callers know them, and
+   * the store hashes them within the same atomic step; scans give the hashes.
+   */
+  readonly hashedIds: boolean;
 }
+
+/** Whether an id is the caller's, or the one that a scan gave. They differ if the dataset hashes its ids. */
+export type IdForm = "given" | "kept";
 
 /** The embeddings (N, D) of N samples, all of one origin. */
 export interface FreshEmbeddings {
@@ -178,7 +190,8 @@ export interface WrittenEmbeddings {
 export interface EmbeddingStore {
   /**
    * Sets what the dataset keeps, and makes the dataset if there is none. A setting that is absent stays as it is. Without
-   * embeddings, or with another type of them, those that are kept are deleted.
+   * embeddings, or with another type of them, those that are kept are deleted. Throws `dataset_not_empty` for another `hashedIds`
+   * while the dataset has samples.
    */
   writeSettings(dataset: string, settings: Partial<DatasetSettings>): Promise<void>;
   /** Null if the dataset is unknown. */

@@ -83,6 +83,8 @@ export interface DatasetSummary {
   readonly snapshot: SnapshotInfo | null;
   /** The embeddings that it keeps; null if it is not to keep any. */
   readonly embeddings: KeptEmbeddings | null;
+  /** See `DatasetSettings.hashedIds`. */
+  readonly hashedIds: boolean;
 }
 
 /** How an embedding is kept: `int8` takes a byte for each value and a scale, `float16` two bytes for each value. */
@@ -169,6 +171,8 @@ export interface SampleShape {
 
 /** Weights and signals of N ids in columns, so that a look-up of thousands does not make an object for each. */
 export interface LookedUp {
+  /** See `DatasetSettings.hashedIds`. */
+  readonly hashedIds: boolean;
   /** The snapshot of the weights; null before the first. */
   readonly snapshot: SnapshotInfo | null;
   /** The shapes of the dataset. */

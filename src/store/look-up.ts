@@ -25,6 +25,8 @@ export interface SampleView extends View {
 
 /** A chunk of samples as they were read, and the state that they belong to. */
 export interface ReadChunk extends SampleView {
+  /** Whether the dataset hashes its ids. */
+  readonly hashedIds: boolean;
   /** Decodes the samples into the rows from `start` on. It has to be called before the event loop turns. */
   decodeInto(columns: Columns, start: number): void;
 }
@@ -59,7 +61,7 @@ async function lookUpOnce(
     const end = Math.min(start + CHUNK, ids.length);
     if (!(await fillWeights(weightColumns, chunk, columns, { from: start, to: end }))) return "changed";
     start = end;
-    if (start >= ids.length) return columns;
+    if (start >= ids.length) return { ...columns, hashedIds: first.hashedIds };
     await giveTurn();
     chunk = await readChunk(ids.slice(start, start + CHUNK));
     if (chunk === null || !isSameView(chunk, first)) return "changed";

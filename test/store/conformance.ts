@@ -4,6 +4,7 @@ import type { Store, StoreStatus } from "../../src/store/port.js";
 import { describeDatasets } from "./conformance/datasets.js";
 import { describeDirections } from "./conformance/directions.js";
 import { describeEmbeddings } from "./conformance/embeddings.js";
+import { describeHashedIds } from "./conformance/hashed-ids.js";
 import { describeHistories } from "./conformance/history.js";
 import { describeLookUps } from "./conformance/look-ups.js";
 import { describeDigestKey, describeOutputs } from "./conformance/outputs.js";
@@ -47,6 +48,7 @@ export function describeStore(name: string, makePlace: () => Promise<StorePlace>
     describe("samples", () => describeSamples(store, open));
     describe("histories", () => describeHistories(store, open));
     describe("embeddings", () => describeEmbeddings(store, open));
+    describe("datasets that hash ids", () => describeHashedIds(store, open));
     describe("datasets", () => describeDatasets(store, open));
     describe("look-ups", () => describeLookUps(store));
     describe("snapshots", () => describeSnapshots(store, open));

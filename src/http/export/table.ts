@@ -2,7 +2,7 @@ import type { DatasetExport, ExportedChunk } from "../../scoring/datasets/export
 import type { PartWriter } from "../plugins/streamed-answer.js";
 
 /** What a file of an export says of itself. */
-export interface TableHead extends Pick<DatasetExport, "columns" | "snapshot"> {
+export interface TableHead extends Pick<DatasetExport, "columns" | "snapshot" | "hashedIds"> {
   readonly dataset: string;
 }
 
@@ -10,8 +10,9 @@ export interface TableHead extends Pick<DatasetExport, "columns" | "snapshot"> {
 export type TableWriter = PartWriter<ExportedChunk>;
 
 /** Where the rows come from, for formats that have a place for it. */
-export function provenanceOf({ dataset, snapshot }: TableHead): Map<string, string> {
+export function provenanceOf({ dataset, snapshot, hashedIds }: TableHead): Map<string, string> {
   const provenance = new Map([["assay.dataset", dataset]]);
   if (snapshot !== null) provenance.set("assay.snapshot", String(snapshot.version));
+  if (hashedIds) provenance.set("assay.hashed_ids", "true");
   return provenance;
 }

@@ -74,16 +74,18 @@ export function datasetRoutes(ports: { store: Store }): FastifyPluginAsyncZod {
           body: datasetSettingsSchema,
           response: {
             200: datasetSummarySchema,
-            ...problems("invalid_json", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
+            ...problems("invalid_json", "dataset_not_empty", ...BODY_PROBLEMS, ...STORE_PROBLEMS),
           },
         },
       },
       async (request, reply) => {
-        const { embedding } = request.body;
-        const settings =
-          embedding === undefined
-            ? {}
-            : { embedding: embedding && { type: embedding.type, bytesMax: embedding.bytes_max } };
+        const { embedding, hashed_ids: hashedIds } = request.body;
+        const settings = {
+          ...(embedding !== undefined && {
+            embedding: embedding && { type: embedding.type, bytesMax: embedding.bytes_max },
+          }),
+          ...(hashedIds !== undefined && { hashedIds }),
+        };
         const { store } = portsUntil(ports, request, reply);
         return renderDataset(await setDataset(store, request.params.dataset, settings));
       },

@@ -31,7 +31,7 @@ export function exportRoutes({ store }: { readonly store: Store }): FastifyPlugi
           operationId: "exportDataset",
           summary: "Export the whole dataset as a stream",
           description:
-            "One row for each sample, in any order: `id`, `label`, `source`, `group` (its digest), `model`, `loss_name`, `precision`, `observed`, `scored_at`, a column for each signal, one for each extra (`extras.NAME`), and `weight`. A value is null, or an empty cell, where the sample has none. In Arrow and Parquet a label of K probabilities is in the column `label_probabilities`. The columns are those that the samples have at the beginning: a signal that arrives during the export is left out. Samples that are written or deleted during the export may or may not be in it. If the export fails after its first bytes, the connection is cut before the end of the answer, and the last line of NDJSON is a problem, which has a `code`. The header `assay-snapshot` names the snapshot of the weights.",
+            "One row for each sample, in any order: `id`, `label`, `source`, `group` (its digest), `model`, `loss_name`, `precision`, `observed`, `scored_at`, a column for each signal, one for each extra (`extras.NAME`), and `weight`. A value is null, or an empty cell, where the sample has none. In Arrow and Parquet a label of K probabilities is in the column `label_probabilities`. The columns are those that the samples have at the beginning: a signal that arrives during the export is left out. Samples that are written or deleted during the export may or may not be in it. If the export fails after its first bytes, the connection is cut before the end of the answer, and the last line of NDJSON is a problem, which has a `code`. The header `assay-snapshot` names the snapshot of the weights. If the dataset keeps keyed hashes instead of ids, the column `id` has these, and the header `assay-hashed-ids` is `true`.",
           tags: ["datasets"],
           headers: timeoutHeadersSchema,
           params: datasetParamsSchema,
@@ -51,6 +51,7 @@ export function exportRoutes({ store }: { readonly store: Store }): FastifyPlugi
         const exported = await exportDataset(reached, dataset, version);
         const { mediaType, open } = FORMATS[format];
         if (exported.snapshot !== null) reply.header("assay-snapshot", exported.snapshot.version);
+        if (exported.hashedIds) reply.header("assay-hashed-ids", "true");
         reply
           .type(mediaType)
           .header("vary", "accept")

@@ -49,9 +49,15 @@ export function lookRoutes({ looks, ...ports }: Ports & { readonly looks: Looks 
           { dataset, ...sortOf(query), filter: filterOf(query), limit: query.limit, after: cursorOf(query) },
           signal,
         );
-        const { samples } = await readSamples(portsUntil(ports, request, reply), dataset, found.ids);
+        const { dataset: summary, samples } = await readSamples(
+          portsUntil(ports, request, reply),
+          dataset,
+          found.ids,
+          "kept",
+        );
         return {
           dataset,
+          hashed_ids: summary.hashedIds,
           built_at: renderTime(found.builtAtMs),
           samples: samples.map(renderSample),
           next_cursor: found.next === null ? null : renderCursor(found.next),

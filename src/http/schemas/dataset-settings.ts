@@ -28,8 +28,18 @@ export const datasetSettingsSchema = z
       .describe(
         "Keep an embedding of each sample that is scored from now on: selection for diversity reads them. Null: keep none, and delete those that are kept. Another type deletes them too. Absent: as it is. An embedding can reveal words of its text.",
       ),
+    hashed_ids: z
+      .boolean()
+      .exactOptional()
+      .describe(
+        "Keep a keyed hash instead of each sample's id. Look-ups, deletions and exclusion lists still take the id; lists, selections and exports have the hash. Only a dataset without samples changes it: afterwards another value is refused with 409. Absent: as it is, at first false.",
+      ),
   })
   .meta({ id: "DatasetSettings", description: "What a dataset keeps beside signals, weights and histories" });
+
+export const hashedIdsSchema = z
+  .boolean()
+  .describe("Whether the dataset keeps keyed hashes instead of ids. Its lists have the hashes then.");
 
 /** What made embeddings. */
 export const embeddingOriginSchema = z.object({

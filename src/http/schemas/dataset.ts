@@ -5,7 +5,7 @@ import type { Limits } from "../../scoring/requests/limits.js";
 import { datasetSchema, idSchema } from "../../scoring/requests/names.js";
 import { weightingSchema } from "../../scoring/requests/weighting-schema.js";
 import { CHECKPOINTS_KEPT } from "../../store/dataset-records.js";
-import { keptEmbeddingSchema } from "./dataset-settings.js";
+import { hashedIdsSchema, keptEmbeddingSchema } from "./dataset-settings.js";
 import { diagnosticsSchema } from "./diagnostics.js";
 import { signalsSchema } from "./score.js";
 
@@ -60,6 +60,7 @@ export const datasetSummarySchema = z
     embedding: keptEmbeddingSchema
       .nullable()
       .describe("The embeddings that the dataset keeps; null if it is not to keep any"),
+    hashed_ids: hashedIdsSchema,
   })
   .meta({ id: "Dataset", description: "A dataset and its counts" });
 
@@ -96,6 +97,12 @@ export const snapshotListSchema = z
 
 const rememberedSchema = signalsSchema.extend({
   id: z.string(),
+  kept_id: z
+    .string()
+    .optional()
+    .describe(
+      "What lists, selections and exports have instead of the id, if the dataset keeps keyed hashes. Absent: the id itself.",
+    ),
   weight: z
     .number()
     .nullable()

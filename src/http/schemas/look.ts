@@ -3,6 +3,7 @@ import type { ColumnRange, RankCursor, SampleFilter } from "../../scoring/looks/
 import { SLICED_BY } from "../../scoring/looks/slices.js";
 import { sourceSchema } from "../../scoring/requests/names.js";
 import { limitSchema, rememberedFieldsSchema, timeSchema, wholeNumberQuery } from "./dataset.js";
+import { hashedIdsSchema } from "./dataset-settings.js";
 
 /** Most ranges of a filter, and most columns of histograms. */
 const RANGES_MAX = 8;
@@ -84,6 +85,7 @@ export const sliceQuerySchema = z.strictObject({
 export const rankedPageSchema = z
   .object({
     dataset: z.string(),
+    hashed_ids: hashedIdsSchema,
     built_at: timeSchema.describe("When the index was made from which the order comes"),
     samples: z.array(rememberedFieldsSchema),
     next_cursor: z

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { SELECTIONS } from "../../importance/selection/types.js";
 import { timeSchema } from "./dataset.js";
-import { embeddingOriginSchema } from "./dataset-settings.js";
+import { embeddingOriginSchema, hashedIdsSchema } from "./dataset-settings.js";
 
 const stratumSchema = z.object({
   stratum: z.string().nullable().describe("Null: the samples without a class, group or source"),
@@ -29,6 +29,7 @@ export const selectedSampleSchema = z.object({
 
 export const selectionFactsSchema = z.object({
   dataset: z.string(),
+  hashed_ids: hashedIdsSchema,
   method: z.enum(SELECTIONS),
   signal: z.string().nullable(),
   seed: z.union([z.number().int(), z.string()]),

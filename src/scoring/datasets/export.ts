@@ -38,6 +38,8 @@ export interface ExportedChunk {
 export interface DatasetExport {
   /** The snapshot of the column `weight`; null if the dataset has none. */
   readonly snapshot: SnapshotInfo | null;
+  /** Whether the column `id` has keyed hashes, because the dataset keeps no others. */
+  readonly hashedIds: boolean;
   readonly columns: readonly ExportColumn[];
   /** Every sample once, in any order. May be read once. */
   readonly chunks: AsyncIterable<ExportedChunk>;
@@ -63,10 +65,11 @@ export async function exportDataset(
   await giveTurn();
   const found = await store.lookUp(dataset, [], version);
   if (found === null) throw datasetNotFound(dataset);
-  const { snapshot, shapes } = found;
+  const { snapshot, shapes, hashedIds } = found;
   const signals = signalColumns(shapes);
   return {
     snapshot,
+    hashedIds,
     columns: [
       ...RECORD_COLUMNS,
       ...signals.map((name): ExportColumn => ({ name, kind: "float32" })),

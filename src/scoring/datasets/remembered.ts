@@ -1,6 +1,12 @@
 import { AssayError } from "../../errors.js";
 import { modelId, type Rankers } from "../../ranker/port.js";
-import type { DatasetStore, FoundHistories, SnapshotStore, SummaryStore } from "../../store/dataset-port.js";
+import type {
+  DatasetStore,
+  FoundHistories,
+  IdForm,
+  SnapshotStore,
+  SummaryStore,
+} from "../../store/dataset-port.js";
 import type {
   DatasetSummary,
   LookedUp,
@@ -9,6 +15,8 @@ import type {
   StoredSample,
   TrainingCheckpoint,
 } from "../../store/dataset-records.js";
+import type { OutputsStore } from "../../store/port.js";
+import { keptIds } from "../../text/kept-ids.js";
 import type { Ports } from "../ports.js";
 import { logitsAt } from "./keep.js";
 import { fillLaterWeights, readLaterWeighing, weightOfLater } from "./later.js";
@@ -16,6 +24,8 @@ import { fillLaterWeights, readLaterWeighing, weightOfLater } from "./later.js";
 /** One sample as the dataset remembers it. */
 export interface RememberedSample extends StoredSample {
   readonly id: string;
+  /** What lists and exports call the sample; null if the dataset keeps ids as they are, or `id` is that already. */
+  readonly keptId: string | null;
   /** True if the sample was scored by a version of its model that is not served now, or by a model that no longer exists. */
   readonly stale: boolean;
   /** True if the sample came after the snapshot, and its weight is computed by the snapshot's normaliser. */
@@ -36,6 +46,8 @@ export interface LookUp extends LookedUp {
   readonly staleShapes: readonly boolean[];
   /** (N) 1 for a sample that came after the snapshot and has a weight by its normaliser; null if there is none. */
   readonly later: Uint8Array | null;
+  /** Makes what lists and exports have instead of an id; null if the dataset keeps ids as they are. */
+  readonly keptId: ((id: string) => string) | null;
 }
 
 /**
@@ -53,7 +65,8 @@ export async function lookUpSamples(
   if (found === null) throw datasetNotFound(dataset);
   const later = await fillLaterWeights(store, dataset, ids, found);
   const isStale = staleness(rankers);
-  return { ...found, later, staleShapes: found.shapes.map(isStale) };
+  const keptId = await hashOfIds(store, { dataset, hashedIds: found.hashedIds });
+  return { ...found, later, keptId, staleShapes: found.shapes.map(isStale) };
 }
 
 /** One sample. Throws `dataset_not_found` or `sample_not_found`. */
@@ -64,20 +77,29 @@ export async function readSample(
 ): Promise<{ dataset: DatasetSummary; sample: RememberedSample; history: RememberedHistory | null }> {
   const { dataset: summary, samples } = await readSamples({ rankers, store }, dataset, [id]);
   const [sample] = samples;
-  if (sample === undefined) throw sampleNotFound(dataset, id);
+  if (sample === undefined) throw sampleNotFound(summary, id);
   const history = rememberedHistory(await store.readHistories(dataset, [id]));
   return { dataset: summary, sample, history };
 }
 
-/** The samples of these ids that the dataset has, in their order. Throws `dataset_not_found`. */
+/**
+ * The samples of these ids that the dataset has, in their order. Throws `dataset_not_found`.
+ *
+ * @param form `kept` for ids that a reading of the whole dataset gave
+ */
 export async function readSamples(
   { rankers, store }: Ports,
   dataset: string,
   ids: readonly string[],
+  form: IdForm = "given",
 ): Promise<{ dataset: DatasetSummary; samples: RememberedSample[] }> {
   const summary = await readDataset(store, dataset);
-  const read = await store.readSamples(dataset, ids);
-  const found = read.flatMap((each, at) => (each === null ? [] : [{ ...each, id: ids[at] as string }]));
+  const read = await store.readSamples(dataset, ids, form);
+  const keptId = form === "kept" ? null : await hashOfIds(store, summary);
+  const found = read.flatMap((each, at) => {
+    const id = ids[at] as string;
+    return each === null ? [] : [{ ...each, id, keptId: keptId?.(id) ?? null }];
+  });
   const lacks = found.some(({ weight }) => weight === null);
   const weighing =
     lacks && summary.snapshot !== null
@@ -112,8 +134,18 @@ function rememberedHistory(found: FoundHistories | null): RememberedHistory | nu
 /** Deletes one sample. Throws `dataset_not_found` or `sample_not_found`. */
 export async function deleteSample(store: DatasetStore, dataset: string, id: string): Promise<void> {
   if (await store.deleteSample(dataset, id)) return;
-  await readDataset(store, dataset);
-  throw sampleNotFound(dataset, id);
+  throw sampleNotFound(await readDataset(store, dataset), id);
+}
+
+/**
+ * A function that makes what lists, selections and exports of the dataset have instead of an id: its keyed hash. Null if the dataset
+ * keeps ids as they are.
+ */
+export async function hashOfIds(
+  store: Pick<OutputsStore, "digestKey">,
+  { dataset, hashedIds }: Pick<DatasetSummary, "dataset" | "hashedIds">,
+): Promise<((id: string) => string) | null> {
+  return hashedIds ? keptIds(await store.digestKey(), dataset) : null;
 }
 
 /** The summary of a dataset. Throws `dataset_not_found`. */
@@ -170,8 +202,8 @@ export function datasetNotFound(dataset: string): AssayError {
   return new AssayError("dataset_not_found", { detail: `No dataset is named ${JSON.stringify(dataset)}` });
 }
 
-function sampleNotFound(dataset: string, id: string): AssayError {
-  return new AssayError("sample_not_found", {
-    detail: `Dataset ${dataset} has no sample ${JSON.stringify(id)}`,
-  });
+/** An id that the dataset would not keep is not said either. */
+function sampleNotFound({ dataset, hashedIds }: DatasetSummary, id: string): AssayError {
+  const named = hashedIds ? "with this id" : JSON.stringify(id);
+  return new AssayError("sample_not_found", { detail: `Dataset ${dataset} has no sample ${named}` });
 }

@@ -18,7 +18,7 @@ import {
 import { orderByIds } from "./id-order.js";
 import type { DatasetPorts, Hooks } from "./long-work.js";
 import { type PackedIds, packIds } from "./packed-ids.js";
-import { readDataset, requireSameDataset } from "./remembered.js";
+import { hashOfIds, readDataset, requireSameDataset } from "./remembered.js";
 import { selectionAdvice } from "./selection-advice.js";
 import { checkEmbeddings, readEmbeddings } from "./selection-embeddings.js";
 import { poolOf } from "./selection-pool.js";
@@ -48,6 +48,8 @@ export interface DatasetSelection {
 /** What was selected from what, without the samples. */
 export interface SelectionFacts {
   readonly dataset: string;
+  /** Whether the ids are keyed hashes, because the dataset keeps no others. */
+  readonly hashedIds: boolean;
   readonly method: PostedSelection["method"];
   readonly signal: string | null;
   readonly seed: Seed;
@@ -123,7 +125,9 @@ export async function selectFromDataset(
     : null;
   if (embedded !== null) await requireSameDataset(store, summary);
   const rows = embedded?.rows ?? ordered;
-  const pool = poolOf(index, rows, selection, summary.snapshot);
+  const keptId = await hashOfIds(store, summary);
+  const exclude = keptId === null ? selection.exclude : selection.exclude?.map(keptId);
+  const pool = poolOf(index, rows, { ...selection, exclude }, summary.snapshot);
   await pause();
   const strata = selection.stratify_by === undefined ? null : strataOf(index, rows, selection.stratify_by);
   const columns = {
@@ -144,6 +148,7 @@ export async function selectFromDataset(
     facts: {
       snapshot: pool.snapshot,
       dataset,
+      hashedIds: summary.hashedIds,
       method: selection.method,
       signal: selection.signal ?? null,
       seed: selection.seed,

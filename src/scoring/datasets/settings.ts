@@ -10,7 +10,7 @@ export const EMBEDDING_BYTES_MAX = 2 ** 31;
 
 /**
  * Sets what a dataset keeps, and makes the dataset if there is none. Settings that are absent stay as they are. Answers the
- * dataset as it is then.
+ * dataset as it is then. Throws `dataset_not_empty` for another `hashedIds` while the dataset has samples.
  */
 export async function setDataset(
   store: DatasetStore,

@@ -104,7 +104,7 @@ export function decodeRecord(bytes: Buffer, shapeOf: (number: number) => Shape |
 }
 
 /** Columns that are being filled. */
-export interface Columns extends LookedUp {
+export interface Columns extends Omit<LookedUp, "hashedIds"> {
   /** (N) Numbers of the samples; `NO_NUMBER` for an unknown id. */
   readonly numbers: Uint32Array;
   readonly kept: KeptSnapshot | null;

@@ -35,6 +35,8 @@ export interface DatasetEntry {
   readonly checkpoints: readonly TrainingCheckpoint[];
   /** Null if the dataset is not to keep embeddings. */
   readonly embeddings: EmbeddingsState | null;
+  /** Whether the samples' keys have keyed hashes of the ids. Only a dataset without samples changes it. */
+  readonly hashedIds: boolean;
 }
 
 export interface PendingColumn {
@@ -63,6 +65,7 @@ export function newEntry(now: number): DatasetEntry & { readonly counts: readonl
     pending: [],
     checkpoints: [],
     embeddings: null,
+    hashedIds: false,
   };
 }
 
@@ -82,7 +85,14 @@ export function formatEntry({ counts, ...entry }: DatasetEntry): Buffer {
 export function parseEntry(bytes: Buffer): DatasetEntry {
   const fields = parseObject(bytes.toString(), "the entry of a dataset");
   const { incarnation, samples, createdAtMs, updatedAtMs, shapes, counts, snapshots } = fields;
-  const { numbers = 0, deletions = 0, columns = 0, pending = [], checkpoints = [] } = fields;
+  const {
+    numbers = 0,
+    deletions = 0,
+    columns = 0,
+    pending = [],
+    checkpoints = [],
+    hashedIds = false,
+  } = fields;
   if (
     typeof incarnation !== "string" ||
     !isWhole(samples) ||
@@ -93,7 +103,8 @@ export function parseEntry(bytes: Buffer): DatasetEntry {
     !isWhole(deletions) ||
     !isWhole(columns) ||
     !(Array.isArray(pending) && pending.every(isPending)) ||
-    !(Array.isArray(checkpoints) && checkpoints.every(isCheckpoint))
+    !(Array.isArray(checkpoints) && checkpoints.every(isCheckpoint)) ||
+    typeof hashedIds !== "boolean"
   ) {
     throw corrupt("the entry of a dataset is incomplete");
   }
@@ -111,6 +122,7 @@ export function parseEntry(bytes: Buffer): DatasetEntry {
     pending,
     checkpoints,
     embeddings: embeddingsState(fields.embeddings),
+    hashedIds,
   };
 }
 

@@ -38,6 +38,7 @@ export function openDatasets(
       samplesBySource: samplesBySource(shapes, counts),
       snapshot: snapshot && snapshotInfo(snapshot),
       embeddings: entry.embeddings && keptEmbeddings(entry.embeddings),
+      hashedIds: entry.hashedIds,
     };
   }
 

@@ -19,11 +19,10 @@ export function planDeletion(
     embeddings,
     columns,
   }: Pick<Environment, "samples" | "histories" | "embeddings" | "columns">,
-  entry: CountedEntry | null,
-  id: string,
+  entry: CountedEntry,
+  keptId: string,
 ): Change<true> | null {
-  if (entry === null) return null;
-  const key = sampleKey(entry, id);
+  const key = sampleKey(entry, keptId);
   const old = samples.getBinaryFast(key);
   if (old === undefined) return null;
   const { number, shape } = storedNumbers(old);
@@ -34,7 +33,7 @@ export function planDeletion(
   function clearedIn(snapshot: KeptSnapshot): KeptSnapshot {
     const { column, weightSum, weightScale = 1 } = snapshot;
     if (column === undefined || number >= column.length || weightSum === null) return snapshot;
-    const chunkKey = columnKey(entry as CountedEntry, column.id, Math.floor(number / CHUNK_ENTRIES));
+    const chunkKey = columnKey(entry, column.id, Math.floor(number / CHUNK_ENTRIES));
     const chunk = columns.get(chunkKey);
     if (chunk === undefined) return snapshot;
     const at = 4 * (number % CHUNK_ENTRIES);

@@ -4,7 +4,7 @@ import { DIGEST_KEY_BYTES } from "../options.js";
 import type { OutputsStore } from "../port.js";
 import type { Environment } from "./environment.js";
 
-const DIGEST_KEY = Buffer.from("digest_key");
+export const DIGEST_KEY = Buffer.from("digest_key");
 
 /** The configured key, or else the key in the environment. The first call makes that key. */
 export function openDigestKey(

@@ -7,17 +7,25 @@ import { storedNumbers, storedTextDigest } from "../codec/stored.js";
 import type { DatasetSettings, EmbeddingStore, FreshEmbeddings, WrittenEmbeddings } from "../dataset-port.js";
 import type { EmbeddingSettings } from "../dataset-records.js";
 import { encodeEmbeddings } from "../encode-embeddings.js";
+import { samplesKeepTheirIds } from "../hashed-ids.js";
 import type { Lifetime } from "../lifetime.js";
+import type { OutputsStore } from "../port.js";
 import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js";
 import { INCARNATION_BYTES, newEntry } from "./dataset-entry.js";
 import { planEmbeddings } from "./embedding-plan.js";
 import type { Environment } from "./environment.js";
+import type { KeptIds } from "./kept-ids.js";
 import { after, sampleKey } from "./sample-key.js";
 
 /** Embeddings that a scan reads in one turn of the event loop. */
 const CHUNK = 1000;
 
 const NOTHING_KEPT: WrittenEmbeddings = { kept: 0, withoutRoom: 0 };
+
+interface EmbeddingsNeeds extends Pick<OutputsStore, "digestKey"> {
+  readonly datasets: DatasetEntries;
+  readonly keptIds: KeptIds;
+}
 
 /**
  * The embeddings of samples by number.
@@ -26,20 +34,23 @@ const NOTHING_KEPT: WrittenEmbeddings = { kept: 0, withoutRoom: 0 };
  */
 export function openEmbeddings(
   { samples, embeddings, doomed }: Pick<Environment, "samples" | "embeddings" | "doomed">,
-  datasets: DatasetEntries,
+  { datasets, keptIds, digestKey }: EmbeddingsNeeds,
   { run }: Lifetime,
   purge: () => void,
 ): EmbeddingStore {
   function planSettings(
+    dataset: string,
     found: CountedEntry | null,
-    { embedding }: Partial<DatasetSettings>,
+    { embedding, hashedIds }: Partial<DatasetSettings>,
   ): Change<true> | null {
     const entry = found ?? newEntry(Date.now());
+    const nextHashed = hashedIds ?? entry.hashedIds;
+    if (nextHashed !== entry.hashedIds && entry.samples > 0) throw samplesKeepTheirIds(dataset, nextHashed);
     const before = entry.embeddings;
     const next = embedding === undefined ? before : stateOf(embedding, before);
     const ended = before !== null && before.life !== next?.life ? before.life : null;
     return {
-      entry: { ...entry, embeddings: next },
+      entry: { ...entry, embeddings: next, hashedIds: nextHashed },
       write: () => {
         if (ended !== null) doomed.put(Buffer.from(ended, "hex"), Buffer.of(1));
       },
@@ -49,16 +60,18 @@ export function openEmbeddings(
 
   /** @param bodies (N) packed for the life of the embeddings. Null if that life has ended */
   function planWriting(
+    dataset: string,
     entry: CountedEntry | null,
     { origin, ids, textDigests }: FreshEmbeddings,
     { life, bodies }: { readonly life: string; readonly bodies: readonly Buffer[] },
   ): Change<WrittenEmbeddings> | null {
     const plan = planEmbeddings(embeddings, entry?.embeddings ?? null);
     if (entry === null || plan === null || plan.state().life !== life) return null;
+    const keptId = keptIds(dataset, entry);
     let kept = 0;
     let withoutRoom = 0;
     for (const [index, id] of ids.entries()) {
-      const stored = samples.getBinaryFast(sampleKey(entry, id));
+      const stored = samples.getBinaryFast(sampleKey(entry, keptId(id)));
       if (stored === undefined || !isSameDigest(storedTextDigest(stored), textDigests[index] ?? null))
         continue;
       const { number } = storedNumbers(stored);
@@ -72,7 +85,9 @@ export function openEmbeddings(
   return {
     writeSettings: (dataset, settings) =>
       run(async () => {
-        await datasets.change(dataset, (entry) => planSettings(entry, settings));
+        // Whoever plans a change of the dataset later reads the key.
+        if (settings.hashedIds) await digestKey();
+        await datasets.change(dataset, (entry) => planSettings(dataset, entry, settings));
         purge();
       }),
 
@@ -80,8 +95,8 @@ export function openEmbeddings(
       run((): DatasetSettings | null => {
         const entry = datasets.read(dataset);
         if (entry === null) return null;
-        const { embeddings: state } = entry;
-        return { embedding: state && { type: state.type, bytesMax: state.bytesMax } };
+        const { embeddings: state, hashedIds } = entry;
+        return { embedding: state && { type: state.type, bytesMax: state.bytesMax }, hashedIds };
       }),
 
     writeEmbeddings: (dataset, fresh) =>
@@ -92,7 +107,7 @@ export function openEmbeddings(
           const { life, type } = state;
           const bodies = await encodeEmbeddings(type, fresh);
           const written = await datasets.change(dataset, (entry) =>
-            planWriting(entry, fresh, { life, bodies }),
+            planWriting(dataset, entry, fresh, { life, bodies }),
           );
           if (written !== null) return written;
         }

@@ -10,15 +10,21 @@ import type { DatasetEntries } from "./dataset-entries.js";
 import type { DatasetEntry } from "./dataset-entry.js";
 import { planDeletion } from "./deletion.js";
 import type { Environment } from "./environment.js";
+import type { KeptIds } from "./kept-ids.js";
 import { historyKey, openSampleKeys, sampleKey } from "./sample-key.js";
 import { openScan } from "./scan.js";
 import { planWriting } from "./write-samples.js";
 
-/** Samples by incarnation and id. */
+interface SamplesNeeds {
+  readonly datasets: DatasetEntries;
+  readonly weightColumns: WeightColumns;
+  readonly keptIds: KeptIds;
+}
+
+/** Samples by incarnation and id, or its hash. */
 export function openSamples(
   environment: Pick<Environment, "samples" | "histories" | "embeddings" | "columns">,
-  datasets: DatasetEntries,
-  weightColumns: WeightColumns,
+  { datasets, weightColumns, keptIds }: SamplesNeeds,
   lifetime: Lifetime,
 ): SampleStore & HistoryStore {
   const { samples, histories, columns } = environment;
@@ -43,11 +49,13 @@ export function openSamples(
   ): Promise<ReadChunk | null> {
     const entry = datasets.read(dataset);
     if (entry === null) return null;
+    const keptId = keptIds(dataset, entry);
     return {
       ...viewOf(dataset, entry, version),
+      hashedIds: entry.hashedIds,
       decodeInto(into, start) {
         for (const [offset, id] of ids.entries()) {
-          const bytes = samples.getBinaryFast(reusedKey(entry, id));
+          const bytes = samples.getBinaryFast(reusedKey(entry, keptId(id)));
           if (bytes !== undefined) decodeIntoColumns(bytes, into, start + offset);
         }
       },
@@ -58,7 +66,7 @@ export function openSamples(
     writeSamples: (dataset, entries, merge, history) =>
       run(async () => {
         if (entries.length === 0) return { late: 0 };
-        const plan = { environment, datasets, entries, merge, history };
+        const plan = { dataset, environment, datasets, keptIds, entries, merge, history };
         const written = await datasets.change(dataset, (entry) => planWriting(entry, plan));
         return written ?? { late: 0 };
       }),
@@ -68,8 +76,10 @@ export function openSamples(
         const entry = datasets.read(dataset);
         if (entry === null) return null;
         const { checkpoints } = entry;
+        const keptId = keptIds(dataset, entry);
         const found = ids.map((id) => {
-          const stored = checkpoints.length === 0 ? undefined : samples.getBinaryFast(sampleKey(entry, id));
+          const stored =
+            checkpoints.length === 0 ? undefined : samples.getBinaryFast(sampleKey(entry, keptId(id)));
           if (stored === undefined) return null;
           const bytes = histories.getBinaryFast(historyKey(entry, storedNumbers(stored).number));
           return bytes === undefined ? null : decodeHistory(bytes);
@@ -80,14 +90,15 @@ export function openSamples(
     lookUp: (dataset, ids, version) =>
       run(() => lookUpInChunks(ids, weightColumns, (chunk) => readChunk(dataset, chunk, version))),
 
-    readSamples: (dataset, ids) =>
+    readSamples: (dataset, ids, form = "given") =>
       run(async () => {
         for (;;) {
           const entry = datasets.read(dataset);
           if (entry === null) return ids.map(() => null);
           const view = viewOf(dataset, entry);
+          const keptId = form === "kept" ? (id: string) => id : keptIds(dataset, entry);
           const found = ids.map((id) => {
-            const bytes = samples.getBinaryFast(sampleKey(entry, id));
+            const bytes = samples.getBinaryFast(sampleKey(entry, keptId(id)));
             return bytes === undefined
               ? null
               : decodeStored(bytes, (number) => view.shapes[number], view.snapshot);
@@ -100,7 +111,10 @@ export function openSamples(
     deleteSample: (dataset, id) =>
       run(
         async () =>
-          (await datasets.change(dataset, (entry) => planDeletion(environment, entry, id))) ?? false,
+          (await datasets.change(
+            dataset,
+            (entry) => entry && planDeletion(environment, entry, keptIds(dataset, entry)(id)),
+          )) ?? false,
       ),
 
     scanSamples: openScan(environment, { datasets, weightColumns, viewOf }, lifetime),

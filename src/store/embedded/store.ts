@@ -11,6 +11,7 @@ import { openDirections } from "./directions.js";
 import { explain } from "./disk.js";
 import { openEmbeddings } from "./embeddings.js";
 import { openEnvironment } from "./environment.js";
+import { openKeptIds } from "./kept-ids.js";
 import { openOutputs } from "./outputs.js";
 import { startPurge } from "./purge.js";
 import { openSamples } from "./samples.js";
@@ -44,13 +45,15 @@ export async function openEmbeddedStore({
   const entries = openDatasetEntries(environment);
   const { sweep, ...directions } = await openDirections(environment, directory, lifetime);
   const purge = startPurge(environment, sweep);
+  const digests = openDigestKey(environment, lifetime, digestKey);
+  const keptIds = openKeptIds(environment, digestKey);
 
   return {
-    ...openDigestKey(environment, lifetime, digestKey),
+    ...digests,
     ...openOutputs(environment, lifetime, { outputsTtlMs, outputsBytesMax }),
-    ...openSamples(environment, entries, openWeightColumns(), lifetime),
+    ...openSamples(environment, { datasets: entries, weightColumns: openWeightColumns(), keptIds }, lifetime),
     ...openDatasets(environment, entries, lifetime, () => purge.again()),
-    ...openEmbeddings(environment, entries, lifetime, () => purge.again()),
+    ...openEmbeddings(environment, { datasets: entries, keptIds, ...digests }, lifetime, () => purge.again()),
     ...openSnapshots(environment, entries, lifetime),
     ...openUpgrade(environment, directory, entries, lifetime),
     ...directions,

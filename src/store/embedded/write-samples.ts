@@ -16,13 +16,16 @@ import type { Change, CountedEntry, DatasetEntries } from "./dataset-entries.js"
 import { newEntry } from "./dataset-entry.js";
 import { planEmbeddings } from "./embedding-plan.js";
 import type { Environment, Table } from "./environment.js";
+import type { KeptIds } from "./kept-ids.js";
 import { openPackedRows } from "./packed-rows.js";
 import { openHistoryKeys, openSampleKeys } from "./sample-key.js";
 
 /** What to write, and what of the store it needs. */
 export interface Writing {
+  readonly dataset: string;
   readonly environment: Pick<Environment, "samples" | "histories" | "embeddings">;
   readonly datasets: DatasetEntries;
+  readonly keptIds: KeptIds;
   readonly entries: SampleEntries;
   readonly merge: MergeRecords | undefined;
   readonly history: HistoryRules | undefined;
@@ -31,9 +34,11 @@ export interface Writing {
 /** Plans the writing of samples and their histories. Throws `checkpoint_conflict`, `checkpoints_full` or `shapes_full`. */
 export function planWriting(
   found: CountedEntry | null,
-  { environment: { samples, histories, embeddings }, datasets, entries, merge, history: rules }: Writing,
+  { dataset, environment, datasets, keptIds, entries, merge, history: rules }: Writing,
 ): Change<WrittenSamples> {
+  const { samples, histories, embeddings } = environment;
   const entry = found ?? newEntry(Date.now());
+  const keptId = keptIds(dataset, entry);
   const known = datasets.shapes(entry);
   const counts = Array.from({ length: entry.shapes }, (_, shape) => entry.counts[shape] ?? 0);
   const placed = placeCheckpoint(entry.checkpoints, rules?.checkpoint ?? null);
@@ -42,14 +47,15 @@ export function planWriting(
   const rows = openPackedRows(entries.length);
   /** The row of each id. An id that comes again is packed into its row again. */
   const rowOf = new Map<string, number>();
-  const ids: string[] = []; // by row
+  const ids: string[] = []; // as they are kept, by row
   const lateRows = new Set<number>();
   const textOf = openShapeTexts();
   const texts: string[] = [];
   let { numbers } = entry;
   let added = 0;
 
-  function place({ id, record, logits }: SampleEntry): void {
+  function place({ id: given, record, logits }: SampleEntry): void {
+    const id = keptId(given);
     const again = rowOf.get(id);
     const row = again ?? ids.length;
     const stored = samples.getBinaryFast(keyOfSample(entry, id));

@@ -72,6 +72,7 @@ export function openDatasets(
         samplesBySource: samplesBySource(known, counts),
         snapshot: snapshot === undefined ? null : snapshotInfo(snapshot),
         embeddings: embeddings === null ? null : keptEmbeddings(embeddings),
+        hashedIds: fields.get("hashed_ids") === "1",
       },
     };
   }

@@ -1,24 +1,27 @@
 import { ORIGIN_BYTES } from "../codec/embedding.js";
 import { defineScript } from "./connection.js";
 import { EMBEDDINGS } from "./embedding-functions.js";
+import { KEPT_IDS, unlessOtherIds } from "./kept-ids.js";
 import { bytes, list, number, orNull, pairsOf, type Reply } from "./reply.js";
 import { LAYOUT } from "./scripts.js";
 
 /**
  * Sets what the dataset KEYS[1] keeps. ARGV: an incarnation that is used if the dataset is new; 1 to set the embeddings, else 0;
- * a life that is used if they begin another; their type (empty for none); the most bytes that they may take. Answers the
- * dataset's incarnation, and the life of its embeddings (false for none).
+ * a life that is used if they begin another; their type (empty for none); the most bytes that they may take; what the
+ * dataset is to do with ids (`SentIds.expected`; empty: as it is). Answers the dataset's incarnation, and the life of its embeddings
+ * (false for none); or that its samples have ids in another form.
  */
 export const WRITE_SETTINGS = defineScript(
-  (answer): { incarnation: string; life: string | null } => {
+  unlessOtherIds((answer): { incarnation: string; life: string | null } => {
     const [incarnation, life] = list(answer);
     return {
       incarnation: bytes(incarnation).toString(),
       life: orNull(bytes)(life ?? null)?.toString() ?? null,
     };
-  },
-  `${LAYOUT}${EMBEDDINGS}
+  }),
+  `${LAYOUT}${EMBEDDINGS}${KEPT_IDS}
 local meta = KEYS[1]
+if hasOtherIds(meta, ARGV[6]) and tonumber(redis.call("HGET", meta, "samples") or 0) > 0 then return -1 end
 local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
 local base = meta .. ":" .. incarnation .. ":"
 local state = embeddingsOf(meta)
@@ -27,6 +30,7 @@ touch(meta, base, {})
 redis.call("HSET", meta, "incarnation", incarnation)
 redis.call("HSETNX", meta, "numbers", 0)
 redis.call("HSETNX", meta, "samples", 0)
+if ARGV[6] ~= "" then redis.call("HSET", meta, "hashed_ids", ARGV[6]) end
 if ARGV[2] == "1" then
   if ARGV[4] == "" then
     state = nil
@@ -44,14 +48,15 @@ return { incarnation, state and state.life }
 `,
 );
 
-/** Answers whether there is the dataset, and what it knows of its embeddings as JSON (false for none). */
+/** Answers whether there is the dataset, what it knows of its embeddings as JSON (false for none), and 1 if it hashes its ids. */
 export const READ_SETTINGS = defineScript(
-  orNull((answer): { embeddings: string | null } => ({
-    embeddings: orNull(bytes)(list(answer)[0] ?? null)?.toString() ?? null,
-  })),
+  orNull((answer): { embeddings: string | null; hashedIds: boolean } => {
+    const [embeddings, hashedIds] = list(answer).map((each) => orNull(bytes)(each)?.toString() ?? null);
+    return { embeddings: embeddings ?? null, hashedIds: hashedIds === "1" };
+  }),
   `
 if not redis.call("HGET", KEYS[1], "incarnation") then return false end
-return { redis.call("HGET", KEYS[1], "embeddings") }
+return redis.call("HMGET", KEYS[1], "embeddings", "hashed_ids")
 `,
 );
 
@@ -61,15 +66,16 @@ const written: Reply<{ kept: number; withoutRoom: number }> = (answer) => {
 };
 
 /**
- * ARGV: life of the embeddings; model, place and size of the origin; then bucket, id, digest of the text, and body of each
+ * ARGV: life of the embeddings; model, place and size of the origin; what is expected of the ids; then bucket, id, digest of the text, and body of each
  * embedding. Answers how many it kept and for how many there was no room; false if the embeddings have another life.
  */
 export const WRITE_EMBEDDINGS = defineScript(
-  orNull(written),
-  `${LAYOUT}${EMBEDDINGS}
+  unlessOtherIds(orNull(written)),
+  `${LAYOUT}${EMBEDDINGS}${KEPT_IDS}
 local meta = KEYS[1]
 local state = embeddingsOf(meta)
 if not state or state.life ~= ARGV[1] then return false end
+if hasOtherIds(meta, ARGV[5]) then return -1 end
 local base = meta .. ":" .. redis.call("HGET", meta, "incarnation") .. ":"
 local total, taken, origin = 0, {}, nil
 for _, each in ipairs(state.origins) do
@@ -89,7 +95,7 @@ end
 state.origins = others
 others[#others + 1] = origin
 local kept, withoutRoom = 0, 0
-for index = 5, #ARGV, 4 do
+for index = 6, #ARGV, 4 do
   local stored = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
   if stored and textDigestOf(stored) == ARGV[index + 2] then
     local number = numbersOf(stored)

@@ -3,12 +3,14 @@ import { embeddingColumns, originOf } from "../codec/embedding.js";
 import { type EmbeddingsState, parseEmbeddingsState } from "../codec/embeddings-state.js";
 import type { EmbeddingStore } from "../dataset-port.js";
 import { encodeEmbeddings } from "../encode-embeddings.js";
+import { samplesKeepTheirIds } from "../hashed-ids.js";
 import type { Lifetime } from "../lifetime.js";
 import type { Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
 import { EMBEDDINGS_PER_HASH } from "./embedding-functions.js";
 import { READ_EMBEDDINGS, READ_SETTINGS, WRITE_EMBEDDINGS, WRITE_SETTINGS } from "./embedding-scripts.js";
 import type { Format } from "./format.js";
+import { type KeptIds, OTHER_IDS } from "./kept-ids.js";
 import { bucketOf, datasetKey, incarnationKey, usedBuckets } from "./keys.js";
 import { bytes, ignored, orNull } from "./reply.js";
 import { hash } from "./script-replies.js";
@@ -18,11 +20,17 @@ import { unlinkAll } from "./unlink.js";
 const HASHES_PER_CHUNK = 10;
 const LIFE_BYTES = 6;
 
+interface EmbeddingsNeeds {
+  readonly datasets: Pick<DatasetKeys, "index">;
+  readonly format: Format;
+  readonly keptIds: KeptIds;
+}
+
 /** The embeddings of samples, in hashes by number. */
 export function openEmbeddings(
   connection: Connection,
   prefix: string,
-  { datasets, format }: { readonly datasets: Pick<DatasetKeys, "index">; readonly format: Format },
+  { datasets, format, keptIds }: EmbeddingsNeeds,
   { run }: Lifetime,
 ): EmbeddingStore {
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
@@ -34,16 +42,19 @@ export function openEmbeddings(
   }
 
   return {
-    writeSettings: (dataset, { embedding }) =>
+    writeSettings: (dataset, { embedding, hashedIds }) =>
       run(async () => {
         await format.requireWritable();
-        const { incarnation, life } = await connection.run(WRITE_SETTINGS, keyOf(dataset), [
+        const written = await connection.run(WRITE_SETTINGS, keyOf(dataset), [
           randomBytes(6).toString("base64url"),
           embedding === undefined ? 0 : 1,
           randomBytes(LIFE_BYTES).toString("hex"),
           embedding?.type ?? "",
           embedding?.bytesMax ?? 0,
+          hashedIds === undefined ? "" : Number(hashedIds),
         ]);
+        if (written === OTHER_IDS) throw samplesKeepTheirIds(dataset, hashedIds === true);
+        const { incarnation, life } = written;
         await datasets.index(dataset, incarnation);
         const key = (part: string | number): string => incarnationKey(prefix, dataset, incarnation, part);
         await removeEmbeddings(connection, key, life);
@@ -51,9 +62,13 @@ export function openEmbeddings(
 
     readSettings: (dataset) =>
       run(async () => {
-        const state = await readState(dataset);
-        if (state === undefined) return null;
-        return { embedding: state && { type: state.type, bytesMax: state.bytesMax } };
+        const found = await connection.run(READ_SETTINGS, keyOf(dataset), []);
+        if (found === null) return null;
+        const state = parseEmbeddingsState(found.embeddings);
+        return {
+          embedding: state && { type: state.type, bytesMax: state.bytesMax },
+          hashedIds: found.hashedIds,
+        };
       }),
 
     writeEmbeddings: (dataset, fresh) =>
@@ -64,14 +79,13 @@ export function openEmbeddings(
           const state = (await readState(dataset)) ?? null;
           if (state === null) return { kept: 0, withoutRoom: 0 };
           const bodies = await encodeEmbeddings(state.type, fresh);
-          const args = ids.flatMap((id, index) => [
-            bucketOf(id),
-            id,
-            textDigests[index] ?? "",
-            bodies[index] as Buffer,
-          ]);
-          const head = [state.life, origin.model, origin.after, origin.size];
-          const written = await connection.run(WRITE_EMBEDDINGS, keyOf(dataset), [...head, ...args]);
+          const written = await keptIds.within(dataset, ({ expected, keptId }) => {
+            const args = ids
+              .map(keptId)
+              .flatMap((id, index) => [bucketOf(id), id, textDigests[index] ?? "", bodies[index] as Buffer]);
+            const head = [state.life, origin.model, origin.after, origin.size, expected];
+            return connection.run(WRITE_EMBEDDINGS, keyOf(dataset), [...head, ...args]);
+          });
           if (written !== null) return written;
         }
       }),

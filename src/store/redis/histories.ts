@@ -4,6 +4,7 @@ import type { SampleHistory, TrainingCheckpoint } from "../dataset-records.js";
 import type { Connection } from "./connection.js";
 import { defineScript } from "./connection.js";
 import { HISTORIES } from "./history-scripts.js";
+import { KEPT_IDS, type KeptIds, unlessOtherIds } from "./kept-ids.js";
 import { bucketOf } from "./keys.js";
 import { readPackedList } from "./packed-list.js";
 import { bytes, list, orNull, type Reply } from "./reply.js";
@@ -21,18 +22,19 @@ const storedHistories: Reply<StoredHistories> = (answer) => {
   return { checkpoints: checkpointList(checkpoints), stored: bytes(stored) };
 };
 
-/** ARGV: bucket and id of each sample. Answers the checkpoints as a flat list, and the histories as a packed list. */
+/** ARGV: what is expected of the ids; bucket and id of each sample. Answers the checkpoints as a flat list, and the histories as a packed list. */
 const READ_HISTORIES = defineScript(
-  orNull(storedHistories),
-  `${LAYOUT}${HISTORIES}
+  unlessOtherIds(orNull(storedHistories)),
+  `${LAYOUT}${HISTORIES}${KEPT_IDS}
 local incarnation = redis.call("HGET", KEYS[1], "incarnation")
 if not incarnation then return false end
+if hasOtherIds(KEYS[1], ARGV[1]) then return -1 end
 local base = KEYS[1] .. ":" .. incarnation .. ":"
 local found = {}
-for index = 1, #ARGV, 2 do
+for index = 2, #ARGV, 2 do
   local stored = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
   local history = stored and historyAt(base, (numbersOf(stored))) or ""
-  found[(index + 1) / 2] = history ~= "" and history
+  found[index / 2] = history ~= "" and history
 end
 return { redis.call("HGETALL", base .. "checkpoints"), cmsgpack.pack(found) }
 `,
@@ -42,10 +44,13 @@ return { redis.call("HGETALL", base .. "checkpoints"), cmsgpack.pack(found) }
 export function readHistories(
   connection: Connection,
   keyOf: (dataset: string) => string,
+  keptIds: KeptIds,
 ): HistoryStore["readHistories"] {
   return async (dataset, ids): Promise<FoundHistories | null> => {
-    const args = ids.flatMap((id) => [bucketOf(id), id]);
-    const found = await connection.run(READ_HISTORIES, keyOf(dataset), args);
+    const found = await keptIds.within(dataset, ({ expected, keptId }) => {
+      const args = ids.map(keptId).flatMap((id) => [bucketOf(id), id]);
+      return connection.run(READ_HISTORIES, keyOf(dataset), [expected, ...args]);
+    });
     if (found === null) return null;
     const { checkpoints, stored } = found;
     const histories: (SampleHistory | null)[] = ids.map(() => null);

@@ -1,4 +1,5 @@
 import { Command } from "ioredis";
+import type { SentIds } from "./kept-ids.js";
 import { BUCKETS, bucketOf } from "./keys.js";
 
 /** Arguments of a command in the format of the Redis protocol. */
@@ -10,10 +11,11 @@ export interface PackedArguments {
 /** The protocol elements of bucket numbers. Each is made when it is first needed. */
 const bucketElements = new Array<string | undefined>(BUCKETS);
 
-/** The bucket and the id of each id, as arguments. */
-export function packBucketsAndIds(ids: readonly string[]): PackedArguments {
-  let text = "";
-  for (const id of ids) {
+/** What a script expects of the dataset's ids, and bucket and kept id of each id, as arguments. */
+export function packBucketsAndIds(ids: readonly string[], { expected, keptId }: SentIds): PackedArguments {
+  let text = element(expected);
+  for (const given of ids) {
+    const id = keptId(given);
     const bucket = bucketOf(id);
     let bucketElement = bucketElements[bucket];
     if (bucketElement === undefined) {
@@ -22,7 +24,7 @@ export function packBucketsAndIds(ids: readonly string[]): PackedArguments {
     }
     text += bucketElement + element(id);
   }
-  return { count: 2 * ids.length, text };
+  return { count: 1 + 2 * ids.length, text };
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { ColumnPlace } from "../codec/snapshot.js";
 import { decodeIntoColumns, decodeStored, type NumberedSample } from "../codec/stored.js";
-import type { HistoryStore, SampleStore } from "../dataset-port.js";
+import type { HistoryStore, IdForm, SampleStore } from "../dataset-port.js";
 import type { Lifetime } from "../lifetime.js";
 import { lookUpInChunks, type ReadChunk, type SampleView, withWeights } from "../look-up.js";
 import { scannedSamples } from "../scanned.js";
@@ -10,6 +10,7 @@ import type { Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
 import type { Format } from "./format.js";
 import { readHistories } from "./histories.js";
+import { KEPT_AS_THEY_ARE, type KeptIds, OTHER_IDS, type SentIds } from "./kept-ids.js";
 import { bucketOf, datasetKey, incarnationKey, usedBuckets } from "./keys.js";
 import { packBucketsAndIds } from "./packed.js";
 import { readPackedList } from "./packed-list.js";
@@ -24,6 +25,8 @@ const CHUNK = 1000;
 interface StoredView extends SampleView {
   /** A packed list. */
   readonly stored: Buffer;
+  /** Whether the ids were hashed. */
+  readonly hashedIds: boolean;
 }
 
 /** The buckets in use, and the number of buckets in a chunk. */
@@ -39,35 +42,40 @@ interface SamplesNeeds {
   readonly datasets: Pick<DatasetKeys, "index" | "shapes">;
   readonly weightColumns: WeightColumns;
   readonly format: Format;
+  readonly keptIds: KeptIds;
 }
 
 /** Samples in the buckets of their dataset's incarnation. */
 export function openSamples(
   connection: Connection,
   prefix: string,
-  { datasets, weightColumns, format }: SamplesNeeds,
+  { datasets, weightColumns, format, keptIds }: SamplesNeeds,
   { run }: Lifetime,
 ): SampleStore & HistoryStore {
   const keyOf = (dataset: string): string => datasetKey(prefix, dataset);
-  const write = openWriting(connection, datasets, keyOf);
-  const histories = readHistories(connection, keyOf);
+  const write = openWriting(connection, { datasets, keptIds }, keyOf);
+  const histories = readHistories(connection, keyOf, keptIds);
 
   /** Reads samples; null if there is no such dataset. */
   async function readView(
     dataset: string,
     ids: readonly string[],
-    version?: number,
+    { form = "given", version }: { readonly form?: IdForm; readonly version?: number | undefined } = {},
   ): Promise<StoredView | null> {
-    const args = packBucketsAndIds(ids);
+    const read = (sent: SentIds) =>
+      connection
+        .runPacked(READ_SAMPLES, keyOf(dataset), packBucketsAndIds(ids, sent))
+        .then((found) => (found === null || found === OTHER_IDS ? found : { ...found, sent }));
     for (;;) {
-      const found = await connection.runPacked(READ_SAMPLES, keyOf(dataset), args);
-      if (found === null) return null;
+      const found = form === "given" ? await keptIds.within(dataset, read) : await read(KEPT_AS_THEY_ARE);
+      if (found === null || found === OTHER_IDS) return null;
       const { incarnation, snapshots, stored } = found;
       const shapes = await datasets.shapes(dataset, incarnation, found.shapes);
       // If the shapes are gone, the dataset was deleted between the two commands: look again.
       if (shapes === null) continue;
       const snapshot = snapshotToRead(dataset, snapshots, version);
-      return { incarnation, stored, shapes, snapshot, loadChunks: loaderOf(dataset, incarnation) };
+      const hashedIds = found.sent.expected === "1";
+      return { incarnation, stored, shapes, snapshot, hashedIds, loadChunks: loaderOf(dataset, incarnation) };
     }
   }
 
@@ -87,7 +95,7 @@ export function openSamples(
     ids: readonly string[],
     version: number | undefined,
   ): Promise<ReadChunk | null> {
-    const view = await readView(dataset, ids, version);
+    const view = await readView(dataset, ids, { version });
     if (view === null) return null;
     const { stored } = view;
     return {
@@ -101,7 +109,7 @@ export function openSamples(
 
   /** Finds the buckets of a dataset and the snapshot of this version; null if there is no such dataset. */
   async function beginScan(dataset: string, version: number | undefined): Promise<ScanStart | null> {
-    const weighed = version === undefined ? null : await readView(dataset, [], version);
+    const weighed = version === undefined ? null : await readView(dataset, [], { form: "kept", version });
     const fields = await connection.send(
       "HMGET",
       [keyOf(dataset), "incarnation", "samples"],
@@ -130,10 +138,10 @@ export function openSamples(
     lookUp: (dataset, ids, version) =>
       run(() => lookUpInChunks(ids, weightColumns, (chunk) => readChunk(dataset, chunk, version))),
 
-    readSamples: (dataset, ids) =>
+    readSamples: (dataset, ids, form = "given") =>
       run(async () => {
         for (;;) {
-          const view = await readView(dataset, ids);
+          const view = await readView(dataset, ids, { form });
           if (view === null) return ids.map(() => null);
           const { shapes, snapshot, stored } = view;
           const found: (NumberedSample | null)[] = ids.map(() => null);
@@ -148,7 +156,11 @@ export function openSamples(
     deleteSample: (dataset, id) =>
       run(async () => {
         await format.requireWritable();
-        return (await connection.run(DELETE_SAMPLE, keyOf(dataset), [bucketOf(id), id])) === 1;
+        const deleted = await keptIds.within(dataset, ({ expected, keptId }) => {
+          const kept = keptId(id);
+          return connection.run(DELETE_SAMPLE, keyOf(dataset), [bucketOf(kept), kept, expected]);
+        });
+        return deleted === 1;
       }),
 
     async *scanSamples(dataset, version) {

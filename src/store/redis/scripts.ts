@@ -3,6 +3,7 @@ import { CHUNK_ENTRIES } from "../weight-columns.js";
 import { defineScript } from "./connection.js";
 import { EMBEDDINGS } from "./embedding-functions.js";
 import { HISTORIES } from "./history-scripts.js";
+import { KEPT_IDS, unlessOtherIds } from "./kept-ids.js";
 import { bytes, ignored, number, orNull } from "./reply.js";
 import { foundBuckets, foundDataset, foundSamples, writtenOrDiffering } from "./script-replies.js";
 
@@ -77,15 +78,16 @@ end
  * Writes samples with their histories, or nothing if something is not stored as the writer expects. ARGV: an incarnation that is
  * used if the dataset is new; 1 if the writer expects something of the stored samples, else 0; the state of the checkpoints that
  * it expects (empty for any); name, and number and step, of a checkpoint to keep (empty for none); the number of values for each
- * sample; the state of the shapes that it expects if it adds shapes; then for each shape its text and the number of its samples, and for each sample bucket, id, expected value (empty for
+ * sample; the state of the shapes that it expects if it adds shapes; what it expects of the ids (`SentIds.expected`); then for each shape its text and the number of its samples, and for each sample bucket, id, expected value (empty for
  * none), body and, if there are six values, expected history and history (empty for none). Answers the dataset's incarnation if it
  * wrote, else also the number of shapes, two packed lists of the samples that differ and of their histories, in the order of the
  * arguments (empty for none), and the checkpoints.
  */
 export const WRITE_SAMPLES = defineScript(
-  writtenOrDiffering,
-  `${LAYOUT}${HISTORIES}${EMBEDDINGS}
+  unlessOtherIds(writtenOrDiffering),
+  `${LAYOUT}${HISTORIES}${EMBEDDINGS}${KEPT_IDS}
 local meta = KEYS[1]
+if hasOtherIds(meta, ARGV[8]) then return -1 end
 local incarnation = redis.call("HGET", meta, "incarnation") or ARGV[1]
 local base = meta .. ":" .. incarnation .. ":"
 local shapes, checkpoints = base .. "shapes", base .. "checkpoints"
@@ -96,7 +98,7 @@ local newShapes, puts, added, changes = {}, {}, 0, {}
 local differing, differingHistories = {}, {}
 local embeddings, otherTexts = embeddingsOf(meta), {}
 local differ = ARGV[3] ~= "" and ARGV[3] ~= checkpointsState(base, incarnation)
-local at = 8
+local at = 9
 while at <= #ARGV do
   local text = ARGV[at]
   local shapeNumber = tonumber(redis.call("HGET", shapes, text) or shapeCount + #newShapes)
@@ -154,19 +156,20 @@ return { incarnation }
 );
 
 /**
- * ARGV: bucket and id of each sample. Answers incarnation, number of shapes, the kept snapshots and the stored samples as a packed
- * list.
+ * ARGV: what is expected of the ids; bucket and id of each sample. Answers incarnation, number of shapes, the kept snapshots and the
+ * stored samples as a packed list.
  */
 export const READ_SAMPLES = defineScript(
-  orNull(foundSamples),
-  `${SNAPSHOTS}
+  unlessOtherIds(orNull(foundSamples)),
+  `${SNAPSHOTS}${KEPT_IDS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return false end
+if hasOtherIds(meta, ARGV[1]) then return -1 end
 local base = meta .. ":" .. incarnation .. ":"
 local stored = {}
-for index = 1, #ARGV, 2 do
-  stored[(index + 1) / 2] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
+for index = 2, #ARGV, 2 do
+  stored[index / 2] = redis.call("HGET", base .. ARGV[index], ARGV[index + 1])
 end
 return { incarnation, redis.call("HLEN", base .. "shapes"), snapshotsOf(meta, base), cmsgpack.pack(stored) }
 `,
@@ -186,15 +189,16 @@ return found
 );
 
 /**
- * ARGV: bucket, id. Removes the sample, its history, its embedding and its weight in each snapshot, and sets the bit that keeps its
- * weight out of snapshots that are being written. Answers 1 if there was such a sample, or else 0.
+ * ARGV: bucket, id, what is expected of the ids. Removes the sample, its history, its embedding and its weight in each snapshot, and
+ * sets the bit that keeps its weight out of snapshots that are being written. Answers 1 if there was such a sample, or else 0.
  */
 export const DELETE_SAMPLE = defineScript(
-  number,
-  `${LAYOUT}${HISTORIES}${EMBEDDINGS}
+  unlessOtherIds(number),
+  `${LAYOUT}${HISTORIES}${EMBEDDINGS}${KEPT_IDS}
 local meta = KEYS[1]
 local incarnation = redis.call("HGET", meta, "incarnation")
 if not incarnation then return 0 end
+if hasOtherIds(meta, ARGV[3]) then return -1 end
 local base = meta .. ":" .. incarnation .. ":"
 local old = redis.call("HGET", base .. ARGV[1], ARGV[2])
 if not old then return 0 end

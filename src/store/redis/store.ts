@@ -13,6 +13,8 @@ import { openDirections } from "./directions.js";
 import { openEmbeddings } from "./embeddings.js";
 import { explain, isRefusal } from "./faults.js";
 import { openFormat } from "./format.js";
+import { openKeptIds } from "./kept-ids.js";
+import { datasetKey } from "./keys.js";
 import { parseRedisUrl, type RedisLocation } from "./location.js";
 import { openOutputs } from "./outputs.js";
 import { openReadiness } from "./readiness.js";
@@ -68,6 +70,8 @@ export function openRedisStore({
       }),
   };
   const datasets = openDatasets(connection, prefix, format, lifetime);
+  const digests = openDigestKey(connection, prefix, { ...lifetime, format }, digestKey);
+  const keptIds = openKeptIds(connection, (dataset) => datasetKey(prefix, dataset), digests);
   const readiness = openReadiness(connection, prefix, timeoutMs);
   const status = (): Promise<StoreStatus> =>
     lifetime.run(async () => {
@@ -77,11 +81,16 @@ export function openRedisStore({
     });
 
   return {
-    ...openDigestKey(connection, prefix, { ...lifetime, format }, digestKey),
+    ...digests,
     ...openOutputs(connection, prefix, lifetime, { outputsTtlMs, outputsBytesMax }),
-    ...openSamples(connection, prefix, { datasets, weightColumns: openWeightColumns(), format }, lifetime),
+    ...openSamples(
+      connection,
+      prefix,
+      { datasets, weightColumns: openWeightColumns(), format, keptIds },
+      lifetime,
+    ),
     ...datasets.summaries,
-    ...openEmbeddings(connection, prefix, { datasets, format }, lifetime),
+    ...openEmbeddings(connection, prefix, { datasets, format, keptIds }, lifetime),
     ...openSnapshots(connection, prefix, format, lifetime),
     ...openDirections(connection, prefix, lifetime),
     ...openUpgrade(connection, prefix, { datasets: datasets, format }, lifetime),

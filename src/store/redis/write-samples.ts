@@ -16,6 +16,7 @@ import { openRecent } from "../recent.js";
 import { refuseShapes, SHAPES_CACHED_MAX } from "../shape-limits.js";
 import type { Argument, Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
+import { type KeptIds, OTHER_IDS, type SentIds } from "./kept-ids.js";
 import { bucketOf } from "./keys.js";
 import { readPackedList } from "./packed-list.js";
 import { WRITE_SAMPLES } from "./scripts.js";
@@ -26,6 +27,11 @@ export interface Writing {
   readonly entries: SampleEntries;
   readonly merge: MergeRecords | undefined;
   readonly history: HistoryRules | undefined;
+}
+
+interface WritingNeeds {
+  readonly datasets: Pick<DatasetKeys, "index" | "shapes">;
+  readonly keptIds: KeptIds;
 }
 
 /** A dataset's checkpoints as they were read, and the state that `WRITE_SAMPLES` compares. */
@@ -66,7 +72,7 @@ interface OldSample {
  */
 export function openWriting(
   connection: Connection,
-  datasets: Pick<DatasetKeys, "index" | "shapes">,
+  { datasets, keptIds }: WritingNeeds,
   keyOf: (dataset: string) => string,
 ): (writing: Writing) => Promise<WrittenSamples> {
   /** Of datasets that this process has written a checkpoint to: most writings need them as they were. */
@@ -76,7 +82,9 @@ export function openWriting(
   );
   const shapesOf = openRecent<KnownShapes>(SHAPES_CACHED_MAX, ({ shapes }) => shapes.length + 1);
 
-  return async (writing) => {
+  return (writing) => keptIds.within(writing.dataset, (sent) => write(writing, sent));
+
+  async function write(writing: Writing, sent: SentIds): Promise<WrittenSamples | typeof OTHER_IDS> {
     const { dataset, history } = writing;
     const olds = new Map<string, OldSample>();
     /** What was read last may be of an earlier life of the dataset, so only what this writing has read may refuse it. */
@@ -85,11 +93,14 @@ export function openWriting(
       const last = checkpointsOf.get(dataset) ?? NO_CHECKPOINTS;
       const known = isRead || hasCheckpoint(last, history?.checkpoint ?? null) ? last : NO_CHECKPOINTS;
       const placed = placeCheckpoint(known.checkpoints, history?.checkpoint ?? null);
-      const packed = packSamples(writing, olds, placed);
+      const packed = packSamples(writing, olds, { placed, sent });
       const { order, late } = packed;
       const shapesState = stateForShapes(shapesOf.get(dataset) ?? NO_SHAPES, packed.shapes, isRead);
-      const args = [...headOf(writing, placed, known.state), shapesState, ...packed.args];
-      const { incarnation, differing } = await connection.run(WRITE_SAMPLES, keyOf(dataset), args);
+      const head = headOf(writing, placed, known.state);
+      const args = [...head, shapesState, sent.expected, ...packed.args];
+      const written = await connection.run(WRITE_SAMPLES, keyOf(dataset), args);
+      if (written === OTHER_IDS) return OTHER_IDS;
+      const { incarnation, differing } = written;
       if (differing === null) {
         const { checkpoints } = placed;
         if (checkpoints.length > 0)
@@ -126,7 +137,7 @@ export function openWriting(
         olds.set(id, { stored: bytes, record, storedHistory, history: decoded });
       });
     }
-  };
+  }
 }
 
 function hasCheckpoint({ checkpoints }: KnownCheckpoints, wanted: TrainingCheckpoint | null): boolean {
@@ -170,7 +181,7 @@ interface PackedSamples {
 function packSamples(
   { entries, merge, history: rules }: Writing,
   olds: ReadonlyMap<string, OldSample>,
-  placed: PlacedCheckpoint,
+  { placed, sent }: { readonly placed: PlacedCheckpoint; readonly sent: SentIds },
 ): PackedSamples {
   const hasHistories = rules !== undefined && placed.checkpoints.length > 0;
   const byShape = new Map<string, { readonly ids: string[]; readonly args: Argument[] }>();
@@ -179,17 +190,18 @@ function packSamples(
   for (const index of lastOfEach(entries)) {
     const { id, record, logits } = entries.at(index) as SampleEntry;
     const old = olds.get(id);
-    const kept = old === undefined || merge === undefined ? record : merge(old.record, record);
+    const merged = old === undefined || merge === undefined ? record : merge(old.record, record);
     const grown = hasHistories
-      ? growHistory({ record: kept, logits, old: old ?? null }, placed, rules)
+      ? growHistory({ record: merged, logits, old: old ?? null }, placed, rules)
       : null;
     if (grown?.late) late++;
-    const own = grown?.record ?? kept;
+    const own = grown?.record ?? merged;
     const { text, signals } = textOf(own);
     const group = byShape.get(text) ?? { ids: [], args: [] };
     byShape.set(text, group);
     group.ids.push(id);
-    group.args.push(bucketOf(id), id, old?.stored ?? "", encodeSample(own, signals));
+    const kept = sent.keptId(id);
+    group.args.push(bucketOf(kept), kept, old?.stored ?? "", encodeSample(own, signals));
     if (grown !== null) group.args.push(old?.storedHistory ?? "", packHistory(grown.history, old));
   }
   const order: string[] = [];

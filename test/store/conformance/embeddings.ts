@@ -55,11 +55,11 @@ export function describeEmbeddings(store: () => Store, open: OpenStore): void {
   it("are kept only by a dataset whose settings ask for them, which may have no samples yet", async () => {
     expect(await store().readSettings("d")).toBeNull();
     await writeSamples({ a: "text" });
-    expect(await store().readSettings("d")).toEqual({ embedding: null });
+    expect(await store().readSettings("d")).toEqual({ embedding: null, hashedIds: false });
     expect(await writeEmbeddings({ a: ["text", 1, 2, 3, 4] })).toEqual({ kept: 0, withoutRoom: 0 });
     expect(await kept()).toBeNull();
     await store().writeSettings("empty", { embedding: INT8 });
-    expect(await store().readSettings("empty")).toEqual({ embedding: INT8 });
+    expect(await store().readSettings("empty")).toEqual({ embedding: INT8, hashedIds: false });
     expect(await store().readDataset("empty")).toMatchObject({
       samples: 0,
       embeddings: { ...INT8, origins: [] },
