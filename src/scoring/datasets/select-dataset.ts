@@ -1,10 +1,10 @@
+import { setImmediate as turn } from "node:timers/promises";
 import { type Fault, faultsError, throwFaults } from "../../errors.js";
 import { selectionFault } from "../../importance/selection/faults.js";
 import { SELECTION_RULES } from "../../importance/selection/rules.js";
 import { select } from "../../importance/selection/select.js";
 import { strataMembers } from "../../importance/selection/strata.js";
 import type { Seed, Selection, SelectionRequest, Steps } from "../../importance/selection/types.js";
-import { giveTurn } from "../../observe/turns.js";
 import type { EmbeddingOrigin } from "../../store/dataset-records.js";
 import type { Store } from "../../store/port.js";
 import { buildIndex } from "../looks/dataset-index.js";
@@ -249,9 +249,9 @@ async function inTurns<Result>(steps: Steps<Result>, { signal, onProgress }: Hoo
   }
 }
 
-/** Lets other work of the thread have its turn, such as the message that cancels this work. Throws the signal's reason. */
+/** Lets other work of the thread have its turn after every step, such as the message that cancels this work. Throws the signal's reason. */
 async function turnOf(signal: AbortSignal): Promise<void> {
-  await giveTurn();
+  await turn();
   signal.throwIfAborted();
 }
 
