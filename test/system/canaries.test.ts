@@ -10,7 +10,6 @@ import { type Service, startService } from "../support/service.js";
 const SECRET = { query: "canaryquery", document: "canarydocument", text: "canarytext", group: "canarygroup" };
 /** What is kept in clear (SECURITY.md), but is neither logged nor measured. */
 const KEPT = { id: "canaryid", source: "canarysource", extra: "canaryextra" };
-const ALL = [...Object.values(SECRET), ...Object.values(KEPT)];
 
 const pair = { query: `${SECRET.query} ä`, document: `${SECRET.document} 2 m`, group: SECRET.group };
 const sample = { id: KEPT.id, ...pair, source: KEPT.source, extras: { [KEPT.extra]: 1 }, label: 1 };
@@ -19,9 +18,36 @@ const observation = { checkpoint: { name: "epoch-1", step: 1 }, loss: "bce", mod
 const json = "application/json";
 const ndjson = "application/x-ndjson";
 
+/** In a dataset that hashes its ids, nothing of an id is kept. */
+const HASHED_ID = "canaryhashedid";
+const ALL = [...Object.values(SECRET), ...Object.values(KEPT), HASHED_ID];
+
 type Posting = readonly [method: string, path: string, type: string, body: string];
 
+const hashedIds = JSON.stringify({ ids: [HASHED_ID, `${HASHED_ID}-unknown`] });
+
 const ACCEPTED: readonly Posting[] = [
+  ["PUT", "/v1/datasets/hashed", json, JSON.stringify({ hashed_ids: true })],
+  ["POST", "/v1/score", json, JSON.stringify({ dataset: "hashed", samples: [{ ...sample, id: HASHED_ID }] })],
+  [
+    "POST",
+    "/v1/datasets/hashed/observations",
+    json,
+    JSON.stringify({ ...observation, samples: [{ ...observed, id: `${HASHED_ID}-observed` }] }),
+  ],
+  ["POST", "/v1/datasets/hashed/lookup", json, hashedIds],
+  [
+    "POST",
+    "/v1/datasets/hashed/weights",
+    json,
+    JSON.stringify({ weighting: { signal: "loss", scheme: "rank" } }),
+  ],
+  [
+    "POST",
+    "/v1/datasets/hashed/select",
+    json,
+    JSON.stringify({ method: "top", signal: "loss", size: 1, exclude: [HASHED_ID] }),
+  ],
   ["POST", "/v1/score", json, JSON.stringify({ dataset: "d", samples: [sample] })],
   ["POST", "/v1/score", json, JSON.stringify({ samples: [{ text: SECRET.text, label: 1 }] })],
   ["POST", "/v1/score?dataset=d", ndjson, `${JSON.stringify({ ...sample, id: `${KEPT.id}-line` })}\n`],
@@ -104,6 +130,15 @@ async function expectSilent(service: Service, keptBytes: () => Promise<Buffer>):
   expect({ source, extras }).toEqual({ source: KEPT.source, extras: { [KEPT.extra]: 1 } });
   expect(group).toMatch(/^[0-9a-f]{16}$/);
   expect((await fetch(`${service.url}/v1/datasets/d/samples/${KEPT.id}-gone`)).status).toBe(404);
+  for (const path of ["samples", "export"]) {
+    const listed = await (await fetch(`${service.url}/v1/datasets/hashed/${path}`)).text();
+    expect(listed).toContain(KEPT.source);
+    expect(listed).not.toContain(HASHED_ID);
+  }
+  const gone = `${service.url}/v1/datasets/hashed/samples/${HASHED_ID}`;
+  expect((await fetch(gone)).status).toBe(200);
+  expect((await fetch(gone, { method: "DELETE" })).status).toBe(204);
+  expect(await (await fetch(gone)).text()).not.toContain(HASHED_ID);
   expect(foundIn(await (await fetch(`${service.url}/metrics`)).text())).toEqual([]);
   const kept = await keptBytes();
   expect(foundIn(service.output())).toEqual([]);

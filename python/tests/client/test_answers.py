@@ -258,7 +258,7 @@ def test_requests_have_no_field_that_the_service_lacks() -> None:
     counted = {"column", "bins", "scale", "map"}
     assert counted | filtered <= parameters("get", f"{dataset}/histograms")
     assert {"by", "column", "limit"} | filtered <= parameters("get", f"{dataset}/slices")
-    assert set(SETTINGS["properties"]) == {"embedding"}
+    assert set(SETTINGS["properties"]) == {"embedding", "hashed_ids"}
     outputs = body("post", f"{dataset}/observations")
     assert set(outputs["properties"]) == {"model", "checkpoint", "loss", "mode", "samples"}
     fields = {"id", "label", "logits", "feature_norm", "group", "source"}

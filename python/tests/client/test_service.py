@@ -92,6 +92,27 @@ def test_lists_are_read_to_their_last_page(
         client.delete_dataset(name)
 
 
+def test_a_dataset_may_keep_hashes_of_its_ids(client: Client, pairs: Pairs) -> None:
+    assert client.set_dataset("hashed", hashed_ids=True).hashed_ids
+    client.score(pairs[:4], dataset="hashed")
+    ids = [pair["id"] for pair in pairs[:4]]
+    looked_up = list(client.lookup(ids, dataset="hashed"))
+    hashes = {row["kept_id"]: row["id"] for row in looked_up if row is not None}
+    listed = list(client.samples("hashed"))
+    assert sorted(hashes[sample.id] for sample in listed) == sorted(ids)
+    sample = client.sample(ids[2], dataset="hashed")
+    assert (sample.id, hashes[sample.kept_id or ""]) == (ids[2], ids[2])
+    selected = client.select("hashed", method="top", signal="loss", size=3, exclude=ids[:1])
+    assert selected.hashed_ids
+    assert sorted(hashes[id] for id in selected.ids) == sorted(ids[1:])
+    with pytest.raises(AssayError, match="has samples") as refused:
+        client.set_dataset("hashed", hashed_ids=False)
+    assert refused.value.code == "dataset_not_empty"
+    client.delete_sample(ids[0], dataset="hashed")
+    assert client.dataset("hashed").samples == 3
+    client.delete_dataset("hashed")
+
+
 def test_estimates_weigh_what_was_not_drawn_evenly(client: Client) -> None:
     found = client.estimate({"clicked": np.array([True, False])}, inclusion_probabilities=[1, 0.5])
     assert found["clicked"].mean == pytest.approx(1 / 3)

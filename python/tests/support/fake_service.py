@@ -122,6 +122,7 @@ SELECTED = {
     "samples_in_dataset": 4,
     "candidates": 4,
     "without_score": 0,
+    "hashed_ids": False,
     "embedding": None,
     "without_embedding": None,
     "selected": 2,

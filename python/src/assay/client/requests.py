@@ -81,10 +81,11 @@ def slice_options(by: str, limit: int | None) -> Mapping[str, str]:
     return without_none(by=by, limit=None if limit is None else str(limit))
 
 
-def dataset_settings(embedding: EmbeddingSetting) -> Mapping[str, Any]:
+def dataset_settings(embedding: EmbeddingSetting, hashed_ids: bool | None) -> Mapping[str, Any]:
     """What a dataset is to keep, as fields of a request."""
+    fields: dict[str, Any] = {} if hashed_ids is None else {"hashed_ids": hashed_ids}
     if isinstance(embedding, EllipsisType):
-        return {}
+        return fields
     if isinstance(embedding, str):
-        return {"embedding": {"type": embedding}}
-    return {"embedding": None if embedding is None else dict(embedding)}
+        return {**fields, "embedding": {"type": embedding}}
+    return {**fields, "embedding": None if embedding is None else dict(embedding)}

@@ -22,6 +22,7 @@ class LookUpRow(KeptSignalValues, total=False):
     id: str
     weight: float | None
     later: bool
+    kept_id: str
     stale: bool
     observed: Mode | None
 
@@ -80,7 +81,8 @@ class KeptEmbeddings:
 class Dataset:
     """A dataset and its counts. `models` are `name@version`.
 
-    `embedding` is None if the dataset is to keep no embeddings.
+    `embedding` is None if the dataset is to keep no embeddings. With `hashed_ids` it keeps a keyed
+    hash in place of each id.
     """
 
     dataset: str
@@ -92,3 +94,4 @@ class Dataset:
     samples_by_source: dict[str, int]
     snapshot: Snapshot | None
     embedding: KeptEmbeddings | None
+    hashed_ids: bool

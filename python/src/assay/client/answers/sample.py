@@ -37,7 +37,8 @@ class Observed:
 class ListedSample:
     """What a dataset remembers of one sample: no text. `model` is `name@version`.
 
-    `group` is a digest, equal for the samples of a group.
+    `group` is a digest, equal for the samples of a group. In a dataset that hashes its ids, a
+    list has the hashes, and `kept_id` is the hash of an `id` that was asked for.
     """
 
     id: str
@@ -55,6 +56,7 @@ class ListedSample:
     text_digest: str | None
     signals: KeptSignalValues
     later: bool | None = None
+    kept_id: str | None = None
 
 
 @dataclass(frozen=True)

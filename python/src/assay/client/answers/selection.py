@@ -42,6 +42,7 @@ class SelectionFacts:
     """
 
     dataset: str
+    hashed_ids: bool
     method: Method
     signal: str | None
     seed: int | str

@@ -38,9 +38,13 @@ class DatasetMethods(Base):
         """As `Client.dataset`."""
         return await self._driver.run(datasets.read_dataset(dataset))
 
-    async def set_dataset(self, dataset: str, *, embedding: EmbeddingSetting = ...) -> Dataset:
+    async def set_dataset(
+        self, dataset: str, *, embedding: EmbeddingSetting = ..., hashed_ids: bool | None = None
+    ) -> Dataset:
         """As `Client.set_dataset`."""
-        return await self._driver.run(datasets.set_dataset(dataset, dataset_settings(embedding)))
+        return await self._driver.run(
+            datasets.set_dataset(dataset, dataset_settings(embedding, hashed_ids))
+        )
 
     async def samples(
         self,

@@ -38,14 +38,22 @@ class DatasetMethods(Base):
         """One dataset and its counts."""
         return self._driver.run(datasets.read_dataset(dataset))
 
-    def set_dataset(self, dataset: str, *, embedding: EmbeddingSetting = ...) -> Dataset:
+    def set_dataset(
+        self, dataset: str, *, embedding: EmbeddingSetting = ..., hashed_ids: bool | None = None
+    ) -> Dataset:
         """Sets what a dataset keeps, and makes it if there is none.
 
         With `embedding="int8"`, "float16" or `{"type": "int8", "bytes_max": 10**9}` it keeps an
         embedding of each sample that is scored from now on, which `select` for diversity reads.
         None deletes those that are kept, and so does another type. Left out, it stays as it is.
+
+        With `hashed_ids=True` it keeps a keyed hash in place of each id. Look-ups, deletions and
+        exclusion lists still take your ids; lists, selections and exports have the hashes, and
+        `lookup` says which is which (`kept_id`). Only a dataset without samples changes it.
         """
-        return self._driver.run(datasets.set_dataset(dataset, dataset_settings(embedding)))
+        return self._driver.run(
+            datasets.set_dataset(dataset, dataset_settings(embedding, hashed_ids))
+        )
 
     def samples(
         self,
