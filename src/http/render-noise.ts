@@ -4,6 +4,7 @@ import type { noiseAnswerSchema } from "./schemas/noise.js";
 
 export function renderNoise({
   rates,
+  used,
   wrong,
   withoutLabel,
   withoutEvidence,
@@ -14,7 +15,12 @@ export function renderNoise({
 }: DatasetNoise): z.infer<typeof noiseAnswerSchema> {
   return {
     ...noise,
-    rates: rates?.map(({ trueLabel, ...rate }) => ({ true_label: trueLabel, ...rate })) ?? null,
+    rates:
+      rates?.map(({ trueLabel, ...rate }) => ({
+        true_label: trueLabel,
+        ...rate,
+        used: used && (trueLabel === 0 ? used.e0 : used.e1),
+      })) ?? null,
     wrong_labels: wrong && { ...wrong },
     without_label: withoutLabel,
     without_evidence: withoutEvidence,

@@ -47,6 +47,11 @@ const rateSchema = z.object({
   low: chanceSchema.describe("Lower end of the 95% interval of the share among the anchors"),
   high: chanceSchema.describe("Upper end"),
   anchors: z.number().int().describe("Samples from which it was read"),
+  used: chanceSchema
+    .nullable()
+    .describe(
+      "The rate that noise is computed with: the end of the interval that is nearer to the other rate. Null if the labels are ranked by loss.",
+    ),
 });
 
 const wrongSchema = z.object({

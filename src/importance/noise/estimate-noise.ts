@@ -1,8 +1,8 @@
 import type { Seed } from "../selection/types.js";
 import { sorted } from "../sorted.js";
 import { calibrateLabels, FOLDS } from "./calibrate.js";
-import { wrongChance } from "./posterior.js";
-import { anchorsOf, type FlipRate, flipRates, type RatesFault, ratesFault } from "./rates.js";
+import { type Rates, wrongChance } from "./posterior.js";
+import { anchorsOf, cautiousRates, type FlipRate, flipRates, type RatesFault, ratesFault } from "./rates.js";
 import { countWrong, PARTS_MAX, type WrongLabels } from "./wrong-labels.js";
 
 /** N samples with hard labels of two classes, and what a model says of them. */
@@ -25,6 +25,8 @@ export interface Noise {
   readonly fault: RatesFault | null;
   /** Null if there are too few samples. */
   readonly rates: readonly [FlipRate, FlipRate] | null;
+  /** The rates that `noise` is made of; null if it is of the loss. */
+  readonly used: Rates | null;
   /** Null where there are no rates, or their sum reaches 1. */
   readonly wrong: WrongLabels | null;
 }
@@ -40,17 +42,17 @@ export function estimateNoise(scores: LabelledScores, seed: Seed): Noise {
   const ones = labels.reduce((count, label) => count + label, 0);
   const anchors = anchorsOf(order, ones);
   if (anchors === null)
-    return { noise: doubtsOf(scores), method: "loss", fault: "few", rates: null, wrong: null };
+    return { noise: doubtsOf(scores), method: "loss", fault: "few", rates: null, used: null, wrong: null };
   const rates = flipRates(anchors, labels);
   const fault = ratesFault(rates);
   const partOf = Uint16Array.from(groups, (group) => group % PARTS_MAX);
   const wrong = fault === "large" ? null : countWrong(labels, anchors, partOf, seed);
-  if (fault !== null) return { noise: doubtsOf(scores), method: "loss", fault, rates, wrong };
+  if (fault !== null) return { noise: doubtsOf(scores), method: "loss", fault, rates, used: null, wrong };
   const foldOf = Uint8Array.from(groups, (group) => group % FOLDS);
   const calibrated = calibrateLabels(probabilities, order, labels, foldOf);
-  const pair = { e0: rates[0].rate, e1: rates[1].rate };
-  const noise = calibrated.map((p, row) => wrongChance(p, labels[row] as number, pair));
-  return { noise, method: "rates", fault: null, rates, wrong };
+  const used = cautiousRates(rates);
+  const noise = calibrated.map((p, row) => wrongChance(p, labels[row] as number, used));
+  return { noise, method: "rates", fault: null, rates, used, wrong };
 }
 
 /** (N) 1 − the model's probability of the label, which ranks as the loss does. */

@@ -1,4 +1,5 @@
 import { indexAt, type Sorted } from "../sorted.js";
+import type { Rates } from "./posterior.js";
 
 /** How often samples of one true label carry the other. */
 export interface FlipRate {
@@ -19,26 +20,29 @@ export interface Anchors {
   readonly counts: readonly [number, number];
 }
 
-/** The anchors of the rarer label. */
+/** The anchors of the rarer label: so many, or this part of its observed samples if that is more. */
 const RARE_ANCHORS = 100;
+const RARE_PARTS = 20;
 /** Of the samples, those that are anchors of the more frequent label. */
 const FREQUENT_SHARE = 1 / 4;
 /** The rarer label needs this many observed samples for each of its anchors. */
 const RARE_PER_ANCHOR = 2;
 
 /**
- * The anchors: the quarter of the samples with the lowest scores are taken to be 0 in truth, the 100 with the highest scores to be
- * 1; the other way round where 0 is the rarer label. Null if there are too few samples of either label.
+ * The anchors: the quarter of the samples with the lowest scores are taken to be 0 in truth, and the 100 with the highest scores to
+ * be 1 (a twentieth of those labelled 1, if that is more); the other way round where 0 is the rarer label. Null if there are too few
+ * samples of either label.
  */
 export function anchorsOf(order: Sorted, observedOnes: number): Anchors | null {
   const { count } = order;
   const rare = Math.min(observedOnes, count - observedOnes);
   const frequentAnchors = Math.floor(count * FREQUENT_SHARE);
   if (rare < RARE_PER_ANCHOR * RARE_ANCHORS || frequentAnchors < RARE_ANCHORS) return null;
+  const rareAnchors = Math.max(RARE_ANCHORS, Math.floor(rare / RARE_PARTS));
   const counts =
     rare === observedOnes
-      ? ([frequentAnchors, RARE_ANCHORS] as const)
-      : ([RARE_ANCHORS, frequentAnchors] as const);
+      ? ([frequentAnchors, rareAnchors] as const)
+      : ([rareAnchors, frequentAnchors] as const);
   const side = new Uint8Array(count);
   for (let place = 0; place < counts[0]; place++) side[indexAt(order, place)] = 1;
   for (let place = count - counts[1]; place < count; place++) side[indexAt(order, place)] = 2;
@@ -76,6 +80,15 @@ export function wilson(hits: number, count: number): { low: number; high: number
 
 /** What forbids to tell the two rates apart, or to use them. */
 export type RatesFault = "few" | "overlap" | "large";
+
+/**
+ * The rates to rank by: the ends of the two intervals that are nearest to each other. With the rates themselves, chance among the
+ * anchors ranks worse than the loss where the true rates are alike; so the ranking leaves the loss by no more than the data asks
+ * for.
+ */
+export function cautiousRates([zero, one]: readonly [FlipRate, FlipRate]): Rates {
+  return zero.rate < one.rate ? { e0: zero.high, e1: one.low } : { e0: zero.low, e1: one.high };
+}
 
 /** Why the rates cannot rank; null if they can. */
 export function ratesFault([zero, one]: readonly [FlipRate, FlipRate]): RatesFault | null {

@@ -39,7 +39,7 @@ export interface Suspect {
 }
 
 /** The labels of a dataset that may be wrong. */
-export interface DatasetNoise extends Pick<Noise, "method" | "rates" | "wrong"> {
+export interface DatasetNoise extends Pick<Noise, "method" | "rates" | "used" | "wrong"> {
   readonly dataset: string;
   readonly evidence: Evidence;
   /** Why this method, in words. */
@@ -88,6 +88,7 @@ export async function findSuspects(
     method: found.method,
     reason: methodReason(found),
     rates: found.rates,
+    used: found.used,
     wrong: found.wrong,
     samples: columns.labels.length,
     withoutLabel: columns.withoutLabel,

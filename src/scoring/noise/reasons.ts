@@ -34,12 +34,12 @@ const SAYING: Readonly<Record<Evidence, string>> = {
 export function suspectReason(
   { label, confidence, noise }: Pick<Suspect, "label" | "confidence" | "noise">,
   evidence: Evidence,
-  { method, rates }: Pick<Noise, "method" | "rates">,
+  { used }: Pick<Noise, "used">,
 ): string {
   const said = `Labelled ${label}, but ${SAYING[evidence]} ${label} a probability of ${confidence.toFixed(3)}`;
-  if (method === "loss" || rates === null) return `${said}.`;
-  const rate = rates[label === 1 ? 0 : 1];
-  return `${said}; as ${percent(rate.rate)} of the ${rate.trueLabel}s are labelled ${label}, the label is wrong with a chance of ${noise.toFixed(3)}.`;
+  if (used === null) return `${said}.`;
+  const rate = label === 1 ? used.e0 : used.e1;
+  return `${said}; with ${percent(rate)} of the true ${1 - label}s labelled ${label}, the label is wrong with a chance of ${noise.toFixed(3)}.`;
 }
 
 /** Sentences on what a reader of the figures must know. */

@@ -11,6 +11,7 @@ from assay.client.async_driver import AsyncDriver
 from assay.client.awaited.datasets import DatasetMethods
 from assay.client.awaited.directions import DirectionMethods
 from assay.client.awaited.models import ModelMethods
+from assay.client.awaited.noise import NoiseMethods
 from assay.client.awaited.scoring import ScoringMethods
 from assay.client.awaited.selection import SelectionMethods
 from assay.client.awaited.weights import WeightMethods
@@ -19,7 +20,13 @@ from assay.client.sending import DEFAULT_URL, TIMEOUT_S, Limits, Service
 
 
 class AsyncClient(
-    ScoringMethods, WeightMethods, SelectionMethods, DatasetMethods, DirectionMethods, ModelMethods
+    ScoringMethods,
+    WeightMethods,
+    SelectionMethods,
+    NoiseMethods,
+    DatasetMethods,
+    DirectionMethods,
+    ModelMethods,
 ):
     """A client of an Assay service for asyncio.
 

@@ -10,6 +10,7 @@ import httpx2
 from assay.client.blocking.datasets import DatasetMethods
 from assay.client.blocking.directions import DirectionMethods
 from assay.client.blocking.models import ModelMethods
+from assay.client.blocking.noise import NoiseMethods
 from assay.client.blocking.scoring import ScoringMethods
 from assay.client.blocking.selection import SelectionMethods
 from assay.client.blocking.weights import WeightMethods
@@ -19,7 +20,13 @@ from assay.client.sync_driver import SyncDriver
 
 
 class Client(
-    ScoringMethods, WeightMethods, SelectionMethods, DatasetMethods, DirectionMethods, ModelMethods
+    ScoringMethods,
+    WeightMethods,
+    SelectionMethods,
+    NoiseMethods,
+    DatasetMethods,
+    DirectionMethods,
+    ModelMethods,
 ):
     """A client of an Assay service. Its methods are in `blocking`, by kind of resource.
 
