@@ -30,6 +30,7 @@ import { healthRoutes } from "./routes/health.js";
 import { jobRoutes } from "./routes/jobs.js";
 import { lookRoutes } from "./routes/looks.js";
 import { modelRoutes } from "./routes/models.js";
+import { noiseRoutes } from "./routes/noise.js";
 import { observationRoutes } from "./routes/observations.js";
 import { sampleRoutes } from "./routes/samples.js";
 import { scoreRoutes } from "./routes/score.js";
@@ -94,6 +95,7 @@ export async function buildApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(observationRoutes({ store }, limits));
   await app.register(weightRoutes({ rankers, store, jobs }));
   await app.register(selectRoutes({ rankers, store, jobs }, limits));
+  await app.register(noiseRoutes({ store, jobs }, limits));
   await app.register(lookRoutes({ rankers, store, looks }));
   await app.register(jobRoutes(jobs));
   await app.register(directionRoutes({ rankers, store }, limits));

@@ -3,6 +3,7 @@ import type { JobKind, JobResult } from "../jobs/kinds.js";
 import type { Job } from "../jobs/port.js";
 import { describeError } from "./problems.js";
 import { renderTime, renderWeighing } from "./render.js";
+import { renderNoise } from "./render-noise.js";
 import { needsParts, renderSelection, renderSelectionFacts, selectionParts } from "./render-selection.js";
 import type { jobSchema } from "./schemas/job.js";
 
@@ -12,7 +13,7 @@ type Renderers = { readonly [K in JobKind]: (result: JobResult<K>) => RenderedRe
 
 /** A job as the API answers it. */
 export function renderJob(job: Job): RenderedJob {
-  return rendered(job, { weigh: renderWeighing, select: renderSelection });
+  return rendered(job, { weigh: renderWeighing, select: renderSelection, noise: renderNoise });
 }
 
 /** Whether the job has a selection that is too large to be rendered in one turn of the event loop. */
@@ -30,11 +31,12 @@ export async function* jobParts(job: Job): AsyncGenerator<string> {
   yield "}";
 }
 
-/** A job in a list: a selection comes without its samples and strata, because a list may have many. */
+/** A job in a list: a selection comes without its samples and strata, and noise without its suspects, because a list may have many. */
 export function renderJobInList(job: Job): RenderedJob {
   return rendered(job, {
     weigh: renderWeighing,
     select: ({ facts }) => ({ ...renderSelectionFacts({ ...facts, strata: null }), samples: null }),
+    noise: (noise) => ({ ...renderNoise({ ...noise, suspects: [] }), suspects: null }),
   });
 }
 

@@ -8,11 +8,13 @@ import { type DatasetWeighting, type WeighInput, weighDataset } from "../scoring
 import { countDataset, type DatasetHistograms, type HistogramInput } from "../scoring/looks/histograms.js";
 import { type RankedSamples, type RankInput, rankSamples } from "../scoring/looks/rank-samples.js";
 import { type DatasetSlices, type SliceInput, sliceDataset } from "../scoring/looks/slices.js";
+import { type DatasetNoise, findSuspects, type NoiseInput } from "../scoring/noise/find-suspects.js";
 
 /** What each kind of job takes and gives. Both pass between threads, so they hold plain values only. */
 interface Jobs {
   readonly weigh: { readonly input: WeighInput; readonly result: DatasetWeighting };
   readonly select: { readonly input: SelectInput; readonly result: DatasetSelection };
+  readonly noise: { readonly input: NoiseInput; readonly result: DatasetNoise };
 }
 
 /** The same for looks at a dataset, which are answered at once. */
@@ -41,6 +43,7 @@ export const WORKS: {
 } = {
   weigh: weighDataset,
   select: selectFromDataset,
+  noise: findSuspects,
   rank: rankSamples,
   count: countDataset,
   slice: sliceDataset,

@@ -98,8 +98,12 @@ export interface FoundHistories {
 
 /** The logits of samples by checkpoint. `writeSamples` writes them with the samples, and a deletion removes them. */
 export interface HistoryStore {
-  /** Null if the dataset is unknown. */
-  readHistories(dataset: string, ids: readonly string[]): Promise<FoundHistories | null>;
+  /**
+   * Null if the dataset is unknown.
+   *
+   * @param form of the ids; by default `given`
+   */
+  readHistories(dataset: string, ids: readonly string[], form?: IdForm): Promise<FoundHistories | null>;
 }
 
 /** Weights of a whole dataset by sample number. */

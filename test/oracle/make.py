@@ -1,8 +1,8 @@
-"""Makes the figures that the TypeScript tests are held against, from PyTorch and numpy.
+"""Makes the figures that the TypeScript tests are held against, from PyTorch, numpy and scikit-learn.
 
-    python test/oracle/make.py signals history weights
+    python test/oracle/make.py signals history weights noise
     python test/oracle/make.py tokens logits gradients attributions --model models/default
-    python test/oracle/make.py signals history weights tokens logits gradients --check
+    python test/oracle/make.py signals history weights noise tokens logits gradients --check
 
 Each name writes NAME.json beside this file. With `--check` nothing is written: each fixture is made
 again and compared with the committed one, numbers to a relative 1e-9 (logits to 1e-5, gradients to
@@ -24,6 +24,7 @@ TOLERANCES = {
     "signals": 1e-9,
     "history": 1e-9,
     "weights": 1e-9,
+    "noise": 1e-9,
     "tokens": 0.0,
     "logits": 1e-5,
     "gradients": 1e-7,
@@ -55,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make(name: str, model: Path) -> dict[str, Any]:
-    # Imported here so that signals, history and weights need no transformers and no model folder.
+    # Imported here so that signals, history, weights and noise need no transformers and no model folder.
     if name == "signals":
         from signals import make_signals
 
@@ -68,6 +69,10 @@ def _make(name: str, model: Path) -> dict[str, Any]:
         from weights import make_weights
 
         return {"cases": make_weights()}
+    if name == "noise":
+        from noise import make_noise
+
+        return {"cases": make_noise()}
     if name == "tokens":
         from tokens import make_tokens
 

@@ -34,6 +34,14 @@ from assay.client.answers.model import (
     Model,
     Models,
 )
+from assay.client.answers.noise import (
+    FlipRate,
+    LabelRecall,
+    Noise,
+    PlantedRecall,
+    Suspect,
+    WrongLabels,
+)
 from assay.client.answers.sample import (
     CheckpointLogits,
     History,
@@ -104,6 +112,7 @@ SLICES = answer("get", "/v1/datasets/{dataset}/slices")
 SETTINGS = body("put", "/v1/datasets/{dataset}")
 ESTIMATED = answer("post", "/v1/estimate")
 EXPLAINED = of(answer("post", "/v1/explain"), "results")
+NOISE = answer("post", "/v1/datasets/{dataset}/noise")
 SELECTED = answer("post", "/v1/datasets/{dataset}/select")
 MODEL = answer("get", "/v1/models/{model}")
 LEARNED = of(MODEL, "learned")
@@ -153,6 +162,12 @@ TYPES: list[tuple[type, dict[str, Any]]] = [
     (Explanation, EXPLAINED),
     (Piece, of(EXPLAINED, "pieces")),
     (Baseline, of(EXPLAINED, "baseline")),
+    (Noise, NOISE),
+    (FlipRate, of(NOISE, "rates")),
+    (WrongLabels, of(NOISE, "wrong_labels")),
+    (PlantedRecall, of(NOISE, "planted")),
+    (LabelRecall, of(NOISE, "planted", "recall")),
+    (Suspect, of(NOISE, "suspects")),
     (Models, answer("get", "/v1/models")),
     (Model, MODEL),
     (Memory, of(MODEL, "memory")),
@@ -266,6 +281,8 @@ def test_requests_have_no_field_that_the_service_lacks() -> None:
     selection = body("post", f"{dataset}/select")
     assert set(selection["properties"]) == SELECT_FIELDS
     assert set(of(selection, "filter")["properties"]) == {"label", "source", "ranges"}
+    noise = body("post", f"{dataset}/noise")
+    assert set(noise["properties"]) == {"evidence", "checkpoint", "planted", "recall", "limit"}
     assert set(selection["properties"]["method"]["enum"]) == set(get_args(Method))
     assert set(selection["properties"]["stratify_by"]["enum"]) == set(get_args(StratifyBy))
 
@@ -303,6 +320,7 @@ def test_the_client_has_a_method_for_every_route() -> None:
         ("post", f"{dataset}/weights"),
         ("post", f"{dataset}/observations"),
         ("post", f"{dataset}/select"),
+        ("post", f"{dataset}/noise"),
         ("get", "/v1/jobs"),
         ("get", "/v1/jobs/{job}"),
         ("delete", "/v1/jobs/{job}"),

@@ -209,6 +209,18 @@ export const EXAMPLES: Readonly<Record<string, Readonly<Record<string, RequestEx
       body: { method: "top", signal: "loss", stratify_by: "label", quotas: { 0: 1, 1: 1 } },
     },
   },
+  estimateNoise: {
+    page: {
+      summary: "The most suspicious labels, by the best evidence that the dataset has",
+      path: SEARCH,
+      body: {},
+    },
+    planted: {
+      summary: "Also the threshold that finds 80% of the labels that were flipped on purpose",
+      path: SEARCH,
+      body: { evidence: "newest", planted: ["q1:p7"], recall: 0.8, limit: 10 },
+    },
+  },
   exportDataset: {
     lines: { summary: "JSON lines", path: SEARCH, query: { format: "ndjson" } },
     parquet: { summary: "A Parquet file", path: REVIEWS, query: { format: "parquet" } },

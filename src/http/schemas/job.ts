@@ -2,6 +2,7 @@ import { z } from "zod";
 import { JOB_STATES } from "../../jobs/port.js";
 import { timeoutHeadersSchema } from "../plugins/caller.js";
 import { timeSchema, weighAnswerSchema } from "./dataset.js";
+import { noiseAnswerSchema } from "./noise.js";
 import { problemSchema } from "./problem.js";
 import { selectAnswerSchema } from "./selection.js";
 
@@ -33,7 +34,7 @@ export const jobParamsSchema = z.strictObject({ job: z.string().min(1).max(64).d
 export const jobSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(["weigh", "select"]),
+    kind: z.enum(["weigh", "select", "noise"]),
     dataset: z.string(),
     state: z.enum(JOB_STATES),
     progress: z.number().min(0).max(1).describe("Share of the work that is done"),
@@ -41,7 +42,7 @@ export const jobSchema = z
     started_at: timeSchema.nullable(),
     ended_at: timeSchema.nullable(),
     result: z
-      .union([weighAnswerSchema, selectAnswerSchema])
+      .union([weighAnswerSchema, selectAnswerSchema, noiseAnswerSchema])
       .nullable()
       .describe(
         "What the request would have answered without `Prefer: respond-async`; null until it is done, and after a request that waited was answered with it",
@@ -54,5 +55,5 @@ export const jobSchema = z
 export const jobListSchema = z
   .object({ jobs: z.array(jobSchema) })
   .describe(
-    "The jobs of this process, the newest first: those that wait, run, or ended in the last hour. Selections come without their samples and strata: read the job itself.",
+    "The jobs of this process, the newest first: those that wait, run, or ended in the last hour. Selections come without their samples and strata, and noise without its suspects: read the job itself.",
   );

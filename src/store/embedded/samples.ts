@@ -71,12 +71,12 @@ export function openSamples(
         return written ?? { late: 0 };
       }),
 
-    readHistories: (dataset, ids) =>
+    readHistories: (dataset, ids, form = "given") =>
       run(() => {
         const entry = datasets.read(dataset);
         if (entry === null) return null;
         const { checkpoints } = entry;
-        const keptId = keptIds(dataset, entry);
+        const keptId = form === "kept" ? (id: string) => id : keptIds(dataset, entry);
         const found = ids.map((id) => {
           const stored =
             checkpoints.length === 0 ? undefined : samples.getBinaryFast(sampleKey(entry, keptId(id)));

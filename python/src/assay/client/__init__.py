@@ -7,6 +7,7 @@ from assay.client.answers.explanation import Explanation, Piece
 from assay.client.answers.job import Job
 from assay.client.answers.look import Histogram, Histograms, Slice, Slices
 from assay.client.answers.model import Model, Models
+from assay.client.answers.noise import Noise, Suspect
 from assay.client.answers.sample import History, KeptSample, ListedSample, Observed
 from assay.client.answers.score import BatchDiagnostics, Diagnostics, ModelVersion, ScoreRow
 from assay.client.answers.selection import Selection
@@ -48,6 +49,7 @@ __all__ = [
     "Model",
     "ModelVersion",
     "Models",
+    "Noise",
     "Observed",
     "Piece",
     "Request",
@@ -60,6 +62,7 @@ __all__ = [
     "Slice",
     "Slices",
     "Snapshot",
+    "Suspect",
     "UnknownIdError",
     "Weighting",
 ]

@@ -12,6 +12,7 @@ from assay.client.awaited.datasets import DatasetMethods
 from assay.client.awaited.directions import DirectionMethods
 from assay.client.awaited.estimates import EstimateMethods
 from assay.client.awaited.models import ModelMethods
+from assay.client.awaited.noise import NoiseMethods
 from assay.client.awaited.scoring import ScoringMethods
 from assay.client.awaited.selection import SelectionMethods
 from assay.client.awaited.weights import WeightMethods
@@ -24,6 +25,7 @@ class AsyncClient(
     WeightMethods,
     SelectionMethods,
     EstimateMethods,
+    NoiseMethods,
     DatasetMethods,
     DirectionMethods,
     ModelMethods,

@@ -11,6 +11,7 @@ from assay.client.blocking.datasets import DatasetMethods
 from assay.client.blocking.directions import DirectionMethods
 from assay.client.blocking.estimates import EstimateMethods
 from assay.client.blocking.models import ModelMethods
+from assay.client.blocking.noise import NoiseMethods
 from assay.client.blocking.scoring import ScoringMethods
 from assay.client.blocking.selection import SelectionMethods
 from assay.client.blocking.weights import WeightMethods
@@ -24,6 +25,7 @@ class Client(
     WeightMethods,
     SelectionMethods,
     EstimateMethods,
+    NoiseMethods,
     DatasetMethods,
     DirectionMethods,
     ModelMethods,

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Literal
 
 from assay.client.answers.dataset import Snapshot
+from assay.client.answers.noise import Noise
 from assay.client.answers.selection import SelectionFacts
 from assay.client.errors import AssayError
 
-JobKind = Literal["weigh", "select"]
+JobKind = Literal["weigh", "select", "noise"]
 JobState = Literal["queued", "running", "done", "failed", "cancelled"]
 
 
@@ -19,8 +20,9 @@ class Job:
     """One piece of long work, at one moment.
 
     `progress` is the share that is done. `result` is there once the state is `done`: the snapshot
-    that was made, or what was selected. A list of jobs has the facts of a selection without its
-    samples. `problem` is there once the state is `failed`.
+    that was made, what was selected, or the noise of the labels. A list of jobs has the facts of a
+    selection without its samples, and noise without its suspects. `problem` is
+    there once the state is `failed`.
     """
 
     id: str
@@ -31,5 +33,5 @@ class Job:
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
-    result: Snapshot | SelectionFacts | None
+    result: Snapshot | SelectionFacts | Noise | None
     problem: AssayError | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.client.answers.job import Job
 from assay.client.call import Call, Json, Plan
 from assay.client.decode import decode
+from assay.client.operations.noise import read_noise
 from assay.client.operations.select import read_selection
 from assay.client.operations.weigh import read_weighing
 from assay.client.paths import job_path
@@ -12,7 +13,7 @@ from assay.client.problems import error_of
 
 # A job that is done answers a selection in lines to who would take them.
 ACCEPT = {"accept": "application/json"}
-RESULTS = {"weigh": read_weighing, "select": read_selection}
+RESULTS = {"weigh": read_weighing, "select": read_selection, "noise": read_noise}
 
 
 def list_jobs() -> Plan[list[Job]]:
