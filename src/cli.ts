@@ -5,6 +5,7 @@ import { addExportCommand } from "./commands/export.js";
 import { addInspectCommand } from "./commands/inspect.js";
 import { addScoreCommand } from "./commands/score.js";
 import { addSelectCommand } from "./commands/select.js";
+import { addSuspectsCommand } from "./commands/suspects.js";
 import { addUpgradeCommand } from "./commands/upgrade.js";
 import { addWeighCommand } from "./commands/weigh.js";
 import { flagOf, readConfig, SETTINGS, type Setting } from "./config.js";
@@ -34,6 +35,7 @@ serveCommand.action(async (_options, command: Command) => {
 addScoreCommand(program);
 addWeighCommand(program);
 addSelectCommand(program);
+addSuspectsCommand(program);
 addExportCommand(program);
 addInspectCommand(program);
 addUpgradeCommand(program);

@@ -8,7 +8,7 @@ import { namesOf } from "../importance/weigh-options.js";
 import type { StratifyBy } from "../scoring/requests/selection.js";
 import { csvLine } from "../text/cells.js";
 import { abortOnSignals } from "./endings.js";
-import { excludedIds } from "./excluded-ids.js";
+import { listedIds } from "./listed-ids.js";
 import { inWordsOfOptions } from "./option-faults.js";
 import { type Output, openOutput } from "./output/output-file.js";
 import type { RowFormat } from "./output/row-writer.js";
@@ -72,7 +72,7 @@ async function bodyOf(options: SelectCommandOptions): Promise<object> {
     stratify_by: stratifyBy,
     quotas: quota,
     filter: hasFilter ? filter : undefined,
-    exclude: exclude === undefined ? undefined : await excludedIds(exclude),
+    exclude: exclude === undefined ? undefined : await listedIds("--exclude", exclude),
     seed,
     ...Object.fromEntries(given),
   };

@@ -37,6 +37,7 @@ describe("the help", async () => {
       "score",
       "weigh",
       "select",
+      "suspects",
       "export",
       "inspect",
       "upgrade",

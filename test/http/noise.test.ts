@@ -106,7 +106,7 @@ describe("evidence", () => {
     await observe(app, { name: "epoch-2", step: 2 });
     const found = await answer(app);
     expect(found.evidence).toBe("history");
-    expect(found.advice[0]).toMatch(/post held-out logits/);
+    expect(found.advice[0]).toMatch(/post the logits of models that have not seen the sample/);
     const index = 3;
     const mean = (chanceOf(index) + 1 / (1 + Math.exp(-LEARNED.logit(index)))) / 2;
     const sample = (await answer(app, { limit: SAMPLES })).suspects.find(({ id }) => id === idOf(index));

@@ -8,7 +8,7 @@ const PLANTED_MAX = 100_000;
 /** Most suspects of an answer. */
 const SUSPECTS_MAX = 10_000;
 const SUSPECTS_DEFAULT = 100;
-/** The checkpoint under which `assay.folds` posts held-out logits. */
+/** The usual name of the checkpoint of held-out logits (out of fold). */
 const HELD_OUT = "oof";
 const RECALL_DEFAULT = 0.8;
 

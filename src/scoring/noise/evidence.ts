@@ -154,7 +154,9 @@ async function chancesOf(
   chunk: ScannedSamples,
   { evidence, checkpoint }: { readonly evidence: Evidence; readonly checkpoint: string },
 ): Promise<(row: number, label: 0 | 1) => number | null> {
-  if (evidence === "newest") return (row) => signalAt(chunk, row, "probability");
+  if (evidence === "newest")
+    return (row, label) =>
+      signalAt(chunk, row, "probability") ?? chanceOfLoss(signalAt(chunk, row, "loss"), label);
   if (evidence === "history")
     return (row, label) => {
       const confidence = signalAt(chunk, row, "mean_confidence");
@@ -170,6 +172,13 @@ async function chancesOf(
     const history = found?.histories[row] ?? null;
     return history === null ? null : chanceAt(history, number);
   };
+}
+
+/** The chance of label 1 that gives a hard label this cross-entropy, which is −ln of the label's chance. */
+function chanceOfLoss(loss: number | null, label: 0 | 1): number | null {
+  if (loss === null) return null;
+  const confidence = Math.exp(-loss);
+  return label === 1 ? confidence : 1 - confidence;
 }
 
 /** The chance of label 1 at one checkpoint; null if its logits are not kept, or if they are of several classes. */
@@ -188,7 +197,7 @@ function signalAt(chunk: ScannedSamples, row: number, name: string): number | nu
 const LACK: Readonly<Record<Evidence, string>> = {
   held_out: "held-out logits",
   history: "the signal mean_confidence, which logits under a checkpoint give",
-  newest: "the signal probability",
+  newest: "the signal probability or loss",
 };
 
 function nothingToRank(

@@ -56,6 +56,7 @@ export interface DatasetNoise extends Pick<Noise, "method" | "rates" | "used" | 
 
 /** The bootstrap draws the same parts each time, so the same samples give the same interval. */
 const SEED = 0;
+const HASHED = "The ids are keyed hashes: a look-up of your own ids answers the hash of each, `kept_id`.";
 /** The share of the work that is done once the samples are read. */
 const READING = 0.8;
 
@@ -102,7 +103,10 @@ export async function findSuspects(
             unknown: new Set(planted).size - rows.length,
           },
     suspects: suspectsOf(columns, found, ranking.subarray(0, limit)),
-    advice: adviceOnNoise(columns, found, { planted: planted.length, found: rows.length }),
+    advice: [
+      ...adviceOnNoise(columns, found, { planted: planted.length, found: rows.length }),
+      ...(summary.hashedIds ? [HASHED] : []),
+    ],
   };
 }
 

@@ -51,7 +51,7 @@ export function adviceOnNoise(
   const advice: string[] = [];
   if (evidence !== "held_out")
     advice.push(
-      "A model that was trained on these labels has learned some of the wrong ones by heart, so rates and counts are too small: post held-out logits (assay.folds in Python).",
+      "A model that was trained on these labels has learned some of the wrong ones by heart, so rates and counts are too small: post the logits of models that have not seen the sample, from folds by query, as observations under the checkpoint oof.",
     );
   if (!hasGroups)
     advice.push(

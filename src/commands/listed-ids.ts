@@ -5,12 +5,14 @@ import { originalCell } from "../text/cells.js";
 
 /**
  * The ids of a file: one a line, the `id` of each JSON line, or the column `id` of a CSV file with a header, such as an output of
- * this command. A file is CSV if its name ends so, or if its first line has several cells and one of them is `id`. Throws
+ * a command. A file is CSV if its name ends so, or if its first line has several cells and one of them is `id`. Throws
  * `input_invalid`.
+ *
+ * @param option the option that named the file
  */
-export async function excludedIds(path: string): Promise<string[]> {
+export async function listedIds(option: string, path: string): Promise<string[]> {
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw invalid(`--exclude ${path} cannot be read: ${messageOf(cause)}`, cause);
+    throw invalid(`${option} ${path} cannot be read: ${messageOf(cause)}`, cause);
   });
   const content = text.replace(/^\ufeff/, "");
   if (path.endsWith(".csv") || isHeader(content)) return idsOfCells(content, path);
