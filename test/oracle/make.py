@@ -1,4 +1,4 @@
-"""Makes the figures that the TypeScript tests are held against, from PyTorch, numpy and scikit-learn.
+"""Makes the figures that the TypeScript tests are held against: PyTorch, numpy, scikit-learn.
 
     python test/oracle/make.py signals history weights noise
     python test/oracle/make.py tokens logits gradients attributions --model models/default
@@ -56,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make(name: str, model: Path) -> dict[str, Any]:
-    # Imported here so that signals, history, weights and noise need no transformers and no model folder.
+    # Imported here so that the first four need no transformers and no model folder.
     if name == "signals":
         from signals import make_signals
 

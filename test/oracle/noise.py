@@ -1,8 +1,8 @@
 """Chances of wrong labels, from scikit-learn's isotonic regression and numpy in float64.
 
 Follows docs/noise.md: anchors, their rates with Wilson intervals, cross-fitted isotonic calibration
-(folds by group number modulo 5) and Bayes' rule. The bootstrap of the count has no oracle: its point
-estimate has one.
+(folds by group number modulo 5) and Bayes' rule. The bootstrap of the count has no oracle: its
+point estimate has one.
 """
 
 from __future__ import annotations
