@@ -129,6 +129,8 @@ export interface Sample {
 export interface RankedPage {
   readonly samples: readonly Sample[];
   readonly next_cursor: string | null;
+  /** Whether the ids are keyed hashes, which open no sample. */
+  readonly hashed_ids: boolean;
 }
 
 export interface SampleAnswer extends Sample {

@@ -52,8 +52,11 @@ export function RankedSamples({ dataset, columns, view }: RankedSamplesProps): J
       <h2 ref={title}>Samples</h2>
       <SampleFilter dataset={dataset} columns={columns} view={{ ...view, sort }} open={open} />
       <State answer={answer} what="Sorting the samples">
-        {({ samples, next_cursor: next }) => (
+        {({ samples, next_cursor: next, hashed_ids: isHashed }) => (
           <>
+            {isHashed && (
+              <p>This dataset keeps hashes of its ids. To open a sample, enter your own id above.</p>
+            )}
             {samples.length === 0 && (
               <Empty>
                 <p>
@@ -64,7 +67,7 @@ export function RankedSamples({ dataset, columns, view }: RankedSamplesProps): J
             {samples.length > 0 && (
               <Table
                 caption={`Samples by ${inWords(sort.replace(/^-/, ""))}`}
-                columns={tableColumns(dataset, sort.replace(/^-/, ""), columns)}
+                columns={tableColumns(isHashed ? null : dataset, sort.replace(/^-/, ""), columns)}
                 rows={samples}
                 keyOf={({ id }) => id}
               />
@@ -88,10 +91,14 @@ export function RankedSamples({ dataset, columns, view }: RankedSamplesProps): J
   );
 }
 
-function tableColumns(dataset: string, sorted: string, columns: readonly string[]): Column<Sample>[] {
+/** @param linked the dataset whose samples the ids open; null if they open none */
+function tableColumns(linked: string | null, sorted: string, columns: readonly string[]): Column<Sample>[] {
   const others = SHOWN.filter((name) => name !== sorted && columns.includes(name));
   return [
-    { title: "Id", cell: ({ id }) => <a href={sampleLink(dataset, id)}>{id}</a> },
+    {
+      title: "Id",
+      cell: ({ id }) => (linked === null ? id : <a href={sampleLink(linked, id)}>{id}</a>),
+    },
     { title: "Label", isNumber: true, cell: ({ label }) => labelText(label) },
     ...[sorted, ...others].map((name) => ({
       title: inWords(name),
