@@ -62,7 +62,8 @@ export function describeHashedIds(store: () => Store, open: OpenStore): void {
     expect(await store().readDataset("d")).toMatchObject({ samples: 2 });
     const histories = (await store().readHistories("d", ["b", "c", "a"]))?.histories;
     expect(histories?.map((each) => each?.logits ?? null)).toEqual([[1], null, [3]]);
-    const kept = (await store().readHistories("d", await hashesOf(["b", "c"]), "kept"))?.histories;
+    const hashes = [...(await hashesOf(["b"])), ...(await hashesOf(["c"]))];
+    const kept = (await store().readHistories("d", hashes, "kept"))?.histories;
     expect(kept?.map((each) => each?.logits ?? null)).toEqual([[1], null]);
     const { textDigest } = sample();
     const fresh = {
