@@ -68,7 +68,7 @@ it("writes the suspects with the texts of the file, and tells standard error how
     document: "a",
   });
   expect(stderr).toMatch(/About \d+ of 900 labels are wrong \(95% interval: \d+ to \d+\)\./);
-  expect(stderr).toMatch(/post held-out logits/);
+  expect(stderr).toMatch(/post the logits of models that have not seen the sample/);
 });
 
 it("writes CSV that a spreadsheet does not calculate, by the output's name", async () => {

@@ -153,6 +153,8 @@ describe("the documentation", () => {
       "Direction",
       "Job",
       "Model",
+      "NoiseAnswer",
+      "NoiseInput",
       "Problem",
       "SelectionAnswer",
       "SelectionInput",

@@ -3,10 +3,10 @@ import { fileURLToPath } from "node:url";
 
 /**
  * Compiles src/ to dist/ and builds the dashboard, once before the suite: engine processes and system tests run the compiled code.
- * With `ASSAY_TEST_BUILT=1` both have been done: where several suites run at once, one would read files that another is writing.
+ * With `TEST_BUILT=1` both have been done: where several suites run at once, one would read files that another is writing.
  */
 export function setup(): void {
-  if (process.env.ASSAY_TEST_BUILT === "1") return;
+  if (process.env.TEST_BUILT === "1") return;
   const root = fileURLToPath(new URL("../..", import.meta.url));
   for (const command of [
     ["node_modules/typescript/bin/tsc", "-p", "tsconfig.build.json"],

@@ -133,7 +133,7 @@ export function openSamples(
         return write({ dataset, entries, merge, history });
       }),
 
-    readHistories: (dataset, ids) => run(() => histories(dataset, ids)),
+    readHistories: (dataset, ids, form) => run(() => histories(dataset, ids, form)),
 
     lookUp: (dataset, ids, version) =>
       run(() => lookUpInChunks(ids, weightColumns, (chunk) => readChunk(dataset, chunk, version))),
