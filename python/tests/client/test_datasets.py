@@ -158,6 +158,7 @@ DATASET: dict[str, Any] = {
     "samples_by_source": {},
     "snapshot": None,
     "embedding": None,
+    "hashed_ids": False,
 }
 
 
