@@ -70,6 +70,14 @@ class Product {
   /** The bytes of Dv. */
   async *of(vector: AsyncIterable<Uint8Array>, scale: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const source = new Floats(scale);
+    try {
+      yield* this.#chunksOf(vector, source);
+    } finally {
+      await source.end();
+    }
+  }
+
+  async *#chunksOf(vector: AsyncIterable<Uint8Array>, source: Floats): AsyncGenerator<Uint8Array> {
     const entries = this.#info.bytes / FLOAT_BYTES;
     let at = 0;
     for await (const chunk of wholeFloats(vector)) {
@@ -133,6 +141,11 @@ class Floats {
     const all = parts.length === 1 ? this.#rest : Buffer.concat(parts);
     this.#rest = all.subarray(bytes);
     return all.subarray(0, bytes);
+  }
+
+  /** Tells the source that no more is wanted, so that the rest of a request's body is read and thrown away. */
+  async end(): Promise<void> {
+    await this.#chunks.return?.();
   }
 
   async isEnded(): Promise<boolean> {
