@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { BATCH_SIGNALS, LOSSES } from "../importance/types.js";
 import { PRECISIONS } from "../ranker/port.js";
-import { INPUT_FORMATS } from "./input/sample-file.js";
+import { addInputOptions } from "./input/input-options.js";
 import { wholeNumber } from "./option-values.js";
 import { sortingOf, topOf } from "./output/order.js";
 import { ROW_FORMATS } from "./output/row-writer.js";
@@ -19,19 +19,8 @@ export function addScoreCommand(program: Command): void {
     .argument(
       "<file>",
       "file with the fields or columns id, query and document (or text), label, group, source, reference_loss, extras.NAME; - is standard input",
-    )
-    .addOption(
-      new Option("--from <format>", "format of the input, if its name does not say it").choices(
-        INPUT_FORMATS,
-      ),
-    )
-    .option(
-      "--map <field=name>",
-      "read the file's field NAME as FIELD, as in label=rating; may be repeated",
-      (pair: string, others: readonly string[]) => [...others, pair],
-      [] as readonly string[],
-    )
-    .option("--ignore-unknown", "leave out unknown fields and columns", false)
+    );
+  addInputOptions(command)
     .option("-o, --output <file>", "where to write (default: standard output)")
     .addOption(
       new Option("-f, --format <format>", "format of the output").choices(ROW_FORMATS).default("ndjson"),

@@ -7,15 +7,13 @@ import type { SelectionName } from "../importance/selection/types.js";
 import { namesOf } from "../importance/weigh-options.js";
 import type { StratifyBy } from "../scoring/requests/selection.js";
 import { csvLine } from "../text/cells.js";
-import { abortOnSignals } from "./endings.js";
+import { type RowsFromServiceOptions, rowsFromService } from "./from-service.js";
 import { listedIds } from "./listed-ids.js";
-import { inWordsOfOptions } from "./option-faults.js";
-import { type Output, openOutput } from "./output/output-file.js";
+import type { Output } from "./output/output-file.js";
 import type { RowFormat } from "./output/row-writer.js";
-import { createProgress } from "./progress.js";
-import { doJob, errorOf, openService, type ProblemBody, type ServiceOptions } from "./service.js";
+import { doJob, errorOf, type ProblemBody } from "./service.js";
 
-export interface SelectCommandOptions extends ServiceOptions, Partial<SelectionOptions> {
+export interface SelectCommandOptions extends RowsFromServiceOptions, Partial<SelectionOptions> {
   readonly method: SelectionName;
   readonly size?: number;
   readonly share?: number;
@@ -28,8 +26,6 @@ export interface SelectCommandOptions extends ServiceOptions, Partial<SelectionO
   /** Name of a file. */
   readonly exclude?: string;
   readonly seed?: string;
-  readonly output?: string;
-  readonly format?: RowFormat;
 }
 
 const LINES_TYPE = "application/x-ndjson";
@@ -37,25 +33,11 @@ const LINES_TYPE = "application/x-ndjson";
 /** Selects samples of a dataset of a running service, and writes a row for each. The facts of the selection go to standard error. */
 export async function selectOverHttp(dataset: string, options: SelectCommandOptions): Promise<void> {
   const body = await bodyOf(options);
-  const format = options.format ?? (options.output?.endsWith(".csv") ? "csv" : "ndjson");
-  const output = await openOutput(options.output);
-  const ending = abortOnSignals();
-  const progress = createProgress(process.stderr);
-  try {
-    const service = openService(options, ending.signal);
+  await rowsFromService(options, async ({ service, output, format, progress }) => {
     const response = await doJob(service, { dataset, path: "/select", body, accept: LINES_TYPE, progress });
     const facts = await writeRows(response, output, format);
-    await output.finish();
-    progress.stop();
-    for (const sentence of facts.advice) process.stderr.write(`${sentence}\n`);
-    process.stderr.write(`Selected ${facts.selected} of ${facts.candidates} samples\n`);
-  } catch (error) {
-    progress.stop();
-    await output.abandon();
-    throw ending.signal.aborted ? ending.signal.reason : inWordsOfOptions(error);
-  } finally {
-    ending.release();
-  }
+    return [...facts.advice, `Selected ${facts.selected} of ${facts.candidates} samples`];
+  });
 }
 
 async function bodyOf(options: SelectCommandOptions): Promise<object> {

@@ -2,18 +2,15 @@ import { type Config, readConfig } from "../config.js";
 import { AssayError } from "../errors.js";
 import type { Evidence } from "../scoring/noise/evidence.js";
 import { csvLine } from "../text/cells.js";
-import { abortOnSignals } from "./endings.js";
+import { type RowsFromServiceOptions, rowsFromService } from "./from-service.js";
 import { createFieldMap, type FieldMapOptions } from "./input/field-map.js";
 import { checkInput, type Input } from "./input/input.js";
 import { type FiledSample, type InputFormat, readSampleFile } from "./input/sample-file.js";
 import { listedIds } from "./listed-ids.js";
-import { inWordsOfOptions } from "./option-faults.js";
-import { openOutput } from "./output/output-file.js";
 import type { RowFormat } from "./output/row-writer.js";
-import { createProgress } from "./progress.js";
-import { doJob, JSON_TYPE, openService, type ServiceOptions } from "./service.js";
+import { doJob, JSON_TYPE } from "./service.js";
 
-export interface SuspectsOptions extends ServiceOptions, FieldMapOptions {
+export interface SuspectsOptions extends RowsFromServiceOptions, FieldMapOptions {
   readonly dataset: string;
   readonly evidence?: Evidence;
   readonly checkpoint?: string;
@@ -22,8 +19,6 @@ export interface SuspectsOptions extends ServiceOptions, FieldMapOptions {
   readonly recall?: number;
   readonly top: number;
   readonly from?: InputFormat;
-  readonly output?: string;
-  readonly format?: RowFormat;
 }
 
 /** The parts of `NoiseAnswer` that the command reads. */
@@ -82,29 +77,17 @@ export async function suspectsOfFile(path: string, options: SuspectsOptions): Pr
     });
   const config = readConfig(process.env);
   const body = await bodyOf(options);
-  const format = options.format ?? (options.output?.endsWith(".csv") ? "csv" : "ndjson");
-  const output = await openOutput(options.output);
-  const ending = abortOnSignals();
-  const progress = createProgress(process.stderr);
-  try {
-    const service = openService(options, ending.signal);
+  await rowsFromService(options, async ({ service, output, format, progress, signal }) => {
     const { dataset } = options;
     const response = await doJob(service, { dataset, path: "/noise", body, accept: JSON_TYPE, progress });
     const { result } = (await response.json()) as { result: NoiseBody };
     progress.begin("joining: ", null);
-    const filed = await readFiled(input, result.suspects, { options, config, signal: ending.signal });
+    const filed = await readFiled(input, result.suspects, { options, config, signal });
     progress.stop();
     const rows = result.suspects.map((suspect) => rowOf(suspect, filed.get(suspect.id)));
     await output.write(render(rows, format));
-    await output.finish();
-    for (const sentence of sentencesOf(result, filed)) process.stderr.write(`${sentence}\n`);
-  } catch (error) {
-    progress.stop();
-    await output.abandon();
-    throw ending.signal.aborted ? ending.signal.reason : inWordsOfOptions(error);
-  } finally {
-    ending.release();
-  }
+    return sentencesOf(result, filed);
+  });
 }
 
 async function bodyOf({ evidence, checkpoint, planted, recall, top }: SuspectsOptions): Promise<object> {

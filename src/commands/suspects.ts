@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { EVIDENCE } from "../scoring/noise/evidence.js";
-import { INPUT_FORMATS } from "./input/sample-file.js";
+import { addInputOptions } from "./input/input-options.js";
 import { decimal, wholeNumber } from "./option-values.js";
 import { ROW_FORMATS } from "./output/row-writer.js";
 import { addServiceOptions } from "./service.js";
@@ -27,19 +27,8 @@ export function addSuspectsCommand(program: Command): void {
       "file with the ids whose labels you flipped on purpose: CSV, JSON lines, or one id a line",
     )
     .option("--recall <share>", "with --planted: the share of them that the threshold finds", decimal)
-    .option("--top <n>", "most suspects to write", wholeNumber(1), 100)
-    .addOption(
-      new Option("--from <format>", "format of the input, if its name does not say it").choices(
-        INPUT_FORMATS,
-      ),
-    )
-    .option(
-      "--map <field=name>",
-      "read the file's field NAME as FIELD, as in label=rating; may be repeated",
-      (pair: string, others: readonly string[]) => [...others, pair],
-      [] as readonly string[],
-    )
-    .option("--ignore-unknown", "leave out unknown fields and columns", false)
+    .option("--top <n>", "most suspects to write", wholeNumber(1), 100);
+  addInputOptions(command)
     .option("-o, --output <file>", "where to write (default: standard output)")
     .addOption(
       new Option(

@@ -1,4 +1,3 @@
-import { effectiveSize } from "../diagnostics.js";
 import { sum } from "../sum.js";
 
 /** An estimate of a mean over a population, from N weighted samples. */
@@ -70,11 +69,6 @@ export function relativeWeights(logP: ArrayLike<number>, logQ: ArrayLike<number>
   const logs = mapped(logP, (p, i) => p - at(logQ, i));
   const largest = logs.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   return logs.map((log) => Math.exp(log - largest));
-}
-
-/** Samples of equal weight that the weighted ones are worth: (Σw)²/Σw². */
-export function effectiveSamples(weights: Float64Array): number {
-  return effectiveSize(shares(weights));
 }
 
 /** (N) The weights, scaled to sum to 1. */

@@ -1,7 +1,8 @@
 import { AssayError, type Fault, throwFaults } from "../../errors.js";
+import { largest } from "../../importance/columns.js";
+import { effectiveSize } from "../../importance/diagnostics.js";
 import {
   type EstimatedMean,
-  effectiveSamples,
   hajek,
   horvitzThompson,
   importanceMean,
@@ -10,6 +11,7 @@ import {
   shares,
 } from "../../importance/estimation/means.js";
 import { type ParetoTail, paretoTail } from "../../importance/pareto.js";
+import { sum } from "../../importance/sum.js";
 
 /** How the samples came to be there. */
 export const ESTIMATORS = ["horvitz_thompson", "hajek", "importance", "self_normalised"] as const;
@@ -60,15 +62,15 @@ const EFFECTIVE_FEW = 30;
 
 /**
  * Estimates means over a population from samples that were not drawn evenly from it. Throws `invalid_request` for lists of
- * different lengths, and `weights_hopeless` if
- * weights made of densities are so unequal that no estimate can be trusted.
+ * different lengths, and `weights_hopeless` if weights made of densities are so unequal that no estimate can be trusted.
  */
 export function estimateMeans(request: EstimateRequest): EstimateAnswer {
   const drawn = drawnOf(request);
   const { weights, estimator } = drawn;
   const pareto = paretoTail(weights);
-  const effectiveSampleSize = effectiveSamples(weights);
-  const maxWeight = shares(weights).reduce((a, b) => Math.max(a, b));
+  const normalised = shares(weights);
+  const effectiveSampleSize = effectiveSize(normalised);
+  const maxWeight = largest(normalised);
   // Estimates by known probabilities are unbiased whatever their tail, and their standard errors are too.
   if (drawn.isModelled) refuseHopeless(pareto, maxWeight, weights.length);
   return {
@@ -77,7 +79,7 @@ export function estimateMeans(request: EstimateRequest): EstimateAnswer {
     estimates: Object.entries(request.values).map(([name, values]) => ({
       name,
       ...drawn.estimate(values),
-      plainMean: selfNormalised(values, new Float64Array(values.length).fill(1)).mean,
+      plainMean: sum(Float64Array.from(values)) / values.length,
     })),
     effectiveSampleSize,
     maxWeight,

@@ -1,5 +1,6 @@
 import { AssayError, type Fault, relocated, throwFaults } from "../../errors.js";
 import { lossGradients } from "../../importance/loss-gradients.js";
+import type { LossAtLogits } from "../../importance/losses.js";
 import { isGroupLoss, type LossName } from "../../importance/types.js";
 import type { Caller, ModelDescription, Rankers, Text } from "../../ranker/port.js";
 import { modelNameOf } from "../batch/open-models.js";
@@ -63,13 +64,7 @@ export interface Question {
   /** (C) Indices of the classes. */
   readonly classes: readonly number[];
   /** The loss and its gradient (K) at each of N rows of logits (N, K); null without a label. */
-  readonly lossAt: ((logits: Float32Array) => readonly LossAt[]) | null;
-}
-
-export interface LossAt {
-  readonly loss: number;
-  /** (K) ∂ℓ/∂z */
-  readonly gradient: readonly number[];
+  readonly lossAt: ((logits: Float32Array) => readonly LossAtLogits[]) | null;
 }
 
 /**
@@ -93,7 +88,7 @@ export async function explainSamples(
     const explained: Explained[] = [];
     for (const [index, sample] of request.samples.entries()) {
       const { label = null } = sample;
-      const lossAt = (logits: Float32Array): readonly LossAt[] => {
+      const lossAt = (logits: Float32Array): readonly LossAtLogits[] => {
         const labels = Array.from({ length: logits.length / model.classes }, () => label);
         return lossGradients({ logits, classes: model.classes }, labels, loss, []).filter(
           (at) => at !== null,

@@ -71,12 +71,12 @@ export function openSamples(
         return written ?? { late: 0 };
       }),
 
-    readHistories: (dataset, ids, form = "given") =>
+    readHistories: (dataset, ids, form) =>
       run(() => {
         const entry = datasets.read(dataset);
         if (entry === null) return null;
         const { checkpoints } = entry;
-        const keptId = form === "kept" ? (id: string) => id : keptIds(dataset, entry);
+        const keptId = keptIds(dataset, entry, form);
         const found = ids.map((id) => {
           const stored =
             checkpoints.length === 0 ? undefined : samples.getBinaryFast(sampleKey(entry, keptId(id)));
@@ -90,13 +90,13 @@ export function openSamples(
     lookUp: (dataset, ids, version) =>
       run(() => lookUpInChunks(ids, weightColumns, (chunk) => readChunk(dataset, chunk, version))),
 
-    readSamples: (dataset, ids, form = "given") =>
+    readSamples: (dataset, ids, form) =>
       run(async () => {
         for (;;) {
           const entry = datasets.read(dataset);
           if (entry === null) return ids.map(() => null);
           const view = viewOf(dataset, entry);
-          const keptId = form === "kept" ? (id: string) => id : keptIds(dataset, entry);
+          const keptId = keptIds(dataset, entry, form);
           const found = ids.map((id) => {
             const bytes = samples.getBinaryFast(sampleKey(entry, keptId(id)));
             return bytes === undefined

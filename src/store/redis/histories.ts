@@ -4,14 +4,7 @@ import type { SampleHistory, TrainingCheckpoint } from "../dataset-records.js";
 import type { Connection } from "./connection.js";
 import { defineScript } from "./connection.js";
 import { HISTORIES } from "./history-scripts.js";
-import {
-  KEPT_AS_THEY_ARE,
-  KEPT_IDS,
-  type KeptIds,
-  OTHER_IDS,
-  type SentIds,
-  unlessOtherIds,
-} from "./kept-ids.js";
+import { KEPT_IDS, type KeptIds, type SentIds, unlessOtherIds } from "./kept-ids.js";
 import { bucketOf } from "./keys.js";
 import { readPackedList } from "./packed-list.js";
 import { bytes, list, orNull, type Reply } from "./reply.js";
@@ -53,13 +46,13 @@ export function readHistories(
   keyOf: (dataset: string) => string,
   keptIds: KeptIds,
 ): HistoryStore["readHistories"] {
-  return async (dataset, ids, form = "given"): Promise<FoundHistories | null> => {
+  return async (dataset, ids, form): Promise<FoundHistories | null> => {
     const read = ({ expected, keptId }: SentIds) => {
       const args = ids.map(keptId).flatMap((id) => [bucketOf(id), id]);
       return connection.run(READ_HISTORIES, keyOf(dataset), [expected, ...args]);
     };
-    const found = form === "given" ? await keptIds.within(dataset, read) : await read(KEPT_AS_THEY_ARE);
-    if (found === null || found === OTHER_IDS) return null; // ids that are sent as they are kept are never other ids
+    const found = await keptIds.within(dataset, read, form);
+    if (found === null) return null;
     const { checkpoints, stored } = found;
     const histories: (SampleHistory | null)[] = ids.map(() => null);
     readPackedList(stored, (index, from, to) => {

@@ -1,4 +1,5 @@
 import { keptIds } from "../../text/kept-ids.js";
+import type { IdForm } from "../dataset-port.js";
 import type { OutputsStore } from "../port.js";
 import { openRecent } from "../recent.js";
 import type { Connection } from "./connection.js";
@@ -31,14 +32,18 @@ export interface SentIds {
 }
 
 /** For ids that a scan gave, and for none. */
-export const KEPT_AS_THEY_ARE: SentIds = { expected: "", keptId: (id) => id };
+const KEPT_AS_THEY_ARE: SentIds = { expected: "", keptId: (id) => id };
 
 export interface KeptIds {
   /**
    * Does the work with ids in the form in which the dataset keeps them. If that has changed since this process has seen it, the
-   * work answers `OTHER_IDS` and is done again.
+   * work answers `OTHER_IDS` and is done again. Ids that a scan gave (`kept`) are sent as they are.
    */
-  within<T>(dataset: string, work: (ids: SentIds) => Promise<T | typeof OTHER_IDS>): Promise<T>;
+  within<T>(
+    dataset: string,
+    work: (ids: SentIds) => Promise<T | typeof OTHER_IDS>,
+    form?: IdForm,
+  ): Promise<T>;
 }
 
 /**
@@ -59,12 +64,16 @@ export function openKeptIds(
     return expected;
   }
 
+  async function sentIds(dataset: string): Promise<SentIds> {
+    const expected = known.get(dataset) ?? (await read(dataset));
+    const keptId = expected === "1" ? keptIds(await digestKey(), dataset) : KEPT_AS_THEY_ARE.keptId;
+    return { expected, keptId };
+  }
+
   return {
-    async within(dataset, work) {
+    async within(dataset, work, form = "given") {
       for (;;) {
-        const expected = known.get(dataset) ?? (await read(dataset));
-        const keptId = expected === "1" ? keptIds(await digestKey(), dataset) : KEPT_AS_THEY_ARE.keptId;
-        const done = await work({ expected, keptId });
+        const done = await work(form === "kept" ? KEPT_AS_THEY_ARE : await sentIds(dataset));
         if (done !== OTHER_IDS) return done;
         known.delete(dataset);
       }

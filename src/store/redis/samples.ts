@@ -10,7 +10,7 @@ import type { Connection } from "./connection.js";
 import type { DatasetKeys } from "./datasets.js";
 import type { Format } from "./format.js";
 import { readHistories } from "./histories.js";
-import { KEPT_AS_THEY_ARE, type KeptIds, OTHER_IDS, type SentIds } from "./kept-ids.js";
+import { type KeptIds, OTHER_IDS, type SentIds } from "./kept-ids.js";
 import { bucketOf, datasetKey, incarnationKey, usedBuckets } from "./keys.js";
 import { packBucketsAndIds } from "./packed.js";
 import { readPackedList } from "./packed-list.js";
@@ -60,15 +60,15 @@ export function openSamples(
   async function readView(
     dataset: string,
     ids: readonly string[],
-    { form = "given", version }: { readonly form?: IdForm; readonly version?: number | undefined } = {},
+    { form, version }: { readonly form?: IdForm | undefined; readonly version?: number | undefined } = {},
   ): Promise<StoredView | null> {
     const read = (sent: SentIds) =>
       connection
         .runPacked(READ_SAMPLES, keyOf(dataset), packBucketsAndIds(ids, sent))
         .then((found) => (found === null || found === OTHER_IDS ? found : { ...found, sent }));
     for (;;) {
-      const found = form === "given" ? await keptIds.within(dataset, read) : await read(KEPT_AS_THEY_ARE);
-      if (found === null || found === OTHER_IDS) return null;
+      const found = await keptIds.within(dataset, read, form);
+      if (found === null) return null;
       const { incarnation, snapshots, stored } = found;
       const shapes = await datasets.shapes(dataset, incarnation, found.shapes);
       // If the shapes are gone, the dataset was deleted between the two commands: look again.
@@ -138,7 +138,7 @@ export function openSamples(
     lookUp: (dataset, ids, version) =>
       run(() => lookUpInChunks(ids, weightColumns, (chunk) => readChunk(dataset, chunk, version))),
 
-    readSamples: (dataset, ids, form = "given") =>
+    readSamples: (dataset, ids, form) =>
       run(async () => {
         for (;;) {
           const view = await readView(dataset, ids, { form });

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { effectiveSize } from "../../../src/importance/diagnostics.js";
 import {
   type EstimatedMean,
-  effectiveSamples,
   hajek,
   horvitzThompson,
   importanceMean,
   relativeWeights,
   selfNormalised,
+  shares,
 } from "../../../src/importance/estimation/means.js";
 import { randomOf } from "../../../src/importance/selection/random.js";
 
@@ -135,7 +136,7 @@ describe("a mean under p from samples of q", () => {
   });
 
   it("has as many effective samples as its weights are worth", () => {
-    expect(effectiveSamples(new Float64Array([2, 2, 2, 2]))).toBeCloseTo(4, 12);
-    expect(effectiveSamples(new Float64Array([1, 0, 0]))).toBe(1);
+    expect(effectiveSize(shares(new Float64Array([2, 2, 2, 2])))).toBeCloseTo(4, 12);
+    expect(effectiveSize(shares(new Float64Array([1, 0, 0])))).toBe(1);
   });
 });
